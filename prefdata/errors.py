@@ -1,0 +1,92 @@
+"""The exceptions of prefdata: each says what, where and what was expected, and carries the remedy as a hint.
+
+PrefdataError
+├── InputError            (ValueError)    a file, a row or an option that cannot be used
+├── UnknownNameError      (LookupError)   a name that is not in a registry or a file
+├── MissingExtraError     (ImportError)   an optional dependency that is not installed
+├── JudgeError            (RuntimeError)  a judge that cannot be asked
+├── RecipeError           (ValueError)    a training recipe that cannot be run
+└── TrainingError         (RuntimeError)  a training run that had to stop
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class PrefdataError(Exception):
+    """Root of every error that prefdata raises on purpose.
+
+    Args:
+        message: what is wrong, where, and what was expected.
+        hint: the remedy, one sentence; shown after ``Hint:``.
+
+    Example:
+        >>> error = PrefdataError("ratings.csv is empty", hint="Check the export that made it.")
+        >>> error.hint
+        'Check the export that made it.'
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class InputError(PrefdataError, ValueError):
+    """A file, a row or an option that cannot be used as it is."""
+
+
+class UnknownNameError(PrefdataError, LookupError):
+    """A name that is not known, with the nearest names that are.
+
+    Args:
+        kind: what the name stands for, such as ``"format"`` or ``"column"``.
+        name: the name that was asked for.
+        known: the names that would have been accepted.
+        where: where the name was looked up, such as a file.
+
+    Example:
+        >>> print(UnknownNameError("format", "pair", ["pairs", "ratings"]).hint)
+        Did you mean 'pairs'? Known: pairs, ratings.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, where: str = "") -> None:
+        names = list(known)
+        near = difflib.get_close_matches(name, names, n=2)
+        guess = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
+        place = f" in {where}" if where else ""
+        super().__init__(
+            f"unknown {kind} {name!r}{place}", hint=f"{guess}Known: {', '.join(names) or 'none'}."
+        )
+
+
+class MissingExtraError(PrefdataError, ImportError):
+    """An optional dependency that the asked-for command needs.
+
+    Args:
+        extra: the extra of prefdata that holds it, such as ``"train"``.
+        needed_for: what needs it, such as ``"pref train"``.
+
+    Example:
+        >>> print(MissingExtraError("train", needed_for="pref train").hint)
+        Install it with: pip install 'prefdata[train]'
+    """
+
+    def __init__(self, extra: str, *, needed_for: str) -> None:
+        super().__init__(
+            f"{needed_for} needs the extra '{extra}', which is not installed",
+            hint=f"Install it with: pip install 'prefdata[{extra}]'",
+        )
+
+
+class JudgeError(PrefdataError, RuntimeError):
+    """A judge that cannot be asked, or whose answers cannot be used."""
+
+
+class RecipeError(PrefdataError, ValueError):
+    """A training recipe that cannot be run as it is written."""
+
+
+class TrainingError(PrefdataError, RuntimeError):
+    """A training run that had to stop before it was done."""
