@@ -1,7 +1,8 @@
 """The exceptions of prefdata: each says what, where and what was expected, and carries the remedy as a hint.
 
 PrefdataError
-├── InputError            (ValueError)    a file, a row or an option that cannot be used
+├── InputError            (ValueError)    a file or its rows cannot be used
+│   └── UsageError                        what was asked for cannot be done: an option, a path
 ├── UnknownNameError      (LookupError)   a name that is not in a registry or a file
 ├── MissingExtraError     (ImportError)   an optional dependency that is not installed
 ├── JudgeError            (RuntimeError)  a judge that cannot be asked
@@ -28,13 +29,22 @@ class PrefdataError(Exception):
         'Check the export that made it.'
     """
 
+    exit_code = 1
+    """What the command line exits with: 1 the data or the run failed, 2 wrong usage."""
+
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
 
 
 class InputError(PrefdataError, ValueError):
-    """A file, a row or an option that cannot be used as it is."""
+    """A file, or what it holds, that cannot be used as it is."""
+
+
+class UsageError(InputError):
+    """A request that cannot be met as it was made: an option, a path, a combination of them."""
+
+    exit_code = 2
 
 
 class UnknownNameError(PrefdataError, LookupError):
@@ -50,6 +60,8 @@ class UnknownNameError(PrefdataError, LookupError):
         >>> print(UnknownNameError("format", "pair", ["pairs", "ratings"]).hint)
         Did you mean 'pairs'? Known: pairs, ratings.
     """
+
+    exit_code = 2
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, where: str = "") -> None:
         names = list(known)
@@ -73,6 +85,8 @@ class MissingExtraError(PrefdataError, ImportError):
         Install it with: pip install 'prefdata[train]'
     """
 
+    exit_code = 2
+
     def __init__(self, extra: str, *, needed_for: str) -> None:
         super().__init__(
             f"{needed_for} needs the extra '{extra}', which is not installed",
@@ -86,6 +100,8 @@ class JudgeError(PrefdataError, RuntimeError):
 
 class RecipeError(PrefdataError, ValueError):
     """A training recipe that cannot be run as it is written."""
+
+    exit_code = 2
 
 
 class TrainingError(PrefdataError, RuntimeError):
