@@ -1,0 +1,57 @@
+"""What every test and doctest has: no network but loopback, no module whose extra is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+import ipaddress
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+TRAIN_EXTRA = ("accelerate", "datasets", "peft", "tensorboard", "torch", "transformers", "trl")
+
+collect_ignore_glob = (
+    []
+    if all(importlib.util.find_spec(name) for name in TRAIN_EXTRA)
+    else ["prefdata/train/*", "tests/train/*"]
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what reads real files, unless PREFDATA_DATA says where they are."""
+    if os.environ.get("PREFDATA_DATA"):
+        return
+    skip = pytest.mark.skip(reason="PREFDATA_DATA names no folder of real files")
+    for item in items:
+        if item.get_closest_marker("shared"):
+            item.add_marker(skip)
+
+
+@pytest.fixture
+def data() -> Path:
+    """The folder of real files that the variable PREFDATA_DATA names."""
+    return Path(os.environ["PREFDATA_DATA"])
+
+
+@pytest.fixture(autouse=True)
+def _only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse every connection that leaves the machine."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: tuple[str, int] | str) -> None:
+        if isinstance(address, tuple) and not _is_loopback(address[0]):
+            raise RuntimeError(f"a test tried to reach {address[0]}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
