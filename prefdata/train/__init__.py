@@ -1,0 +1,25 @@
+"""Training and evaluation, thin over TRL: a recipe in, a model out. Importing it loads no torch."""
+
+from __future__ import annotations
+
+from prefdata.train.evaluation import Estimate, Evaluation, evaluate
+from prefdata.train.methods import METHODS, Method
+from prefdata.train.plan import Plan, make_plan
+from prefdata.train.recipe import LoraSettings, Recipe, load_recipe
+from prefdata.train.result import TrainingResult
+from prefdata.train.run import train
+
+__all__ = [
+    "METHODS",
+    "Estimate",
+    "Evaluation",
+    "LoraSettings",
+    "Method",
+    "Plan",
+    "Recipe",
+    "TrainingResult",
+    "evaluate",
+    "load_recipe",
+    "make_plan",
+    "train",
+]

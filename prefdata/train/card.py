@@ -1,0 +1,116 @@
+"""What is saved beside the model: the card, the effective recipe, the metrics."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from prefdata import __version__
+from prefdata.train.dataset import DatasetDirectory
+from prefdata.train.plan import Plan, is_local
+from prefdata.train.recipe import TINY, Recipe
+from prefdata.train.result import TrainingResult
+
+USE = """```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model = AutoModelForCausalLM.from_pretrained("MODEL")
+tokenizer = AutoTokenizer.from_pretrained("MODEL")
+```"""
+
+
+def write_records(
+    folder: Path, plan: Plan, result: TrainingResult, history: Sequence[Mapping[str, float]]
+) -> None:
+    """Write README.md, recipe.yaml and metrics.jsonl into the folder of a model.
+
+    Args:
+        folder: of the saved model.
+        plan: what was run.
+        result: what came of it.
+        history: the trainer's logs in order.
+
+    Example:
+        >>> write_records(Path("model"), plan, result, history)  # doctest: +SKIP
+    """
+    (folder / "README.md").write_text(model_card(plan, result), encoding="utf-8")
+    (folder / "recipe.yaml").write_text(recipe_yaml(plan.recipe), encoding="utf-8")
+    lines = [json.dumps(dict(entry)) for entry in history]
+    lines.append(json.dumps({"split": result.split, "before": result.before}))
+    lines.append(json.dumps({"split": result.split, "after": result.after}))
+    (folder / "metrics.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def recipe_yaml(recipe: Recipe) -> str:
+    """The effective recipe as YAML that `pref train` takes again, local paths made absolute.
+
+    Args:
+        recipe: with its defaults filled in.
+
+    Example:
+        >>> recipe_yaml(Recipe(model="tiny", data="/data/pairs")).splitlines()[0]
+        'model: tiny'
+    """
+    keys = recipe.model_dump(mode="json")
+    for key in ("model", "data", "output"):
+        if keys[key] and (key != "model" or (recipe.model != TINY and is_local(recipe.model))):
+            keys[key] = str(Path(keys[key]).expanduser().absolute())
+    return yaml.safe_dump(keys, sort_keys=False, allow_unicode=True)
+
+
+def model_card(plan: Plan, result: TrainingResult) -> str:
+    """A model card: what the model is, what it was trained on and how, what it scores.
+
+    Example:
+        >>> model_card(plan, result).startswith("---")  # doctest: +SKIP
+        True
+    """
+    header: dict[str, object] = {
+        "library_name": "transformers",
+        "pipeline_tag": "text-generation",
+        "tags": ["trl", plan.method.name, "prefdata"],
+    }
+    if plan.recipe.model != TINY and not is_local(plan.recipe.model):
+        header["base_model"] = plan.recipe.model
+    how = "LoRA, merged into the weights" if result.lora else "a full fine-tune"
+    parts = [
+        f"---\n{yaml.safe_dump(header, sort_keys=False)}---",
+        f"# {plan.output.name}",
+        f"Trained from `{plan.recipe.model}` with {plan.method.summary}; {how}.",
+        f"Made by prefdata {__version__} with TRL's {plan.method.trainer}.",
+        "## Use",
+        USE.replace("MODEL", plan.output.name),
+        "## Metrics",
+        _metrics(result),
+        "## Data",
+        _lineage(plan.dataset, result),
+        "## Recipe",
+        f"```yaml\n{recipe_yaml(plan.recipe)}```",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _metrics(result: TrainingResult) -> str:
+    rows = [f"| {k} | {v:.4f} | {result.after[k]:.4f} |" for k, v in result.before.items()]
+    head = f"On {result.measured:,} rows of the {result.split} split, {result.steps:,} steps:"
+    return "\n".join([head, "", "| metric | before | after |", "|---|---|---|", *rows])
+
+
+def _lineage(dataset: DatasetDirectory, result: TrainingResult) -> str:
+    """Which data set, by name and by the hash of its manifest, and the sources that it names."""
+    raw = (dataset.path / "manifest.json").read_bytes()
+    counts = ", ".join(f"{rows:,} {split}" for split, rows in result.rows.items())
+    lost, cut = sum(result.lost.values()), sum(result.cut.values())
+    lines = [
+        f"- data set: `{dataset.path.absolute().name}`, {dataset.kind}, rows used: {counts}",
+        f"- lost to max_length: {lost:,}; answers that lost their end: {cut:,}",
+        f"- sha256 of its manifest.json: `{hashlib.sha256(raw).hexdigest()}`",
+    ]
+    sources = dataset.manifest.get("sources")
+    if sources:
+        lines += ["", "Its sources:", "", f"```json\n{json.dumps(sources, indent=2)}\n```"]
+    return "\n".join(lines)

@@ -1,0 +1,122 @@
+"""A data set directory as the trainer sees it: what it holds, checked before torch is loaded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from prefdata.errors import InputError, UsageError
+
+COLUMNS = {
+    "pairs": ("prompt", "chosen", "rejected"),
+    "unpaired": ("prompt", "completion", "label"),
+}
+"""The columns that training reads, per kind of data set."""
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class DatasetDirectory:
+    """A data set directory whose files were found and whose columns were checked.
+
+    Args:
+        path: the directory.
+        kind: ``pairs`` or ``unpaired``.
+        files: per split, ``train`` and perhaps ``test``, its Parquet files in order.
+        rows: per split, the number of its rows.
+        manifest: what ``manifest.json`` says.
+
+    Example:
+        >>> DatasetDirectory(Path("pairs"), "pairs", {}, {"train": 90, "test": 10}, {}).rows["test"]
+        10
+    """
+
+    path: Path
+    kind: str
+    files: dict[str, list[str]]
+    rows: dict[str, int]
+    manifest: dict[str, JsonValue]
+
+
+def open_dataset(path: Path) -> DatasetDirectory:
+    """Find the splits of a data set directory and check that they can be trained on.
+
+    Args:
+        path: what ``pref convert -o`` wrote.
+
+    Raises:
+        UsageError: there is no such directory, or it is not a data set directory.
+        InputError: it has no training rows, or lacks a column.
+
+    Example:
+        >>> open_dataset(Path("pairs")).kind  # doctest: +SKIP
+        'pairs'
+    """
+    make = "Make one with: pref convert SOURCE -o pairs"
+    if not path.is_dir():
+        what = "a file, expected a data set directory" if path.exists() else "no such data set"
+        raise UsageError(f"{path}: {what}", hint=make)
+    manifest = _read_manifest(path, hint=make)
+    kind = str(manifest.get("kind"))
+    if kind not in COLUMNS or manifest.get("schema_version") != SCHEMA_VERSION:
+        raise UsageError(
+            f"{path / 'manifest.json'}: kind {manifest.get('kind')!r}, schema version "
+            f"{manifest.get('schema_version')!r}; expected pairs or unpaired, version "
+            f"{SCHEMA_VERSION}",
+            hint="Convert the source again with this version of prefdata.",
+        )
+    files = {s: _split_files(path, s) for s in ("train", "test")}
+    files = {split: found for split, found in files.items() if found}
+    rows = {split: _count(found, COLUMNS[kind]) for split, found in files.items()}
+    if not rows.get("train"):
+        raise InputError(
+            f"{path}: the train split is empty",
+            hint="See manifest.json and rejects/ for where the rows went.",
+        )
+    rows = {split: count for split, count in rows.items() if count}
+    return DatasetDirectory(path, kind, {s: files[s] for s in rows}, rows, manifest)
+
+
+def _read_manifest(path: Path, *, hint: str) -> dict[str, JsonValue]:
+    try:
+        manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(
+            f"{path}: not a data set directory, there is no manifest.json in it", hint=hint
+        ) from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path / 'manifest.json'}: {error}", hint=hint) from None
+    return manifest if isinstance(manifest, dict) else {}
+
+
+def _split_files(path: Path, split: str) -> list[str]:
+    return [str(file) for file in sorted((path / "data").glob(f"{split}-*.parquet"))]
+
+
+def _count(files: Sequence[str], columns: Sequence[str]) -> int:
+    """The rows of the files, from their footers; each must have the columns."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = 0
+    for file in files:
+        try:
+            with pq.ParquetFile(file) as opened:
+                rows += opened.metadata.num_rows
+                names = opened.schema_arrow.names
+        except (OSError, pa.ArrowInvalid) as error:
+            raise InputError(
+                f"{file}: not a Parquet file ({error})", hint="Convert the source again."
+            ) from None
+        missing = [column for column in columns if column not in names]
+        if missing:
+            raise InputError(
+                f"{file}: no column {', '.join(map(repr, missing))}",
+                hint=f"Expected {', '.join(columns)}; convert the source again.",
+            )
+    return rows

@@ -1,0 +1,94 @@
+"""Small data set directories for the tests, written as the contract says."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+
+SCHEMAS = {
+    "pairs": pa.schema(
+        [
+            ("id", pa.string()),
+            ("prompt_id", pa.string()),
+            ("prompt", MESSAGES),
+            ("chosen", MESSAGES),
+            ("rejected", MESSAGES),
+            ("score_chosen", pa.float64()),
+            ("score_rejected", pa.float64()),
+            ("margin", pa.float64()),
+            ("votes", pa.int64()),
+            ("agreement", pa.float64()),
+            ("model_chosen", pa.string()),
+            ("model_rejected", pa.string()),
+            ("source", pa.string()),
+        ]
+    ),
+    "unpaired": pa.schema(
+        [
+            ("id", pa.string()),
+            ("prompt_id", pa.string()),
+            ("prompt", MESSAGES),
+            ("completion", MESSAGES),
+            ("label", pa.bool_()),
+            ("weight", pa.float64()),
+            ("source", pa.string()),
+        ]
+    ),
+}
+
+NOUNS = ("river", "lamp", "garden", "engine", "poem", "market", "storm", "recipe", "bridge", "song")
+
+
+def said(text: str, role: str = "assistant") -> list[dict[str, str]]:
+    """One turn as a list of messages."""
+    return [{"role": role, "content": text}]
+
+
+def pair(prompt: str, chosen: str, rejected: str) -> dict[str, list[dict[str, str]]]:
+    """A pair of one-turn answers."""
+    return {"prompt": said(prompt, "user"), "chosen": said(chosen), "rejected": said(rejected)}
+
+
+def polite_pairs(count: int, *, seed: int = 0) -> list[dict[str, list[dict[str, str]]]]:
+    """Pairs with one thing to learn: the chosen answer is polite, the rejected one is rude."""
+    draw = random.Random(seed)
+    pairs = []
+    for number in range(count):
+        noun = draw.choice(NOUNS)
+        pairs.append(
+            pair(
+                f"Tell me of the {noun}, number {number}.",
+                f"Gladly! The {noun} is a fine thing, thank you for asking.",
+                f"No. I will not speak of any {noun}, go away.",
+            )
+        )
+    return pairs
+
+
+def write_dataset(
+    folder: Path,
+    train: Sequence[Mapping[str, object]],
+    test: Sequence[Mapping[str, object]] = (),
+    *,
+    kind: str = "pairs",
+) -> Path:
+    """Write a data set directory and return it."""
+    (folder / "data").mkdir(parents=True)
+    for split, rows in {"train": train, "test": test}.items():
+        if rows or split == "train":
+            numbered = [
+                {"id": f"{split}-{n}", "prompt_id": f"p{n}", "source": "hand", **row}
+                for n, row in enumerate(rows)
+            ]
+            table = pa.Table.from_pylist(numbered, schema=SCHEMAS[kind])
+            pq.write_table(table, folder / "data" / f"{split}-00000-of-00001.parquet")
+    manifest = {"kind": kind, "schema_version": 1, "sources": [{"path": "hand.jsonl"}]}
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return folder
