@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from prefdata.train.card import recipe_yaml
 from prefdata.train.evaluation import Estimate, Evaluation, evaluate
 from prefdata.train.methods import METHODS, Method
 from prefdata.train.plan import Plan, make_plan
@@ -21,5 +22,6 @@ __all__ = [
     "evaluate",
     "load_recipe",
     "make_plan",
+    "recipe_yaml",
     "train",
 ]
