@@ -1,0 +1,174 @@
+"""What a format is: a name, a way to recognise it, and a way from raw columns to records.
+
+A format's `build` gives one row per response or verdict, with the columns of its kind (`COLUMNS`)
+and these: ``row`` and ``line`` of the source, ``item`` (which response or verdict of the row), and
+``reason``, ``field``, ``detail``, which are null where the row is sound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import polars as pl
+
+from prefdata.formats.sample import Sample
+
+Kind = Literal["ratings", "comparisons", "unpaired"]
+Shape = Literal["text", "transcript", "cell", "nested"]
+
+MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
+
+PLACE: dict[str, pl.DataType | type[pl.DataType]] = {
+    "row": pl.UInt64,
+    "line": pl.UInt64,
+    "item": pl.UInt16,
+    "reason": pl.String,
+    "field": pl.String,
+    "detail": pl.String,
+}
+
+COLUMNS: dict[Kind, dict[str, pl.DataType | type[pl.DataType]]] = {
+    "ratings": {
+        "prompt": MESSAGES,
+        "response": MESSAGES,
+        "score": pl.Float64,
+        "annotator": pl.String,
+        "model": pl.String,
+        "dimension": pl.String,
+        "origin": pl.String,
+    },
+    "comparisons": {
+        "prompt": MESSAGES,
+        "a": MESSAGES,
+        "b": MESSAGES,
+        "winner": pl.Int8,
+        "strength": pl.Float64,
+        "score_a": pl.Float64,
+        "score_b": pl.Float64,
+        "votes": pl.Int64,
+        "agreement": pl.Float64,
+        "annotator": pl.String,
+        "model_a": pl.String,
+        "model_b": pl.String,
+        "origin": pl.String,
+    },
+    "unpaired": {
+        "prompt": MESSAGES,
+        "response": MESSAGES,
+        "label": pl.Boolean,
+        "weight": pl.Float64,
+        "origin": pl.String,
+    },
+}
+"""The columns of each kind of record. ``winner`` is 1 for a, -1 for b, 0 for a tie."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user said about the source, where it does not speak for itself.
+
+    Attributes:
+        columns: field to columns, from ``--map``.
+        winner: value to ``"a"``, ``"b"`` or ``"tie"``, from ``--winner``.
+        label: value to true or false, from ``--label``.
+        dimension: the dimension to take, from ``--dimension``.
+    """
+
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    winner: Mapping[str, str] = field(default_factory=dict)
+    label: Mapping[str, bool] = field(default_factory=dict)
+    dimension: str = ""
+
+
+@dataclass(frozen=True)
+class Match:
+    """How well a format fits a source, and how it would read it.
+
+    Attributes:
+        format: the format's name.
+        score: larger fits better; compared between formats.
+        columns: field to the columns that fill it.
+        shapes: column to the way its text is written.
+        why: what was seen, a phrase each.
+        values: value to meaning, for winners and labels.
+        questions: what cannot be told without the user, each with the option that settles it.
+        polarity: which value means better, in words.
+    """
+
+    format: str
+    score: int
+    columns: Mapping[str, tuple[str, ...]]
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    why: tuple[str, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+    questions: tuple[str, ...] = ()
+    polarity: str = ""
+
+    @property
+    def wanted(self) -> list[str]:
+        """The columns to read, each once."""
+        return list(dict.fromkeys(name for names in self.columns.values() for name in names))
+
+    def column(self, name: str) -> str:
+        """The one column of a field, or ``""``."""
+        return self.columns.get(name, ("",))[0]
+
+
+@dataclass(frozen=True)
+class Format:
+    """The shape of one source's rows.
+
+    Attributes:
+        name: what ``pref formats`` calls it.
+        kind: the records that it gives.
+        summary: one line: what a row is.
+        fields: the fields that it fills.
+        polarity: which value means better, in words.
+        example: a row as it stands in a file, a person can see which response is better.
+        match: recognises it; None where it does not fit at all.
+        build: turns raw columns into the columns of its kind.
+    """
+
+    name: str
+    kind: Kind
+    summary: str
+    fields: tuple[str, ...]
+    polarity: str
+    example: Mapping[str, object]
+    match: Callable[[Sample, Wishes], Match | None]
+    build: Callable[[pl.DataFrame, Match], pl.DataFrame]
+
+
+def finished(frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:
+    """Bring a built frame to the exact columns and types of its kind, absent ones as null."""
+    wanted = {**PLACE, **COLUMNS[kind]}
+    return frame.select(
+        (pl.col(name).cast(dtype) if name in frame.columns else pl.lit(None, dtype)).alias(name)
+        for name, dtype in wanted.items()
+    )
+
+
+RAW = "raw:"
+
+
+def records(format: Format, frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+    """Build records, with the raw columns kept apart from those that are made.
+
+    Args:
+        format: says how.
+        frame: the raw columns, ``row`` and ``line``.
+        match: says which column is what.
+
+    Returns:
+        The columns of the format's kind and of `PLACE`.
+    """
+    inner = replace(
+        match,
+        columns={field: tuple(RAW + n for n in names) for field, names in match.columns.items()},
+        shapes={RAW + name: shape for name, shape in match.shapes.items()},
+    )
+    built = format.build(frame.rename({name: RAW + name for name in match.wanted}), inner)
+    named = [name for name in ("field", "annotator") if name in built.columns]
+    return built.with_columns(pl.col(named).str.strip_prefix(RAW))

@@ -1,0 +1,77 @@
+"""Recognising a source: which format fits, why, what came second, and what must be asked."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from prefdata.errors import InputError, UnknownNameError, UsageError
+from prefdata.formats.base import Format, Match, Wishes
+from prefdata.formats.registry import FORMATS, named
+from prefdata.formats.sample import Sample
+
+
+class Detection(NamedTuple):
+    """What a source is.
+
+    Attributes:
+        format: the format that fits best.
+        match: how it would read the source.
+        runner_up: the match that came second, if any.
+    """
+
+    format: Format
+    match: Match
+    runner_up: Match | None
+
+
+def detect(sample: Sample, wishes: Wishes, *, name: str, format: str = "") -> Detection:
+    """Recognise a source by its first rows.
+
+    Args:
+        sample: the first rows.
+        wishes: what the user said about it.
+        name: the source, for messages.
+        format: the one format to try; all of them if empty.
+
+    Raises:
+        UnknownNameError: the user named a column, field or format that does not exist.
+        InputError: nothing fits.
+        UsageError: something fits, but can be read in two ways.
+    """
+    _check_wishes(sample, wishes, name)
+    tried = [named(format)] if format else list(FORMATS.values())
+    matches = [found for each in tried if (found := each.match(sample, wishes))]
+    matches.sort(key=lambda match: -match.score)
+    if not matches:
+        raise _nothing(sample, wishes, name)
+    best = matches[0]
+    if best.questions:
+        raise UsageError(
+            f"{name} looks like {best.format}, but can be read in two ways",
+            hint="; ".join(best.questions),
+        )
+    return Detection(FORMATS[best.format], best, matches[1] if len(matches) > 1 else None)
+
+
+def _check_wishes(sample: Sample, wishes: Wishes, name: str) -> None:
+    fields = list(dict.fromkeys(field for each in FORMATS.values() for field in each.fields))
+    for field, columns in wishes.columns.items():
+        if field not in fields:
+            raise UnknownNameError("field", field, fields, where="--map")
+        for column in columns:
+            if column not in sample.names:
+                raise UnknownNameError("column", column, sample.names, where=name)
+
+
+def _nothing(sample: Sample, wishes: Wishes, name: str) -> InputError:
+    shown = ", ".join(sample.names[:12]) + (", …" if len(sample.names) > 12 else "")
+    if wishes.columns:
+        return UsageError(
+            f"no format has the fields {', '.join(wishes.columns)} and what else it needs in {name} (columns: {shown})",
+            hint="'pref formats' lists the fields of each format.",
+        )
+    return InputError(
+        f"{name} is not of a known shape (columns: {shown})",
+        hint="Say which column is which, as in --map prompt=question,response=answer,score=stars "
+        "or --map prompt=q,response_a=x,response_b=y,winner=vote.",
+    )

@@ -1,0 +1,71 @@
+"""Pairs: a chosen and a rejected response, with the prompt beside them or inside both."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from prefdata.formats import pick, reasons
+from prefdata.formats.answers import answers, flagged
+from prefdata.formats.base import Format, Match, Wishes, finished
+from prefdata.formats.sample import Sample
+from prefdata.formats.scores import number
+
+EXTRAS = (
+    "score_chosen", "score_rejected", "margin", "votes", "agreement",
+    "model_chosen", "model_rejected", "annotator", "source",
+)
+FIELDS = ("prompt", "system", "history", "chosen", "rejected", *EXTRAS)
+
+
+def match(sample: Sample, wishes: Wishes) -> Match | None:
+    """Fits where a chosen and a rejected column stand, and a prompt can be had."""
+    if not pick.only_known(wishes, FIELDS):
+        return None
+    columns = pick.fields(sample, wishes, ("chosen", "rejected", *EXTRAS))
+    if not {"chosen", "rejected"} <= set(columns):
+        return None
+    taken = [name for names in columns.values() for name in names]
+    columns |= pick.prompt(sample, wishes, taken)
+    shapes = pick.shapes(sample, columns, ("prompt", "system", "history", "chosen", "rejected"))
+    whole = pick.holds_prompt(shapes, (columns["chosen"][0], columns["rejected"][0]), sample)
+    if "prompt" not in columns and not whole:
+        return None
+    why = pick.said(columns, "chosen", "rejected", "prompt")
+    if "prompt" not in columns:
+        why = (*why, "the prompt is what both conversations begin with")
+    return Match(
+        "pairs", 90, columns, shapes, why, polarity="the chosen column holds the better response"
+    )
+
+
+def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+    """Comparisons that the chosen response won."""
+    frame = answers(frame, match, {"a": match.column("chosen"), "b": match.column("rejected")})
+    numbers = {"score_chosen": "score_a", "score_rejected": "score_b", "margin": "strength",
+               "votes": "votes", "agreement": "agreement"}
+    texts = {"model_chosen": "model_a", "model_rejected": "model_b", "annotator": "annotator",
+             "source": "origin"}
+    for field, name in numbers.items():
+        if column := match.column(field):
+            frame = frame.with_columns(number(frame[column]).alias(name))
+    for field, name in texts.items():
+        if column := match.column(field):
+            frame = frame.with_columns(pl.col(column).cast(pl.String).alias(name))
+    frame = frame.with_columns(pl.lit(1, pl.Int8).alias("winner"))
+    if {"score_a", "score_b"} <= set(frame.columns):
+        better, worse = pl.col("score_a"), pl.col("score_b")
+        frame = flagged(frame, better < worse, reasons.SCORES_DISAGREE, match.column("score_chosen"))
+        frame = flagged(frame, better == worse, reasons.TIE, match.column("score_chosen"))
+    return finished(frame, "comparisons")
+
+
+PAIRS = Format(
+    name="pairs",
+    kind="comparisons",
+    summary="one row per pair: a prompt, the chosen and the rejected response",
+    fields=FIELDS,
+    polarity="the chosen column holds the better response",
+    example={"prompt": "What is 2 + 2?", "chosen": "4", "rejected": "5"},
+    match=match,
+    build=build,
+)

@@ -1,0 +1,69 @@
+"""Why a row gave no pair: every reason in one place, each with its remedy.
+
+A reason is the short phrase that is counted; what was found in one row goes beside it as detail.
+"""
+
+from __future__ import annotations
+
+BROKEN_JSON = "not valid JSON"
+NOT_AN_OBJECT = "not a JSON object"
+DUPLICATE_KEY = "a key stands twice"
+BAD_TEXT = "text that no tokenizer can read"
+WRONG_TYPE = "wrong type"
+MISSING = "field is missing"
+EMPTY = "text is empty"
+RAGGED = "wrong number of columns"
+BAD_QUOTES = "quotes do not match"
+BAD_TURNS = "turns cannot be told apart"
+OTHER_PROMPT = "chosen and rejected answer different prompts"
+NO_ANSWER = "the last turn is not the assistant's"
+ASSISTANT_PROMPT = "the prompt ends with the assistant"
+TOOLS = "tool calls are not carried"
+NOT_TEXT = "images and audio are not covered"
+NOT_A_NUMBER = "not a number"
+UNKNOWN_WINNER = "winner is not one of the known words"
+NO_WINNER = "no verdict"
+UNKNOWN_LABEL = "label is neither true nor false"
+IDENTICAL = "both responses are the same"
+ONE_RESPONSE = "fewer than two responses"
+TIE = "tie"
+CONFLICT = "verdicts contradict each other"
+SMALL_MARGIN = "margin is too small"
+NO_MARGIN = "margin is unknown"
+SCORES_DISAGREE = "the rejected response has the higher score"
+
+DUPLICATE = "duplicate of a pair"
+OUTVOTED = "outvoted"
+MIDDLE = "middle rank"
+TIED = "all scores are equal"
+ALONE = "the only response to its prompt"
+USED = "pair"
+
+REMEDIES: dict[str, str] = {
+    BROKEN_JSON: "Write one JSON object per line, or repair this line.",
+    NOT_AN_OBJECT: "Each row must be an object such as {\"prompt\": …}.",
+    DUPLICATE_KEY: "Keep the one that is meant.",
+    BAD_TEXT: "Remove the NUL or the lone surrogate from the text.",
+    WRONG_TYPE: "Give the field the type that the other rows have.",
+    MISSING: "Fill the field in, or name another column with --map.",
+    EMPTY: "Fill the text in, or leave the row out.",
+    RAGGED: "Quote cells that hold the delimiter or a line break.",
+    BAD_QUOTES: "Double each quote inside a quoted cell.",
+    BAD_TURNS: "Mark every turn with its role, and begin each on a line of its own.",
+    OTHER_PROMPT: "Both conversations must be the same up to the answer.",
+    NO_ANSWER: "A conversation must end with the answer that was rated.",
+    ASSISTANT_PROMPT: "A prompt must end with what the user, or a tool, said.",
+    TOOLS: "Leave tool calls out, or write them as text.",
+    NOT_TEXT: "Only text is covered: leave rows with other content out.",
+    NOT_A_NUMBER: "Write the score as a number.",
+    UNKNOWN_WINNER: "Say what the words mean, as in --winner a=left,b=right,tie=same.",
+    NO_WINNER: "Leave the row out, or have it judged.",
+    UNKNOWN_LABEL: "Say what the words mean, as in --label true=good,false=bad.",
+    IDENTICAL: "Nothing can be learned from it: leave the row out.",
+    ONE_RESPONSE: "A pair needs two responses with scores to one prompt.",
+    TIE: "None is needed: a tie never becomes a pair.",
+    CONFLICT: "Ask one more annotator, or choose --conflicts.",
+    SMALL_MARGIN: "Lower --min-margin to keep it.",
+    SCORES_DISAGREE: "Check which column is which; --map score_chosen=,score_rejected= leaves the scores out.",
+    NO_MARGIN: "Leave --min-margin out, or give scores.",
+}

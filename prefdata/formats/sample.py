@@ -1,0 +1,30 @@
+"""The first rows of a source: what a format is recognised by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SAMPLE_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The first rows of a source.
+
+    Attributes:
+        names: the columns, in order of first appearance.
+        rows: the first rows, at most `SAMPLE_ROWS`, by column.
+        text_only: whether every cell is text, as in CSV.
+
+    Example:
+        >>> Sample(["score"], [{"score": 5}, {"score": None}]).values("score")
+        [5]
+    """
+
+    names: list[str]
+    rows: list[dict[str, object]]
+    text_only: bool = False
+
+    def values(self, name: str) -> list[object]:
+        """What a column holds in the sample, nulls left out."""
+        return [row[name] for row in self.rows if row.get(name) is not None]

@@ -1,0 +1,27 @@
+"""Scores and ranks as numbers, however they are written."""
+
+from __future__ import annotations
+
+import polars as pl
+
+MISSING = ("", "na", "n/a", "nan", "null", "none", "-", "?")
+
+
+def number(column: pl.Series) -> pl.Series:
+    """Read a column as numbers; what is not a finite number becomes null.
+
+    Example:
+        >>> number(pl.Series(["4", " 4.5", "4/5", "N/A", "nan"])).to_list()
+        [4.0, 4.5, None, None, None]
+    """
+    x = pl.col(column.name or "x")
+    frame = (column if column.name else column.alias("x")).to_frame()
+    text = x.str.strip_chars() if column.dtype == pl.String else x
+    value = text.cast(pl.Float64, strict=False)
+    return frame.select(pl.when(value.is_finite()).then(value)).to_series()
+
+
+def is_missing(name: str) -> pl.Expr:
+    """Whether a cell says that there is no value, as in ``N/A`` or an empty cell."""
+    text = pl.col(name).cast(pl.String).str.strip_chars().str.to_lowercase()
+    return pl.col(name).is_null() | text.is_in(MISSING)

@@ -1,0 +1,54 @@
+"""A conversation written as one text, with `Human:` and `Assistant:` before the turns.
+
+The HH-RLHF files (Anthropic) write ``\\n\\nHuman: …\\n\\nAssistant: …``; exports of chat tools write
+``User:`` and ``Assistant:`` at the beginning of a line. Reading is strict: what does not parse is
+refused with the reason, and no later turn stays inside an answer.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from prefdata.formats import reasons
+
+Turns = list[dict[str, str]]
+
+ROLES = {"human": "user", "user": "user", "assistant": "assistant", "system": "system"}
+HH = re.compile(r"(?:\A|\n\n)(Human|Assistant):")
+LINES = re.compile(r"(?:\A|\n)[ \t]*(Human|User|Assistant|System)[ \t]*:", re.IGNORECASE)
+BROKEN = re.compile(r"\n\n(Hum|Huma|Humans|Assist|Assistan|Asistant|Assitant) ?:")
+BEGINNING = re.compile(r"\s*(human|user|system|assistant)[ \t]*:", re.IGNORECASE)
+
+
+def is_transcript(text: str) -> bool:
+    """Whether a text begins like a transcript.
+
+    Example:
+        >>> is_transcript("\\n\\nHuman: Hi\\n\\nAssistant: Hello"), is_transcript("Human nature")
+        (True, False)
+    """
+    return bool(BEGINNING.match(text))
+
+
+def turns(text: str) -> tuple[Turns, str, str]:
+    """Tell the turns of a transcript apart: ``(messages, "", "")``, or ``([], reason, detail)``.
+
+    Example:
+        >>> turns("\\n\\nHuman: Hi\\n\\nAssistant: Hello")[0]
+        [{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Hello'}]
+    """
+    if not is_transcript(text):
+        return [], reasons.BAD_TURNS, "it does not begin with Human:, User: or System:"
+    if broken := BROKEN.search(text):
+        return [], reasons.BAD_TURNS, f"found {broken[1] + ':'!r}"
+    markers = HH if text.lstrip().startswith(("Human:", "Assistant:")) else LINES
+    _, *pieces = markers.split(text if markers is LINES else "\n\n" + text.lstrip())
+    found = [
+        {"role": ROLES[role.lower()], "content": content.strip()}
+        for role, content in zip(pieces[::2], pieces[1::2], strict=True)
+    ]
+    twice = next((i for i, (x, y) in enumerate(pairwise(found), 1) if x["role"] == y["role"]), 0)
+    if twice:
+        return [], reasons.BAD_TURNS, f"turns {twice} and {twice + 1} are both the {found[twice]['role']}'s"
+    return found, "", ""

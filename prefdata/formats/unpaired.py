@@ -1,0 +1,93 @@
+"""Unpaired preferences: one response and whether it was good, as KTO trains on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import polars as pl
+
+from prefdata.formats import pick, reasons
+from prefdata.formats.answers import answers, flagged
+from prefdata.formats.base import Format, Match, Wishes, finished
+from prefdata.formats.sample import Sample
+from prefdata.formats.scores import number
+from prefdata.formats.verdicts import written
+
+FIELDS = ("prompt", "system", "history", "completion", "label", "weight", "source")
+GOOD = {"true", "good", "yes", "y", "up", "thumbs_up", "thumbs up", "👍", "like", "liked", "desirable", "positive", "chosen", "accepted", "+1"}
+BAD = {"false", "bad", "no", "n", "down", "thumbs_down", "thumbs down", "👎", "dislike", "disliked", "undesirable", "negative", "rejected", "-1"}
+
+
+def match(sample: Sample, wishes: Wishes) -> Match | None:
+    """Fits where one response and a label of two values stand in a row."""
+    if not pick.only_known(wishes, FIELDS):
+        return None
+    columns = pick.fields(sample, wishes, ("label", "completion", "weight", "source"))
+    if not {"label", "completion"} <= set(columns):
+        columns = _boolean(sample, wishes)
+    if not {"label", "completion"} <= set(columns):
+        return None
+    taken = [name for names in columns.values() for name in names]
+    columns |= pick.prompt(sample, wishes, taken)
+    shapes = pick.shapes(sample, columns, ("prompt", "system", "history", "completion"))
+    if "prompt" not in columns and not pick.holds_prompt(shapes, columns["completion"], sample):
+        return None
+    values, question = _settle(sample.values(columns["label"][0]), wishes.label)
+    return Match(
+        "unpaired", 65, columns, shapes, pick.said(columns, "prompt", "completion", "label"),
+        values=values, questions=(question,) if question else (),
+        polarity="a label of true means that the response was good",
+    )
+
+
+def _boolean(sample: Sample, wishes: Wishes) -> pick.Columns:
+    """A score column that holds only true and false is a label."""
+    columns = pick.fields(sample, wishes, ("completion", "score"))
+    values = sample.values(columns.get("score", ("",))[0])
+    if not values or not all(isinstance(value, bool) for value in values):
+        return {}
+    return {"label": columns["score"], "completion": columns.get("completion", ())} if "completion" in columns else {}
+
+
+def _settle(seen: Iterable[object], given: Mapping[str, bool]) -> tuple[dict[str, str], str]:
+    words = {written(value) for value in seen}
+    if given:
+        return {written(value): str(good).lower() for value, good in given.items()}, ""
+    good, bad = words & (GOOD | {"1"}), words & (BAD | {"0"})
+    if words <= good | bad:
+        return {**dict.fromkeys(sorted(good), "true"), **dict.fromkeys(sorted(bad), "false")}, ""
+    if not good and not bad or words & {"2", "3"}:
+        shown = ", ".join(sorted(words)[:5])
+        return {}, f"label holds {shown}: which is good? say so with --label, as in --label true={sorted(words)[-1]},false={sorted(words)[0]}"
+    return {**dict.fromkeys(sorted(good), "true"), **dict.fromkeys(sorted(bad), "false")}, ""
+
+
+def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+    """One labelled response per row."""
+    column = match.column("label")
+    frame = answers(frame, match, {"response": match.column("completion")})
+    said = pl.Series("said", [None if v is None else written(v) for v in frame[column]], pl.String)
+    known = {word: sense == "true" for word, sense in match.values.items()}
+    known = known or {**dict.fromkeys(GOOD, True), **dict.fromkeys(BAD, False)}
+    frame = frame.with_columns(
+        said, said.replace_strict(known, default=None, return_dtype=pl.Boolean).alias("label")
+    )
+    frame = flagged(frame, pl.col("said").is_null() | (pl.col("said") == ""), reasons.MISSING, column)
+    frame = flagged(frame, pl.col("label").is_null(), reasons.UNKNOWN_LABEL, column, pl.format("found {}", "said"))
+    if match.column("weight"):
+        frame = frame.with_columns(number(frame[match.column("weight")]).alias("weight"))
+    if match.column("source"):
+        frame = frame.with_columns(pl.col(match.column("source")).cast(pl.String).alias("origin"))
+    return finished(frame, "unpaired")
+
+
+UNPAIRED = Format(
+    name="unpaired",
+    kind="unpaired",
+    summary="one row per response: a prompt, the completion and a label, true or false",
+    fields=FIELDS,
+    polarity="a label of true means that the response was good",
+    example={"prompt": "What is 2 + 2?", "completion": "4", "label": True},
+    match=match,
+    build=build,
+)

@@ -1,0 +1,111 @@
+"""What a winner column says: the spellings of a, b and tie, and when they cannot be told apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+FIRST = {
+    "a", "first", "left", "model_a", "response_a", "output_a", "answer_a", "completion_a",
+    "assistant_a", "option_a", "[[a]]", "1st", "model_1", "response_1", "output_1", "response1",
+}
+SECOND = {
+    "b", "second", "right", "model_b", "response_b", "output_b", "answer_b", "completion_b",
+    "assistant_b", "option_b", "[[b]]", "2nd", "model_2", "response_2", "output_2", "response2",
+}
+TIES = {
+    "tie", "tie (bothbad)", "tie (both bad)", "tie (inconsistent)", "both_bad", "bothbad", "both bad",
+    "both_good", "both good", "same", "equal", "draw", "even", "neither", "both", "c", "[[c]]",
+    "no preference", "no_preference", "about the same", "about_the_same", "a=b",
+}
+NONE = {"", "na", "n/a", "nan", "null", "none", "-", "error", "invalid", "skip", "skipped"}
+GRADED = re.compile(
+    r"(?:(?:response|model|output)[ _-])?(?P<side>a|b|1|2)[ _-]is[ _-]"
+    r"(?P<grade>slightly|somewhat|a[ _-]bit|much|significantly|far|clearly)?[ _-]?better"
+)
+ARROWS = re.compile(r"\[?\[?a\s*(?P<sign>>{1,3}|<{1,3}|=)\s*b\]?\]?")
+GRADES = {"slightly": 1.0, "somewhat": 1.0, "a bit": 1.0, "much": 3.0, "significantly": 3.0, "far": 3.0, "clearly": 3.0}
+SETTLE = "say which is which with --winner, as in --winner"
+
+
+def meaning(text: str) -> tuple[str, float | None] | None:
+    """What one written winner means: its side and, where it is graded, its strength.
+
+    The strength of a graded winner is 1 (slightly), 2 (better) or 3 (much).
+
+    Returns:
+        ``("a" | "b" | "tie" | "none", strength)``, or None where the text is not known.
+
+    Example:
+        >>> meaning("a-is-slightly-better"), meaning("tie (bothbad)"), meaning("gpt-4")
+        (('a', 1.0), ('tie', None), None)
+    """
+    text = text.strip().lower()
+    for words, side in ((FIRST, "a"), (SECOND, "b"), (TIES, "tie"), (NONE, "none")):
+        if text in words:
+            return side, None
+    if graded := GRADED.fullmatch(text):
+        grade = re.sub(r"[_-]", " ", graded["grade"] or "")
+        return "a" if graded["side"] in "a1" else "b", GRADES.get(grade, 2.0)
+    if arrow := ARROWS.fullmatch(text):
+        sign = arrow["sign"]
+        return ("tie", None) if sign == "=" else ("a" if sign[0] == ">" else "b", float(len(sign)))
+    return None
+
+
+def written(value: object) -> str:
+    """A winner value as text: 1, 1.0, "1" and "1.0" are the same.
+
+    Example:
+        >>> written(1.0), written(True), written(" A ")
+        ('1', 'true', 'a')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = str(value).strip().lower()
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return f"{number:g}" if number == number else ""
+
+
+def settle(
+    values: Iterable[object], sides: tuple[str, str], given: Mapping[str, str]
+) -> tuple[dict[str, str], str]:
+    """Say what each value of a winner column means, from a sample of them.
+
+    Args:
+        values: winner values of the sample.
+        sides: how the source names its two responses, such as ``("1", "2")`` or ``("a", "b")``.
+        given: what the user declared; it overrides everything.
+
+    Returns:
+        Value to ``"a"``, ``"b"``, ``"tie"`` or ``"none"``; and a question where the values can be
+        read in two ways. Words that are not settled here may still be model names.
+
+    Example:
+        >>> settle([1, 2, 1], ("a", "b"), {})
+        ({'1': 'a', '2': 'b'}, '')
+        >>> settle([0, 1], ("a", "b"), {})[1]
+        'winner holds 0 and 1: is 1 the first or the second? say which is which with --winner, as in --winner a=0,b=1'
+    """
+    if given:
+        return {written(value): side for value, side in given.items()}, ""
+    seen = {written(value) for value in values} - NONE
+    if seen <= set(sides) and set(sides) & {"0", "1", "2"}:
+        return dict(zip(sides, ("a", "b"), strict=True)), ""
+    numbers = {text for text in seen if re.fullmatch(r"-?\d+(\.\d+)?", text)}
+    if not numbers:
+        return {text: found[0] for text in sorted(seen) if (found := meaning(text))}, ""
+    if numbers <= {"1", "2"}:
+        return {"1": "a", "2": "b"}, ""
+    listed = sorted(numbers, key=float)
+    shown = ", ".join(listed[:6]) + (", …" if len(listed) > 6 else "")
+    if any(float(text) < 0 for text in numbers):
+        return {}, f"winner holds {shown}: does a negative number mean the first or the second? {SETTLE} a=negative,b=positive,tie=0"
+    if numbers == {"0", "1"}:
+        return {}, f"winner holds 0 and 1: is 1 the first or the second? {SETTLE} a=0,b=1"
+    if len(numbers) <= 3:
+        return {}, f"winner holds {shown}: which is the first, the second, a tie? {SETTLE} a=1,b=2,tie={listed[-1] if '3' in numbers else '0'}"
+    return {}, f"winner holds {shown}: what do the numbers mean? {SETTLE} a=1,b=2,tie=0"

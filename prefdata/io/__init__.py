@@ -1,0 +1,1 @@
+"""Reading sources of every kind, and writing the data set directory."""

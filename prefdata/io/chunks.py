@@ -1,0 +1,83 @@
+"""What every reader gives: a piece of a source as a frame, and the rows that could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import polars as pl
+import pyarrow as pa
+
+CHUNK_BYTES = 32 << 20
+"""How much of a source is held at once; memory is bounded by it, whatever the file's size."""
+
+AS_JSON = {b"as": b"json"}
+"""Marks a column whose values differ in type from row to row: read as the JSON text of each."""
+
+LENIENT = {b"as": b"scalar"}
+"""Marks a column where a number may stand for text, as in a score of 5 or "5"."""
+
+
+class Unread(NamedTuple):
+    """A row that could not be read.
+
+    Attributes:
+        row: its position among the rows of its source, from 0.
+        line: the line it begins on, from 1; of a binary file, its row from 1.
+        field: the column at fault, or ``""``.
+        reason: one of `prefdata.formats.reasons`.
+        detail: what was found.
+        raw: the row as it was.
+    """
+
+    row: int
+    line: int
+    field: str
+    reason: str
+    detail: str
+    raw: str
+
+
+@dataclass
+class Chunk:
+    """A piece of a source.
+
+    Attributes:
+        frame: the wanted columns, and ``row`` and ``line`` (both 64-bit) as in `Unread`.
+        raw: gives the text of the row at a position of the frame.
+        unread: the rows of this piece that could not be read.
+    """
+
+    frame: pl.DataFrame
+    raw: Callable[[int], str]
+    unread: list[Unread] = field(default_factory=list)
+
+
+def numbered(frame: pl.DataFrame, rows: pl.Series | int, lines: pl.Series | int) -> pl.DataFrame:
+    """Add ``row`` and ``line``: a series each, or the first of a run of consecutive numbers."""
+    n = frame.height
+    if isinstance(rows, int):
+        rows = pl.int_range(rows, rows + n, dtype=pl.UInt64, eager=True)
+    if isinstance(lines, int):
+        lines = pl.int_range(lines, lines + n, dtype=pl.UInt64, eager=True)
+    return frame.with_columns(rows.cast(pl.UInt64).alias("row"), lines.cast(pl.UInt64).alias("line"))
+
+
+def describe(kind: pa.DataType) -> str:
+    """Name an Arrow type in words a user knows.
+
+    Example:
+        >>> describe(pa.list_(pa.string()))
+        'a list of text'
+    """
+    if pa.types.is_string(kind):
+        return "text"
+    if pa.types.is_floating(kind) or pa.types.is_integer(kind):
+        return "a number"
+    if pa.types.is_boolean(kind):
+        return "true or false"
+    if pa.types.is_list(kind):
+        inner = describe(kind.value_type)
+        return f"a list of {inner.removeprefix('an ').removeprefix('a ')}"
+    return "an object"

@@ -1,0 +1,183 @@
+"""Rows from JSON: one object per line, or an array, or an object that holds one list.
+
+A piece of the file is parsed at once by pyarrow, which is strict about types, keys and escapes.
+Only when it refuses is the piece read again line by line, so that one bad line costs that line.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.json as pj
+
+from prefdata.errors import InputError
+from prefdata.formats import reasons
+from prefdata.io.chunks import AS_JSON, CHUNK_BYTES, Chunk, Unread, numbered
+from prefdata.io.text import Decoder
+from prefdata.io.typed import TOOL_KEYS, misfit, parsed, table
+
+class Block(NamedTuple):
+    """Whole rows as JSON lines, and the source line of each (or of the first, if consecutive)."""
+
+    data: bytes
+    lines: int | list[int]
+
+
+def line_blocks(stream: BinaryIO, decoder: Decoder) -> Iterator[Block]:
+    """Cut a JSONL stream into blocks of whole lines."""
+    rest, line = b"", 1
+    while piece := stream.read(CHUNK_BYTES):
+        piece = rest + decoder.feed(piece)
+        cut = piece.rfind(b"\n") + 1
+        rest = piece[cut:]
+        if cut:
+            yield Block(piece[:cut], line)
+            line += piece.count(b"\n", 0, cut)
+    if rest := rest + decoder.finish():
+        yield Block(rest, line)
+
+
+def array_blocks(stream: BinaryIO, decoder: Decoder, name: str) -> Iterator[Block]:
+    """Cut a JSON array, or the one list of a JSON object, into blocks of JSON lines.
+
+    Raises:
+        InputError: the file is not valid JSON, or holds no list, or several.
+    """
+    text = (decoder.feed(stream.read()) + decoder.finish()).decode("utf-8", "surrogatepass")
+    at, line, lines, rows, size = _start(text, name), 1, [], [], 0
+    seen, decode = 0, json.JSONDecoder().raw_decode
+    while (at := _blank(text, at)) < len(text) and text[at] != "]":
+        try:
+            _, end = decode(text, at)
+        except json.JSONDecodeError as error:
+            raise _broken(error, name) from error
+        line, seen = line + text.count("\n", seen, at), at
+        row = text[at:end].replace("\r", " ").replace("\n", " ").encode("utf-8", "surrogatepass")
+        rows.append(row)
+        lines.append(line)
+        if (size := size + len(row)) > CHUNK_BYTES:
+            yield Block(b"\n".join(rows) + b"\n", lines)
+            lines, rows, size = [], [], 0
+        at = _blank(text, end)
+        if text[at : at + 1] not in (",", "]"):
+            raise _broken(json.JSONDecodeError("Expecting ',' or ']'", text, at), name)
+        at += text[at] == ","
+    if at >= len(text):
+        raise _broken(json.JSONDecodeError("The list is not closed", text, len(text) - 1), name)
+    if rows:
+        yield Block(b"\n".join(rows) + b"\n", lines)
+
+
+def _broken(error: json.JSONDecodeError, name: str) -> InputError:
+    return InputError(
+        f"{name} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}",
+        hint="Repair it there, or write one object per line (JSONL), where one bad line costs only itself.",
+    )
+
+
+def _blank(text: str, at: int) -> int:
+    while at < len(text) and text[at] in " \t\r\n\ufeff":
+        at += 1
+    return at
+
+
+def _start(text: str, name: str) -> int:
+    """The position behind the bracket that opens the list of rows."""
+    at = _blank(text, 0)
+    if text[at] == "[":
+        return at + 1
+    try:
+        whole = json.loads(text[at:])
+    except json.JSONDecodeError as error:
+        raise _broken(error, name) from error
+    lists = [key for key, value in whole.items() if isinstance(value, list)]
+    if len(lists) != 1:
+        found = ", ".join(map(repr, lists)) or "none"
+        raise InputError(
+            f"{name} is one JSON object; expected one list of rows inside, found {found}",
+            hint="Write the rows as an array, or one object per line.",
+        )
+    key = json.dumps(lists[0], ensure_ascii=False)
+    return text.index("[", text.index(key, at) + len(key)) + 1
+
+
+def json_chunks(blocks: Iterator[Block], schema: pa.Schema) -> Iterator[Chunk]:
+    """Parse blocks of JSON lines into frames with the columns of ``schema``."""
+    row = 0
+    for block in blocks:
+        chunk = _fast(block, schema, row) or _slow(block, schema, row)
+        row += chunk.frame.height + len(chunk.unread)
+        yield chunk
+
+
+def _fast(block: Block, schema: pa.Schema, row: int) -> Chunk | None:
+    """The whole block at once, or None where a row in it needs a closer look."""
+    data, wanted = block.data, {column.name for column in schema}
+    nested = any(not pa.types.is_primitive(c.type) and not pa.types.is_string(c.type) for c in schema)
+    if any(column.metadata == AS_JSON for column in schema):
+        return None
+    if nested and any(f'"{key}"'.encode() in data for key in TOOL_KEYS):
+        return None
+    options = pj.ParseOptions(
+        explicit_schema=schema.remove_metadata(), unexpected_field_behavior="ignore"
+    )
+    reading = pj.ReadOptions(block_size=max(1 << 20, len(data) // 4))
+    try:
+        read = pj.read_json(io.BytesIO(data), read_options=reading, parse_options=options)
+        read.validate(full=True)
+    except pa.ArrowInvalid:
+        return None
+    if read.num_rows != data.count(b"\n") + (not data.endswith(b"\n")):
+        return None
+    frame = pl.DataFrame(read.select([c for c in schema.names if c in wanted]))
+    lines = block.lines if isinstance(block.lines, int) else pl.Series(block.lines)
+    split: list[bytes] = []
+
+    def raw(position: int) -> str:
+        split.extend(data.split(b"\n") if not split else ())
+        return split[position].decode()
+
+    return Chunk(numbered(frame, row, lines), raw)
+
+
+def _slow(block: Block, schema: pa.Schema, row: int) -> Chunk:
+    """Line by line: about 10 µs a row, paid only for blocks that hold a bad line."""
+    good: list[dict[str, object]] = []
+    places: list[tuple[int, int, str]] = []
+    unread: list[Unread] = []
+    for index, data in enumerate(block.data.split(b"\n")):
+        if not data.strip():
+            continue
+        line = block.lines + index if isinstance(block.lines, int) else block.lines[index]
+        text, bad = _text(data)
+        found, reason, detail = (None, reasons.BAD_TEXT, bad) if bad else parsed(text)
+        wrong = misfit(found, schema) if found is not None else ("", reason, detail)
+        if found is None or wrong:
+            field, reason, detail = wrong or ("", reason, detail)
+            unread.append(Unread(row, line, field, reason, detail, _printable(text)))
+        else:
+            good.append(found)
+            places.append((row, line, text))
+        row += 1
+    frame = pl.DataFrame(table(good, schema))
+    rows = pl.Series([place[0] for place in places], dtype=pl.UInt64)
+    lines = pl.Series([place[1] for place in places], dtype=pl.UInt64)
+    return Chunk(numbered(frame, rows, lines), lambda position: places[position][2], unread)
+
+
+def _text(data: bytes) -> tuple[str, str]:
+    """The text of a line, and what is wrong with its bytes."""
+    try:
+        return data.decode().removeprefix("\ufeff"), ""
+    except UnicodeDecodeError as error:
+        bad = f"byte 0x{data[error.start]:02x} at column {error.start + 1} is not UTF-8"
+        return data.decode(errors="replace"), bad
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

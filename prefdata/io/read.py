@@ -1,0 +1,116 @@
+"""One way to read any source: a sample to recognise it by, then its rows in pieces."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from prefdata.errors import InputError
+from prefdata.formats.sample import SAMPLE_ROWS, Sample
+from prefdata.io import typed
+from prefdata.io.chunks import Chunk
+from prefdata.io.columnar import columnar_chunks, columnar_sample
+from prefdata.io.delimited import csv_chunks, header
+from prefdata.io.jsonl import array_blocks, json_chunks, line_blocks
+from prefdata.io.sources import Source
+from prefdata.io.text import Decoder
+
+SAMPLE_BYTES = 16 << 20
+
+
+def sample(source: Source, encoding: str = "") -> Sample:
+    """Read the first rows of a source.
+
+    Raises:
+        InputError: no row of the sample can be read.
+    """
+    decoder = Decoder(source.name, encoding)
+    with source.open() as stream:
+        if source.kind in ("parquet", "arrow"):
+            return Sample(*columnar_sample(source, stream, SAMPLE_ROWS))
+        if source.kind == "csv":
+            return _csv_sample(decoder.feed(stream.read(SAMPLE_BYTES)), source.name)
+        if source.kind == "json":
+            block = next(array_blocks(stream, decoder, source.name), None)
+            lines = block.data.split(b"\n") if block else []
+        else:
+            data = decoder.feed(stream.read(SAMPLE_BYTES))
+            whole = len(data) < SAMPLE_BYTES
+            lines = data.split(b"\n") if whole else (data + stream.readline()).split(b"\n")
+    return _json_sample(lines, source.name)
+
+
+def _json_sample(lines: list[bytes], name: str) -> Sample:
+    rows: list[dict[str, object]] = []
+    why = "it holds no row"
+    for number, line in enumerate(lines, 1):
+        if len(rows) == SAMPLE_ROWS:
+            break
+        row, reason, detail = typed.parsed(line.decode(errors="replace")) if line.strip() else (None, "", "")
+        if row is not None:
+            rows.append(row)
+        elif reason and not rows:
+            why = f"row {number}: {reason}, {detail}"
+    if not rows:
+        raise InputError(
+            f"{name} has no row that can be read ({why})",
+            hint="JSON, JSONL, CSV, TSV, Parquet and Arrow are read, the first four also as .gz and .zst.",
+        )
+    return Sample(list(dict.fromkeys(key for row in rows for key in row)), rows)
+
+
+def _csv_sample(data: bytes, name: str) -> Sample:
+    text = data.decode(errors="replace")
+    layout = header(text, name)
+    lines = io.StringIO(text.lstrip("\r\n"), newline="")
+    next(csv.reader(lines, delimiter=layout.delimiter))
+    reader = csv.DictReader(lines, layout.names, delimiter=layout.delimiter)
+    rows: list[dict[str, object]] = []
+    for row in reader:
+        if len(rows) == SAMPLE_ROWS:
+            break
+        if None not in row and None not in row.values():
+            rows.append(dict(row))
+    if not rows:
+        raise InputError(
+            f"{name} has a header but no row that can be read",
+            hint="A delimited file needs a line with the names of its columns, then one row per line.",
+        )
+    return Sample(layout.names, rows, text_only=True)
+
+
+def chunks(
+    source: Source, found: Sample, wanted: list[str], scalars: set[str], encoding: str = ""
+) -> Iterator[Chunk]:
+    """Read all rows of a source, a piece at a time.
+
+    Args:
+        source: the file.
+        found: its sample, from which the column types are taken.
+        wanted: the columns to give.
+        scalars: those of them in which a number may stand for text.
+        encoding: as in `prefdata.io.text.Decoder`.
+
+    Raises:
+        InputError: the file as a whole cannot be read.
+    """
+    decoder = Decoder(source.name, encoding)
+    with source.open() as stream:
+        if source.kind in ("parquet", "arrow"):
+            yield from columnar_chunks(source, stream, wanted)
+            return
+        if source.kind == "csv":
+            yield from csv_chunks(stream, decoder, wanted, source.name)
+            return
+        schema = pa.schema(
+            [typed.column(name, found.values(name), scalar=name in scalars) for name in wanted]
+        )
+        blocks = (
+            array_blocks(stream, decoder, source.name)
+            if source.kind == "json"
+            else line_blocks(stream, decoder)
+        )
+        yield from json_chunks(blocks, schema)

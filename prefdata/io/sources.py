@@ -1,0 +1,211 @@
+"""What to read: files, globs, folders and standard input, with their kind and compression."""
+
+from __future__ import annotations
+
+import glob
+import gzip
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from prefdata.errors import InputError, UsageError
+
+Kind = Literal["jsonl", "json", "csv", "parquet", "arrow"]
+
+SUFFIXES: dict[str, Kind] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
+}
+PACKED = {".gz": "gz", ".zst": "zst"}
+HEAD = 1 << 16
+ONE_LIST = ("data", "rows", "examples", "train", "instances", "records", "items", "results")
+"""Keys under which an object on one line holds the rows of a whole file."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file to read.
+
+    Attributes:
+        path: where the bytes are.
+        name: what to call it in messages, rejects and the manifest.
+        kind: how its bytes are laid out, told by content before suffix.
+        packed: ``"gz"``, ``"zst"`` or ``""``.
+    """
+
+    path: Path
+    name: str
+    kind: Kind
+    packed: str = ""
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Open the decompressed bytes.
+
+        Raises:
+            InputError: the file cannot be opened.
+        """
+        try:
+            raw = self.path.open("rb")
+        except OSError as error:
+            raise InputError(
+                f"{self.name} cannot be read: {error.strerror}", hint="Check its permissions."
+            ) from error
+        with raw:
+            yield unpacked(raw, self.packed)
+
+
+def unpacked(raw: BinaryIO, packed: str) -> BinaryIO:
+    """Wrap ``raw`` so that reading gives the decompressed bytes."""
+    if packed == "gz":
+        return gzip.open(raw, "rb")  # type: ignore[return-value]
+    if packed == "zst":
+        import pyarrow as pa
+
+        return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")  # type: ignore[return-value]
+    return raw
+
+
+@contextmanager
+def found(requests: Sequence[str]) -> Iterator[list[Source]]:
+    """Turn what a user named into the files to read; standard input is kept in a temporary file.
+
+    Args:
+        requests: paths, globs, folders, or ``"-"`` for standard input.
+
+    Raises:
+        UsageError: a path does not exist, or nothing to read was named.
+        InputError: a file is empty or of a kind that is not read.
+    """
+    with tempfile.TemporaryDirectory(prefix="prefdata-stdin-") as held:
+        sources: list[Source] = []
+        for request in requests:
+            if request == "-":
+                path = Path(held) / "stdin"
+                with path.open("wb") as kept:
+                    shutil.copyfileobj(sys.stdin.buffer, kept)
+                sources.append(identified(path, "stdin"))
+            else:
+                sources.extend(identified(path, str(path)) for path in _paths(request))
+        if not sources:
+            raise UsageError("no source was named", hint="Name a file, a glob, a folder or '-'.")
+        yield list(dict.fromkeys(sources))
+
+
+def _paths(request: str) -> list[Path]:
+    path = Path(request)
+    if path.is_dir():
+        return _inside(path)
+    if path.exists():
+        return [path]
+    matches = sorted(Path(match) for match in glob.glob(request, recursive=True))
+    files = [match for match in matches if match.is_file()]
+    if files:
+        return files
+    if glob.has_magic(request):
+        raise UsageError(f"no file matches {request}", hint="Quote the glob, and check the folder.")
+    near = [p.name for p in path.parent.glob("*") if p.suffix == path.suffix][:3]
+    hint = f"In that folder: {', '.join(sorted(near))}." if near else "Check the path."
+    raise UsageError(f"no such file or folder: {request}", hint=hint)
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The data files of a folder; of a prefdata data set directory only its data."""
+    root = folder / "data" if (folder / "manifest.json").exists() else folder
+    files = [p for p in sorted(root.rglob("*")) if p.is_file() and _suffix(p.name)[0]]
+    files = [p for p in files if not any(part.startswith(".") for part in p.relative_to(root).parts)]
+    if not files:
+        raise UsageError(
+            f"no data file in the folder {folder}",
+            hint=f"Looked for {', '.join(sorted(SUFFIXES))}, also with .gz and .zst.",
+        )
+    return files
+
+
+def _suffix(name: str) -> tuple[Kind | None, str]:
+    path = Path(name.lower())
+    packed = PACKED.get(path.suffix, "")
+    return SUFFIXES.get(Path(path.stem).suffix if packed else path.suffix), packed
+
+
+def identified(path: Path, name: str) -> Source:
+    """Tell a file's kind, by its first bytes where they speak and by its suffix otherwise.
+
+    Raises:
+        InputError: the file is empty, or of a kind that is not read.
+    """
+    by_suffix, packed = _suffix(name)
+    try:
+        with path.open("rb") as raw:
+            magic = raw.read(4)
+            packed = "gz" if magic[:2] == b"\x1f\x8b" else "zst" if magic == b"\x28\xb5\x2f\xfd" else ""
+            raw.seek(0)
+            head = _head(raw, packed, name)
+    except OSError as error:
+        raise InputError(
+            f"{name} cannot be read: {error.strerror or error}", hint="Check the file and its permissions."
+        ) from error
+    if not head.strip():
+        raise InputError(f"{name} is empty", hint="Check the export that made it.")
+    return Source(path, name, _kind(head, by_suffix, name), packed)
+
+
+def _head(raw: BinaryIO, packed: str, name: str) -> bytes:
+    try:
+        return bytes(unpacked(raw, packed).read(HEAD))
+    except (OSError, EOFError) as error:
+        raise InputError(
+            f"{name} is compressed, but cannot be unpacked: {error}", hint="Copy or download it again."
+        ) from error
+
+
+def _kind(head: bytes, by_suffix: Kind | None, name: str) -> Kind:
+    if head[:4] == b"PAR1":
+        return "parquet"
+    if head[:6] == b"ARROW1" or head[:4] == b"\xff\xff\xff\xff":
+        return "arrow"
+    if by_suffix in ("parquet", "arrow"):
+        raise InputError(
+            f"{name} is named {by_suffix}, but does not begin like a {by_suffix} file",
+            hint="Copy or download it again, or give it the suffix of what it is.",
+        )
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return by_suffix or "csv"
+    if b"\x00" in head[:1024] and by_suffix is None:
+        raise InputError(
+            f"{name} is a binary file of a kind that is not read",
+            hint="JSON, JSONL, CSV, TSV, Parquet and Arrow are read, the first four also as .gz and .zst.",
+        )
+    if by_suffix == "csv":
+        return "csv"
+    if text[:1] == b"[":
+        return "jsonl" if by_suffix == "jsonl" else "json"
+    if text[:1] == b"{":
+        return _json_kind(text)
+    return by_suffix or "csv"
+
+
+def _json_kind(text: bytes) -> Kind:
+    """Tell one object with a list inside from an object per line: is the first line whole?"""
+    first = text.split(b"\n", 1)[0].strip()
+    try:
+        record = json.loads(first)
+    except ValueError:
+        return "json" if len(first) < 3 or first.endswith((b"{", b"[", b",")) else "jsonl"
+    lists = [key for key, value in record.items() if isinstance(value, list)]
+    alone = text.strip() == first and len(lists) == 1
+    return "json" if alone and (len(record) == 1 or lists[0] in ONE_LIST) else "jsonl"

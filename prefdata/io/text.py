@@ -1,0 +1,88 @@
+"""Bytes to UTF-8: other encodings when named, and a clear error when not."""
+
+from __future__ import annotations
+
+import codecs
+
+from prefdata.errors import InputError, UsageError
+
+
+class Decoder:
+    """Turns pieces of a file into UTF-8 bytes, whole characters at a time.
+
+    Args:
+        name: the file, for messages.
+        encoding: the file's encoding; empty means UTF-8, with an error at the first byte that is
+            not. ``"utf-8"`` given by name lets bad bytes through, for the reader to reject their
+            rows one by one.
+
+    Raises:
+        UsageError: no such encoding.
+
+    Example:
+        >>> Decoder("notes.csv", "latin-1").feed(b"caf\\xe9").decode()
+        'café'
+    """
+
+    def __init__(self, name: str, encoding: str = "") -> None:
+        self.name = name
+        self.offset = 0
+        self.first = True
+        try:
+            self.named = codecs.lookup(encoding).name if encoding else ""
+        except LookupError:
+            raise UsageError(
+                f"unknown encoding {encoding!r}", hint="Common ones: latin-1, cp1252, utf-16, gb18030."
+            ) from None
+        self.decoder = codecs.getincrementaldecoder(self.named or "utf-8")("surrogatepass" if not self.named.startswith(("latin", "iso", "cp")) else "strict")
+
+    def feed(self, piece: bytes) -> bytes:
+        """Convert the next piece.
+
+        Raises:
+            InputError: a byte is not of the encoding; the message names it.
+        """
+        return self._convert(piece, final=False)
+
+    def finish(self) -> bytes:
+        """Convert what was held back for the rest of a character."""
+        return self._convert(b"", final=True)
+
+    def _convert(self, piece: bytes, *, final: bool) -> bytes:
+        if self.first and piece:
+            self.first = False
+            self._refuse_utf16(piece)
+            if self.named in ("", "utf-8"):
+                piece = piece.removeprefix(codecs.BOM_UTF8)
+        if self.named == "utf-8" or piece.isascii() and not self.named and not self.decoder.getstate()[0]:
+            self.offset += len(piece)
+            return piece
+        try:
+            text = self.decoder.decode(piece, final)
+        except UnicodeError as error:
+            raise self._refusal(error) from error
+        self.offset += len(piece)
+        return text.encode("utf-8", "surrogatepass")
+
+    def _refuse_utf16(self, piece: bytes) -> None:
+        if self.named in ("", "utf-8") and piece[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise InputError(
+                f"{self.name} is not UTF-8: byte 0x{piece[0]:02x} at offset 0 begins a UTF-16 file",
+                hint="Pass --encoding utf-16.",
+            )
+
+    def _refusal(self, error: UnicodeError) -> InputError:
+        if not isinstance(error, UnicodeDecodeError):
+            return InputError(f"{self.name} cannot be decoded as {self.named}: {error}")
+        held = len(self.decoder.getstate()[0])
+        byte, at = error.object[error.start], max(0, self.offset - held + error.start)
+        if self.named:
+            return InputError(
+                f"{self.name} is not {self.named}: byte 0x{byte:02x} at offset {at:,}",
+                hint="Pass the encoding that the file has with --encoding.",
+            )
+        return InputError(
+            f"{self.name} is not UTF-8: byte 0x{byte:02x} at offset {at:,}",
+            hint="Pass the file's encoding, such as --encoding cp1252; "
+            "or --encoding utf-8 to reject just the rows with such bytes.",
+        )

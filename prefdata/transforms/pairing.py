@@ -1,0 +1,64 @@
+"""Which responses to one prompt are paired. The rejected one is always strictly worse."""
+
+from __future__ import annotations
+
+import polars as pl
+import polars_hash as plh
+
+from prefdata.transforms.options import Options
+
+SIDE = ("response_id", "score", "model", "at")
+
+
+def pairs(responses: pl.LazyFrame, options: Options) -> pl.LazyFrame:
+    """Pair the responses of each prompt.
+
+    Responses with the same score are never paired. Where several are best, or several worst, the
+    one with the smallest id stands for them, so that the order of the rows does not matter.
+
+    Args:
+        responses: one row per response: ``prompt_id``, ``response_id``, ``score``, ``model``,
+            ``origin``, ``at``.
+        options: says which strategy, and the least margin.
+
+    Returns:
+        ``prompt_id``, and of either side the id, score, model and place.
+    """
+    better = responses.select(
+        "prompt_id", "origin", *(pl.col(name).alias(f"chosen_{name}") for name in SIDE)
+    )
+    worse = responses.select("prompt_id", *(pl.col(name).alias(f"rejected_{name}") for name in SIDE))
+    ranked = responses.sort("prompt_id", "score", "response_id", descending=[False, True, False])
+    if options.strategy == "adjacent":
+        found = _adjacent(ranked)
+    elif options.strategy == "all":
+        found = better.join(worse, on="prompt_id")
+    else:
+        found = _best(better).join(worse, on="prompt_id")
+    difference = pl.col("chosen_score") - pl.col("rejected_score")
+    found = found.filter(difference > 0, difference >= options.min_margin)
+    if options.strategy == "best-worst":
+        found = _one(found.sort("rejected_score", "rejected_response_id"))
+    if options.strategy == "best-random":
+        found = _one(found.sort(_chance(options.seed)))
+    return found.rename({"chosen_response_id": "chosen_id", "rejected_response_id": "rejected_id"})
+
+
+def _best(better: pl.LazyFrame) -> pl.LazyFrame:
+    ordered = better.sort("chosen_score", "chosen_response_id", descending=[True, False])
+    return ordered.unique("prompt_id", keep="first", maintain_order=True)
+
+
+def _one(found: pl.LazyFrame) -> pl.LazyFrame:
+    return found.unique("prompt_id", keep="first", maintain_order=True)
+
+
+def _chance(seed: int) -> pl.Expr:
+    text = pl.format("{} {} {}", pl.lit(seed), pl.col("prompt_id"), pl.col("rejected_response_id"))
+    return plh.concat_str(text).nchash.xxh3_64()  # type: ignore[attr-defined, no-any-return]
+
+
+def _adjacent(ranked: pl.LazyFrame) -> pl.LazyFrame:
+    previous = [pl.col(name).shift(1).over("prompt_id").alias(f"chosen_{name}") for name in SIDE]
+    renamed = [pl.col(name).alias(f"rejected_{name}") for name in SIDE]
+    return ranked.select("prompt_id", "origin", *previous, *renamed).drop_nulls("chosen_response_id")

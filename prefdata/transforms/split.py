@@ -1,0 +1,25 @@
+"""Train and test by prompt: a hash decides, so a prompt stays where it was when data is added."""
+
+from __future__ import annotations
+
+import polars as pl
+import polars_hash as plh
+
+SPLITS = ("train", "test")
+
+
+def in_test(prompt_ids: pl.Series, test_size: float, seed: int) -> pl.Series:
+    """Whether each prompt belongs to the test split.
+
+    Args:
+        prompt_ids: ids as hexadecimal digits.
+        test_size: the share of prompts in the test split.
+        seed: another seed gives another split.
+
+    Example:
+        >>> in_test(pl.Series(["a" * 32, "b" * 32]), 0.5, 0).to_list()
+        [True, False]
+    """
+    text = prompt_ids.alias("id").to_frame().select(pl.format("{} {}", pl.lit(seed), "id").alias("id"))
+    place = text.select(plh.col("id").nchash.xxh3_64().cast(pl.Float64) / 2.0**64)  # type: ignore[attr-defined]
+    return place.to_series() < test_size

@@ -1,0 +1,111 @@
+"""Verdicts on the same two responses: counted, merged, and resolved where they contradict."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from prefdata.formats import reasons
+from prefdata.transforms.options import Options
+
+COMPARISON = ("prompt_id", "x_id", "y_id")
+
+
+def oriented(verdicts: pl.DataFrame) -> pl.DataFrame:
+    """Name the two responses of each verdict in one order, whichever stood first.
+
+    Args:
+        verdicts: ``a_id``, ``b_id`` and ``winner`` (1 for a, -1 for b, 0 for a tie).
+
+    Returns:
+        With ``x_id``, the smaller of the two ids, ``y_id``, and ``side``: ``winner`` seen from x.
+    """
+    swapped = pl.col("a_id") > pl.col("b_id")
+    return verdicts.with_columns(
+        pl.when(swapped).then("b_id").otherwise("a_id").alias("x_id"),
+        pl.when(swapped).then("a_id").otherwise("b_id").alias("y_id"),
+        pl.when(swapped).then(-pl.col("winner")).otherwise("winner").alias("side"),
+    )
+
+
+def resolved(verdicts: pl.DataFrame, options: Options) -> pl.DataFrame:
+    """Decide each comparison by its votes.
+
+    ``majority`` takes the outcome with more votes than either other, a tie among them; ``drop``
+    gives up a comparison that has votes both ways; ``keep`` makes a pair of each direction.
+
+    Args:
+        verdicts: oriented verdicts, with ``votes``.
+        options: says what to do with conflicts.
+
+    Returns:
+        One row per outcome of a comparison: its key, ``side`` (1 where x won, -1 where y won) and
+        ``cast`` (all votes), or a null ``side`` and the ``reason``.
+    """
+    ballots = pl.col("votes")
+    counts = verdicts.group_by(COMPARISON).agg(
+        ballots.filter(pl.col("side") == 1).sum().alias("x"),
+        ballots.filter(pl.col("side") == -1).sum().alias("y"),
+        ballots.filter(pl.col("side") == 0).sum().alias("tie"),
+    )
+    x, y, tie = pl.col("x"), pl.col("y"), pl.col("tie")
+    both = (x > 0) & (y > 0)
+    most = (
+        pl.when((x > y) & (x > tie)).then(1).when((y > x) & (y > tie)).then(-1).otherwise(None)
+    )
+    side = pl.when(both).then(None).otherwise(most) if options.conflicts == "drop" else most
+    even = both & (x >= tie) | both & (options.conflicts == "drop")
+    decided = counts.select(
+        *COMPARISON,
+        side.cast(pl.Int8).alias("side"),
+        (x + y + tie).alias("cast"),
+        pl.when(even).then(pl.lit(reasons.CONFLICT)).otherwise(pl.lit(reasons.TIE)).alias("reason"),
+        both.alias("both"),
+    )
+    if options.conflicts == "keep":
+        ways = [decided.filter("both").with_columns(pl.lit(s, pl.Int8).alias("side")) for s in (1, -1)]
+        decided = pl.concat([decided.filter(~pl.col("both")), *ways])
+    reason = pl.when(pl.col("side").is_null()).then("reason").alias("reason")
+    return decided.with_columns(reason).drop("both")
+
+
+def merged(verdicts: pl.DataFrame, outcomes: pl.DataFrame, options: Options) -> pl.DataFrame:
+    """Make one pair of all verdicts that say the same of the same two responses.
+
+    Args:
+        verdicts: oriented verdicts in the order of their rows; ``strength`` is signed, positive
+            where it speaks for the winner of the verdict.
+        outcomes: what `resolved` gave.
+        options: says the least margin.
+
+    Returns:
+        One row per pair: the key and ``side``, ``first`` (the place of the first verdict), scores,
+        margin, votes, agreement; and ``reason`` where the margin is too small.
+    """
+    won = outcomes.filter(pl.col("side").is_not_null()).select(*COMPARISON, "side", "cast")
+    alike = verdicts.join(won, on=[*COMPARISON, "side"], maintain_order="left")
+    toward = pl.when(pl.col("side") == pl.col("won")).then(pl.col("strength"))
+    signed = toward.when(pl.col("side") == 0).then(0.0).otherwise(-pl.col("strength"))
+    strength = (
+        verdicts.join(won.rename({"side": "won"}).drop("cast"), on=COMPARISON)
+        .filter(pl.col("strength").is_not_null())
+        .group_by(*COMPARISON, "won")
+        .agg(signed.sort().mean().alias("strength"))
+        .rename({"won": "side"})
+    )
+    agreeing = (pl.col("agreement") * pl.col("votes")).sum() / pl.col("cast").first()
+    alone = (pl.len() == 1) & (pl.col("cast").first() == pl.col("votes").first())
+    made = alike.group_by(*COMPARISON, "side", maintain_order=True).agg(
+        pl.col("place").first().alias("first"),
+        pl.col("chosen_score").sort().mean(),
+        pl.col("rejected_score").sort().mean(),
+        pl.col("cast").first().alias("votes"),
+        pl.when(alone).then(pl.col("agreement").first()).otherwise(agreeing).alias("agreement"),
+    )
+    made = made.join(strength, on=[*COMPARISON, "side"], how="left", maintain_order="left")
+    margin = pl.coalesce(pl.col("chosen_score") - pl.col("rejected_score"), "strength")
+    small = pl.when(pl.col("margin") < options.min_margin).then(pl.lit(reasons.SMALL_MARGIN))
+    unknown = small.when(pl.col("margin").is_null()).then(pl.lit(reasons.NO_MARGIN))
+    wanted = options.min_margin > 0
+    return made.with_columns(margin.alias("margin")).with_columns(
+        (unknown if wanted else pl.lit(None, pl.String)).alias("reason")
+    )
