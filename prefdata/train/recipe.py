@@ -148,6 +148,11 @@ def load_recipe(
     except ValidationError as error:
         raise _ill_typed(error, where) from None
     checked = check_options(recipe.options, find_method(recipe.method), where=where)
+    if recipe.lora and recipe.lora.dropout and checked.get("disable_dropout", True):
+        raise RecipeError(
+            f"{where}: lora.dropout has no effect: TRL switches dropout off",
+            hint="Leave it out, or set the option disable_dropout to false.",
+        )
     return recipe.model_copy(update={"options": checked})
 
 

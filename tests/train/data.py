@@ -58,7 +58,7 @@ def pair(prompt: str, chosen: str, rejected: str) -> dict[str, list[dict[str, st
 
 def polite_pairs(count: int, *, seed: int = 0) -> list[dict[str, list[dict[str, str]]]]:
     """Pairs with one thing to learn: the chosen answer is polite, the rejected one is rude."""
-    draw = random.Random(seed)
+    draw = random.Random(seed)  # noqa: S311  # not a secret
     pairs = []
     for number in range(count):
         noun = draw.choice(NOUNS)
@@ -92,3 +92,14 @@ def write_dataset(
     manifest = {"kind": kind, "schema_version": 1, "sources": [{"path": "hand.jsonl"}]}
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return folder
+
+
+def unpaired(
+    pairs: Sequence[Mapping[str, list[dict[str, str]]]],
+) -> list[dict[str, object]]:
+    """Each pair as a good and a bad answer, all the good ones first."""
+    return [
+        {"prompt": row["prompt"], "completion": row[side], "label": side == "chosen"}
+        for side in ("chosen", "rejected")
+        for row in pairs
+    ]

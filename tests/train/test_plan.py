@@ -1,0 +1,181 @@
+"""What is refused before anything heavy is loaded, word for word."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+import prefdata.train.plan as plan_module
+from prefdata.errors import InputError, MissingExtraError, PrefdataError, RecipeError, UsageError
+from prefdata.train import Recipe, make_plan
+from tests.train.data import polite_pairs, unpaired, write_dataset
+
+MAKE = "Make one with: pref convert SOURCE -o pairs"
+GIVE = "Give a folder that holds config.json, a name on the hub, or tiny."
+
+
+def refused(kind: type[PrefdataError], recipe: Recipe) -> tuple[str, str]:
+    began = time.monotonic()
+    with pytest.raises(kind) as caught:
+        make_plan(recipe)
+    assert time.monotonic() - began < 1
+    return str(caught.value), caught.value.hint
+
+
+def test_a_plan_fills_in_the_rest(pairs: Path) -> None:
+    """The output is named after data and method, and the test split is what is measured."""
+    plan = make_plan(Recipe(model="tiny", data=str(pairs)))
+    assert plan.output.name == "pairs-dpo"
+    assert plan.eval_split == "test"
+    assert plan.dataset.rows == {"train": 120, "test": 24}
+
+
+def test_no_data_and_no_model_are_refused(pairs: Path) -> None:
+    """Each with what to say instead."""
+    assert refused(RecipeError, Recipe(model="tiny")) == (
+        "the recipe names no data",
+        "Set data: to a data set directory.",
+    )
+    assert refused(RecipeError, Recipe(data=str(pairs))) == (
+        "no model is named",
+        "Use --model tiny to try the whole path, or a local folder, or a name on the hub.",
+    )
+
+
+def test_a_path_that_is_no_data_set_is_refused(tmp_path: Path) -> None:
+    """Missing, a file, and a folder of something else."""
+    none, file = tmp_path / "none", tmp_path / "ratings.csv"
+    file.touch()
+    assert refused(UsageError, Recipe(model="tiny", data=str(none))) == (
+        f"{none}: no such data set",
+        MAKE,
+    )
+    assert refused(UsageError, Recipe(model="tiny", data=str(file))) == (
+        f"{file}: a file, expected a data set directory",
+        MAKE,
+    )
+    assert refused(UsageError, Recipe(model="tiny", data=str(tmp_path))) == (
+        f"{tmp_path}: not a data set directory, there is no manifest.json in it",
+        MAKE,
+    )
+
+
+def test_a_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
+    """The version that was found and the one that was expected are both named."""
+    data = write_dataset(tmp_path / "d", polite_pairs(2))
+    (data / "manifest.json").write_text(json.dumps({"kind": "pairs", "schema_version": 9}))
+    assert refused(UsageError, Recipe(model="tiny", data=str(data))) == (
+        f"{data}/manifest.json: kind 'pairs', schema version 9; expected pairs or unpaired, "
+        "version 1",
+        "Convert the source again with this version of prefdata.",
+    )
+
+
+def test_an_empty_train_split_is_refused(tmp_path: Path) -> None:
+    """With the place where the rows went."""
+    data = write_dataset(tmp_path / "d", [])
+    assert refused(InputError, Recipe(model="tiny", data=str(data))) == (
+        f"{data}: the train split is empty",
+        "See manifest.json and rejects/ for where the rows went.",
+    )
+
+
+def test_a_broken_or_foreign_parquet_file_is_refused(tmp_path: Path) -> None:
+    """Not Parquet at all, and Parquet with other columns."""
+    data = write_dataset(tmp_path / "d", polite_pairs(2))
+    file = data / "data" / "train-00000-of-00001.parquet"
+    manifest = {"kind": "unpaired", "schema_version": 1}
+    (data / "manifest.json").write_text(json.dumps(manifest))
+    assert refused(InputError, Recipe(model="tiny", data=str(data), method="kto")) == (
+        f"{file}: no column 'completion', 'label'",
+        "Expected prompt, completion, label; convert the source again.",
+    )
+    file.write_bytes(b"not parquet at all")
+    message, hint = refused(InputError, Recipe(model="tiny", data=str(data)))
+    assert message.startswith(f"{file}: not a Parquet file (")
+    assert hint == "Convert the source again."
+
+
+def test_dpo_on_labelled_answers_points_to_kto(labelled: Path) -> None:
+    """DPO needs pairs; what does fit is named."""
+    assert refused(RecipeError, Recipe(model="tiny", data=str(labelled))) == (
+        f"method dpo needs pairs, and {labelled} holds unpaired preferences",
+        "Use --method kto.",
+    )
+
+
+def test_kto_on_batches_of_one_is_refused(labelled: Path) -> None:
+    """KTO estimates a divergence within the batch."""
+    recipe = Recipe(model="tiny", data=str(labelled), method="kto", batch_size=1)
+    assert refused(RecipeError, recipe) == (
+        "method kto cannot learn from batches of 1",
+        "Use --batch-size 2 or more.",
+    )
+
+
+def test_labels_that_are_all_the_same_are_refused(tmp_path: Path) -> None:
+    """Only good answers teach nothing."""
+    rows = unpaired(polite_pairs(4))[:4]
+    data = write_dataset(tmp_path / "d", rows, kind="unpaired")
+    assert refused(InputError, Recipe(model="tiny", data=str(data), method="kto")) == (
+        f"{data}: every label in the train split is true",
+        "Training needs both good and bad completions; check the labels of the source.",
+    )
+
+
+def test_a_model_that_is_not_there_is_refused(pairs: Path, tmp_path: Path) -> None:
+    """A path, a folder without a model, a bare word, and an adapter."""
+    none = str(tmp_path / "none")
+    assert refused(UsageError, Recipe(model=none, data=str(pairs))) == (
+        f"{none}: no such model",
+        GIVE,
+    )
+    assert refused(UsageError, Recipe(model=str(tmp_path), data=str(pairs))) == (
+        f"{tmp_path}: not a model, there is no readable config.json in it",
+        GIVE,
+    )
+    assert refused(UsageError, Recipe(model="no-such-model", data=str(pairs))) == (
+        "no-such-model: no such model as a folder here",
+        "Give a folder that holds config.json, a hub name like owner/name, or tiny.",
+    )
+    (tmp_path / "adapter_config.json").touch()
+    assert refused(RecipeError, Recipe(model=str(tmp_path), data=str(pairs))) == (
+        f"{tmp_path}: a LoRA adapter, expected a whole model",
+        "Merge it into its base model first, with peft's merge_and_unload.",
+    )
+
+
+def test_a_max_length_beyond_the_model_is_refused(pairs: Path, chat_model: Path) -> None:
+    """The tiny model holds 4,096 tokens."""
+    recipe = Recipe(model=str(chat_model), data=str(pairs), max_length=5000)
+    assert refused(RecipeError, recipe) == (
+        f"max_length 5,000 is more than the 4,096 tokens that {chat_model} can hold",
+        "Use --max-length 4096.",
+    )
+
+
+def test_an_existing_output_is_refused(pairs: Path, tmp_path: Path) -> None:
+    """Without --force always; with it, where the folder is not a model of ours."""
+    recipe = Recipe(model="tiny", data=str(pairs), output=str(tmp_path))
+    assert refused(UsageError, recipe) == (
+        f"{tmp_path} exists already",
+        "Choose another with -o, or replace it with --force.",
+    )
+    with pytest.raises(UsageError) as caught:
+        make_plan(recipe, force=True)
+    assert (
+        str(caught.value)
+        == f"{tmp_path} was not written by pref train, so --force does not replace it"
+    )
+
+
+def test_a_missing_extra_names_the_command(pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything else."""
+    monkeypatch.setattr(plan_module, "NEEDED", ("torch", "no_such_package"))
+    assert refused(MissingExtraError, Recipe(model="tiny", data=str(pairs))) == (
+        "pref train needs the extra 'train', which is not installed",
+        "Install it with: pip install 'prefdata[train]'",
+    )
