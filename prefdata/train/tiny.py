@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 VOCABULARY = 2048
 SAMPLE_ROWS = 2000
-PAD, END = "<|pad|>", "<|im_end|>"
+PAD, START, BREAK, END = "<|pad|>", "<|im_start|>", "<|im_sep|>", "<|im_end|>"
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
-    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' }}"
+    "{{ '<|im_start|>' + message['role'] + '<|im_sep|>' + message['content'] + '<|im_end|>' }}"
     "{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant<|im_sep|>' }}{% endif %}"
 )
-"""ChatML, but for the line break after a turn, so that a completion ends in the end token."""
+"""ChatML with a token where it has line breaks, so that no answer merges with its prompt."""
 
 
 def make_tiny(folder: Path, dataset: DatasetDirectory, *, seed: int, max_length: int) -> None:
@@ -77,7 +77,7 @@ def _train_tokenizer(texts: Iterable[str]) -> Tokenizer:
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
-        special_tokens=[PAD, "<|im_start|>", END],
+        special_tokens=[PAD, START, BREAK, END],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )

@@ -98,7 +98,7 @@ def _answer(completion: object, tokenizer: PreTrainedTokenizerBase, *, chat: boo
     if not chat:
         return f"{completion}{END}"
     rendered = str(tokenizer.apply_chat_template(completion, tokenize=False))
-    return rendered.removeprefix("<|im_start|>assistant\n")
+    return rendered.removeprefix("<|im_start|>assistant<|im_sep|>")
 
 
 def _tokenizer(folder: Path, *, chat: bool) -> PreTrainedTokenizerBase:

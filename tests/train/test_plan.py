@@ -68,8 +68,10 @@ def test_a_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
     data = write_dataset(tmp_path / "d", polite_pairs(2))
     (data / "manifest.json").write_text(json.dumps({"kind": "pairs", "schema_version": 9}))
     assert refused(UsageError, Recipe(model="tiny", data=str(data))) == (
-        f"{data}/manifest.json: kind 'pairs', schema version 9; expected pairs or unpaired, "
-        "version 1",
+        (
+            f"{data}/manifest.json: kind 'pairs', schema version 9; "
+            "expected pairs or unpaired, version 1"
+        ),
         "Convert the source again with this version of prefdata.",
     )
 

@@ -197,7 +197,5 @@ def test_checking_a_recipe_loads_nothing_heavy(pairs: Path) -> None:
         "print([m for m in ('torch', 'trl', 'transformers', 'datasets', 'polars', 'click') "
         "if m in sys.modules])"
     )
-    done = subprocess.run(  # noqa: S603  # our own code
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

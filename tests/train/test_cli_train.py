@@ -1,0 +1,94 @@
+"""The commands train and eval: what goes to stdout, what to stderr, and the exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import prefdata.train
+from prefdata.cli import main
+from prefdata.train import TrainingResult
+
+
+def run(*args: str) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main(args)
+    return int(str(caught.value.code))
+
+
+def test_training_and_evaluating(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table for the reader on stderr, JSON alone on stdout, and the next command."""
+    output = str(tmp_path / "m")
+    args = ["--model", "tiny", "-o", output, "--set", "beta=0.2", "--max-steps", "4"]
+    assert run("train", str(pairs), *args, "--json") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["after"]["rewards/accuracies"] == 1
+    assert "chat template found: rows go in as messages" in err
+    assert "step 1/4  loss 0.693" in err
+    assert "│ rewards/accuracies │  0.500 │ 1.000 │" in err
+    assert err.endswith(f"next: pref eval {output} --data {pairs}\n")
+
+    assert run("eval", output, "--data", str(pairs), "--json", "-q") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["beta"] == 0.2
+    assert err == ""
+
+
+def test_a_dry_run_prints_the_recipe(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And trains nothing; what it prints is a recipe."""
+    recipe = tmp_path / "mine.yaml"
+    args = ["--model", "tiny", "--lora", "-o", str(tmp_path / "m"), "--lr", "0.01", "-n"]
+    assert run("train", str(pairs), *args) == 0
+    printed = capsys.readouterr().out
+    assert "learning_rate: 0.01\n" in printed
+    recipe.write_text(printed, encoding="utf-8")
+    assert run("train", str(recipe), "-n") == 0
+    assert capsys.readouterr().out == printed
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (
+            ["train", "none", "--model", "tiny"],
+            2,
+            ("Error: none: no such data set\nHint: Make one with: pref convert SOURCE -o pairs\n"),
+        ),
+        (
+            ["train", "none", "--set", "bata=1"],
+            2,
+            "Error: command line: DPOConfig has no option 'bata'\nHint: Did you mean 'beta'?\n",
+        ),
+        (
+            ["eval", "none/model/here", "--data", "none"],
+            2,
+            ("Error: none: no such data set\nHint: Make one with: pref convert SOURCE -o pairs\n"),
+        ),
+    ],
+)
+def test_wrong_usage_is_one_message(
+    args: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the remedy, on stderr, and exit code 2."""
+    assert run(*args) == code
+    assert capsys.readouterr() == ("", said)
+
+
+def test_an_interrupt_exits_with_130(
+    pairs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And says that nothing is half-written."""
+
+    def interrupted(*_args: object, **_keywords: object) -> TrainingResult:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(prefdata.train, "train", interrupted)
+    assert run("train", str(pairs), "--model", "tiny") == 130
+    assert "Nothing was left half written" in capsys.readouterr().err
