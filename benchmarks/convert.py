@@ -1,0 +1,158 @@
+"""Conversion against the floor and against the usual ways, side by side, in one run.
+
+    python benchmarks/convert.py --rows 100000 --repeat 3
+    python benchmarks/convert.py
+
+Each way runs in a process of its own; the rounds alternate between the ways; the figures are
+medians. Rows count pairs; of ratings there are four times as many. Data goes to --folder, and is
+kept there for the next run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from generate import WRITERS
+from measure import Cost, measured
+
+KINDS = {"pairs": (1, "jsonl"), "ratings": (4, "csv")}
+"""Rows for each row asked for, and the kind of file."""
+
+FULL = 1_000_000
+STEPS = (100_000, 300_000)
+LOOP_ROWS = (10_000, 20_000)
+"""What the quadratic loop can bear."""
+
+SIDE_BY_SIDE = ("polars-pass", "pyarrow-pass", "pref convert", "datasets-map")
+
+
+class Figure(NamedTuple):
+    """One line of the table."""
+
+    way: str
+    cost: Cost
+    note: str = ""
+
+
+def source(folder: Path, kind: str, rows: int) -> Path:
+    """Give the data file, made now if it is not there."""
+    path = folder / f"{kind}-{rows}.{KINDS[kind][1]}"
+    if not path.exists():
+        partial = path.with_suffix(".partial")
+        WRITERS[kind](partial, rows=rows)
+        partial.rename(path)
+    return path
+
+
+def run(way: str, data: Path) -> Cost:
+    """Measure one way on one file, with the file in the page cache and the output thrown away."""
+    with data.open("rb") as file:
+        while file.read(1 << 24):
+            pass
+    with tempfile.TemporaryDirectory(dir=data.parent) as scratch:
+        out = Path(scratch) / "out"
+        if way == "pref convert":
+            command = ["-m", "prefdata", "convert", str(data), "-o", str(out), "-q"]
+        else:
+            methods = Path(__file__).with_name("methods.py")
+            command = [str(methods), way, str(data), f"{out}.parquet"]
+        return measured([sys.executable, *command])
+
+
+def middle(costs: Sequence[Cost]) -> Cost:
+    """The median of the times, and the highest of the peaks."""
+    return Cost(
+        median(cost.seconds for cost in costs),
+        max(cost.resident for cost in costs),
+        max(cost.anonymous for cost in costs),
+    )
+
+
+def side_by_side(data: Path, ways: Sequence[str], repeat: int) -> list[Figure]:
+    """Measure several ways in alternating rounds."""
+    costs: dict[str, list[Cost]] = {way: [] for way in ways}
+    for _ in range(repeat):
+        for way in ways:
+            costs[way].append(run(way, data))
+            print(f"  {data.name} {way}: {costs[way][-1].seconds:.1f} s", file=sys.stderr)
+    return [Figure(way, middle(costs[way])) for way in ways]
+
+
+def loop(folder: Path, kind: str, rows: int) -> Figure:
+    """Measure the tutorials' loop where it can be borne, and carry it on to the full size."""
+    few, more = (min(size, rows) for size in LOOP_ROWS)
+    small, large = (run("pandas-loop", source(folder, kind, n)) for n in (few, more))
+    if more == rows:
+        return Figure("pandas-loop", large)
+    # Seconds are b n + c n²; both sizes give b and c.
+    c = max(0, (large.seconds / more - small.seconds / few) / (more - few))
+    b = max(0, small.seconds / few - c * few)
+    note = (
+        f"extrapolated from {small.seconds:.1f} s at {few:,} and {large.seconds:.1f} s at {more:,}"
+    )
+    return Figure("pandas-loop", Cost(b * rows + c * rows**2, 0, 0), note)
+
+
+def table(figures: Sequence[Figure], title: str) -> None:
+    """Print one table in Markdown."""
+    floor = min(f.cost.seconds for f in figures if f.way.endswith("-pass"))
+    print(f"\n**{title}**\n")
+    print("| way | seconds | times the floor | peak GB | of it anonymous | |")
+    print("|---|---:|---:|---:|---:|---|")
+    for way, cost, note in figures:
+        seconds = f"{cost.seconds:,.1f}" if cost.seconds < 3600 else f"{cost.seconds / 3600:,.0f} h"
+        memory = [f"{size / 1e9:.2f}" if size else "" for size in cost[1:]]
+        print(
+            f"| {way} | {seconds} | {cost.seconds / floor:,.2f} | {' | '.join(memory)} | {note} |"
+        )
+
+
+def linearity(folder: Path, kind: str, sizes: Sequence[int], repeat: int) -> None:
+    """Print what `pref convert` costs at growing sizes."""
+    print(f"\n**{kind}: cost by size**\n")
+    print("| rows | seconds | seconds per million rows | peak GB | of it anonymous |")
+    print("|---:|---:|---:|---:|---:|")
+    for rows in sizes:
+        cost = side_by_side(source(folder, kind, rows), ["pref convert"], repeat)[0].cost
+        memory = f"{cost.resident / 1e9:.2f} | {cost.anonymous / 1e9:.2f}"
+        print(f"| {rows:,} | {cost.seconds:.1f} | {1e6 * cost.seconds / rows:.1f} | {memory} |")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="Compare ways of conversion, side by side.")
+    parser.add_argument("--rows", type=int, default=FULL, help="pairs; ratings are four times it")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--kind", choices=KINDS, action="append", help="default: all")
+    parser.add_argument("--only", choices=SIDE_BY_SIDE, action="append", help="compare only these")
+    parser.add_argument("--no-linearity", action="store_true")
+    default = Path(tempfile.gettempdir()) / "prefdata-benchmark"
+    parser.add_argument("--folder", type=Path, default=default, help=f"default: {default}")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    if shutil.disk_usage(options.folder).free < 10_000 * options.rows:
+        parser.error(f"{options.folder} has too little space; choose another --folder")
+    for kind in options.kind or KINDS:
+        rows = options.rows * KINDS[kind][0]
+        data = source(options.folder, kind, rows)
+        figures = side_by_side(data, options.only or SIDE_BY_SIDE, options.repeat)
+        if not options.only:
+            figures.append(loop(options.folder, kind, rows))
+        table(
+            figures,
+            f"{rows:,} {kind}, {data.stat().st_size / 1e9:.2f} GB {data.suffix[1:].upper()}",
+        )
+        if not options.no_linearity:
+            sizes = [n for step in STEPS if (n := step * KINDS[kind][0]) < rows]
+            linearity(options.folder, kind, [*sizes, rows], options.repeat)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Runs a command and says how long it took and how much memory it and its children held."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+EVERY = 0.05
+"""Seconds between two looks at the memory."""
+
+PROC = Path("/proc")
+
+
+class Cost(NamedTuple):
+    """What one run cost.
+
+    Args:
+        seconds: wall time, start of the interpreter included.
+        resident: the peak in bytes, files mapped into memory included.
+        anonymous: the peak in bytes of what is not a mapped file; 0 where the system does not say.
+    """
+
+    seconds: float
+    resident: int
+    anonymous: int
+
+
+class BrokenRunError(RuntimeError):
+    """A command that was to be measured and failed."""
+
+
+def measured(command: Sequence[str]) -> Cost:
+    """Run a command and measure it.
+
+    Raises:
+        BrokenRunError: the command failed; the message is what it wrote to stderr.
+    """
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    )
+    peaks = [0, 0]
+    watch = threading.Thread(target=_watch, args=(process, peaks), daemon=True)
+    watch.start()
+    said = process.communicate()[1]
+    seconds = time.perf_counter() - start
+    watch.join()
+    if process.returncode != 0:
+        raise BrokenRunError(f"{' '.join(command)}\n{said}")
+    return Cost(seconds, peaks[0], peaks[1])
+
+
+def _watch(process: subprocess.Popen[str], peaks: list[int]) -> None:
+    while process.poll() is None:
+        now = [_memory(pid) for pid in _family(process.pid)]
+        peaks[0] = max(peaks[0], sum(resident for resident, _ in now))
+        peaks[1] = max(peaks[1], sum(anonymous for _, anonymous in now))
+        time.sleep(EVERY)
+
+
+def _family(pid: int) -> list[int]:
+    """The process and all that it started; empty where there is no /proc, or they are gone."""
+    found = [pid]
+    for parent in found:
+        try:
+            found += [
+                int(child)
+                for listing in (PROC / str(parent) / "task").glob("*/children")
+                for child in listing.read_text(encoding="ascii").split()
+            ]
+        except OSError:
+            continue
+    return found
+
+
+def _memory(pid: int) -> tuple[int, int]:
+    """Resident and anonymous bytes of a process right now."""
+    try:
+        status = (PROC / str(pid) / "status").read_text(encoding="utf-8")
+    except OSError:
+        return 0, 0
+    kib = dict(
+        line.split(":", maxsplit=1) for line in status.splitlines() if line.startswith("Rss")
+    )
+    anonymous = int(kib.get("RssAnon", "0 kB").split()[0])
+    return 1024 * sum(int(value.split()[0]) for value in kib.values()), 1024 * anonymous
