@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from prefdata.errors import InputError, MissingExtraError, RecipeError, UsageError
+from prefdata.io.staging import refuse_existing
 from prefdata.train.dataset import DatasetDirectory, open_dataset
 from prefdata.train.methods import Method, find_method
 from prefdata.train.recipe import TINY, Recipe
@@ -69,7 +70,7 @@ def make_plan(recipe: Recipe, *, force: bool = False) -> Plan:
     if recipe.model != TINY:
         check_model(recipe.model, recipe.max_length)
     effective = recipe.resolved()
-    check_output(Path(effective.output), force=force)
+    refuse_existing(Path(effective.output), force=force, made_of="recipe.yaml")
     return Plan(effective, method, dataset, Path(effective.output))
 
 
@@ -84,31 +85,6 @@ def require_train(needed_for: str) -> None:
     """
     if any(find_spec(name) is None for name in NEEDED):
         raise MissingExtraError("train", needed_for=needed_for)
-
-
-def check_output(output: Path, *, force: bool) -> None:
-    """Raise where the output exists and may not be replaced, or cannot be written.
-
-    Raises:
-        UsageError: with the way out as its hint.
-
-    Example:
-        >>> check_output(Path("no-such-folder-yet"), force=False)
-    """
-    if output.exists() and not force:
-        raise UsageError(
-            f"{output} exists already", hint="Choose another with -o, or replace it with --force."
-        )
-    if output.exists() and not (output / "recipe.yaml").is_file():
-        raise UsageError(
-            f"{output} was not written by pref train, so --force does not replace it",
-            hint="Choose another with -o, or remove it yourself.",
-        )
-    parent = output.absolute().parent
-    while not parent.exists():
-        parent = parent.parent
-    if not os.access(parent, os.W_OK) or not parent.is_dir():
-        raise UsageError(f"{output}: cannot be written", hint=f"Check the rights on {parent}.")
 
 
 def is_local(model: str) -> bool:

@@ -6,11 +6,13 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from prefdata.errors import TrainingError
+from prefdata.io.staging import replacing
+from prefdata.train.card import write_records
 from prefdata.train.loading import load_tokenizer
-from prefdata.train.output import replacing
 from prefdata.train.plan import Plan, make_plan
 from prefdata.train.preflight import (
     Preflight,
@@ -61,26 +63,28 @@ def train(recipe: Recipe, *, force: bool = False, say: Say = lambda _line: None)
     say("loading torch, transformers and TRL")
     from prefdata.train.quiet import hushed
 
-    with hushed(), replacing(plan.output) as work:
-        return _run(plan, work, began, say)
+    with (
+        hushed(),
+        replacing(plan.output) as folder,
+        TemporaryDirectory(prefix=".scratch-", dir=folder) as scratch,
+    ):
+        return _run(plan, Path(scratch), folder, began, say)
 
 
-def _run(plan: Plan, work: Path, began: float, say: Say) -> TrainingResult:
-    from prefdata.train.card import write_records
+def _run(plan: Plan, scratch: Path, folder: Path, began: float, say: Say) -> TrainingResult:
     from prefdata.train.trainer import build_trainer
 
     recipe, split = plan.recipe, plan.eval_split
-    source = _starting_model(plan, work, say)
+    source = _starting_model(plan, scratch, say)
     tokenizer = load_tokenizer(source)
-    views, found = _prepare(plan, tokenizer, work / "cache", say)
+    views, found = _prepare(plan, tokenizer, scratch / "cache", say)
     measured = views[split]
     if split == "train":
         measured = measured.select(range(min(len(measured), TRAIN_ROWS_MEASURED)))
-    trainer = build_trainer(plan, source, tokenizer, views["train"], measured, work, say)
+    trainer = build_trainer(plan, source, tokenizer, views["train"], measured, scratch, say)
 
     before_logps = _logps(trainer, measured, tokenizer, plan)
     before = _measure(trainer, measured, before_logps, before_logps, plan)
-    say(f"training: {len(views['train']):,} rows, {recipe.epochs:g} epochs")
     steps = trainer.train().global_step
     after_logps = _logps(trainer, measured, tokenizer, plan)
     after = _measure(trainer, measured, before_logps, after_logps, plan)
@@ -105,20 +109,20 @@ def _run(plan: Plan, work: Path, began: float, say: Say) -> TrainingResult:
         before=before,
         after=after,
     )
-    _save_model(trainer, tokenizer, work / "model", merge=result.lora)
+    _save_model(trainer, tokenizer, folder, merge=result.lora)
     if recipe.model == TINY:
-        Path(source).rename(work / "model" / "reference")
-    write_records(work / "model", plan, result, trainer.state.log_history)
+        Path(source).rename(folder / "reference")
+    write_records(folder, plan, result, trainer.state.log_history)
     return result
 
 
-def _starting_model(plan: Plan, work: Path, say: Say) -> str:
+def _starting_model(plan: Plan, scratch: Path, say: Say) -> str:
     if plan.recipe.model != TINY:
         return str(plan.recipe.model)
     from prefdata.train.tiny import make_tiny
 
     say("making a tiny model with random weights, and a tokenizer from the data")
-    folder = work / "reference"
+    folder = scratch / "reference"
     make_tiny(folder, plan.dataset, seed=plan.recipe.seed, max_length=plan.recipe.max_length)
     return str(folder)
 

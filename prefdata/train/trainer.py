@@ -26,7 +26,7 @@ def build_trainer(
     tokenizer: PreTrainedTokenizerBase,
     rows: Dataset,
     measured: Dataset,
-    work: Path,
+    scratch: Path,
     say: Say,
 ) -> Trainer:
     """TRL's trainer for the method, told to say nothing and to save nothing by itself.
@@ -37,7 +37,7 @@ def build_trainer(
         tokenizer: of that model.
         rows: the view of the train split.
         measured: the view that is measured before and after.
-        work: a folder for the trainer's own files.
+        scratch: a folder for the trainer's own files.
         say: gets a line of progress at a time.
 
     Raises:
@@ -53,7 +53,7 @@ def build_trainer(
         trainer = getattr(trl, method.trainer)(
             model=source,
             args=getattr(trl, method.config)(
-                output_dir=str(work / "trainer"), **_arguments(plan, len(rows))
+                output_dir=str(scratch / "trainer"), **_arguments(plan, len(rows))
             ),
             train_dataset=rows,
             eval_dataset=measured,

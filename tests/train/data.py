@@ -10,37 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+from prefdata.schemas import PreferencePair, UnpairedPreference
 
 SCHEMAS = {
-    "pairs": pa.schema(
-        [
-            ("id", pa.string()),
-            ("prompt_id", pa.string()),
-            ("prompt", MESSAGES),
-            ("chosen", MESSAGES),
-            ("rejected", MESSAGES),
-            ("score_chosen", pa.float64()),
-            ("score_rejected", pa.float64()),
-            ("margin", pa.float64()),
-            ("votes", pa.int64()),
-            ("agreement", pa.float64()),
-            ("model_chosen", pa.string()),
-            ("model_rejected", pa.string()),
-            ("source", pa.string()),
-        ]
-    ),
-    "unpaired": pa.schema(
-        [
-            ("id", pa.string()),
-            ("prompt_id", pa.string()),
-            ("prompt", MESSAGES),
-            ("completion", MESSAGES),
-            ("label", pa.bool_()),
-            ("weight", pa.float64()),
-            ("source", pa.string()),
-        ]
-    ),
+    "pairs": PreferencePair.arrow_schema(),
+    "unpaired": UnpairedPreference.arrow_schema(),
 }
 
 NOUNS = ("river", "lamp", "garden", "engine", "poem", "market", "storm", "recipe", "bridge", "song")

@@ -162,16 +162,15 @@ def test_a_max_length_beyond_the_model_is_refused(pairs: Path, chat_model: Path)
 def test_an_existing_output_is_refused(pairs: Path, tmp_path: Path) -> None:
     """Without --force always; with it, where the folder is not a model of ours."""
     recipe = Recipe(model="tiny", data=str(pairs), output=str(tmp_path))
+    (tmp_path / "recipe.yaml").touch()
     assert refused(UsageError, recipe) == (
         f"{tmp_path} exists already",
-        "Choose another with -o, or replace it with --force.",
+        "Name another output, or pass --force.",
     )
-    with pytest.raises(UsageError) as caught:
+    assert make_plan(recipe, force=True).output == tmp_path
+    (tmp_path / "recipe.yaml").rename(tmp_path / "thesis.tex")
+    with pytest.raises(UsageError, match=f"{tmp_path} exists and holds something else"):
         make_plan(recipe, force=True)
-    assert (
-        str(caught.value)
-        == f"{tmp_path} was not written by pref train, so --force does not replace it"
-    )
 
 
 def test_a_missing_extra_names_the_command(pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
