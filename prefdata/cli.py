@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from prefdata import __version__
-from prefdata.errors import PrefdataError
+from prefdata.errors import PrefdataError, UsageError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
+
+    from prefdata.formats import Wishes
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -28,6 +32,174 @@ def pref() -> None:
       pref demo
       pref convert ratings.csv -o pairs
     """
+
+
+def _formats(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """The formats that start as typed, for the shell."""
+    from prefdata.formats import FORMATS
+
+    return [name for name in FORMATS if name.startswith(typed)]
+
+
+def reading(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of every command that reads feedback."""
+    for option in reversed(
+        (
+            click.option("--map", "columns", multiple=True, metavar="FIELD=COLUMN,…",
+                         help="Which column is which; join several with +, leave one out with FIELD=."),
+            click.option("--winner", multiple=True, metavar="a=…,b=…,tie=…",
+                         help="What the winner column's values mean; negative and positive are words too."),
+            click.option("--label", multiple=True, metavar="true=…,false=…",
+                         help="What the label column's values mean."),
+            click.option("--dimension", default="", metavar="NAME", help="The dimension that counts."),
+            click.option("--format", "format_", default="", metavar="NAME", shell_complete=_formats,
+                         help="Do not detect: read as this format."),
+            click.option("--encoding", default="", metavar="NAME", help="Of text files.  [default: utf-8]"),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def pairing(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of every command that makes pairs."""
+    for option in reversed(
+        (
+            click.option("--strategy", default="best-worst", show_default=True,
+                         type=click.Choice(["best-worst", "best-rest", "best-random", "adjacent", "all"]),
+                         help="Which responses to a prompt are paired."),
+            click.option("--aggregate", default="mean", show_default=True,
+                         type=click.Choice(["mean", "median", "majority"]),
+                         help="Several ratings of one response to one score."),
+            click.option("--conflicts", default="majority", show_default=True,
+                         type=click.Choice(["majority", "drop", "keep"]),
+                         help="Verdicts on the same two responses that point both ways."),
+            click.option("--min-margin", default=0.0, metavar="N", help="Least difference in score."),
+            click.option("--test-size", default=0.1, show_default=True, metavar="SHARE",
+                         help="Share of prompts in the test split."),
+            click.option("--seed", default=0, show_default=True, help="Of the split and best-random."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@pref.command()
+@click.argument("sources", metavar="SOURCE…", nargs=-1, required=True)
+@click.option("-o", "--output", metavar="OUT", required=True, help="Directory to write.")
+@reading
+@pairing
+@click.option("--max-rejects", metavar="N|P%", help="Exit with 3 if more rows are rejected.")
+@click.option("-f", "--force", is_flag=True, help="Replace an existing data set directory.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
+def convert(
+    sources: tuple[str, ...], output: str, columns: tuple[str, ...], winner: tuple[str, ...],
+    label: tuple[str, ...], dimension: str, format_: str, encoding: str, max_rejects: str | None,
+    force: bool, as_json: bool, quiet: bool, **how: str | float | int,
+) -> int:
+    """Make a clean data set of feedback: files, globs, folders, or - for standard input.
+
+    \b
+      pref convert ratings.csv -o pairs
+      pref convert votes/*.jsonl -o pairs --map prompt=question --winner a=left,b=right
+
+    JSON, JSONL, CSV, TSV, Parquet and Arrow are read, also as .gz and .zst. What a file is, and which
+    column is which, is recognised; 'pref inspect' says how.
+    """
+    from prefdata.convert import convert as run
+    from prefdata.report.progress import progress
+    from prefdata.report.terminal import show_conversion
+    from prefdata.transforms.options import Options
+
+    limit = _limit(max_rejects)
+    console = _console()
+    with progress(console, quiet=quiet) as tell:
+        report = run(
+            sources, output, options=Options(**how),  # type: ignore[arg-type]
+            wishes=_wishes(columns, winner, label, dimension), format=format_, encoding=encoding,
+            force=force, progress=tell,
+        )
+    if not quiet:
+        show_conversion(report, console)
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+    if limit is not None and report.rows_rejected > limit(report.rows_read):
+        click.echo(f"{report.rows_rejected:,} of {report.rows_read:,} rows were rejected; "
+                   f"--max-rejects allows {max_rejects}", err=True)
+        return 3
+    return 0
+
+
+@pref.command()
+@click.argument("sources", metavar="SOURCE…", nargs=-1, required=True)
+@reading
+@pairing
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+def inspect(
+    sources: tuple[str, ...], columns: tuple[str, ...], winner: tuple[str, ...],
+    label: tuple[str, ...], dimension: str, format_: str, encoding: str, as_json: bool,
+    **how: str | float | int,
+) -> None:
+    """Say what a file is, why, and what would become of its first rows. Writes nothing.
+
+    \b
+      pref inspect ratings.csv
+      pref inspect votes.jsonl --json
+    """
+    from prefdata.inspect import inspect as run
+    from prefdata.report.terminal import show_inspection
+    from prefdata.transforms.options import Options
+
+    found = run(
+        sources, options=Options(**how),  # type: ignore[arg-type]
+        wishes=_wishes(columns, winner, label, dimension), format=format_, encoding=encoding,
+    )
+    if as_json:
+        click.echo(json.dumps([each.to_dict() for each in found], indent=2, ensure_ascii=False))
+        return
+    for each in found:
+        show_inspection(each, _console(stderr=False))
+
+
+@pref.command()
+@click.argument("name", required=False, shell_complete=_formats)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def formats(name: str | None, as_json: bool) -> None:
+    """List the formats that are recognised, or tell one with its fields and an example row.
+
+    \b
+      pref formats
+      pref formats ratings-long
+    """
+    from prefdata.formats import FORMATS, named
+    from prefdata.report.catalogue import catalogue, described, facts
+
+    if name and not as_json:
+        click.echo(described(named(name)))
+    elif as_json:
+        chosen = [named(name)] if name else list(FORMATS.values())
+        click.echo(json.dumps([facts(each) for each in chosen], indent=2, ensure_ascii=False))
+    else:
+        click.echo(catalogue())
+
+
+@pref.command()
+@click.argument("name", required=False)
+def schema(name: str | None) -> None:
+    """Print the JSON Schema of a record, or the names of all records.
+
+    \b
+      pref schema
+      pref schema preference-pair
+    """
+    from prefdata.errors import UnknownNameError
+    from prefdata.schemas import RECORDS
+
+    if name and name not in RECORDS:
+        raise UnknownNameError("record", name, RECORDS)
+    shown = json.dumps(RECORDS[name].json_schema(), indent=2) if name else "\n".join(RECORDS)
+    click.echo(shown)
 
 
 def _methods(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
@@ -136,10 +308,72 @@ def main(args: Sequence[str] | None = None) -> None:
         if error.hint:
             click.echo(f"Hint: {error.hint}", err=True)
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted. Nothing was left half written; run the same command again.", err=True)
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _assigned(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
+    """The parts of `FIELD=VALUE,…`, in their order."""
+    parts = [part for text in texts for part in text.split(",") if part.strip()]
+    for part in parts:
+        if "=" not in part:
+            raise UsageError(
+                f"{option} {part!r} has no '='", hint=f"Write it as in {option} {EXAMPLES[option]}."
+            )
+    return [(key.strip(), value.strip()) for key, value in (part.split("=", 1) for part in parts)]
+
+
+EXAMPLES = {
+    "--map": "prompt=question,response=answer",
+    "--winner": "a=1,b=2,tie=3",
+    "--label": "true=good,false=bad",
+}
+
+
+def _wishes(
+    columns: Sequence[str], winner: Sequence[str], label: Sequence[str], dimension: str
+) -> Wishes:
+    """What the user said about the source, with the words on the left checked."""
+    from prefdata.errors import UnknownNameError
+    from prefdata.formats import Wishes
+
+    sides, labels = _assigned("--winner", winner), _assigned("--label", label)
+    for option, given, words in (("--winner", sides, ("a", "b", "tie")), ("--label", labels, ("true", "false"))):
+        for word, _ in given:
+            if word not in words:
+                raise UnknownNameError("word", word, words, where=option)
+    return Wishes(
+        columns={f: tuple(filter(None, c.split("+"))) for f, c in _assigned("--map", columns)},
+        winner={value: side for side, value in sides},
+        label={value: word == "true" for word, value in labels},
+        dimension=dimension,
+    )
+
+
+def _limit(text: str | None) -> Callable[[int], float] | None:
+    """How many rejects are allowed of so many rows: a number, or a share in percent."""
+    if text is None:
+        return None
+    try:
+        number = float(text.removesuffix("%"))
+    except ValueError:
+        raise UsageError(
+            f"--max-rejects {text!r} is not a number of rows or percent", hint="Write 100 or 5%."
+        ) from None
+    return (lambda rows: rows * number / 100) if text.endswith("%") else (lambda rows: number)
+
+
+def _console(*, stderr: bool = True) -> Console:
+    """A console as wide as the terminal, or 100 columns where there is none."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False)
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=100)
 
 
 def _say(line: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import polars_hash as plh
+import pyarrow as pa
 
 TURN, PART = "\x1e", "\x1f"
 
@@ -59,8 +60,9 @@ def hexed(ids: pl.Series) -> pl.Series:
     )
     both = np.empty((split.height, 2), dtype=">u8")
     both[:, 0], both[:, 1] = split["high"].to_numpy(), split["low"].to_numpy()
-    digits = np.frombuffer(both.tobytes().hex().encode(), dtype="S32")
-    return pl.Series(ids.name, digits.astype("U32")) if len(ids) else pl.Series(ids.name, [], pl.String)
+    digits = pa.py_buffer(both.tobytes().hex().encode())
+    text = pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), split.height, [None, digits])
+    return pl.Series(ids.name, text.cast(pa.binary()).cast(pa.string()), pl.String)
 
 
 def joined_ids(frame: pl.DataFrame, columns: list[str], name: str) -> pl.DataFrame:

@@ -37,7 +37,8 @@ OUTVOTED = "outvoted"
 MIDDLE = "middle rank"
 TIED = "all scores are equal"
 ALONE = "the only response to its prompt"
-USED = "pair"
+OTHER_DIMENSION = "rating of another dimension"
+KEPT = "kept"
 
 REMEDIES: dict[str, str] = {
     BROKEN_JSON: "Write one JSON object per line, or repair this line.",

@@ -1,0 +1,156 @@
+"""The first half of a conversion: rows of every source to records on disk, bad rows to the rejects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from prefdata.errors import UsageError
+from prefdata.formats import Detection, Sample, Wishes, reasons
+from prefdata.formats.base import records
+from prefdata.formats.ids import content_ids
+from prefdata.io.chunks import Chunk
+from prefdata.io.read import chunks
+from prefdata.io.sources import Source
+from prefdata.io.spool import IDS, Spool
+from prefdata.io.trail import Trail
+from prefdata.transforms.account import Account
+from prefdata.transforms.ledger import REJECTS, entries
+
+SCALARS = ("score", "rank", "winner", "winner_a", "winner_b", "winner_tie", "label", "scores", "ranks",
+           "annotator", "model", "model_a", "model_b", "model_chosen", "model_rejected", "dimension",
+           "source", "score_chosen", "score_rejected", "margin", "votes", "agreement", "weight")
+"""Fields in which a number may stand for text, or text for a number."""
+
+
+@dataclass
+class Recognised:
+    """A source, its first rows, and what it was recognised as."""
+
+    source: Source
+    sample: Sample
+    detection: Detection
+
+
+def read_records(
+    each: Recognised, number: int, wishes: Wishes, encoding: str
+) -> Iterator[tuple[Chunk, pl.DataFrame]]:
+    """Read a source as records with their ids, piece by piece.
+
+    Args:
+        each: the source.
+        number: its number in this run.
+        wishes: what the user said about it.
+        encoding: its encoding, if it was named.
+
+    Yields:
+        The piece as it was read, and its records; ``reason`` is null where a record is sound.
+    """
+    match, format = each.detection.match, each.detection.format
+    scalars = {name for f in SCALARS for name in match.columns.get(f, ())}
+    pieces = chunks(each.source, each.sample, match.wanted, scalars, encoding)
+    for piece in _ahead(pieces):
+        made = content_ids(records(format, piece.frame, match), IDS[format.kind])
+        made = made.with_columns(
+            pl.lit(number, pl.UInt16).alias("source"),
+            pl.col("item").fill_null(0),
+            pl.col("origin").fill_null(Path(each.source.name).name),
+        )
+        yield piece, _same(made) if format.kind == "comparisons" else made
+
+
+def _ahead(pieces: Iterator[Chunk]) -> Iterator[Chunk]:
+    """Read the next piece while this one is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        waiting = reader.submit(next, pieces, None)
+        while (piece := waiting.result()) is not None:
+            waiting = reader.submit(next, pieces, None)
+            yield piece
+
+
+def _same(made: pl.DataFrame) -> pl.DataFrame:
+    """Refuse pairs of one and the same response; that they tie is as it should be."""
+    same = (pl.col("a_id") == pl.col("b_id")) & (pl.col("winner") != 0) & pl.col("reason").is_null()
+    return made.with_columns(
+        pl.when(same).then(pl.lit(reasons.IDENTICAL)).otherwise("reason").alias("reason")
+    )
+
+
+def ingest(
+    each: Recognised, number: int, wishes: Wishes, encoding: str,
+    *, spool: Spool, trail: Trail, account: Account, progress: Callable[[int], None],
+) -> None:
+    """Put the records of a source into the spool, and what is no record into the trail.
+
+    Raises:
+        UsageError: the ratings are on several dimensions, and none was chosen.
+    """
+    kind = each.detection.format.kind
+    dimensions: set[str] = set()
+    for piece, made in read_records(each, number, wishes, encoding):
+        rows = piece.frame.height + len(piece.unread)
+        account.read_rows(number, rows)
+        if kind == "ratings":
+            dimensions |= set(made["dimension"].unique().drop_nulls())
+            _one_dimension(dimensions, wishes, each.source.name)
+            made = _of_dimension(made, wishes.dimension, trail, account)
+        bad, good = made.filter(pl.col("reason").is_not_null()), made.filter(pl.col("reason").is_null())
+        spool.put(kind, good)
+        if bad.height or piece.unread:
+            _refuse(piece, bad, good, number, trail, account)
+        progress(rows)
+
+
+def _one_dimension(dimensions: set[str], wishes: Wishes, name: str) -> None:
+    if len(dimensions) > 1 and not wishes.dimension:
+        shown = ", ".join(sorted(dimensions)[:8])
+        raise UsageError(
+            f"{name} has ratings on several dimensions: {shown}",
+            hint=f"Say which one counts with --dimension {sorted(dimensions)[0]}.",
+        )
+
+
+def _of_dimension(made: pl.DataFrame, dimension: str, trail: Trail, account: Account) -> pl.DataFrame:
+    """Keep the ratings of the chosen dimension; the others are left over."""
+    if not dimension:
+        return made
+    other = (pl.col("dimension") != dimension).fill_null(value=True) & pl.col("reason").is_null()
+    left = made.filter(other).with_columns(
+        pl.lit(reasons.OTHER_DIMENSION).alias("reason"), pl.lit(None, pl.String).alias("pair")
+    )
+    ledger = entries(left, rated=True)
+    trail.add(ledger, pl.DataFrame(schema=REJECTS))
+    account.settle(ledger.unique(["source", "row"]))
+    return made.filter(~other)
+
+
+def _refuse(
+    piece: Chunk, bad: pl.DataFrame, good: pl.DataFrame, number: int, trail: Trail, account: Account
+) -> None:
+    """Bad rows to the rejects; of a row that is good in part, only the bad entry to the ledger."""
+    whole = bad.join(good.select("row").unique(), on="row", how="anti", maintain_order="left")
+    first = whole.unique("row", keep="first", maintain_order=True)
+    places = piece.frame["row"].search_sorted(first["row"])
+    refused = first.select("source", "row", "line", "field", "reason", "detail").with_columns(
+        pl.Series("raw", [piece.raw(int(at)) for at in places], pl.String)
+    )
+    unread = pl.DataFrame(
+        [(number, *each) for each in piece.unread], schema=REJECTS, orient="row"
+    )
+    refused = pl.concat([refused.cast(REJECTS).select(list(REJECTS)), unread.cast(REJECTS).select(list(REJECTS))])  # type: ignore[arg-type]
+    ledger = pl.concat([_entries(bad), _entries(unread)])
+    trail.add(ledger, refused)
+    account.settle(refused.with_columns(pl.lit("rejected").alias("outcome")))
+
+
+
+
+def _entries(rows: pl.DataFrame) -> pl.DataFrame:
+    given = rows.with_columns(pl.lit(None, pl.String).alias("pair"))
+    if "item" not in rows.columns:
+        given = given.with_columns(pl.lit(0, pl.UInt16).alias("item"))
+    return entries(given, rated=False)

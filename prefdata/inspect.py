@@ -1,0 +1,160 @@
+"""What a source is, why, and what would become of its first rows; writes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import polars as pl
+
+from prefdata.convert import recognise
+from prefdata.formats import Wishes
+from prefdata.ingest import Recognised, read_records
+from prefdata.io.sources import found
+from prefdata.io.spool import SCHEMAS
+from prefdata.transforms import bucket
+from prefdata.transforms.ledger import by_row
+from prefdata.transforms.options import Options
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Rows that give no record, for one reason.
+
+    Attributes:
+        reason: why.
+        field: the column at fault, or ``""``.
+        rows: how many.
+        lines: the first lines that they stand on.
+    """
+
+    reason: str
+    field: str
+    rows: int
+    lines: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a source is.
+
+    Attributes:
+        name: its path, or ``stdin``.
+        kind: how its bytes are laid out, such as ``csv``.
+        names: its columns.
+        format: what it was recognised as.
+        why: what was seen, a phrase each.
+        polarity: which value means better.
+        columns: field to the columns that would fill it.
+        unused: columns that would not be used.
+        runner_up: the format that came second, or ``""``.
+        rows: how many rows were looked at: all, or a first piece.
+        outcomes: what would become of them, by outcome and reason.
+        problems: rows that give no record, the most frequent reason first.
+        example: a pair, or an unpaired preference, that the rows would give; empty if none.
+    """
+
+    name: str
+    kind: str
+    names: tuple[str, ...]
+    format: str
+    why: tuple[str, ...]
+    polarity: str
+    columns: Mapping[str, tuple[str, ...]]
+    unused: tuple[str, ...]
+    runner_up: str
+    rows: int
+    outcomes: Mapping[str, Mapping[str, int]]
+    problems: tuple[Problem, ...]
+    example: Mapping[str, object]
+
+    def to_dict(self) -> dict[str, object]:
+        """The inspection as plain values that JSON can hold."""
+        return asdict(self)
+
+
+def inspect(
+    sources: Sequence[str | Path],
+    *,
+    options: Options | None = None,
+    wishes: Wishes | None = None,
+    format: str = "",
+    encoding: str = "",
+) -> list[Inspection]:
+    """Say what sources are, by their first rows.
+
+    Args:
+        sources: files, globs, folders, or ``"-"`` for standard input.
+        options: how pairs would be made.
+        wishes: what the sources do not say themselves.
+        format: the format of all sources, where detection is not wanted.
+        encoding: the encoding of text sources, if not UTF-8.
+
+    Returns:
+        One inspection per source.
+
+    Raises:
+        UsageError: the request cannot be met as it was made.
+        InputError: a source cannot be used.
+
+    Example:
+        >>> inspect(["examples/ratings.csv"])[0].format
+        'ratings-long'
+    """
+    wishes = wishes or Wishes()
+    with found([str(source) for source in sources]) as files:
+        return [
+            _inspected(each, options or Options(), wishes, encoding)
+            for each in recognise(files, wishes, format, encoding)
+        ]
+
+
+def _inspected(each: Recognised, options: Options, wishes: Wishes, encoding: str) -> Inspection:
+    match, kind = each.detection.match, each.detection.format.kind
+    piece, made = next(read_records(each, 0, wishes, encoding))
+    bad = made.filter(pl.col("reason").is_not_null())
+    good = made.filter(pl.col("reason").is_null()).select(list(SCHEMAS[kind]))
+    if kind == "unpaired":
+        result = bucket.unpaired(good, options)
+    else:
+        frames = {name: pl.DataFrame(schema=SCHEMAS[name]) for name in ("ratings", "comparisons")}
+        result = bucket.pairs(**{**frames, kind: good}, options=options)  # type: ignore[arg-type]
+    outcomes: dict[str, dict[str, int]] = {}
+    rows = by_row(result.ledger).group_by("outcome", "reason").len().sort("len", descending=True)
+    for outcome, reason, count in rows.rows():
+        outcomes.setdefault(outcome, {})[reason] = count
+    problems = _problems(bad, [(u.reason, u.field, u.line) for u in piece.unread])
+    used = set(match.wanted)
+    runner_up = each.detection.runner_up
+    return Inspection(
+        each.source.name, each.source.kind, tuple(each.sample.names), match.format, match.why,
+        match.polarity, match.columns, tuple(n for n in each.sample.names if n not in used),
+        runner_up.format if runner_up else "", piece.frame.height + len(piece.unread), outcomes,
+        problems, _example(result.data),
+    )
+
+
+def _problems(bad: pl.DataFrame, unread: list[tuple[str, str, int]]) -> tuple[Problem, ...]:
+    found = [*bad.select("reason", pl.col("field").fill_null(""), "line").rows(), *unread]
+    counts = Counter((reason, field) for reason, field, _ in found)
+    return tuple(
+        Problem(
+            reason, field, count,
+            tuple(sorted({line for r, f, line in found if (r, f) == (reason, field)})[:3]),
+        )
+        for (reason, field), count in counts.most_common()
+    )
+
+
+def _example(data: pl.DataFrame) -> dict[str, object]:
+    """The shortest row, so that it can be read at a glance."""
+    if not data.height:
+        return {}
+    texts = [name for name in ("prompt", "chosen", "rejected", "completion") if name in data.columns]
+    size = pl.sum_horizontal(
+        pl.col(name).list.eval(pl.element().struct.field("content").str.len_chars()).list.sum()
+        for name in texts
+    )
+    return data.drop("test").bottom_k(1, by=size).row(0, named=True)

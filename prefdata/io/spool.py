@@ -1,0 +1,84 @@
+"""Records on disk by bucket of prompts, so that memory is bounded whatever the size of the source.
+
+A bucket is a range of prompt ids: all records of a prompt are in one, and buckets in their order are
+the prompts in theirs, however many buckets there are.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import polars as pl
+
+from prefdata.formats.base import COLUMNS, PLACE, Kind
+
+IDS: dict[Kind, dict[str, str]] = {
+    "ratings": {"prompt": "prompt_id", "response": "response_id"},
+    "comparisons": {"prompt": "prompt_id", "a": "a_id", "b": "b_id"},
+    "unpaired": {"prompt": "prompt_id", "response": "response_id"},
+}
+"""The id that each text column of a kind gives."""
+
+SCHEMAS: dict[Kind, pl.Schema] = {
+    kind: pl.Schema(
+        {
+            "source": pl.UInt16,
+            **{name: PLACE[name] for name in ("row", "line", "item")},
+            **columns,
+            **dict.fromkeys(IDS[kind].values(), pl.UInt128),
+        }
+    )
+    for kind, columns in COLUMNS.items()
+}
+"""What is stored of each kind of record: its columns, its place, its ids."""
+
+BUCKET_BYTES = 96 << 20
+MOST_BUCKETS = 1024
+
+
+class Spool:
+    """Holds frames by kind and bucket.
+
+    Args:
+        folder: where to keep them.
+        size: the bytes that are expected; decides the number of buckets.
+    """
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.folder = folder
+        self.bits = min(MOST_BUCKETS, max(1, size // BUCKET_BYTES)).bit_length() - 1
+        self.files: dict[tuple[Kind, int], list[Path]] = defaultdict(list)
+        folder.mkdir()
+
+    @property
+    def buckets(self) -> int:
+        """How many buckets there are: a power of two."""
+        return 1 << self.bits
+
+    def put(self, kind: Kind, frame: pl.DataFrame) -> None:
+        """Add records that have the columns of `SCHEMAS`, each to the bucket of its ``prompt_id``."""
+        if not frame.height:
+            return
+        for bucket, part in self._parts(frame.select(list(SCHEMAS[kind]))):
+            files = self.files[kind, bucket]
+            path = self.folder / f"{kind}-{bucket:04d}-{len(files):06d}.arrow"
+            part.write_ipc(path, compression="uncompressed")
+            files.append(path)
+
+    def _parts(self, frame: pl.DataFrame) -> list[tuple[int, pl.DataFrame]]:
+        if not self.bits:
+            return [(0, frame)]
+        bucket = (pl.col("prompt_id") // (1 << (128 - self.bits))).cast(pl.UInt16).alias("bucket")
+        parts = frame.with_columns(bucket).partition_by("bucket", include_key=False, as_dict=True)
+        return [(int(str(key[0])), part) for key, part in parts.items()]
+
+    def get(self, kind: Kind, bucket: int) -> pl.DataFrame:
+        """All records of a kind in a bucket, in the order they came; they leave the disk."""
+        files = self.files.pop((kind, bucket), [])
+        if not files:
+            return pl.DataFrame(schema=SCHEMAS[kind])
+        frame = pl.concat([pl.read_ipc(path) for path in files])
+        for path in files:
+            path.unlink()
+        return frame

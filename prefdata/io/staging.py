@@ -1,0 +1,109 @@
+"""Writing a folder whole: into a temporary sibling that takes its place at the end."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prefdata.errors import InputError, UsageError
+
+RENAME_EXCHANGE = 2
+AT_FDCWD = -100
+
+
+def refuse_existing(output: Path, *, force: bool, made_of: str) -> None:
+    """Check, before any work, that a folder may be written.
+
+    Args:
+        output: the folder.
+        force: whether an existing one may be replaced.
+        made_of: a file that tells a folder of this kind; a folder without it is never replaced.
+
+    Raises:
+        UsageError: it exists and may not be replaced, or its place cannot be written.
+    """
+    if output.is_file():
+        raise UsageError(f"{output} is a file; expected a folder to write", hint="Name another output.")
+    if output.is_dir() and any(output.iterdir()):
+        if not (output / made_of).exists():
+            raise UsageError(
+                f"{output} exists and holds something else: there is no {made_of} in it",
+                hint="Name another output; it is not replaced, even with --force.",
+            )
+        if not force:
+            raise UsageError(f"{output} exists already", hint="Name another output, or pass --force.")
+    parent = next(p for p in output.absolute().parents if p.exists())
+    if not os.access(parent, os.W_OK) or not parent.is_dir():
+        raise UsageError(f"{parent} cannot be written to", hint="Name an output elsewhere with -o.")
+
+
+@contextmanager
+def replacing(output: Path) -> Iterator[Path]:
+    """Work in a new folder that takes the place of ``output`` if all goes well.
+
+    Whatever happens, a kill included, either the old folder or the new one stands there, whole.
+    Only a kill leaves the working folder behind; its name begins with ``.`` and the output's name.
+
+    Args:
+        output: where the result belongs.
+
+    Yields:
+        The folder to fill, beside ``output``.
+
+    Raises:
+        InputError: the disk is full, or cannot be written.
+    """
+    output = output.absolute()
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+    except OSError as error:
+        raise _unwritable(output, error) from error
+    try:
+        work.chmod(0o777 & ~_umask())
+        new = work / "new"
+        new.mkdir()
+        yield new
+        _swap(new, output)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise _unwritable(output, error) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _unwritable(output: Path, error: OSError) -> InputError:
+    return InputError(
+        f"{output} could not be written: {error.strerror or error}",
+        hint="Nothing was changed. Free some space, or name an output elsewhere with -o.",
+    )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _swap(new: Path, output: Path) -> None:
+    """Put ``new`` in the place of ``output``: in one step where the system can exchange folders."""
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        new.rename(output)
+        return
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if os.name == "posix" else None
+    paths = os.fsencode(new), os.fsencode(output)
+    if rename and rename(AT_FDCWD, paths[0], AT_FDCWD, paths[1], RENAME_EXCHANGE) == 0:
+        return
+    old = new.with_name("old")
+    output.rename(old)
+    try:
+        new.rename(output)
+    except OSError:
+        old.rename(output)
+        raise

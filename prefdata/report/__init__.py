@@ -1,0 +1,1 @@
+"""The numbers of a run, as a table, a card and a manifest."""

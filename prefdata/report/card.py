@@ -1,0 +1,100 @@
+"""The card of a data set: what `datasets` needs to load it, and what a person needs to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import yaml
+
+LONGEST = 600
+
+
+def card(manifest: Mapping[str, object]) -> str:
+    """Write the card from a manifest.
+
+    Args:
+        manifest: what ``manifest.json`` holds.
+
+    Returns:
+        Markdown with a YAML header that `datasets.load_dataset` understands.
+    """
+    splits = cast("Mapping[str, Mapping[str, int]]", manifest["splits"])
+    files = [{"split": name, "path": f"data/{name}-*.parquet"} for name in splits]
+    header = {
+        "configs": [{"config_name": "default", "data_files": files}],
+        "tags": ["preference", "dpo" if manifest["kind"] == "pairs" else "kto", "prefdata"],
+        "size_categories": [_size(sum(each["rows"] for each in splits.values()))],
+    }
+    parts = [
+        f"---\n{yaml.safe_dump(header, sort_keys=False)}---",
+        f"# Preference data made by prefdata {manifest['program_version']}",
+        _splits(manifest, splits),
+        _account(manifest),
+        _sources(manifest),
+        _options(manifest),
+        _example(cast("Mapping[str, object]", manifest["example"])),
+        "## Licence\n\nThe licence is that of the sources: look there before you publish or train for others.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _size(rows: int) -> str:
+    steps = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
+    return next((name for limit, name in steps if rows < limit), "10M<n<100M")
+
+
+def _splits(manifest: Mapping[str, object], splits: Mapping[str, Mapping[str, int]]) -> str:
+    what = "prompt, chosen, rejected" if manifest["kind"] == "pairs" else "prompt, completion, label"
+    lines = [f"| {name} | {each['rows']:,} | {each['prompts']:,} |" for name, each in splits.items()]
+    table = "\n".join(["| split | rows | prompts |", "|---|---|---|", *lines])
+    return (
+        f"Each row holds {what} as lists of messages; the answers hold only the answer. "
+        f"No prompt stands in more than one split.\n\n{table}"
+    )
+
+
+def _account(manifest: Mapping[str, object]) -> str:
+    outcomes = cast("Mapping[str, Mapping[str, int]]", manifest["outcomes"])
+    lines = [
+        f"| {outcome} | {reason if reason != outcome else ''} | {count:,} |"
+        for outcome, by_reason in outcomes.items()
+        for reason, count in by_reason.items()
+    ]
+    table = "\n".join(["| outcome | reason | rows |", "|---|---|---|", *lines])
+    return (
+        f"## Every row\n\n{manifest['rows_read']:,} rows read = {manifest['rows_used']:,} used + "
+        f"{manifest['rows_rejected']:,} rejected. `rows/` says of each what became of it, "
+        f"`rejects/` holds the rejected ones with their remedy.\n\n{table}"
+    )
+
+
+def _sources(manifest: Mapping[str, object]) -> str:
+    sources = cast("list[Mapping[str, object]]", manifest["sources"])
+    lines = [
+        f"| {each['name']} | {each['format']} | {each['rows']:,} | `{str(each['sha256'])[:16]}` |"
+        for each in sources
+    ]
+    return "\n".join(["## Sources\n", "| file | read as | rows | sha256 |", "|---|---|---|---|", *lines])
+
+
+def _options(manifest: Mapping[str, object]) -> str:
+    options = cast("Mapping[str, object]", manifest["options"])
+    lines = [f"- {name}: {value}" for name, value in options.items() if value not in ("", {}, None)]
+    return "\n".join(["## Options\n", *lines])
+
+
+def _example(example: Mapping[str, object]) -> str:
+    lines = ["## One row\n"]
+    for name in ("prompt", "chosen", "rejected", "completion", "label"):
+        if name in example:
+            lines.append(f"**{name}**\n\n{_quoted(example[name])}\n")
+    return "\n".join(lines).rstrip()
+
+
+def _quoted(value: object) -> str:
+    if not isinstance(value, list):
+        return f"> {value}"
+    text = "\n".join(f"{turn['role']}: {turn['content']}" for turn in value)
+    text = text if len(text) <= LONGEST else text[:LONGEST] + " …"
+    return "\n".join(f"> {line}" for line in text.split("\n"))

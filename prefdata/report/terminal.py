@@ -1,0 +1,109 @@
+"""Reports as a person likes to read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from prefdata.convert import ConvertReport
+    from prefdata.inspect import Inspection
+
+LONGEST = 280
+
+
+def show_conversion(report: ConvertReport, console: Console) -> None:
+    """Print what was recognised and why, the account, one example, and what to do next."""
+    for source in report.sources[:10]:
+        console.print(Text.assemble((source.name, "bold"), f": {source.rows:,} rows read as {source.format}"))
+        console.print(Padding(_reasons(source.why, source.polarity), (0, 2)))
+    if len(report.sources) > 10:
+        console.print(f"… and {len(report.sources) - 10} more sources")
+    console.print()
+    console.print(_account(report.outcomes, report.rows_read))
+    what = "pairs" if report.kind == "pairs" else "unpaired preferences"
+    splits = ", ".join(f"{name} {each['rows']:,}" for name, each in report.splits.items())
+    console.print(f"\n{report.rows:,} {what} ({splits}); no prompt in two splits. {report.seconds:.1f} s\n")
+    console.print(_example(report.example))
+    if report.rows_rejected:
+        console.print(f"\nRejected rows, with line and remedy: {report.output}/rejects")
+    console.print(f"Next: pref train {report.output} --model tiny")
+
+
+def _reasons(why: tuple[str, ...], polarity: str) -> Text:
+    return Text("; ".join([*why, polarity]), style="dim")
+
+
+def _account(outcomes: Mapping[str, Mapping[str, int]], rows: int) -> Table:
+    table = Table(box=None, pad_edge=False, show_footer=True)
+    table.add_column("rows", justify="right", footer=f"{rows:,}")
+    table.add_column("became", footer="read")
+    table.add_column("because")
+    for outcome in ("kept", "merged", "left over", "rejected"):
+        for reason, count in outcomes.get(outcome, {}).items():
+            style = "red" if outcome == "rejected" else ""
+            table.add_row(f"{count:,}", outcome, reason if reason != outcome else "", style=style)
+    return table
+
+
+def _example(example: Mapping[str, object]) -> Group:
+    """One row in words, with its scores."""
+    if not example:
+        return Group(Text("No pair can be made of these rows.", style="yellow"))
+    lines = [Text("To this prompt", style="bold"), _turns(example["prompt"])]
+    if "completion" in example:
+        good = "was good" if example["label"] else "was not good"
+        return Group(*lines, Text("this response " + good, style="bold"), _turns(example["completion"]))
+    lines += [_side("this response is better", example, "chosen"), _turns(example["chosen"])]
+    lines += [_side("than this one", example, "rejected"), _turns(example["rejected"])]
+    return Group(*lines)
+
+
+def _side(said: str, example: Mapping[str, object], side: str) -> Text:
+    notes = [f"score {example[f'score_{side}']:g}"] if example.get(f"score_{side}") is not None else []
+    notes += [str(example[f"model_{side}"])] if example.get(f"model_{side}") else []
+    return Text.assemble((said, "bold"), f" ({', '.join(notes)})" if notes else "")
+
+
+def _turns(messages: object) -> Padding:
+    assert isinstance(messages, list)
+    alone = len(messages) == 1
+    text = "\n".join(
+        turn["content"] if alone else f"{turn['role']}: {turn['content']}" for turn in messages
+    ).strip()
+    shown = text if len(text) <= LONGEST else text[:LONGEST].rstrip() + " …"
+    return Padding(Text(shown), (0, 2))
+
+
+def show_inspection(found: Inspection, console: Console) -> None:
+    """Print what a source is, why, how it would be read, and what is wrong with it."""
+    console.print(Text.assemble((found.name, "bold"), f" is {found.format} ({found.kind})"))
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_row("because", "; ".join(found.why))
+    table.add_row("better", found.polarity)
+    for field, names in found.columns.items():
+        table.add_row(field, " + ".join(names))
+    table.add_row("not used", ", ".join(found.unused) or "none")
+    table.add_row("runner-up", found.runner_up or "none")
+    console.print(Padding(table, (0, 2)))
+    console.print(f"\nOf the first {found.rows:,} rows:")
+    bad = {each.reason: 0 for each in found.problems}
+    for each in found.problems:
+        bad[each.reason] += each.rows
+    outcomes = dict(found.outcomes)
+    if bad:
+        outcomes["rejected"] = {**outcomes.get("rejected", {}), **bad}
+    console.print(Padding(_account(outcomes, found.rows), (0, 2)))
+    for each in found.problems[:8]:
+        lines = ", ".join(map(str, each.lines)) + (", …" if each.rows > len(each.lines) else "")
+        where = f"{each.field}: " if each.field else ""
+        plural = "line" if each.rows == 1 else "lines"
+        console.print(f"  {where}{each.reason} ({plural} {lines})", style="yellow")
+    console.print()
+    console.print(_example(found.example))
+    console.print(f"\nNext: pref convert {found.name} -o pairs")

@@ -1,0 +1,222 @@
+"""All records of some prompts to the pairs that they give, with an account of every row.
+
+A prompt's records are always together, so each bucket is worked out by itself.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import polars as pl
+
+from prefdata.formats import reasons
+from prefdata.formats.ids import hexed, joined_ids
+from prefdata.transforms import aggregate, pairing, votes
+from prefdata.transforms.ledger import entries, rejected
+from prefdata.transforms.options import Options
+from prefdata.transforms.split import in_test
+
+
+class Made(NamedTuple):
+    """What a bucket gives.
+
+    Attributes:
+        data: the pairs, or unpaired preferences, and ``test``, which says where they go.
+        ledger: what became of each row, as in `prefdata.transforms.ledger`.
+        rejects: the rows that gave nothing.
+    """
+
+    data: pl.DataFrame
+    ledger: pl.DataFrame
+    rejects: pl.DataFrame
+
+
+def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) -> Made:
+    """Make pairs of ratings and comparisons, which may speak of the same responses.
+
+    Args:
+        ratings: records with ``prompt_id``, ``response_id``, ``source`` and their place.
+        comparisons: records with ``prompt_id``, ``a_id``, ``b_id``, ``source`` and their place.
+        options: how.
+    """
+    ratings = ratings.with_row_index("at")
+    comparisons = comparisons.with_row_index("at")
+    scored, rated = _rated(ratings, options)
+    verdicts = votes.oriented(_verdicts(comparisons, rated))
+    outcomes = votes.resolved(verdicts, options)
+    made = votes.merged(verdicts, outcomes, options)
+    told = _told(verdicts, outcomes, made)
+    chosen = made.filter(pl.col("reason").is_null()).drop("reason", "side")
+    chosen = chosen.join(verdicts.drop("chosen_score", "rejected_score", "votes", "agreement", *votes.COMPARISON),
+                         left_on="first", right_on="place", maintain_order="left")
+    data, named = _data(chosen, ratings, comparisons, options)
+    told = told.join(named, on="first", how="left", maintain_order="left")
+    of_comparisons = told.filter(~pl.col("rated")).sort("place")
+    ledger = entries(
+        comparisons.with_columns(of_comparisons["reason"], of_comparisons["pair"]), rated=False
+    )
+    rejects = rejected(ledger, comparisons)
+    if ratings.height:
+        of_ratings = entries(_left_over(ratings, scored, told.filter("rated")), rated=True)
+        ledger = pl.concat([ledger, of_ratings])
+    return Made(data, ledger, rejects)
+
+
+def _rated(ratings: pl.DataFrame, options: Options) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The score of each response, and the pairs that follow from the scores."""
+    light = ratings.lazy().drop("prompt", "response")
+    scored = aggregate.responses(light, options.aggregate).collect()
+    found = pairing.pairs(scored.lazy(), options)
+    rated = aggregate.agreement(found, light).collect()
+    return scored, rated.sort("prompt_id", "chosen_id", "rejected_id")
+
+
+def _verdicts(comparisons: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
+    """Comparisons, and pairs from ratings, as verdicts of one form; ``place`` numbers them."""
+    a_won = pl.col("winner") == 1
+    said = comparisons.select(
+        "prompt_id", "a_id", "b_id", "winner", "strength", "model_a", "model_b", "origin",
+        pl.col("votes").fill_null(1),
+        pl.coalesce("agreement", pl.lit(1.0)).alias("agreement"),
+        pl.when(a_won).then("score_a").otherwise("score_b").alias("chosen_score"),
+        pl.when(a_won).then("score_b").otherwise("score_a").alias("rejected_score"),
+        pl.col("at").alias("at_a"), pl.col("at").alias("at_b"),
+        pl.lit(value=False).alias("rated"),
+    )
+    follows = rated.select(
+        "prompt_id", pl.col("chosen_id").alias("a_id"), pl.col("rejected_id").alias("b_id"),
+        pl.lit(1, pl.Int8).alias("winner"), pl.lit(None, pl.Float64).alias("strength"),
+        pl.col("chosen_model").alias("model_a"), pl.col("rejected_model").alias("model_b"), "origin",
+        "votes", "agreement", "chosen_score", "rejected_score",
+        pl.col("chosen_at").alias("at_a"), pl.col("rejected_at").alias("at_b"),
+        pl.lit(value=True).alias("rated"),
+    )
+    return pl.concat([said, follows]).with_row_index("place")
+
+
+def _told(verdicts: pl.DataFrame, outcomes: pl.DataFrame, made: pl.DataFrame) -> pl.DataFrame:
+    """Of each verdict: the pair it went into or lost against, by the place of its first verdict."""
+    key = list(votes.COMPARISON)
+    light = verdicts.select(*key, "side", "place", "rated", "a_id", "b_id")
+    same = made.select(*key, "side", "first", pl.col("reason").alias("too_small"))
+    other = made.filter(pl.col("reason").is_null()).select(*key, pl.col("first").alias("against"))
+    lost = outcomes.filter(pl.col("side").is_null()).select(*key, pl.col("reason").alias("undecided"))
+    told = light.join(same, on=[*key, "side"], how="left")
+    told = told.join(other.unique(key), on=key, how="left").join(lost, on=key, how="left")
+    into = pl.col("first").is_not_null() & pl.col("too_small").is_null()
+    return told.select(
+        "place", "rated", "prompt_id", "a_id", "b_id",
+        pl.when(into).then("first").otherwise("against").alias("first"),
+        pl.when(into & (pl.col("place") == pl.col("first"))).then(pl.lit(reasons.KEPT))
+        .when(into).then(pl.lit(reasons.DUPLICATE))
+        .when(pl.col("too_small").is_not_null()).then("too_small")
+        .when(pl.col("against").is_not_null()).then(pl.lit(reasons.OUTVOTED))
+        .when((pl.col("undecided") == reasons.TIE) & (pl.col("side") != 0)).then(pl.lit(reasons.CONFLICT))
+        .otherwise("undecided").alias("reason"),
+    )
+
+
+def _data(
+    chosen: pl.DataFrame, ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The pairs with their texts in the order of their ids, and the id of each by first verdict."""
+    won = pl.col("winner") == 1
+    chosen = chosen.with_columns(
+        pl.when(won).then("a_id").otherwise("b_id").alias("chosen_id"),
+        pl.when(won).then("b_id").otherwise("a_id").alias("rejected_id"),
+        pl.when(won).then("model_a").otherwise("model_b").alias("model_chosen"),
+        pl.when(won).then("model_b").otherwise("model_a").alias("model_rejected"),
+    )
+    chosen = joined_ids(chosen, ["prompt_id", "chosen_id", "rejected_id"], "id")
+    chosen = chosen.with_columns(hexed(chosen["id"]), hexed(chosen["prompt_id"]))
+    parts = []
+    for rated, winner in ((True, 1), (False, 1), (False, -1)):
+        part = chosen.filter(rated=rated, winner=winner)
+        a, b = ("a", "b") if winner == 1 else ("b", "a")
+        if rated:
+            texts = [ratings["prompt"].gather(part["at_a"]), ratings["response"].gather(part["at_a"]),
+                     ratings["response"].gather(part["at_b"])]
+        else:
+            texts = [comparisons[name].gather(part["at_a"]) for name in ("prompt", a, b)]
+        named = zip(("prompt", "chosen", "rejected"), texts, strict=True)
+        parts.append(part.with_columns(text.alias(name) for name, text in named))
+    whole = pl.concat([part for part in parts if part.height] or parts[:1])
+    data = whole.select(
+        "id", "prompt_id", "prompt", "chosen", "rejected",
+        pl.col("chosen_score").alias("score_chosen"), pl.col("rejected_score").alias("score_rejected"),
+        "margin", pl.col("votes").cast(pl.Int64), "agreement", "model_chosen", "model_rejected",
+        pl.col("origin").alias("source"),
+        in_test(whole["prompt_id"], options.test_size, options.seed).alias("test"),
+    ).sort("prompt_id", "id")
+    return data, chosen.select("first", pl.col("id").alias("pair"))
+
+
+def _left_over(ratings: pl.DataFrame, scored: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
+    """Each rating with the pairs that its response went into, or the reason why in none."""
+    sides = pl.concat(
+        told.select("prompt_id", pl.col(side).alias("response_id"), "pair", "reason") for side in ("a_id", "b_id")
+    )
+    went = pl.col("reason").is_in([reasons.KEPT, reasons.DUPLICATE])
+    into = sides.filter(went).with_columns(pl.lit(reasons.KEPT).alias("reason"))
+    lost = sides.filter(~went).unique(["prompt_id", "response_id"], maintain_order=True)
+    lost = lost.join(into, on=["prompt_id", "response_id"], how="anti")
+    prompts = scored.group_by("prompt_id").agg(
+        pl.len().alias("n"), (pl.col("score").max() == pl.col("score").min()).alias("level")
+    )
+    paired = pl.col("prompt_id").is_in(sides["prompt_id"].unique().implode())
+    light = ratings.select("source", "row", "line", "item", "prompt_id", "response_id")
+    told_of = light.join(pl.concat([into, lost]), on=["prompt_id", "response_id"], how="left", maintain_order="left")
+    why = (
+        pl.when(pl.col("reason").is_not_null()).then("reason")
+        .when(pl.col("n") == 1).then(pl.lit(reasons.ALONE))
+        .when("level").then(pl.lit(reasons.TIED))
+        .when(~paired).then(pl.lit(reasons.SMALL_MARGIN))
+        .otherwise(pl.lit(reasons.MIDDLE))
+    )
+    told_of = told_of.join(prompts, on="prompt_id", how="left", maintain_order="left")
+    return told_of.with_columns(why.alias("reason"))
+
+
+def unpaired(records: pl.DataFrame, options: Options) -> Made:
+    """Merge labels of the same response, and resolve those that contradict each other.
+
+    Args:
+        records: ``prompt``, ``response``, ``label``, ``weight``, ``origin``, their ids and place.
+        options: how conflicts are resolved, and the split.
+    """
+    records = records.with_row_index("at")
+    key = ["prompt_id", "response_id"]
+    good = pl.col("label").sum()
+    counted = records.group_by(key).agg(good.alias("good"), (pl.len() - good).alias("bad"))
+    more = pl.when(pl.col("good") > pl.col("bad")).then(True).when(pl.col("bad") > pl.col("good")).then(False)
+    if options.conflicts == "drop":
+        more = pl.when((pl.col("good") > 0) & (pl.col("bad") > 0)).then(None).otherwise(more)
+    counted = counted.select(*key, more.alias("won"))
+    light = records.select(*key, "at", "label").join(counted, on=key, how="left", maintain_order="left")
+    if options.conflicts == "keep":
+        light = light.with_columns(pl.col("label").alias("won"))
+    agrees = pl.col("label") == pl.col("won")
+    first = light.filter(agrees).group_by(*key, "won").agg(pl.col("at").min().alias("first"))
+    light = light.join(first, on=[*key, "won"], how="left", maintain_order="left")
+    whole = records[first["first"]].with_columns(first["won"].alias("label"))
+    whole = whole.with_columns(pl.col("label").cast(pl.UInt128).alias("label_id"))
+    whole = joined_ids(whole, [*key, "label_id"], "id")
+    whole = whole.with_columns(hexed(whole["id"]), hexed(whole["prompt_id"]))
+    data = whole.select(
+        "id", "prompt_id", "prompt", pl.col("response").alias("completion"), "label", "weight",
+        pl.col("origin").alias("source"), "at",
+        in_test(whole["prompt_id"], options.test_size, options.seed).alias("test"),
+    ).sort("prompt_id", "id")
+    named = data.select(pl.col("at").alias("first"), pl.col("id").alias("pair"))
+    told = light.join(named, on="first", how="left", maintain_order="left")
+    reason = (
+        pl.when(pl.col("at") == pl.col("first")).then(pl.lit(reasons.KEPT))
+        .when(pl.col("label") == pl.col("won")).then(pl.lit(reasons.DUPLICATE))
+        .when(pl.col("first").is_not_null()).then(pl.lit(reasons.OUTVOTED))
+        .otherwise(pl.lit(reasons.CONFLICT))
+    )
+    told = told.with_columns(reason.alias("reason"))
+    ledger = entries(records.with_columns(told["reason"], told["pair"]), rated=False)
+    return Made(data.drop("at"), ledger, rejected(ledger, records))
+
+
