@@ -27,8 +27,8 @@ KINDS = {"pairs": (1, "jsonl"), "ratings": (4, "csv")}
 
 FULL = 1_000_000
 STEPS = (100_000, 300_000)
-LOOP_ROWS = (10_000, 20_000)
-"""What the quadratic loop can bear."""
+LOOP_ROWS = (20_000, 40_000, 80_000)
+"""What the loop over unique prompts can bear: it is quadratic."""
 
 SIDE_BY_SIDE = ("polars-pass", "pyarrow-pass", "pref convert", "datasets-map")
 
@@ -87,17 +87,19 @@ def side_by_side(data: Path, ways: Sequence[str], repeat: int) -> list[Figure]:
 
 def loop(folder: Path, kind: str, rows: int) -> Figure:
     """Measure the tutorials' loop where it can be borne, and carry it on to the full size."""
-    few, more = (min(size, rows) for size in LOOP_ROWS)
-    small, large = (run("pandas-loop", source(folder, kind, n)) for n in (few, more))
-    if more == rows:
-        return Figure("pandas-loop", large)
-    # Seconds are b n + c n²; both sizes give b and c.
-    c = max(0, (large.seconds / more - small.seconds / few) / (more - few))
-    b = max(0, small.seconds / few - c * few)
-    note = (
-        f"extrapolated from {small.seconds:.1f} s at {few:,} and {large.seconds:.1f} s at {more:,}"
-    )
-    return Figure("pandas-loop", Cost(b * rows + c * rows**2, 0, 0), note)
+    if rows <= max(LOOP_ROWS):
+        return Figure("pandas-loop", run("pandas-loop", source(folder, kind, rows)))
+    taken = [run("pandas-loop", source(folder, kind, size)).seconds for size in LOOP_ROWS]
+    measured_at = ", ".join(f"{t:.0f} s at {n:,}" for n, t in zip(LOOP_ROWS, taken, strict=True))
+    seconds = parabola(LOOP_ROWS, taken, rows)
+    return Figure("pandas-loop", Cost(seconds, 0, 0), f"extrapolated from {measured_at}")
+
+
+def parabola(at: Sequence[float], values: Sequence[float], where: float) -> float:
+    """Follow the parabola through three points (Newton's form) to another place."""
+    first = (values[1] - values[0]) / (at[1] - at[0])
+    second = ((values[2] - values[1]) / (at[2] - at[1]) - first) / (at[2] - at[0])
+    return values[0] + first * (where - at[0]) + second * (where - at[0]) * (where - at[1])
 
 
 def table(figures: Sequence[Figure], title: str) -> None:
@@ -107,7 +109,7 @@ def table(figures: Sequence[Figure], title: str) -> None:
     print("| way | seconds | times the floor | peak GB | of it anonymous | |")
     print("|---|---:|---:|---:|---:|---|")
     for way, cost, note in figures:
-        seconds = f"{cost.seconds:,.1f}" if cost.seconds < 3600 else f"{cost.seconds / 3600:,.0f} h"
+        seconds = f"{cost.seconds:,.1f}" if cost.seconds < 3600 else f"{cost.seconds / 3600:,.1f} h"
         memory = [f"{size / 1e9:.2f}" if size else "" for size in cost[1:]]
         print(
             f"| {way} | {seconds} | {cost.seconds / floor:,.2f} | {' | '.join(memory)} | {note} |"

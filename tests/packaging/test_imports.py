@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +21,9 @@ LAYERS = [
     {"io"},
     {"transforms"},
     {"judge", "label", "report"},
+    {"ingest", "assemble"},
     {"convert"},
+    {"inspect"},
     {"demo"},
     {"cli"},
 ]
@@ -26,7 +31,7 @@ LAYERS = [
 
 OF_THEIR_OWN = {
     "train": {"errors", "schemas", "io"},
-    "__init__": {"errors", "schemas", "convert"},
+    "__init__": {"errors", "schemas", "convert", "inspect"},
     "__main__": {"cli"},
 }
 FOR_ALL = {"errors"}
@@ -93,6 +98,24 @@ def test_training_libraries_are_imported_by_train_only() -> None:
     """Whoever only converts needs no torch."""
     users = {unit(p) for p in MODULES if {n.split(".")[0] for n in imports(p)} & TRAINING_ONLY}
     assert users <= {"train"}
+
+
+def test_the_core_imports_only_what_it_declares() -> None:
+    """What is there by the grace of another dependency may be gone with its next release."""
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"
+    ]
+    declared = {
+        re.split(r"[<>=\[; ]", line)[0].replace("-", "_") for line in project["dependencies"]
+    }
+    declared = (declared - {"pyyaml"}) | {"yaml"}
+    used = {
+        name.split(".")[0]
+        for path in MODULES
+        if unit(path) not in ("train", "judge")
+        for name in imports(path)
+    }
+    assert used - set(sys.stdlib_module_names) - {"prefdata"} <= declared
 
 
 def test_openai_is_imported_in_one_file_of_judge() -> None:

@@ -53,10 +53,11 @@ def test_every_error_is_public() -> None:
     assert tree == {name for name in prefdata.__all__ if name.endswith("Error")}
 
 
-def test_convert_is_a_function_whatever_was_imported_before() -> None:
-    """The module that holds it does not take its place."""
-    home = prefdata.convert.__module__
-    code = f"import {home}, prefdata; assert callable(prefdata.convert), prefdata.convert"
+@pytest.mark.parametrize("name", ["convert", "inspect"])
+def test_a_function_stays_one_whatever_was_imported_before(name: str) -> None:
+    """The module that holds it does not take its place: it must have another name."""
+    home = getattr(prefdata, name).__module__
+    code = f"import {home}, prefdata; assert callable(prefdata.{name}), prefdata.{name}"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
