@@ -11,7 +11,7 @@ from prefdata.train.dataset import DatasetDirectory
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-VOCABULARY = 2048
+VOCABULARY = 1024
 SAMPLE_ROWS = 2000
 PAD, START, BREAK, END = "<|pad|>", "<|im_start|>", "<|im_sep|>", "<|im_end|>"
 
@@ -56,8 +56,8 @@ def make_tiny(folder: Path, dataset: DatasetDirectory, *, seed: int, max_length:
             hidden_size=64,
             intermediate_size=128,
             num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=4,
+            num_attention_heads=2,
+            num_key_value_heads=2,
             max_position_embeddings=max(max_length, 4096),
             tie_word_embeddings=True,
             bos_token_id=None,
