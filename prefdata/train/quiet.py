@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-CHATTY = ("trl", "accelerate", "peft", "datasets", "transformers", "torch")
+CHATTY = ("trl", "accelerate", "peft", "datasets", "transformers", "torch", "huggingface_hub")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from prefdata.errors import TrainingError
 from prefdata.io.staging import replacing
 from prefdata.train.card import write_records
 from prefdata.train.loading import load_tokenizer
-from prefdata.train.plan import Plan, make_plan
+from prefdata.train.plan import Plan, is_local, make_plan
 from prefdata.train.preflight import (
     Preflight,
     encode,
@@ -117,8 +117,12 @@ def _run(plan: Plan, scratch: Path, folder: Path, began: float, say: Say) -> Tra
 
 
 def _starting_model(plan: Plan, scratch: Path, say: Say) -> str:
-    if plan.recipe.model != TINY:
-        return str(plan.recipe.model)
+    model = plan.recipe.model
+    if model != TINY and is_local(model):
+        return str(Path(model).expanduser())
+    if model != TINY:
+        say(f"loading {model} from the cache or the hub")
+        return model
     from prefdata.train.tiny import make_tiny
 
     say("making a tiny model with random weights, and a tokenizer from the data")
