@@ -9,6 +9,13 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A slow machine is no failure; what fails must fail again for whoever looks into it.
+settings.register_profile(
+    "prefdata", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("prefdata")
 
 TRAIN_EXTRA = ("accelerate", "datasets", "peft", "tensorboard", "torch", "transformers", "trl")
 

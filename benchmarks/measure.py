@@ -29,6 +29,14 @@ class Cost(NamedTuple):
     anonymous: int
 
 
+class Memory(NamedTuple):
+    """Bytes that one process holds, and the most it ever held."""
+
+    resident: int
+    anonymous: int
+    highest: int
+
+
 class BrokenRunError(RuntimeError):
     """A command that was to be measured and failed."""
 
@@ -57,8 +65,10 @@ def measured(command: Sequence[str]) -> Cost:
 def _watch(process: subprocess.Popen[str], peaks: list[int]) -> None:
     while process.poll() is None:
         now = [_memory(pid) for pid in _family(process.pid)]
-        peaks[0] = max(peaks[0], sum(resident for resident, _ in now))
-        peaks[1] = max(peaks[1], sum(anonymous for _, anonymous in now))
+        resident = sum(memory.resident for memory in now)
+        # The kernel's own high-water mark also holds what came and went between two looks.
+        peaks[0] = max(peaks[0], resident, now[0].highest)
+        peaks[1] = max(peaks[1], sum(memory.anonymous for memory in now))
         time.sleep(EVERY)
 
 
@@ -77,14 +87,14 @@ def _family(pid: int) -> list[int]:
     return found
 
 
-def _memory(pid: int) -> tuple[int, int]:
-    """Resident and anonymous bytes of a process right now."""
+def _memory(pid: int) -> Memory:
+    """What a process holds right now; nothing where it is gone."""
     try:
         status = (PROC / str(pid) / "status").read_text(encoding="utf-8")
     except OSError:
-        return 0, 0
-    kib = dict(
-        line.split(":", maxsplit=1) for line in status.splitlines() if line.startswith("Rss")
+        return Memory(0, 0, 0)
+    fields = dict(line.split(":", maxsplit=1) for line in status.splitlines())
+    resident, anonymous, highest = (
+        1024 * int(fields.get(name, "0").split()[0]) for name in ("VmRSS", "RssAnon", "VmHWM")
     )
-    anonymous = int(kib.get("RssAnon", "0 kB").split()[0])
-    return 1024 * sum(int(value.split()[0]) for value in kib.values()), 1024 * anonymous
+    return Memory(resident, anonymous, highest)
