@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from prefdata.errors import PrefdataError
-from prefdata.io.dataset import SCHEMAS, number_shards, write_parquet
+from prefdata.io.dataset import SCHEMAS, number_shards, readable, write_parquet
 from prefdata.io.spool import Spool
 from prefdata.io.trail import Trail
 from prefdata.transforms import bucket
@@ -62,8 +62,7 @@ def assemble(
 
     def work(number: int) -> Made:
         made = _made(kind, number, spool, options)
-        for split in SPLITS:
-            part = made.data.filter(pl.col("test") == (split == "test"))
+        for split, part in made.data.items():
             if part.height:
                 write_parquet(part, folder / "data" / f"{split}-{number:06d}.parquet", SCHEMAS[kind])
         return made
@@ -96,17 +95,16 @@ def _in_order(work: Callable[[int], Made], count: int) -> Iterator[Made]:
             yield waiting.popleft().result()
 
 
-def _count(data: pl.DataFrame, result: Assembled) -> None:
+def _count(data: dict[str, pl.DataFrame], result: Assembled) -> None:
     """Add up a bucket, and hold that no prompt stands in both splits."""
-    prompts = {split: data.filter(pl.col("test") == (split == "test"))["prompt_id"] for split in SPLITS}
-    shared = set(prompts["train"].unique()) & set(prompts["test"].unique())
+    shared = data["train"].join(data["test"], on="prompt_id", how="semi").height
     if shared:
         raise PrefdataError(
-            f"{len(shared):,} prompts are in both splits; nothing was written",
+            f"{shared:,} prompts are in both splits; nothing was written",
             hint="This is a defect of prefdata: please report it.",
         )
-    for split, ids in prompts.items():
-        result.rows[split] += len(ids)
-        result.prompts[split] += ids.n_unique()
-    if not result.example and data.height:
-        result.example = data.drop("test").row(0, named=True)
+    for split, part in data.items():
+        result.rows[split] += part.height
+        result.prompts[split] += part["prompt_id"].n_unique()
+        if not result.example and part.height:
+            result.example = readable(part.head(1))

@@ -11,7 +11,9 @@ import polars as pl
 
 from prefdata.convert import recognise
 from prefdata.formats import Wishes
+from prefdata.formats.base import as_messages
 from prefdata.ingest import Recognised, read_records
+from prefdata.io.dataset import readable
 from prefdata.io.sources import found
 from prefdata.io.spool import SCHEMAS
 from prefdata.transforms import bucket
@@ -148,13 +150,15 @@ def _problems(bad: pl.DataFrame, unread: list[tuple[str, str, int]]) -> tuple[Pr
     )
 
 
-def _example(data: pl.DataFrame) -> dict[str, object]:
+def _example(data: Mapping[str, pl.DataFrame]) -> dict[str, object]:
     """The shortest row, so that it can be read at a glance."""
-    if not data.height:
+    parts = [part for part in data.values() if part.height]
+    if not parts:
         return {}
-    texts = [name for name in ("prompt", "chosen", "rejected", "completion") if name in data.columns]
+    texts = [name for name in ("prompt", "chosen", "rejected", "completion") if name in parts[0].columns]
+    rows = parts[0].with_columns(as_messages(parts[0][name]) for name in texts)
     size = pl.sum_horizontal(
         pl.col(name).list.eval(pl.element().struct.field("content").str.len_chars()).list.sum()
         for name in texts
     )
-    return data.drop("test").bottom_k(1, by=size).row(0, named=True)
+    return readable(rows.bottom_k(1, by=size))

@@ -12,7 +12,7 @@ import polars as pl
 
 from prefdata.formats import reasons
 from prefdata.formats.base import MESSAGES, Match
-from prefdata.formats.conversation import Read, read
+from prefdata.formats.conversation import NOT_BLANK, Read, read, text_reason
 from prefdata.formats.ids import content_ids
 from prefdata.formats.transcript import Turns
 
@@ -31,6 +31,8 @@ def answers(frame: pl.DataFrame, match: Match, responses: dict[str, str]) -> pl.
         The frame with ``prompt``, the responses, ``reason``, ``field`` and ``detail``.
     """
     frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in PROBLEM)
+    if _single_turns(frame, match, responses):
+        return _texts(frame, match, responses)
     prompts = _prompt(frame, match)
     if prompts is None:
         frame = frame.with_columns(pl.lit(None, MESSAGES).alias("prompt"))
@@ -41,6 +43,37 @@ def answers(frame: pl.DataFrame, match: Match, responses: dict[str, str]) -> pl.
         frame = _noted(frame.with_columns(found.messages.alias(f"@{name}")), found, column)
     frame = _split(frame, list(responses), has_prompt=prompts is not None)
     return _checked(frame, responses, match.column("prompt"))
+
+
+def _single_turns(frame: pl.DataFrame, match: Match, responses: dict[str, str]) -> bool:
+    """Whether prompt and responses are plain text, one turn each."""
+    columns = [*match.columns.get("prompt", ()), *responses.values()]
+    several = match.column("system") or match.column("history") or not match.column("prompt")
+    return not several and all(
+        frame.schema[name] == pl.String and match.shapes.get(name, "text") == "text" for name in columns
+    )
+
+
+def _texts(frame: pl.DataFrame, match: Match, responses: dict[str, str]) -> pl.DataFrame:
+    """The way for single turns: columns stay text, and each is checked in one go."""
+    frame = frame.with_columns(
+        _joined(match.columns["prompt"]).alias("prompt"),
+        *(pl.col(column).alias(name) for name, column in responses.items()),
+    )
+    named = {"prompt": match.column("prompt"), **responses}
+    why = {name: text_reason(pl.col(name)) for name in named}
+    field = [pl.when(reason.is_not_null()).then(pl.lit(named[name])) for name, reason in why.items()]
+    return frame.with_columns(
+        pl.coalesce(*why.values()).alias("reason"), pl.coalesce(*field).alias("field")
+    )
+
+
+def _joined(columns: Sequence[str]) -> pl.Expr:
+    """Several prompt columns as one text, empty ones left out."""
+    if len(columns) == 1:
+        return pl.col(columns[0])
+    texts = [pl.col(name).str.strip_chars("\n").replace("", None) for name in columns]
+    return pl.concat_str(texts, separator="\n", ignore_nulls=True)
 
 
 def _noted(frame: pl.DataFrame, found: Read, field: str) -> pl.DataFrame:
@@ -76,9 +109,7 @@ def _prompt(frame: pl.DataFrame, match: Match) -> Read | None:
     if len(columns) == 1:
         found = read(frame[columns[0]], match.shapes.get(columns[0], "text"), "user")
     else:
-        texts = [pl.col(name).str.strip_chars("\n").replace("", None) for name in columns]
-        joined = frame.select(pl.concat_str(texts, separator="\n", ignore_nulls=True)).to_series()
-        found = read(joined, "text", "user")
+        found = read(frame.select(_joined(columns)).to_series(), "text", "user")
     for field, role in (("history", "user"), ("system", "system")):
         if column := match.column(field):
             before = read(frame[column], match.shapes.get(column, "text"), role)
@@ -180,6 +211,6 @@ def _checked(frame: pl.DataFrame, responses: dict[str, str], prompt_column: str)
     frame = flagged(frame, ~last.is_in(["user", "tool"]), reasons.ASSISTANT_PROMPT, prompt)
     for name, column in responses.items():
         frame = flagged(frame, _role(name, 0) != "assistant", reasons.NO_ANSWER, column)
-        said = pl.col(name).list.eval(pl.element().struct.field("content").str.strip_chars() == "")
-        frame = flagged(frame, said.list.all() | pl.col(name).is_null(), reasons.EMPTY, column)
+        said = pl.col(name).list.eval(pl.element().struct.field("content").str.contains(NOT_BLANK))
+        frame = flagged(frame, ~said.list.any() | pl.col(name).is_null(), reasons.EMPTY, column)
     return frame

@@ -7,7 +7,7 @@ and these: ``row`` and ``line`` of the source, ``item`` (which response or verdi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -62,7 +62,42 @@ COLUMNS: dict[Kind, dict[str, pl.DataType | type[pl.DataType]]] = {
         "origin": pl.String,
     },
 }
-"""The columns of each kind of record. ``winner`` is 1 for a, -1 for b, 0 for a tie."""
+"""The columns of each kind of record. ``winner`` is 1 for a, -1 for b, 0 for a tie.
+
+A column of messages may also be text, where each row is one turn: of the user in ``prompt``, of the
+assistant elsewhere. It is the same data, at a third of the cost; `as_messages` turns it into messages.
+"""
+
+
+def speaker(column: str) -> str:
+    """Who speaks where a column of messages is text.
+
+    Example:
+        >>> speaker("prompt"), speaker("chosen")
+        ('user', 'assistant')
+    """
+    return "user" if column == "prompt" else "assistant"
+
+
+def as_messages(column: pl.Series) -> pl.Series:
+    """Turn a column of single turns into messages; a column of messages stays as it is.
+
+    Example:
+        >>> as_messages(pl.Series("chosen", ["4"])).to_list()
+        [[{'role': 'assistant', 'content': '4'}]]
+    """
+    if column.dtype != pl.String:
+        return column
+    text, role = pl.col(column.name), pl.lit(speaker(column.name))
+    turn = pl.concat_list(pl.struct(role.alias("role"), text.alias("content")))
+    return column.to_frame().select(pl.when(text.is_not_null()).then(turn).alias(column.name)).to_series()
+
+
+def stacked(columns: Sequence[pl.Series]) -> pl.Series:
+    """Put columns of messages end to end: as text where all are text, as messages otherwise."""
+    if len({column.dtype for column in columns}) > 1:
+        columns = [as_messages(column) for column in columns]
+    return pl.concat(columns)
 
 
 @dataclass(frozen=True)
@@ -145,9 +180,15 @@ def finished(frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:
     """Bring a built frame to the exact columns and types of its kind, absent ones as null."""
     wanted = {**PLACE, **COLUMNS[kind]}
     return frame.select(
-        (pl.col(name).cast(dtype) if name in frame.columns else pl.lit(None, dtype)).alias(name)
-        for name, dtype in wanted.items()
+        _typed(frame, name, dtype) for name, dtype in wanted.items()
     )
+
+
+def _typed(frame: pl.DataFrame, name: str, dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
+    if name not in frame.columns:
+        return pl.lit(None, dtype).alias(name)
+    turns = dtype == MESSAGES and frame.schema[name] == pl.String
+    return pl.col(name) if turns else pl.col(name).cast(dtype)
 
 
 RAW = "raw:"

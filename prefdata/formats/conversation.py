@@ -19,6 +19,7 @@ ROLES = {
     "model": "assistant", "ai": "assistant", "system": "system",
     "tool": "tool", "function": "tool", "observation": "tool",
 }
+NOT_BLANK = r"\S"
 CONTENT = ("content", "value", "text")
 SPEAKER = ("role", "from")
 
@@ -96,17 +97,18 @@ def _text(column: pl.Series, role: str) -> Read:
         pl.when(text.is_not_null())
         .then(pl.concat_list(pl.struct(pl.lit(role).alias("role"), text.alias("content"))))
         .alias("messages"),
-        _text_reason(text).alias("reason"),
+        text_reason(text).alias("reason"),
         pl.lit(None, pl.String).alias("detail"),
     )
     return Read(*found)
 
 
-def _text_reason(text: pl.Expr) -> pl.Expr:
+def text_reason(text: pl.Expr) -> pl.Expr:
+    """Why a text is none; null where it is sound."""
     return (
         pl.when(text.is_null())
         .then(pl.lit(reasons.MISSING))
-        .when(text.str.strip_chars() == "")
+        .when(~text.str.contains(NOT_BLANK))
         .then(pl.lit(reasons.EMPTY))
         .when(text.str.contains("\x00", literal=True))
         .then(pl.lit(reasons.BAD_TEXT))

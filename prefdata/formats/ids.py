@@ -11,7 +11,12 @@ import polars as pl
 import polars_hash as plh
 import pyarrow as pa
 
+from prefdata.formats.base import speaker
+
 TURN, PART = "\x1e", "\x1f"
+
+
+BLANKS = " \n\t\r\v\f"
 
 
 def content_ids(frame: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
@@ -22,29 +27,24 @@ def content_ids(frame: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
         columns: message column to the name of the id column that it gives.
     """
     for name, made in columns.items():
-        text = frame.select(_canonical(name).alias(made)).to_series()
-        if text.is_not_null().any() and not bool((text.str.len_bytes() == text.str.len_chars()).all()):
-            text = _composed(text)
-        hashed = text.to_frame().select(plh.col(made).nchash.xxh3_128())  # type: ignore[attr-defined]
-        frame = frame.with_columns(hashed.to_series().alias(made))
+        if frame.schema[name] == pl.String:
+            text = pl.concat_str(pl.lit(speaker(name) + PART), _normal(pl.col(name)))
+        else:
+            turn = pl.element().struct
+            said = pl.concat_str(turn.field("role"), _normal(turn.field("content")), separator=PART)
+            text = pl.col(name).list.eval(said).list.join(TURN)
+        hashed = frame.select(text.alias(made)).select(plh.col(made).nchash.xxh3_128())  # type: ignore[attr-defined]
+        frame = frame.with_columns(hashed.to_series())
     return frame
 
 
-def _canonical(name: str) -> pl.Expr:
-    text = pl.element().struct.field("content").str.strip_chars()
-    text = text.str.replace_all("\r\n", "\n", literal=True)
-    turn = pl.concat_str(pl.element().struct.field("role"), pl.lit(PART), text)
-    return pl.col(name).list.eval(turn).list.join(TURN)
-
-
-def _composed(text: pl.Series) -> pl.Series:
-    """NFC for the texts that are not ASCII; the others are it already, and it is costly."""
-    name, odd = pl.col(text.name), pl.col(text.name).str.len_bytes() != pl.col(text.name).str.len_chars()
-    return (
-        text.to_frame()
-        .select(pl.coalesce(pl.when(odd).then(name).str.normalize("NFC"), name))
-        .to_series()
-    )
+def _normal(text: pl.Expr) -> pl.Expr:
+    """Normalise the few texts that need it: looking is cheap, changing is not."""
+    ends = [text.str.starts_with(blank) | text.str.ends_with(blank) for blank in BLANKS]
+    odd = text.str.len_bytes() != text.str.len_chars()
+    changes = pl.any_horizontal(ends) | odd | text.str.contains("\r\n", literal=True)
+    changed = pl.when(changes).then(text).str.replace_all("\r\n", "\n", literal=True)
+    return pl.coalesce(changed.str.strip_chars().str.normalize("NFC"), text)
 
 
 def hexed(ids: pl.Series) -> pl.Series:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import polars as pl
 import pyarrow as pa
 
-CHUNK_BYTES = 32 << 20
+CHUNK_BYTES = 16 << 20
 """How much of a source is held at once; memory is bounded by it, whatever the file's size."""
 
 AS_JSON = {b"as": b"json"}

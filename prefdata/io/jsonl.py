@@ -6,7 +6,6 @@ Only when it refuses is the piece read again line by line, so that one bad line 
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
@@ -126,9 +125,9 @@ def _fast(block: Block, schema: pa.Schema, row: int) -> Chunk | None:
     options = pj.ParseOptions(
         explicit_schema=schema.remove_metadata(), unexpected_field_behavior="ignore"
     )
-    reading = pj.ReadOptions(block_size=max(1 << 20, len(data) // 4))
+    reading = pj.ReadOptions(block_size=len(data) + 1, use_threads=False)
     try:
-        read = pj.read_json(io.BytesIO(data), read_options=reading, parse_options=options)
+        read = pj.read_json(pa.BufferReader(data), read_options=reading, parse_options=options)
         read.validate(full=True)
     except pa.ArrowInvalid:
         return None

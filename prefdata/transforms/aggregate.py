@@ -19,9 +19,10 @@ def responses(ratings: pl.LazyFrame, how: Aggregate) -> pl.LazyFrame:
         One row per response, with ``score``, ``ratings`` (how many it has), and ``model``, ``origin``
         and ``at`` of its first rating. The order of the ratings does not matter.
     """
-    score = pl.col("score").sort()
+    score = pl.col("score")
     one = {"mean": score.mean(), "median": score.median(), "majority": score.mode().min()}[how]
-    return ratings.group_by("prompt_id", "response_id").agg(
+    ordered = ratings.sort("score", "at")
+    return ordered.group_by("prompt_id", "response_id", maintain_order=True).agg(
         one.alias("score"),
         pl.len().alias("ratings"),
         pl.col("model", "origin").sort_by("at").first(),

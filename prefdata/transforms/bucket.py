@@ -5,11 +5,13 @@ A prompt's records are always together, so each bucket is worked out by itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import polars as pl
 
 from prefdata.formats import reasons
+from prefdata.formats.base import stacked
 from prefdata.formats.ids import hexed, joined_ids
 from prefdata.transforms import aggregate, pairing, votes
 from prefdata.transforms.ledger import entries, rejected
@@ -21,12 +23,12 @@ class Made(NamedTuple):
     """What a bucket gives.
 
     Attributes:
-        data: the pairs, or unpaired preferences, and ``test``, which says where they go.
+        data: by split, the pairs, or unpaired preferences, in the order of their ids.
         ledger: what became of each row, as in `prefdata.transforms.ledger`.
         rejects: the rows that gave nothing.
     """
 
-    data: pl.DataFrame
+    data: dict[str, pl.DataFrame]
     ledger: pl.DataFrame
     rejects: pl.DataFrame
 
@@ -128,27 +130,40 @@ def _data(
         pl.when(won).then("model_b").otherwise("model_a").alias("model_rejected"),
     )
     chosen = joined_ids(chosen, ["prompt_id", "chosen_id", "rejected_id"], "id")
-    chosen = chosen.with_columns(hexed(chosen["id"]), hexed(chosen["prompt_id"]))
-    parts = []
-    for rated, winner in ((True, 1), (False, 1), (False, -1)):
-        part = chosen.filter(rated=rated, winner=winner)
-        a, b = ("a", "b") if winner == 1 else ("b", "a")
-        if rated:
-            texts = [ratings["prompt"].gather(part["at_a"]), ratings["response"].gather(part["at_a"]),
-                     ratings["response"].gather(part["at_b"])]
-        else:
-            texts = [comparisons[name].gather(part["at_a"]) for name in ("prompt", a, b)]
-        named = zip(("prompt", "chosen", "rejected"), texts, strict=True)
-        parts.append(part.with_columns(text.alias(name) for name, text in named))
-    whole = pl.concat([part for part in parts if part.height] or parts[:1])
-    data = whole.select(
-        "id", "prompt_id", "prompt", "chosen", "rejected",
-        pl.col("chosen_score").alias("score_chosen"), pl.col("rejected_score").alias("score_rejected"),
-        "margin", pl.col("votes").cast(pl.Int64), "agreement", "model_chosen", "model_rejected",
-        pl.col("origin").alias("source"),
-        in_test(whole["prompt_id"], options.test_size, options.seed).alias("test"),
-    ).sort("prompt_id", "id")
-    return data, chosen.select("first", pl.col("id").alias("pair"))
+    chosen = chosen.with_columns(hexed(chosen["id"]), hexed(chosen["prompt_id"])).select(
+        "first", "id", "prompt_id", "chosen_score", "rejected_score", "margin", "votes", "agreement",
+        "model_chosen", "model_rejected", "origin", "rated", "winner", "at_a", "at_b",
+    )
+    named = {"chosen_score": "score_chosen", "rejected_score": "score_rejected", "origin": "source"}
+    light = chosen.rename(named).sort("prompt_id", "id")
+    prompts = stacked([ratings["prompt"], comparisons["prompt"]])
+    responses = stacked([ratings["response"], comparisons["a"], comparisons["b"]])
+    before, swap = ratings.height, comparisons.height
+
+    def texts(part: pl.DataFrame) -> pl.DataFrame:
+        at = pl.when("rated").then("at_a").otherwise(pl.col("at_a") + before)
+        places = part.select(
+            at.alias("prompt"),
+            pl.when(pl.col("rated") | (pl.col("winner") == 1)).then(at).otherwise(at + swap).alias("chosen"),
+            pl.when("rated").then("at_b").otherwise(
+                pl.when(pl.col("winner") == 1).then(at + swap).otherwise(at)
+            ).alias("rejected"),
+        )
+        return part.with_columns(
+            prompts.gather(places["prompt"]).alias("prompt"),
+            responses.gather(places["chosen"]).alias("chosen"),
+            responses.gather(places["rejected"]).alias("rejected"),
+        )
+
+    return _split(light, texts, options), chosen.select("first", pl.col("id").alias("pair"))
+
+
+def _split(
+    light: pl.DataFrame, texts: Callable[[pl.DataFrame], pl.DataFrame], options: Options
+) -> dict[str, pl.DataFrame]:
+    """Train and test, each with its texts, which are fetched last and once."""
+    test = in_test(light["prompt_id"], options.test_size, options.seed)
+    return {"train": texts(light.filter(~test)), "test": texts(light.filter(test))}
 
 
 def _left_over(ratings: pl.DataFrame, scored: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
@@ -202,12 +217,12 @@ def unpaired(records: pl.DataFrame, options: Options) -> Made:
     whole = whole.with_columns(pl.col("label").cast(pl.UInt128).alias("label_id"))
     whole = joined_ids(whole, [*key, "label_id"], "id")
     whole = whole.with_columns(hexed(whole["id"]), hexed(whole["prompt_id"]))
-    data = whole.select(
+    whole = whole.select(
         "id", "prompt_id", "prompt", pl.col("response").alias("completion"), "label", "weight",
         pl.col("origin").alias("source"), "at",
-        in_test(whole["prompt_id"], options.test_size, options.seed).alias("test"),
     ).sort("prompt_id", "id")
-    named = data.select(pl.col("at").alias("first"), pl.col("id").alias("pair"))
+    data = _split(whole, lambda part: part, options)
+    named = whole.select(pl.col("at").alias("first"), pl.col("id").alias("pair"))
     told = light.join(named, on="first", how="left", maintain_order="left")
     reason = (
         pl.when(pl.col("at") == pl.col("first")).then(pl.lit(reasons.KEPT))
@@ -217,6 +232,6 @@ def unpaired(records: pl.DataFrame, options: Options) -> Made:
     )
     told = told.with_columns(reason.alias("reason"))
     ledger = entries(records.with_columns(told["reason"], told["pair"]), rated=False)
-    return Made(data.drop("at"), ledger, rejected(ledger, records))
+    return Made(data, ledger, rejected(ledger, records))
 
 

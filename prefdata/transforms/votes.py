@@ -82,30 +82,36 @@ def merged(verdicts: pl.DataFrame, outcomes: pl.DataFrame, options: Options) -> 
         margin, votes, agreement; and ``reason`` where the margin is too small.
     """
     won = outcomes.filter(pl.col("side").is_not_null()).select(*COMPARISON, "side", "cast")
-    alike = verdicts.join(won, on=[*COMPARISON, "side"], maintain_order="left")
-    toward = pl.when(pl.col("side") == pl.col("won")).then(pl.col("strength"))
-    signed = toward.when(pl.col("side") == 0).then(0.0).otherwise(-pl.col("strength"))
-    strength = (
-        verdicts.join(won.rename({"side": "won"}).drop("cast"), on=COMPARISON)
-        .filter(pl.col("strength").is_not_null())
-        .group_by(*COMPARISON, "won")
-        .agg(signed.sort().mean().alias("strength"))
-        .rename({"won": "side"})
-    )
-    agreeing = (pl.col("agreement") * pl.col("votes")).sum() / pl.col("cast").first()
-    alone = (pl.len() == 1) & (pl.col("cast").first() == pl.col("votes").first())
-    made = alike.group_by(*COMPARISON, "side", maintain_order=True).agg(
-        pl.col("place").first().alias("first"),
-        pl.col("chosen_score").sort().mean(),
-        pl.col("rejected_score").sort().mean(),
+    key = [*COMPARISON, "side"]
+    alike = verdicts.join(won, on=key).sort("chosen_score", "rejected_score", "place")
+    made = alike.group_by(key, maintain_order=True).agg(
+        pl.col("place").min().alias("first"),
+        pl.col("chosen_score", "rejected_score").mean(),
         pl.col("cast").first().alias("votes"),
-        pl.when(alone).then(pl.col("agreement").first()).otherwise(agreeing).alias("agreement"),
+        (pl.col("agreement") * pl.col("votes")).sum().alias("agreeing"),
+        pl.col("agreement").first(),
+        ((pl.len() == 1) & (pl.col("cast") == pl.col("votes")).first()).alias("alone"),
     )
-    made = made.join(strength, on=[*COMPARISON, "side"], how="left", maintain_order="left")
+    agreement = pl.when("alone").then("agreement").otherwise(pl.col("agreeing") / pl.col("votes"))
+    made = made.with_columns(agreement).drop("agreeing", "alone")
+    made = made.join(_strength(verdicts, won), on=key, how="left")
     margin = pl.coalesce(pl.col("chosen_score") - pl.col("rejected_score"), "strength")
     small = pl.when(pl.col("margin") < options.min_margin).then(pl.lit(reasons.SMALL_MARGIN))
     unknown = small.when(pl.col("margin").is_null()).then(pl.lit(reasons.NO_MARGIN))
     wanted = options.min_margin > 0
     return made.with_columns(margin.alias("margin")).with_columns(
         (unknown if wanted else pl.lit(None, pl.String)).alias("reason")
+    )
+
+
+def _strength(verdicts: pl.DataFrame, won: pl.DataFrame) -> pl.DataFrame:
+    """The mean strength of all verdicts on a comparison, seen from the side that won."""
+    strong = verdicts.filter(pl.col("strength").is_not_null()).sort("strength")
+    toward = pl.when(pl.col("side") == pl.col("won")).then(pl.col("strength"))
+    signed = toward.when(pl.col("side") == 0).then(0.0).otherwise(-pl.col("strength"))
+    both = strong.join(won.rename({"side": "won"}).drop("cast"), on=COMPARISON, maintain_order="left")
+    return (
+        both.group_by(*COMPARISON, "won", maintain_order=True)
+        .agg(signed.mean().alias("strength"))
+        .rename({"won": "side"})
     )
