@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from prefdata.convert import convert
+    from prefdata.engine import convert, inspect
     from prefdata.errors import (
         InputError,
         JudgeError,
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
         UnknownNameError,
         UsageError,
     )
-    from prefdata.inspect import inspect
     from prefdata.schemas import (
         Comparison,
         Message,
@@ -58,9 +57,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "prefdata.convert": ("convert",),
+    "prefdata.engine": ("convert", "inspect"),
     "prefdata.errors": tuple(name for name in __all__ if name.endswith("Error")),
-    "prefdata.inspect": ("inspect",),
     "prefdata.schemas": (
         "Comparison",
         "Message",

@@ -45,16 +45,39 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
     """The options of every command that reads feedback."""
     for option in reversed(
         (
-            click.option("--map", "columns", multiple=True, metavar="FIELD=COLUMN,…",
-                         help="Which column is which; join several with +, leave one out with FIELD=."),
-            click.option("--winner", multiple=True, metavar="a=…,b=…,tie=…",
-                         help="What the winner column's values mean; negative and positive are words too."),
-            click.option("--label", multiple=True, metavar="true=…,false=…",
-                         help="What the label column's values mean."),
-            click.option("--dimension", default="", metavar="NAME", help="The dimension that counts."),
-            click.option("--format", "format_", default="", metavar="NAME", shell_complete=_formats,
-                         help="Do not detect: read as this format."),
-            click.option("--encoding", default="", metavar="NAME", help="Of text files.  [default: utf-8]"),
+            click.option(
+                "--map",
+                "columns",
+                multiple=True,
+                metavar="FIELD=COLUMN,…",
+                help="Which column is which; join several with +, leave one out with FIELD=.",
+            ),
+            click.option(
+                "--winner",
+                multiple=True,
+                metavar="a=…,b=…,tie=…",
+                help="What the winner column's values mean; negative and positive are words too.",
+            ),
+            click.option(
+                "--label",
+                multiple=True,
+                metavar="true=…,false=…",
+                help="What the label column's values mean.",
+            ),
+            click.option(
+                "--dimension", default="", metavar="NAME", help="The dimension that counts."
+            ),
+            click.option(
+                "--format",
+                "format_",
+                default="",
+                metavar="NAME",
+                shell_complete=_formats,
+                help="Do not detect: read as this format.",
+            ),
+            click.option(
+                "--encoding", default="", metavar="NAME", help="Of text files.  [default: utf-8]"
+            ),
         )
     ):
         command = option(command)
@@ -65,19 +88,40 @@ def pairing(command: Callable[..., None]) -> Callable[..., None]:
     """The options of every command that makes pairs."""
     for option in reversed(
         (
-            click.option("--strategy", default="best-worst", show_default=True,
-                         type=click.Choice(["best-worst", "best-rest", "best-random", "adjacent", "all"]),
-                         help="Which responses to a prompt are paired."),
-            click.option("--aggregate", default="mean", show_default=True,
-                         type=click.Choice(["mean", "median", "majority"]),
-                         help="Several ratings of one response to one score."),
-            click.option("--conflicts", default="majority", show_default=True,
-                         type=click.Choice(["majority", "drop", "keep"]),
-                         help="Verdicts on the same two responses that point both ways."),
-            click.option("--min-margin", default=0.0, metavar="N", help="Least difference in score."),
-            click.option("--test-size", default=0.1, show_default=True, metavar="SHARE",
-                         help="Share of prompts in the test split."),
-            click.option("--seed", default=0, show_default=True, help="Of the split and best-random."),
+            click.option(
+                "--strategy",
+                default="best-worst",
+                show_default=True,
+                type=click.Choice(["best-worst", "best-rest", "best-random", "adjacent", "all"]),
+                help="Which responses to a prompt are paired.",
+            ),
+            click.option(
+                "--aggregate",
+                default="mean",
+                show_default=True,
+                type=click.Choice(["mean", "median", "majority"]),
+                help="Several ratings of one response to one score.",
+            ),
+            click.option(
+                "--conflicts",
+                default="majority",
+                show_default=True,
+                type=click.Choice(["majority", "drop", "keep"]),
+                help="Verdicts on the same two responses that point both ways.",
+            ),
+            click.option(
+                "--min-margin", default=0.0, metavar="N", help="Least difference in score."
+            ),
+            click.option(
+                "--test-size",
+                default=0.1,
+                show_default=True,
+                metavar="SHARE",
+                help="Share of prompts in the test split.",
+            ),
+            click.option(
+                "--seed", default=0, show_default=True, help="Of the split and best-random."
+            ),
         )
     ):
         command = option(command)
@@ -94,9 +138,19 @@ def pairing(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
 def convert(
-    sources: tuple[str, ...], output: str, columns: tuple[str, ...], winner: tuple[str, ...],
-    label: tuple[str, ...], dimension: str, format_: str, encoding: str, max_rejects: str | None,
-    force: bool, as_json: bool, quiet: bool, **how: str | float | int,
+    sources: tuple[str, ...],
+    output: str,
+    columns: tuple[str, ...],
+    winner: tuple[str, ...],
+    label: tuple[str, ...],
+    dimension: str,
+    format_: str,
+    encoding: str,
+    max_rejects: str | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    **how: str | float,
 ) -> int:
     """Make a clean data set of feedback: files, globs, folders, or - for standard input.
 
@@ -107,26 +161,34 @@ def convert(
     JSON, JSONL, CSV, TSV, Parquet and Arrow are read, also as .gz and .zst. What a file is, and which
     column is which, is recognised; 'pref inspect' says how.
     """
-    from prefdata.convert import convert as run
+    from prefdata.engine.conversion import convert as run
+    from prefdata.engine.terminal import show_conversion
     from prefdata.report.progress import progress
-    from prefdata.report.terminal import show_conversion
     from prefdata.transforms.options import Options
 
     limit = _limit(max_rejects)
     console = _console()
     with progress(console, quiet=quiet) as tell:
         report = run(
-            sources, output, options=Options(**how),  # type: ignore[arg-type]
-            wishes=_wishes(columns, winner, label, dimension), format=format_, encoding=encoding,
-            force=force, progress=tell,
+            sources,
+            output,
+            options=Options(**how),  # type: ignore[arg-type]
+            wishes=_wishes(columns, winner, label, dimension),
+            format=format_,
+            encoding=encoding,
+            force=force,
+            progress=tell,
         )
     if not quiet:
         show_conversion(report, console)
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     if limit is not None and report.rows_rejected > limit(report.rows_read):
-        click.echo(f"{report.rows_rejected:,} of {report.rows_read:,} rows were rejected; "
-                   f"--max-rejects allows {max_rejects}", err=True)
+        click.echo(
+            f"{report.rows_rejected:,} of {report.rows_read:,} rows were rejected; "
+            f"--max-rejects allows {max_rejects}",
+            err=True,
+        )
         return 3
     return 0
 
@@ -137,9 +199,15 @@ def convert(
 @pairing
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 def inspect(
-    sources: tuple[str, ...], columns: tuple[str, ...], winner: tuple[str, ...],
-    label: tuple[str, ...], dimension: str, format_: str, encoding: str, as_json: bool,
-    **how: str | float | int,
+    sources: tuple[str, ...],
+    columns: tuple[str, ...],
+    winner: tuple[str, ...],
+    label: tuple[str, ...],
+    dimension: str,
+    format_: str,
+    encoding: str,
+    as_json: bool,
+    **how: str | float,
 ) -> None:
     """Say what a file is, why, and what would become of its first rows. Writes nothing.
 
@@ -147,13 +215,16 @@ def inspect(
       pref inspect ratings.csv
       pref inspect votes.jsonl --json
     """
-    from prefdata.inspect import inspect as run
-    from prefdata.report.terminal import show_inspection
+    from prefdata.engine.inspection import inspect as run
+    from prefdata.engine.terminal import show_inspection
     from prefdata.transforms.options import Options
 
     found = run(
-        sources, options=Options(**how),  # type: ignore[arg-type]
-        wishes=_wishes(columns, winner, label, dimension), format=format_, encoding=encoding,
+        sources,
+        options=Options(**how),  # type: ignore[arg-type]
+        wishes=_wishes(columns, winner, label, dimension),
+        format=format_,
+        encoding=encoding,
     )
     if as_json:
         click.echo(json.dumps([each.to_dict() for each in found], indent=2, ensure_ascii=False))
@@ -312,7 +383,9 @@ def main(args: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted. Nothing was left half written; run the same command again.", err=True)
+        click.echo(
+            "Interrupted. Nothing was left half written; run the same command again.", err=True
+        )
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -343,7 +416,10 @@ def _wishes(
     from prefdata.formats import Wishes
 
     sides, labels = _assigned("--winner", winner), _assigned("--label", label)
-    for option, given, words in (("--winner", sides, ("a", "b", "tie")), ("--label", labels, ("true", "false"))):
+    for option, given, words in (
+        ("--winner", sides, ("a", "b", "tie")),
+        ("--label", labels, ("true", "false")),
+    ):
         for word, _ in given:
             if word not in words:
                 raise UnknownNameError("word", word, words, where=option)

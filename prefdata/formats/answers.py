@@ -37,7 +37,9 @@ def answers(frame: pl.DataFrame, match: Match, responses: dict[str, str]) -> pl.
     if prompts is None:
         frame = frame.with_columns(pl.lit(None, MESSAGES).alias("prompt"))
     else:
-        frame = _noted(frame.with_columns(prompts.messages.alias("prompt")), prompts, match.column("prompt"))
+        frame = _noted(
+            frame.with_columns(prompts.messages.alias("prompt")), prompts, match.column("prompt")
+        )
     for name, column in responses.items():
         found = read(frame[column], match.shapes.get(column, "text"), "assistant")
         frame = _noted(frame.with_columns(found.messages.alias(f"@{name}")), found, column)
@@ -50,7 +52,8 @@ def _single_turns(frame: pl.DataFrame, match: Match, responses: dict[str, str]) 
     columns = [*match.columns.get("prompt", ()), *responses.values()]
     several = match.column("system") or match.column("history") or not match.column("prompt")
     return not several and all(
-        frame.schema[name] == pl.String and match.shapes.get(name, "text") == "text" for name in columns
+        frame.schema[name] == pl.String and match.shapes.get(name, "text") == "text"
+        for name in columns
     )
 
 
@@ -62,7 +65,9 @@ def _texts(frame: pl.DataFrame, match: Match, responses: dict[str, str]) -> pl.D
     )
     named = {"prompt": match.column("prompt"), **responses}
     why = {name: text_reason(pl.col(name)) for name in named}
-    field = [pl.when(reason.is_not_null()).then(pl.lit(named[name])) for name, reason in why.items()]
+    field = [
+        pl.when(reason.is_not_null()).then(pl.lit(named[name])) for name, reason in why.items()
+    ]
     return frame.with_columns(
         pl.coalesce(*why.values()).alias("reason"), pl.coalesce(*field).alias("field")
     )
@@ -135,7 +140,10 @@ def _split(frame: pl.DataFrame, names: Sequence[str], *, has_prompt: bool) -> pl
         return frame.rename(dict(zip(raw, names, strict=True)))
     frame = frame.with_columns(
         whole.alias("@whole"),
-        *(pl.col(name).list.head(pl.col(name).list.len().cast(pl.Int64) - 1).alias(f"{name}+") for name in raw),
+        *(
+            pl.col(name).list.head(pl.col(name).list.len().cast(pl.Int64) - 1).alias(f"{name}+")
+            for name in raw
+        ),
     )
     frame = content_ids(frame, {f"{name}+": f"{name}#" for name in raw})
     ends = pl.all_horizontal(_role(name, -1) == "assistant" for name in raw)
@@ -146,11 +154,13 @@ def _split(frame: pl.DataFrame, names: Sequence[str], *, has_prompt: bool) -> pl
         frame = _flag_other_prompt(frame, plain, f"{raw[0]}+")
     frame = frame.with_columns(
         pl.when(plain).then(f"{raw[0]}+").otherwise("prompt").alias("prompt"),
-        *(pl.when(plain).then(pl.col(name).list.tail(1)).otherwise(name).alias(short)
-          for short, name in zip(names, raw, strict=True)),
+        *(
+            pl.when(plain).then(pl.col(name).list.tail(1)).otherwise(name).alias(short)
+            for short, name in zip(names, raw, strict=True)
+        ),
     )
     if not has_prompt:
-        frame = flagged(frame, ~pl.col("@whole") , reasons.MISSING, "prompt")
+        frame = flagged(frame, ~pl.col("@whole"), reasons.MISSING, "prompt")
     frame = _resolve(frame, names, odd) if odd.any() else frame
     return frame.select(name for name in frame.columns if not name.startswith("@"))
 
@@ -163,7 +173,10 @@ def _flag_other_prompt(frame: pl.DataFrame, plain: pl.Expr, context: str) -> pl.
     last = turns.get(-1, null_on_oob=True)
     fits = all_turns.str.contains(alone, literal=True) | alone.str.contains(last, literal=True)
     return flagged(
-        frame, plain & ~fits, reasons.OTHER_PROMPT, "prompt",
+        frame,
+        plain & ~fits,
+        reasons.OTHER_PROMPT,
+        "prompt",
         pl.lit("the prompt is not what the conversations begin with"),
     )
 
@@ -174,7 +187,9 @@ def _resolve(frame: pl.DataFrame, names: Sequence[str], odd: pl.Series) -> pl.Da
     rows = frame[places].select(f"@{name}" for name in names).rows()
     found = [_shared(row) for row in rows]
     for index, name in enumerate(("prompt", *names)):
-        values = pl.Series([turns[index] if turns else None for turns, _, _ in found], dtype=MESSAGES)
+        values = pl.Series(
+            [turns[index] if turns else None for turns, _, _ in found], dtype=MESSAGES
+        )
         frame = frame.with_columns(_placed(frame[name], places, values))
     for index, name in enumerate(("reason", "detail"), 1):
         values = pl.Series([item[index] or None for item in found], dtype=pl.String)
@@ -184,7 +199,11 @@ def _resolve(frame: pl.DataFrame, names: Sequence[str], odd: pl.Series) -> pl.Da
 
 def _placed(column: pl.Series, places: pl.Series, values: pl.Series) -> pl.Series:
     at = pl.DataFrame({"at": places.cast(pl.UInt32), "new": values, "hit": True})
-    frame = column.to_frame("old").with_row_index("at").join(at, on="at", how="left", maintain_order="left")
+    frame = (
+        column.to_frame("old")
+        .with_row_index("at")
+        .join(at, on="at", how="left", maintain_order="left")
+    )
     return frame.select(pl.when("hit").then("new").otherwise("old").alias(column.name)).to_series()
 
 

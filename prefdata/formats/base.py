@@ -90,7 +90,11 @@ def as_messages(column: pl.Series) -> pl.Series:
         return column
     text, role = pl.col(column.name), pl.lit(speaker(column.name))
     turn = pl.concat_list(pl.struct(role.alias("role"), text.alias("content")))
-    return column.to_frame().select(pl.when(text.is_not_null()).then(turn).alias(column.name)).to_series()
+    return (
+        column.to_frame()
+        .select(pl.when(text.is_not_null()).then(turn).alias(column.name))
+        .to_series()
+    )
 
 
 def stacked(columns: Sequence[pl.Series]) -> pl.Series:
@@ -179,9 +183,7 @@ class Format:
 def finished(frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:
     """Bring a built frame to the exact columns and types of its kind, absent ones as null."""
     wanted = {**PLACE, **COLUMNS[kind]}
-    return frame.select(
-        _typed(frame, name, dtype) for name, dtype in wanted.items()
-    )
+    return frame.select(_typed(frame, name, dtype) for name, dtype in wanted.items())
 
 
 def _typed(frame: pl.DataFrame, name: str, dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:

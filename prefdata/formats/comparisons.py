@@ -14,8 +14,21 @@ from prefdata.formats.names import plain, sided
 from prefdata.formats.sample import Sample
 from prefdata.formats.verdicts import NONE, meaning, settle, written
 
-FIELDS = ("prompt", "system", "history", "response_a", "response_b", "winner", "annotator", "model_a", "model_b", "source")
-ONE_HOT = re.compile(r"(?:winner|is|won|win|preferred)_?(?:model_?)?(?P<side>a|b|1|2|tie)(?:_(?:wins|won|is_better))?")
+FIELDS = (
+    "prompt",
+    "system",
+    "history",
+    "response_a",
+    "response_b",
+    "winner",
+    "annotator",
+    "model_a",
+    "model_b",
+    "source",
+)
+ONE_HOT = re.compile(
+    r"(?:winner|is|won|win|preferred)_?(?:model_?)?(?P<side>a|b|1|2|tie)(?:_(?:wins|won|is_better))?"
+)
 SIGNED = {"negative", "positive"}
 
 
@@ -38,25 +51,41 @@ def match(sample: Sample, wishes: Wishes) -> Match | None:
     models = sided([name for name in sample.names if name not in used], "model")
     if len(models) == 2:
         columns |= {f"model_{s}": (name,) for s, name in zip("ab", models.values(), strict=True)}
-    columns |= {name: wishes.columns[name] for name in ("model_a", "model_b") if name in wishes.columns}
+    columns |= {
+        name: wishes.columns[name] for name in ("model_a", "model_b") if name in wishes.columns
+    }
     used |= {name for names in columns.values() for name in names}
     columns |= pick.prompt(sample, wishes, used)
     used |= {name for names in columns.values() for name in names}
     columns |= pick.fields(sample, wishes, ("annotator", "source"), used)
-    shapes = pick.shapes(sample, columns, ("prompt", "system", "history", "response_a", "response_b"))
+    shapes = pick.shapes(
+        sample, columns, ("prompt", "system", "history", "response_a", "response_b")
+    )
     whole = pick.holds_prompt(shapes, (columns["response_a"][0], columns["response_b"][0]), sample)
     if "prompt" not in columns and not whole:
         return None
     values, question = _values(sample, wishes, columns, (first, second))
-    why = pick.said(columns, "prompt", "response_a", "response_b", "winner", "winner_a", "annotator")
+    why = pick.said(
+        columns, "prompt", "response_a", "response_b", "winner", "winner_a", "annotator"
+    )
     return Match(
-        "comparisons", 85, columns, shapes, why, values=values,
-        questions=(question,) if question else (), polarity=_polarity(values),
+        "comparisons",
+        85,
+        columns,
+        shapes,
+        why,
+        values=values,
+        questions=(question,) if question else (),
+        polarity=_polarity(values),
     )
 
 
 def _sides(sample: Sample, wishes: Wishes) -> tuple[tuple[str, str], pick.Columns] | None:
-    given = {name: wishes.columns[name] for name in ("response_a", "response_b") if name in wishes.columns}
+    given = {
+        name: wishes.columns[name]
+        for name in ("response_a", "response_b")
+        if name in wishes.columns
+    }
     if len(given) == 2:
         return ("a", "b"), dict(given)
     found = sided(sample.names, "response")
@@ -89,11 +118,16 @@ def _values(
     values, question = settle(seen, sides, wishes.winner)
     models = {
         written(value)
-        for side in ("model_a", "model_b") if side in columns
+        for side in ("model_a", "model_b")
+        if side in columns
         for value in sample.values(columns[side][0])
     }
     unknown = {written(value) for value in seen} - set(values) - NONE - models
-    if not question and not wishes.winner and len(unknown) == len({written(v) for v in seen} - NONE):
+    if (
+        not question
+        and not wishes.winner
+        and len(unknown) == len({written(v) for v in seen} - NONE)
+    ):
         shown = ", ".join(sorted(unknown)[:4])
         question = f"winner holds {shown}: which is the first, the second, a tie? say which is which with --winner, as in --winner a={sorted(unknown)[0]}"
     return values, question if unknown or question else ""
@@ -102,7 +136,12 @@ def _values(
 def _polarity(values: Mapping[str, str]) -> str:
     if not values:
         return "the winner column names the better response"
-    named = {"a": "the first is better", "b": "the second is better", "tie": "a tie", "none": "no verdict"}
+    named = {
+        "a": "the first is better",
+        "b": "the second is better",
+        "tie": "a tie",
+        "none": "no verdict",
+    }
     return "; ".join(f"{value!r}: {named[side]}" for value, side in list(values.items())[:8])
 
 
@@ -111,7 +150,12 @@ def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     frame = answers(
         frame, match, {"a": match.column("response_a"), "b": match.column("response_b")}
     )
-    names = {"annotator": "annotator", "model_a": "model_a", "model_b": "model_b", "source": "origin"}
+    names = {
+        "annotator": "annotator",
+        "model_a": "model_a",
+        "model_b": "model_b",
+        "source": "origin",
+    }
     given = {new: match.column(field) for field, new in names.items() if match.column(field)}
     frame = frame.with_columns(pl.col(old).cast(pl.String).alias(new) for new, old in given.items())
     if "winner_a" in match.columns:
@@ -122,7 +166,9 @@ def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
         each = _judged(frame, column, match)
         if len(columns) > 1:
             each = each.with_columns(pl.lit(column).alias("annotator"))
-        made.append(finished(each.with_columns(pl.lit(item, pl.UInt16).alias("item")), "comparisons"))
+        made.append(
+            finished(each.with_columns(pl.lit(item, pl.UInt16).alias("item")), "comparisons")
+        )
     return pl.concat(made)
 
 
@@ -137,15 +183,27 @@ def _judged(frame: pl.DataFrame, column: str, match: Match) -> pl.DataFrame:
     frame = frame.with_columns(
         said,
         said.replace_strict(sides, default=None, return_dtype=pl.Int8).alias("winner"),
-        said.replace_strict({w: s for w, (_, s) in known.items()}, default=None, return_dtype=pl.Float64).alias("strength"),
+        said.replace_strict(
+            {w: s for w, (_, s) in known.items()}, default=None, return_dtype=pl.Float64
+        ).alias("strength"),
     )
     if {"model_a", "model_b"} <= set(frame.columns):
         lower = pl.col("model_a").str.to_lowercase(), pl.col("model_b").str.to_lowercase()
-        by_name = pl.when(pl.col("said") == lower[0]).then(1).when(pl.col("said") == lower[1]).then(-1)
+        by_name = (
+            pl.when(pl.col("said") == lower[0]).then(1).when(pl.col("said") == lower[1]).then(-1)
+        )
         frame = frame.with_columns(pl.coalesce("winner", by_name.cast(pl.Int8)).alias("winner"))
-    empty = pl.col("said").is_null() | pl.col("said").is_in([w for w, (s, _) in known.items() if s == "none"])
+    empty = pl.col("said").is_null() | pl.col("said").is_in(
+        [w for w, (s, _) in known.items() if s == "none"]
+    )
     frame = flagged(frame, empty | pl.col("said").is_in(sorted(NONE)), reasons.NO_WINNER, column)
-    return flagged(frame, pl.col("winner").is_null(), reasons.UNKNOWN_WINNER, column, pl.format("found {}", "said"))
+    return flagged(
+        frame,
+        pl.col("winner").is_null(),
+        reasons.UNKNOWN_WINNER,
+        column,
+        pl.format("found {}", "said"),
+    )
 
 
 def _meaning(word: str, values: Mapping[str, str]) -> tuple[str, float | None] | None:
@@ -166,14 +224,22 @@ def _meaning(word: str, values: Mapping[str, str]) -> tuple[str, float | None] |
 def _hot(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     """One column of 0 and 1 for each outcome: exactly one of them must be 1."""
     hot = {
-        side: pl.Series([written(v) in ("1", "true") for v in frame[match.column(f"winner_{side}")]])
-        for side in ("a", "b", "tie") if match.column(f"winner_{side}")
+        side: pl.Series(
+            [written(v) in ("1", "true") for v in frame[match.column(f"winner_{side}")]]
+        )
+        for side in ("a", "b", "tie")
+        if match.column(f"winner_{side}")
     }
     frame = frame.with_columns(values.alias(f"@{side}") for side, values in hot.items())
     count = pl.sum_horizontal(pl.col(f"@{side}").cast(pl.Int8) for side in hot)
     winner = pl.when("@a").then(1).when("@b").then(-1).otherwise(0).cast(pl.Int8).alias("winner")
-    frame = flagged(frame.with_columns(winner, count.alias("@n")), pl.col("@n") > 1, reasons.UNKNOWN_WINNER,
-                    match.column("winner_a"), pl.lit("more than one outcome is 1"))
+    frame = flagged(
+        frame.with_columns(winner, count.alias("@n")),
+        pl.col("@n") > 1,
+        reasons.UNKNOWN_WINNER,
+        match.column("winner_a"),
+        pl.lit("more than one outcome is 1"),
+    )
     nothing = (pl.col("@n") == 0) if "tie" in hot else pl.lit(value=False)
     return flagged(frame, nothing, reasons.NO_WINNER, match.column("winner_a"))
 

@@ -14,10 +14,20 @@ from prefdata.formats.base import MESSAGES, Shape
 from prefdata.formats.transcript import Turns, is_transcript, turns
 
 ROLES = {
-    "user": "user", "human": "user", "prompter": "user", "customer": "user",
-    "assistant": "assistant", "gpt": "assistant", "bot": "assistant", "chatgpt": "assistant",
-    "model": "assistant", "ai": "assistant", "system": "system",
-    "tool": "tool", "function": "tool", "observation": "tool",
+    "user": "user",
+    "human": "user",
+    "prompter": "user",
+    "customer": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "bot": "assistant",
+    "chatgpt": "assistant",
+    "model": "assistant",
+    "ai": "assistant",
+    "system": "system",
+    "tool": "tool",
+    "function": "tool",
+    "observation": "tool",
 }
 NOT_BLANK = r"\S"
 CONTENT = ("content", "value", "text")
@@ -93,12 +103,16 @@ def read(column: pl.Series, shape: Shape, role: str) -> Read:
 
 def _text(column: pl.Series, role: str) -> Read:
     text = pl.col("x")
-    found = column.alias("x").to_frame().select(
-        pl.when(text.is_not_null())
-        .then(pl.concat_list(pl.struct(pl.lit(role).alias("role"), text.alias("content"))))
-        .alias("messages"),
-        text_reason(text).alias("reason"),
-        pl.lit(None, pl.String).alias("detail"),
+    found = (
+        column.alias("x")
+        .to_frame()
+        .select(
+            pl.when(text.is_not_null())
+            .then(pl.concat_list(pl.struct(pl.lit(role).alias("role"), text.alias("content"))))
+            .alias("messages"),
+            text_reason(text).alias("reason"),
+            pl.lit(None, pl.String).alias("detail"),
+        )
     )
     return Read(*found)
 
@@ -117,13 +131,18 @@ def text_reason(text: pl.Expr) -> pl.Expr:
 
 def _messages(column: pl.Series, speaker: str, content: str) -> Read:
     said = pl.element().struct.field(content)
-    known = pl.element().struct.field(speaker).str.to_lowercase().replace_strict(ROLES, default=None)
+    known = (
+        pl.element().struct.field(speaker).str.to_lowercase().replace_strict(ROLES, default=None)
+    )
     column = column.alias("x")
     made = column.to_frame().select(
-        pl.col("x").list.eval(pl.struct(known.alias("role"), said.alias("content"))).alias("messages"),
+        pl.col("x")
+        .list.eval(pl.struct(known.alias("role"), said.alias("content")))
+        .alias("messages"),
     )
     role, text = (
-        pl.col("messages").list.eval(pl.element().struct.field(name)) for name in ("role", "content")
+        pl.col("messages").list.eval(pl.element().struct.field(name))
+        for name in ("role", "content")
     )
     found = made.with_columns(
         pl.when(pl.col("messages").is_null())
@@ -193,7 +212,11 @@ def from_value(value: object, role: str) -> tuple[Turns, str, str]:
     if value is None:
         return [], reasons.MISSING, ""
     if isinstance(value, str):
-        return ([{"role": role, "content": value}], "", "") if value.strip() else ([], reasons.EMPTY, "")
+        return (
+            ([{"role": role, "content": value}], "", "")
+            if value.strip()
+            else ([], reasons.EMPTY, "")
+        )
     if isinstance(value, dict):
         return _message(value, role)
     if not isinstance(value, list):

@@ -55,8 +55,13 @@ def hexed(ids: pl.Series) -> pl.Series:
         '000000000000000000000000000000ff'
     """
     half = pl.col("x")
-    split = ids.alias("x").to_frame().select(
-        (half // (1 << 64)).cast(pl.UInt64).alias("high"), (half % (1 << 64)).cast(pl.UInt64).alias("low")
+    split = (
+        ids.alias("x")
+        .to_frame()
+        .select(
+            (half // (1 << 64)).cast(pl.UInt64).alias("high"),
+            (half % (1 << 64)).cast(pl.UInt64).alias("low"),
+        )
     )
     both = np.empty((split.height, 2), dtype=">u8")
     both[:, 0], both[:, 1] = split["high"].to_numpy(), split["low"].to_numpy()

@@ -11,8 +11,15 @@ from prefdata.formats.sample import Sample
 from prefdata.formats.scores import number
 
 EXTRAS = (
-    "score_chosen", "score_rejected", "margin", "votes", "agreement",
-    "model_chosen", "model_rejected", "annotator", "source",
+    "score_chosen",
+    "score_rejected",
+    "margin",
+    "votes",
+    "agreement",
+    "model_chosen",
+    "model_rejected",
+    "annotator",
+    "source",
 )
 FIELDS = ("prompt", "system", "history", "chosen", "rejected", *EXTRAS)
 
@@ -41,10 +48,19 @@ def match(sample: Sample, wishes: Wishes) -> Match | None:
 def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     """Comparisons that the chosen response won."""
     frame = answers(frame, match, {"a": match.column("chosen"), "b": match.column("rejected")})
-    numbers = {"score_chosen": "score_a", "score_rejected": "score_b", "margin": "strength",
-               "votes": "votes", "agreement": "agreement"}
-    texts = {"model_chosen": "model_a", "model_rejected": "model_b", "annotator": "annotator",
-             "source": "origin"}
+    numbers = {
+        "score_chosen": "score_a",
+        "score_rejected": "score_b",
+        "margin": "strength",
+        "votes": "votes",
+        "agreement": "agreement",
+    }
+    texts = {
+        "model_chosen": "model_a",
+        "model_rejected": "model_b",
+        "annotator": "annotator",
+        "source": "origin",
+    }
     for field, name in numbers.items():
         if column := match.column(field):
             frame = frame.with_columns(number(frame[column]).alias(name))
@@ -54,7 +70,9 @@ def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     frame = frame.with_columns(pl.lit(1, pl.Int8).alias("winner"))
     if {"score_a", "score_b"} <= set(frame.columns):
         better, worse = pl.col("score_a"), pl.col("score_b")
-        frame = flagged(frame, better < worse, reasons.SCORES_DISAGREE, match.column("score_chosen"))
+        frame = flagged(
+            frame, better < worse, reasons.SCORES_DISAGREE, match.column("score_chosen")
+        )
         frame = flagged(frame, better == worse, reasons.TIE, match.column("score_chosen"))
     return finished(frame, "comparisons")
 

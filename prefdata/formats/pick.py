@@ -83,5 +83,3 @@ def holds_prompt(match_shapes: dict[str, Shape], names: Iterable[str], sample: S
 def said(columns: Columns, *names: str) -> tuple[str, ...]:
     """The reasons of a match: which column fills which field."""
     return tuple(f"{n} = {' + '.join(columns[n])}" for n in names if n in columns)
-
-

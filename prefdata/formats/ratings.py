@@ -16,15 +16,35 @@ from prefdata.formats.scores import is_missing, number
 
 BETTER = "a higher score is better"
 FIRST_BEST = "rank 1 is best"
-LONG = ("prompt", "system", "history", "response", "score", "rank", "annotator", "model", "dimension", "source")
+LONG = (
+    "prompt",
+    "system",
+    "history",
+    "response",
+    "score",
+    "rank",
+    "annotator",
+    "model",
+    "dimension",
+    "source",
+)
 WIDE = ("prompt", "system", "history", "response", "score", "rank", "model", "annotator", "source")
-LISTS = ("prompt", "system", "history", "responses", "scores", "ranks", "ranked", "models", "annotator", "source")
+LISTS = (
+    "prompt",
+    "system",
+    "history",
+    "responses",
+    "scores",
+    "ranks",
+    "ranked",
+    "models",
+    "annotator",
+    "source",
+)
 TEXTS = ("prompt", "system", "history", "response")
 
 
-def _measure(
-    sample: Sample, wishes: Wishes, taken: set[str]
-) -> tuple[str, str, tuple[str, ...]]:
+def _measure(sample: Sample, wishes: Wishes, taken: set[str]) -> tuple[str, str, tuple[str, ...]]:
     """The field that orders responses, its column, and a question where its sense is not plain."""
     for field in ("rank", "score"):
         if wishes.columns.get(field):
@@ -70,13 +90,17 @@ def match_long(sample: Sample, wishes: Wishes) -> Match | None:
     if all(isinstance(value, bool) for value in sample.values(column)):
         return None
     why = pick.said(columns, "prompt", "response", measure, "annotator", "model", "dimension")
-    return Match("ratings-long", 70, columns, shapes, why, questions=questions, polarity=_polarity(columns))
+    return Match(
+        "ratings-long", 70, columns, shapes, why, questions=questions, polarity=_polarity(columns)
+    )
 
 
 def build_long(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     """One rated response per row."""
     frame = answers(frame, match, {"response": match.column("response")})
-    frame = _scored(frame, match.column("score") or match.column("rank"), down="rank" in match.columns)
+    frame = _scored(
+        frame, match.column("score") or match.column("rank"), down="rank" in match.columns
+    )
     return finished(_named(frame, match), "ratings")
 
 
@@ -91,7 +115,12 @@ def _scored(frame: pl.DataFrame, column: str, *, down: bool) -> pl.DataFrame:
 
 
 def _named(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
-    names = {"annotator": "annotator", "model": "model", "dimension": "dimension", "source": "origin"}
+    names = {
+        "annotator": "annotator",
+        "model": "model",
+        "dimension": "dimension",
+        "source": "origin",
+    }
     given = {new: match.column(field) for field, new in names.items() if match.column(field)}
     return frame.with_columns(pl.col(old).cast(pl.String).alias(new) for new, old in given.items())
 
@@ -110,12 +139,17 @@ def match_wide(sample: Sample, wishes: Wishes) -> Match | None:
     if len(sides) < 2 or len(sides) < len(responses):
         return None
     models = sided(sample.names, "model")
-    columns = {"response": tuple(responses[s] for s in sides), measure: tuple(scores[s] for s in sides)}
+    columns = {
+        "response": tuple(responses[s] for s in sides),
+        measure: tuple(scores[s] for s in sides),
+    }
     if all(side in models for side in sides):
         columns["model"] = tuple(models[s] for s in sides)
     used = {name for names in columns.values() for name in names}
     columns |= pick.prompt(sample, wishes, used)
-    columns |= pick.fields(sample, wishes, ("annotator", "source"), used | set(columns.get("prompt", ())))
+    columns |= pick.fields(
+        sample, wishes, ("annotator", "source"), used | set(columns.get("prompt", ()))
+    )
     shapes = pick.shapes(sample, columns, TEXTS)
     if "prompt" not in columns and not pick.holds_prompt(shapes, columns["response"], sample):
         return None
@@ -139,7 +173,9 @@ def build_wide(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
         side = answers(frame, match, {"response": response})
         side = _scored(side, score, down=measure == "rank")
         named = {key: value for key, value in match.columns.items() if key != "model"}
-        side = _named(side, Match("", 0, {**named, **({"model": (models[index],)} if models else {})}))
+        side = _named(
+            side, Match("", 0, {**named, **({"model": (models[index],)} if models else {})})
+        )
         made.append(finished(side.with_columns(pl.lit(index, pl.UInt16).alias("item")), "ratings"))
     return pl.concat(made)
 
@@ -149,7 +185,12 @@ def match_lists(sample: Sample, wishes: Wishes) -> Match | None:
     if not pick.only_known(wishes, LISTS):
         return None
     columns: pick.Columns = {}
-    for field, single in (("responses", "response"), ("scores", "score"), ("ranks", "rank"), ("models", "model")):
+    for field, single in (
+        ("responses", "response"),
+        ("scores", "score"),
+        ("ranks", "rank"),
+        ("models", "model"),
+    ):
         given = wishes.columns.get(field, ())
         column = given[0] if given else plural(sample.names, single)
         if column and field not in columns:
@@ -162,7 +203,9 @@ def match_lists(sample: Sample, wishes: Wishes) -> Match | None:
         columns.pop("ranks", None)
     used = {name for names in columns.values() for name in names}
     columns |= pick.prompt(sample, wishes, used)
-    columns |= pick.fields(sample, wishes, ("annotator", "source"), used | set(columns.get("prompt", ())))
+    columns |= pick.fields(
+        sample, wishes, ("annotator", "source"), used | set(columns.get("prompt", ()))
+    )
     shapes = pick.shapes(sample, columns, ("prompt", "system", "history", "responses", "ranked"))
     why = pick.said(columns, "prompt", "responses", "scores", "ranks", "ranked")
     return Match("ratings-lists", 75, columns, shapes, why, polarity=_polarity(columns))
@@ -178,7 +221,9 @@ def build_lists(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
         given["@model"] = as_lists(frame[models])
     frame = frame.with_columns(values.alias(name) for name, values in given.items())
     length = pl.col("@response").list.len()
-    frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in ("reason", "field", "detail"))
+    frame = frame.with_columns(
+        pl.lit(None, pl.String).alias(name) for name in ("reason", "field", "detail")
+    )
     frame = flagged(frame, length.is_null(), reasons.WRONG_TYPE, listed, pl.lit("expected a list"))
     frame = flagged(frame, length < 2, reasons.ONE_RESPONSE, listed)
     for name, column in (("@measure", measured), ("@model", models)):
@@ -186,7 +231,10 @@ def build_lists(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
             other = pl.col(name).list.len().fill_null(0)
             detail = pl.format("{} responses, but {} in {}", length, other, pl.lit(column))
             frame = flagged(frame, other != length, reasons.WRONG_TYPE, column, detail)
-    bad, good = frame.filter(pl.col("reason").is_not_null()), frame.filter(pl.col("reason").is_null())
+    bad, good = (
+        frame.filter(pl.col("reason").is_not_null()),
+        frame.filter(pl.col("reason").is_null()),
+    )
     good = good.with_columns(pl.int_ranges(length.cast(pl.Int64)).alias("item"))
     good = good.explode("item", *given)
     columns = {key: value for key, value in match.columns.items() if key != "models"}
@@ -196,7 +244,9 @@ def build_lists(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     good = answers(good, inner, {"response": "@response"})
     down = "scores" not in match.columns
     good = _named(_scored(good, "@measure", down=down), inner)
-    good = good.with_columns(pl.col("field").replace({"@response": listed, "@measure": measured or listed}))
+    good = good.with_columns(
+        pl.col("field").replace({"@response": listed, "@measure": measured or listed})
+    )
     return pl.concat([finished(good, "ratings"), finished(bad, "ratings")])
 
 
@@ -216,7 +266,12 @@ def as_lists(column: pl.Series) -> pl.Series:
 def _places(column: pl.Series) -> pl.Series:
     """Ranks by place in the list: the first is the best."""
     ranks = pl.int_ranges(1, pl.col("x").list.len().cast(pl.Int64) + 1)
-    return column.alias("x").to_frame().select(pl.when(pl.col("x").is_not_null()).then(ranks)).to_series()
+    return (
+        column.alias("x")
+        .to_frame()
+        .select(pl.when(pl.col("x").is_not_null()).then(ranks))
+        .to_series()
+    )
 
 
 LONG_FORMAT = Format(
@@ -235,7 +290,13 @@ WIDE_FORMAT = Format(
     summary="one row per prompt: response_a, score_a, response_b, score_b, …",
     fields=WIDE,
     polarity=f"{BETTER}; {FIRST_BEST}",
-    example={"prompt": "What is 2 + 2?", "response_a": "4", "score_a": 5, "response_b": "5", "score_b": 1},
+    example={
+        "prompt": "What is 2 + 2?",
+        "response_a": "4",
+        "score_a": 5,
+        "response_b": "5",
+        "score_b": 1,
+    },
     match=match_wide,
     build=build_wide,
 )

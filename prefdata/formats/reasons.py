@@ -42,7 +42,7 @@ KEPT = "kept"
 
 REMEDIES: dict[str, str] = {
     BROKEN_JSON: "Write one JSON object per line, or repair this line.",
-    NOT_AN_OBJECT: "Each row must be an object such as {\"prompt\": …}.",
+    NOT_AN_OBJECT: 'Each row must be an object such as {"prompt": …}.',
     DUPLICATE_KEY: "Keep the one that is meant.",
     BAD_TEXT: "Remove the NUL or the lone surrogate from the text.",
     WRONG_TYPE: "Give the field the type that the other rows have.",

@@ -50,5 +50,9 @@ def turns(text: str) -> tuple[Turns, str, str]:
     ]
     twice = next((i for i, (x, y) in enumerate(pairwise(found), 1) if x["role"] == y["role"]), 0)
     if twice:
-        return [], reasons.BAD_TURNS, f"turns {twice} and {twice + 1} are both the {found[twice]['role']}'s"
+        return (
+            [],
+            reasons.BAD_TURNS,
+            f"turns {twice} and {twice + 1} are both the {found[twice]['role']}'s",
+        )
     return found, "", ""

@@ -14,8 +14,39 @@ from prefdata.formats.scores import number
 from prefdata.formats.verdicts import written
 
 FIELDS = ("prompt", "system", "history", "completion", "label", "weight", "source")
-GOOD = {"true", "good", "yes", "y", "up", "thumbs_up", "thumbs up", "👍", "like", "liked", "desirable", "positive", "chosen", "accepted", "+1"}
-BAD = {"false", "bad", "no", "n", "down", "thumbs_down", "thumbs down", "👎", "dislike", "disliked", "undesirable", "negative", "rejected", "-1"}
+GOOD = {
+    "true",
+    "good",
+    "yes",
+    "y",
+    "up",
+    "thumbs_up",
+    "thumbs up",
+    "👍",
+    "like",
+    "liked",
+    "desirable",
+    "positive",
+    "chosen",
+    "accepted",
+    "+1",
+}
+BAD = {
+    "false",
+    "bad",
+    "no",
+    "n",
+    "down",
+    "thumbs_down",
+    "thumbs down",
+    "👎",
+    "dislike",
+    "disliked",
+    "undesirable",
+    "negative",
+    "rejected",
+    "-1",
+}
 
 
 def match(sample: Sample, wishes: Wishes) -> Match | None:
@@ -34,8 +65,13 @@ def match(sample: Sample, wishes: Wishes) -> Match | None:
         return None
     values, question = _settle(sample.values(columns["label"][0]), wishes.label)
     return Match(
-        "unpaired", 65, columns, shapes, pick.said(columns, "prompt", "completion", "label"),
-        values=values, questions=(question,) if question else (),
+        "unpaired",
+        65,
+        columns,
+        shapes,
+        pick.said(columns, "prompt", "completion", "label"),
+        values=values,
+        questions=(question,) if question else (),
         polarity="a label of true means that the response was good",
     )
 
@@ -46,7 +82,11 @@ def _boolean(sample: Sample, wishes: Wishes) -> pick.Columns:
     values = sample.values(columns.get("score", ("",))[0])
     if not values or not all(isinstance(value, bool) for value in values):
         return {}
-    return {"label": columns["score"], "completion": columns.get("completion", ())} if "completion" in columns else {}
+    return (
+        {"label": columns["score"], "completion": columns.get("completion", ())}
+        if "completion" in columns
+        else {}
+    )
 
 
 def _settle(seen: Iterable[object], given: Mapping[str, bool]) -> tuple[dict[str, str], str]:
@@ -56,9 +96,12 @@ def _settle(seen: Iterable[object], given: Mapping[str, bool]) -> tuple[dict[str
     good, bad = words & (GOOD | {"1"}), words & (BAD | {"0"})
     if words <= good | bad:
         return {**dict.fromkeys(sorted(good), "true"), **dict.fromkeys(sorted(bad), "false")}, ""
-    if not good and not bad or words & {"2", "3"}:
+    if (not good and not bad) or words & {"2", "3"}:
         shown = ", ".join(sorted(words)[:5])
-        return {}, f"label holds {shown}: which is good? say so with --label, as in --label true={sorted(words)[-1]},false={sorted(words)[0]}"
+        return (
+            {},
+            f"label holds {shown}: which is good? say so with --label, as in --label true={sorted(words)[-1]},false={sorted(words)[0]}",
+        )
     return {**dict.fromkeys(sorted(good), "true"), **dict.fromkeys(sorted(bad), "false")}, ""
 
 
@@ -72,8 +115,16 @@ def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     frame = frame.with_columns(
         said, said.replace_strict(known, default=None, return_dtype=pl.Boolean).alias("label")
     )
-    frame = flagged(frame, pl.col("said").is_null() | (pl.col("said") == ""), reasons.MISSING, column)
-    frame = flagged(frame, pl.col("label").is_null(), reasons.UNKNOWN_LABEL, column, pl.format("found {}", "said"))
+    frame = flagged(
+        frame, pl.col("said").is_null() | (pl.col("said") == ""), reasons.MISSING, column
+    )
+    frame = flagged(
+        frame,
+        pl.col("label").is_null(),
+        reasons.UNKNOWN_LABEL,
+        column,
+        pl.format("found {}", "said"),
+    )
     if match.column("weight"):
         frame = frame.with_columns(number(frame[match.column("weight")]).alias("weight"))
     if match.column("source"):

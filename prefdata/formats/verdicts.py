@@ -6,17 +6,64 @@ import re
 from collections.abc import Iterable, Mapping
 
 FIRST = {
-    "a", "first", "left", "model_a", "response_a", "output_a", "answer_a", "completion_a",
-    "assistant_a", "option_a", "[[a]]", "1st", "model_1", "response_1", "output_1", "response1",
+    "a",
+    "first",
+    "left",
+    "model_a",
+    "response_a",
+    "output_a",
+    "answer_a",
+    "completion_a",
+    "assistant_a",
+    "option_a",
+    "[[a]]",
+    "1st",
+    "model_1",
+    "response_1",
+    "output_1",
+    "response1",
 }
 SECOND = {
-    "b", "second", "right", "model_b", "response_b", "output_b", "answer_b", "completion_b",
-    "assistant_b", "option_b", "[[b]]", "2nd", "model_2", "response_2", "output_2", "response2",
+    "b",
+    "second",
+    "right",
+    "model_b",
+    "response_b",
+    "output_b",
+    "answer_b",
+    "completion_b",
+    "assistant_b",
+    "option_b",
+    "[[b]]",
+    "2nd",
+    "model_2",
+    "response_2",
+    "output_2",
+    "response2",
 }
 TIES = {
-    "tie", "tie (bothbad)", "tie (both bad)", "tie (inconsistent)", "both_bad", "bothbad", "both bad",
-    "both_good", "both good", "same", "equal", "draw", "even", "neither", "both", "c", "[[c]]",
-    "no preference", "no_preference", "about the same", "about_the_same", "a=b",
+    "tie",
+    "tie (bothbad)",
+    "tie (both bad)",
+    "tie (inconsistent)",
+    "both_bad",
+    "bothbad",
+    "both bad",
+    "both_good",
+    "both good",
+    "same",
+    "equal",
+    "draw",
+    "even",
+    "neither",
+    "both",
+    "c",
+    "[[c]]",
+    "no preference",
+    "no_preference",
+    "about the same",
+    "about_the_same",
+    "a=b",
 }
 NONE = {"", "na", "n/a", "nan", "null", "none", "-", "error", "invalid", "skip", "skipped"}
 GRADED = re.compile(
@@ -24,7 +71,15 @@ GRADED = re.compile(
     r"(?P<grade>slightly|somewhat|a[ _-]bit|much|significantly|far|clearly)?[ _-]?better"
 )
 ARROWS = re.compile(r"\[?\[?a\s*(?P<sign>>{1,3}|<{1,3}|=)\s*b\]?\]?")
-GRADES = {"slightly": 1.0, "somewhat": 1.0, "a bit": 1.0, "much": 3.0, "significantly": 3.0, "far": 3.0, "clearly": 3.0}
+GRADES = {
+    "slightly": 1.0,
+    "somewhat": 1.0,
+    "a bit": 1.0,
+    "much": 3.0,
+    "significantly": 3.0,
+    "far": 3.0,
+    "clearly": 3.0,
+}
 SETTLE = "say which is which with --winner, as in --winner"
 
 
@@ -103,9 +158,15 @@ def settle(
     listed = sorted(numbers, key=float)
     shown = ", ".join(listed[:6]) + (", …" if len(listed) > 6 else "")
     if any(float(text) < 0 for text in numbers):
-        return {}, f"winner holds {shown}: does a negative number mean the first or the second? {SETTLE} a=negative,b=positive,tie=0"
+        return (
+            {},
+            f"winner holds {shown}: does a negative number mean the first or the second? {SETTLE} a=negative,b=positive,tie=0",
+        )
     if numbers == {"0", "1"}:
         return {}, f"winner holds 0 and 1: is 1 the first or the second? {SETTLE} a=0,b=1"
     if len(numbers) <= 3:
-        return {}, f"winner holds {shown}: which is the first, the second, a tie? {SETTLE} a=1,b=2,tie={listed[-1] if '3' in numbers else '0'}"
+        return (
+            {},
+            f"winner holds {shown}: which is the first, the second, a tie? {SETTLE} a=1,b=2,tie={listed[-1] if '3' in numbers else '0'}",
+        )
     return {}, f"winner holds {shown}: what do the numbers mean? {SETTLE} a=1,b=2,tie=0"

@@ -61,7 +61,9 @@ def numbered(frame: pl.DataFrame, rows: pl.Series | int, lines: pl.Series | int)
         rows = pl.int_range(rows, rows + n, dtype=pl.UInt64, eager=True)
     if isinstance(lines, int):
         lines = pl.int_range(lines, lines + n, dtype=pl.UInt64, eager=True)
-    return frame.with_columns(rows.cast(pl.UInt64).alias("row"), lines.cast(pl.UInt64).alias("line"))
+    return frame.with_columns(
+        rows.cast(pl.UInt64).alias("row"), lines.cast(pl.UInt64).alias("line")
+    )
 
 
 def describe(kind: pa.DataType) -> str:

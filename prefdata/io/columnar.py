@@ -31,7 +31,8 @@ def columnar_chunks(source: Source, stream: BinaryIO, wanted: list[str]) -> Iter
             row += frame.height
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(
-            f"{source.name} is damaged: {str(error).splitlines()[0]}", hint="Copy or download it again."
+            f"{source.name} is damaged: {str(error).splitlines()[0]}",
+            hint="Copy or download it again.",
         ) from error
 
 
@@ -57,7 +58,9 @@ def _raw(frame: pl.DataFrame) -> Callable[[int], str]:
     return lambda at: json.dumps(frame.row(at, named=True), ensure_ascii=False, default=str)
 
 
-def columnar_sample(source: Source, stream: BinaryIO, rows: int) -> tuple[list[str], list[dict[str, object]]]:
+def columnar_sample(
+    source: Source, stream: BinaryIO, rows: int
+) -> tuple[list[str], list[dict[str, object]]]:
     """The columns of a Parquet or Arrow file, and its first rows.
 
     Raises:
@@ -77,7 +80,8 @@ def columnar_sample(source: Source, stream: BinaryIO, rows: int) -> tuple[list[s
             batch = batch if arrow_file else next(iter(reader), None)
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(
-            f"{source.name} is damaged: {str(error).splitlines()[0]}", hint="Copy or download it again."
+            f"{source.name} is damaged: {str(error).splitlines()[0]}",
+            hint="Copy or download it again.",
         ) from error
     if batch is None or not batch.num_rows:
         raise InputError(f"{source.name} has no row", hint="Check the export that made it.")

@@ -60,7 +60,11 @@ def write_parquet(frame: pl.DataFrame, path: Path, schema: pa.Schema) -> None:
     columns = [_array(frame[field.name], field.type) for field in schema]
     table = pa.table(columns, schema=schema)
     few = [name for name in schema.names if name in FEW_VALUES]
-    few += [f"{name}.list.element.role" for name in schema.names if pa.types.is_list(schema.field(name).type)]
+    few += [
+        f"{name}.list.element.role"
+        for name in schema.names
+        if pa.types.is_list(schema.field(name).type)
+    ]
     pq.write_table(
         table,
         path,
@@ -68,7 +72,9 @@ def write_parquet(frame: pl.DataFrame, path: Path, schema: pa.Schema) -> None:
         compression_level=COMPRESSION_LEVEL,
         row_group_size=ROW_GROUP,
         use_dictionary=few,
-        write_statistics=[name for name in schema.names if pa.types.is_primitive(schema.field(name).type)],
+        write_statistics=[
+            name for name in schema.names if pa.types.is_primitive(schema.field(name).type)
+        ],
     )
 
 
@@ -78,19 +84,32 @@ def _array(column: pl.Series, kind: pa.DataType) -> pa.Array:
     if not pa.types.is_list(kind) or column.dtype != pl.String:
         return array.cast(kind)
     role = pa.array([speaker(column.name)]).take(pa.array(np.zeros(len(array), np.int8)))
-    turns = pa.StructArray.from_arrays([role, array.cast(pa.string())], fields=list(kind.value_type))
+    turns = pa.StructArray.from_arrays(
+        [role, array.cast(pa.string())], fields=list(kind.value_type)
+    )
     return pa.ListArray.from_arrays(np.arange(len(array) + 1, dtype=np.int32), turns, type=kind)
 
 
 def readable(frame: pl.DataFrame) -> dict[str, object]:
     """The first row of a frame as plain values, its texts as messages, as it is stored."""
-    texts = [name for name in ("prompt", "chosen", "rejected", "completion") if name in frame.columns]
+    texts = [
+        name for name in ("prompt", "chosen", "rejected", "completion") if name in frame.columns
+    ]
     row = frame.head(1).with_columns(as_messages(frame[name].head(1)) for name in texts)
     stored = SCHEMAS["unpaired" if "label" in frame.columns else "pairs"].names
     return row.select(stored).row(0, named=True)
 
 
-FEW_VALUES = ("source", "model_chosen", "model_rejected", "outcome", "reason", "field", "remedy", "detail")
+FEW_VALUES = (
+    "source",
+    "model_chosen",
+    "model_rejected",
+    "outcome",
+    "reason",
+    "field",
+    "remedy",
+    "detail",
+)
 """Columns that repeat few values, and are worth a dictionary."""
 
 

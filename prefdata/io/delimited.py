@@ -61,9 +61,7 @@ def header(head: str, name: str) -> Header:
     return Header(names, delimiter, reader.line_num + head[:skipped].count("\n"))
 
 
-def csv_chunks(
-    stream: BinaryIO, decoder: Decoder, wanted: list[str], name: str
-) -> Iterator[Chunk]:
+def csv_chunks(stream: BinaryIO, decoder: Decoder, wanted: list[str], name: str) -> Iterator[Chunk]:
     """Parse a delimited file into frames of text columns.
 
     Args:
@@ -132,7 +130,9 @@ def _fast(data: bytes, layout: Header, wanted: list[str], row: int, line: int) -
         if height.sum() != breaks:
             return None
         lines = height.cum_sum().shift(1, fill_value=0) + line
-    return Chunk(numbered(frame.select(wanted), row, lines), lambda at: _as_json(frame.row(at, named=True)))
+    return Chunk(
+        numbered(frame.select(wanted), row, lines), lambda at: _as_json(frame.row(at, named=True))
+    )
 
 
 def _slow(
@@ -176,7 +176,7 @@ def _record(
     texts: list[str], at: int, layout: Header
 ) -> tuple[list[str], int, tuple[str, str] | None]:
     """One record from the line at ``at``: its cells, its height in lines, what is wrong with it."""
-    reader = csv.reader(iter(texts[at:at + 100_000]), delimiter=layout.delimiter, strict=True)
+    reader = csv.reader(iter(texts[at : at + 100_000]), delimiter=layout.delimiter, strict=True)
     try:
         cells = next(reader, [])
     except csv.Error as error:

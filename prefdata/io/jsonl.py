@@ -20,6 +20,7 @@ from prefdata.io.chunks import AS_JSON, CHUNK_BYTES, Chunk, Unread, numbered
 from prefdata.io.text import Decoder
 from prefdata.io.typed import TOOL_KEYS, misfit, parsed, table
 
+
 class Block(NamedTuple):
     """Whole rows as JSON lines, and the source line of each (or of the first, if consecutive)."""
 
@@ -117,7 +118,9 @@ def json_chunks(blocks: Iterator[Block], schema: pa.Schema) -> Iterator[Chunk]:
 def _fast(block: Block, schema: pa.Schema, row: int) -> Chunk | None:
     """The whole block at once, or None where a row in it needs a closer look."""
     data, wanted = block.data, {column.name for column in schema}
-    nested = any(not pa.types.is_primitive(c.type) and not pa.types.is_string(c.type) for c in schema)
+    nested = any(
+        not pa.types.is_primitive(c.type) and not pa.types.is_string(c.type) for c in schema
+    )
     if any(column.metadata == AS_JSON for column in schema):
         return None
     if nested and any(f'"{key}"'.encode() in data for key in TOOL_KEYS):

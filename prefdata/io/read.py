@@ -49,7 +49,9 @@ def _json_sample(lines: list[bytes], name: str) -> Sample:
     for number, line in enumerate(lines, 1):
         if len(rows) == SAMPLE_ROWS:
             break
-        row, reason, detail = typed.parsed(line.decode(errors="replace")) if line.strip() else (None, "", "")
+        row, reason, detail = (
+            typed.parsed(line.decode(errors="replace")) if line.strip() else (None, "", "")
+        )
         if row is not None:
             rows.append(row)
         elif reason and not rows:

@@ -126,7 +126,9 @@ def _inside(folder: Path) -> list[Path]:
     """The data files of a folder; of a prefdata data set directory only its data."""
     root = folder / "data" if (folder / "manifest.json").exists() else folder
     files = [p for p in sorted(root.rglob("*")) if p.is_file() and _suffix(p.name)[0]]
-    files = [p for p in files if not any(part.startswith(".") for part in p.relative_to(root).parts)]
+    files = [
+        p for p in files if not any(part.startswith(".") for part in p.relative_to(root).parts)
+    ]
     if not files:
         raise UsageError(
             f"no data file in the folder {folder}",
@@ -151,12 +153,15 @@ def identified(path: Path, name: str) -> Source:
     try:
         with path.open("rb") as raw:
             magic = raw.read(4)
-            packed = "gz" if magic[:2] == b"\x1f\x8b" else "zst" if magic == b"\x28\xb5\x2f\xfd" else ""
+            packed = (
+                "gz" if magic[:2] == b"\x1f\x8b" else "zst" if magic == b"\x28\xb5\x2f\xfd" else ""
+            )
             raw.seek(0)
             head = _head(raw, packed, name)
     except OSError as error:
         raise InputError(
-            f"{name} cannot be read: {error.strerror or error}", hint="Check the file and its permissions."
+            f"{name} cannot be read: {error.strerror or error}",
+            hint="Check the file and its permissions.",
         ) from error
     if not head.strip():
         raise InputError(f"{name} is empty", hint="Check the export that made it.")
@@ -168,7 +173,8 @@ def _head(raw: BinaryIO, packed: str, name: str) -> bytes:
         return bytes(unpacked(raw, packed).read(HEAD))
     except (OSError, EOFError) as error:
         raise InputError(
-            f"{name} is compressed, but cannot be unpacked: {error}", hint="Copy or download it again."
+            f"{name} is compressed, but cannot be unpacked: {error}",
+            hint="Copy or download it again.",
         ) from error
 
 

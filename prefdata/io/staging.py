@@ -28,7 +28,9 @@ def refuse_existing(output: Path, *, force: bool, made_of: str) -> None:
         UsageError: it exists and may not be replaced, or its place cannot be written.
     """
     if output.is_file():
-        raise UsageError(f"{output} is a file; expected a folder to write", hint="Name another output.")
+        raise UsageError(
+            f"{output} is a file; expected a folder to write", hint="Name another output."
+        )
     if output.is_dir() and any(output.iterdir()):
         if not (output / made_of).exists():
             raise UsageError(
@@ -36,7 +38,9 @@ def refuse_existing(output: Path, *, force: bool, made_of: str) -> None:
                 hint="Name another output; it is not replaced, even with --force.",
             )
         if not force:
-            raise UsageError(f"{output} exists already", hint="Name another output, or pass --force.")
+            raise UsageError(
+                f"{output} exists already", hint="Name another output, or pass --force."
+            )
     parent = next(p for p in output.absolute().parents if p.exists())
     if not os.access(parent, os.W_OK) or not parent.is_dir():
         raise UsageError(f"{parent} cannot be written to", hint="Name an output elsewhere with -o.")
@@ -96,7 +100,11 @@ def _swap(new: Path, output: Path) -> None:
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         new.rename(output)
         return
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if os.name == "posix" else None
+    rename = (
+        getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+        if os.name == "posix"
+        else None
+    )
     paths = os.fsencode(new), os.fsencode(output)
     if rename and rename(AT_FDCWD, paths[0], AT_FDCWD, paths[1], RENAME_EXCHANGE) == 0:
         return

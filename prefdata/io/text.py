@@ -32,9 +32,12 @@ class Decoder:
             self.named = codecs.lookup(encoding).name if encoding else ""
         except LookupError:
             raise UsageError(
-                f"unknown encoding {encoding!r}", hint="Common ones: latin-1, cp1252, utf-16, gb18030."
+                f"unknown encoding {encoding!r}",
+                hint="Common ones: latin-1, cp1252, utf-16, gb18030.",
             ) from None
-        self.decoder = codecs.getincrementaldecoder(self.named or "utf-8")("surrogatepass" if not self.named.startswith(("latin", "iso", "cp")) else "strict")
+        self.decoder = codecs.getincrementaldecoder(self.named or "utf-8")(
+            "surrogatepass" if not self.named.startswith(("latin", "iso", "cp")) else "strict"
+        )
 
     def feed(self, piece: bytes) -> bytes:
         """Convert the next piece.
@@ -54,7 +57,12 @@ class Decoder:
             self._refuse_utf16(piece)
             if self.named in ("", "utf-8"):
                 piece = piece.removeprefix(codecs.BOM_UTF8)
-        if self.named == "utf-8" or piece.isascii() and not self.named and not self.decoder.getstate()[0]:
+        if (
+            self.named == "utf-8"
+            or (piece.isascii()
+            and not self.named
+            and not self.decoder.getstate()[0])
+        ):
             self.offset += len(piece)
             return piece
         try:

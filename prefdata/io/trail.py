@@ -50,11 +50,15 @@ class Trail:
         frame = pl.concat(self.held[name]) if self.held[name] else _empty(schema)
         if self.held[name]:
             called = dict(enumerate(self.names))
-            frame = frame.with_columns(pl.col("source").replace_strict(called, return_dtype=pl.String))
+            frame = frame.with_columns(
+                pl.col("source").replace_strict(called, return_dtype=pl.String)
+            )
         if name == "rejects" and frame.height:
             remedy = pl.col("reason").replace_strict(REMEDIES, default="", return_dtype=pl.String)
             frame = frame.with_columns(remedy.alias("remedy"))
-        write_parquet(frame, self.folder / name / f"{name}-{self.written[name]:06d}.parquet", schema)
+        write_parquet(
+            frame, self.folder / name / f"{name}-{self.written[name]:06d}.parquet", schema
+        )
         self.held[name] = []
         self.written[name] += 1
 

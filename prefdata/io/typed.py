@@ -23,8 +23,10 @@ def column(name: str, values: Iterable[object], *, scalar: bool) -> pa.Field:
         scalar: whether a number may stand for text in it (scores, winners, labels).
     """
     held = [_pruned(value) for value in values if value is not None]
-    if scalar and {type(value) for value in held} & {int, float, bool} and any(
-        isinstance(value, str) for value in held
+    if (
+        scalar
+        and {type(value) for value in held} & {int, float, bool}
+        and any(isinstance(value, str) for value in held)
     ):
         return pa.field(name, pa.string(), metadata=LENIENT)
     try:

@@ -40,13 +40,23 @@ def card(manifest: Mapping[str, object]) -> str:
 
 
 def _size(rows: int) -> str:
-    steps = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
+    steps = (
+        (10**3, "n<1K"),
+        (10**4, "1K<n<10K"),
+        (10**5, "10K<n<100K"),
+        (10**6, "100K<n<1M"),
+        (10**7, "1M<n<10M"),
+    )
     return next((name for limit, name in steps if rows < limit), "10M<n<100M")
 
 
 def _splits(manifest: Mapping[str, object], splits: Mapping[str, Mapping[str, int]]) -> str:
-    what = "prompt, chosen, rejected" if manifest["kind"] == "pairs" else "prompt, completion, label"
-    lines = [f"| {name} | {each['rows']:,} | {each['prompts']:,} |" for name, each in splits.items()]
+    what = (
+        "prompt, chosen, rejected" if manifest["kind"] == "pairs" else "prompt, completion, label"
+    )
+    lines = [
+        f"| {name} | {each['rows']:,} | {each['prompts']:,} |" for name, each in splits.items()
+    ]
     table = "\n".join(["| split | rows | prompts |", "|---|---|---|", *lines])
     return (
         f"Each row holds {what} as lists of messages; the answers hold only the answer. "
@@ -75,7 +85,9 @@ def _sources(manifest: Mapping[str, object]) -> str:
         f"| {each['name']} | {each['format']} | {each['rows']:,} | `{str(each['sha256'])[:16]}` |"
         for each in sources
     ]
-    return "\n".join(["## Sources\n", "| file | read as | rows | sha256 |", "|---|---|---|---|", *lines])
+    return "\n".join(
+        ["## Sources\n", "| file | read as | rows | sha256 |", "|---|---|---|---|", *lines]
+    )
 
 
 def _options(manifest: Mapping[str, object]) -> str:

@@ -57,8 +57,13 @@ def _read(format: Format) -> str:
         pl.lit(0, pl.UInt64).alias("row"), pl.lit(1, pl.UInt64).alias("line")
     )
     made = records(format, frame, match).drop("row", "line", "item", "reason", "field", "detail")
-    shown = [{name: _plain(value) for name, value in each.items() if value is not None} for each in made.to_dicts()]
-    return "; ".join(", ".join(f"{name} {value!r}" for name, value in each.items()) for each in shown)
+    shown = [
+        {name: _plain(value) for name, value in each.items() if value is not None}
+        for each in made.to_dicts()
+    ]
+    return "; ".join(
+        ", ".join(f"{name} {value!r}" for name, value in each.items()) for each in shown
+    )
 
 
 def _plain(value: object) -> object:

@@ -22,7 +22,9 @@ class Account:
     Example:
         >>> account = Account()
         >>> account.read_rows(0, 1)
-        >>> account.settle(pl.DataFrame({"source": [0], "row": [0], "outcome": ["kept"], "reason": ["kept"]}))
+        >>> account.settle(
+        ...     pl.DataFrame({"source": [0], "row": [0], "outcome": ["kept"], "reason": ["kept"]})
+        ... )
         >>> account.check(["ratings.csv"])
     """
 

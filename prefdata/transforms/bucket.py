@@ -49,8 +49,12 @@ def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) ->
     made = votes.merged(verdicts, outcomes, options)
     told = _told(verdicts, outcomes, made)
     chosen = made.filter(pl.col("reason").is_null()).drop("reason", "side")
-    chosen = chosen.join(verdicts.drop("chosen_score", "rejected_score", "votes", "agreement", *votes.COMPARISON),
-                         left_on="first", right_on="place", maintain_order="left")
+    chosen = chosen.join(
+        verdicts.drop("chosen_score", "rejected_score", "votes", "agreement", *votes.COMPARISON),
+        left_on="first",
+        right_on="place",
+        maintain_order="left",
+    )
     data, named = _data(chosen, ratings, comparisons, options)
     told = told.join(named, on="first", how="left", maintain_order="left")
     of_comparisons = told.filter(~pl.col("rated")).sort("place")
@@ -77,20 +81,37 @@ def _verdicts(comparisons: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
     """Comparisons, and pairs from ratings, as verdicts of one form; ``place`` numbers them."""
     a_won = pl.col("winner") == 1
     said = comparisons.select(
-        "prompt_id", "a_id", "b_id", "winner", "strength", "model_a", "model_b", "origin",
+        "prompt_id",
+        "a_id",
+        "b_id",
+        "winner",
+        "strength",
+        "model_a",
+        "model_b",
+        "origin",
         pl.col("votes").fill_null(1),
         pl.coalesce("agreement", pl.lit(1.0)).alias("agreement"),
         pl.when(a_won).then("score_a").otherwise("score_b").alias("chosen_score"),
         pl.when(a_won).then("score_b").otherwise("score_a").alias("rejected_score"),
-        pl.col("at").alias("at_a"), pl.col("at").alias("at_b"),
+        pl.col("at").alias("at_a"),
+        pl.col("at").alias("at_b"),
         pl.lit(value=False).alias("rated"),
     )
     follows = rated.select(
-        "prompt_id", pl.col("chosen_id").alias("a_id"), pl.col("rejected_id").alias("b_id"),
-        pl.lit(1, pl.Int8).alias("winner"), pl.lit(None, pl.Float64).alias("strength"),
-        pl.col("chosen_model").alias("model_a"), pl.col("rejected_model").alias("model_b"), "origin",
-        "votes", "agreement", "chosen_score", "rejected_score",
-        pl.col("chosen_at").alias("at_a"), pl.col("rejected_at").alias("at_b"),
+        "prompt_id",
+        pl.col("chosen_id").alias("a_id"),
+        pl.col("rejected_id").alias("b_id"),
+        pl.lit(1, pl.Int8).alias("winner"),
+        pl.lit(None, pl.Float64).alias("strength"),
+        pl.col("chosen_model").alias("model_a"),
+        pl.col("rejected_model").alias("model_b"),
+        "origin",
+        "votes",
+        "agreement",
+        "chosen_score",
+        "rejected_score",
+        pl.col("chosen_at").alias("at_a"),
+        pl.col("rejected_at").alias("at_b"),
         pl.lit(value=True).alias("rated"),
     )
     return pl.concat([said, follows]).with_row_index("place")
@@ -102,19 +123,31 @@ def _told(verdicts: pl.DataFrame, outcomes: pl.DataFrame, made: pl.DataFrame) ->
     light = verdicts.select(*key, "side", "place", "rated", "a_id", "b_id")
     same = made.select(*key, "side", "first", pl.col("reason").alias("too_small"))
     other = made.filter(pl.col("reason").is_null()).select(*key, pl.col("first").alias("against"))
-    lost = outcomes.filter(pl.col("side").is_null()).select(*key, pl.col("reason").alias("undecided"))
+    lost = outcomes.filter(pl.col("side").is_null()).select(
+        *key, pl.col("reason").alias("undecided")
+    )
     told = light.join(same, on=[*key, "side"], how="left")
     told = told.join(other.unique(key), on=key, how="left").join(lost, on=key, how="left")
     into = pl.col("first").is_not_null() & pl.col("too_small").is_null()
     return told.select(
-        "place", "rated", "prompt_id", "a_id", "b_id",
+        "place",
+        "rated",
+        "prompt_id",
+        "a_id",
+        "b_id",
         pl.when(into).then("first").otherwise("against").alias("first"),
-        pl.when(into & (pl.col("place") == pl.col("first"))).then(pl.lit(reasons.KEPT))
-        .when(into).then(pl.lit(reasons.DUPLICATE))
-        .when(pl.col("too_small").is_not_null()).then("too_small")
-        .when(pl.col("against").is_not_null()).then(pl.lit(reasons.OUTVOTED))
-        .when((pl.col("undecided") == reasons.TIE) & (pl.col("side") != 0)).then(pl.lit(reasons.CONFLICT))
-        .otherwise("undecided").alias("reason"),
+        pl.when(into & (pl.col("place") == pl.col("first")))
+        .then(pl.lit(reasons.KEPT))
+        .when(into)
+        .then(pl.lit(reasons.DUPLICATE))
+        .when(pl.col("too_small").is_not_null())
+        .then("too_small")
+        .when(pl.col("against").is_not_null())
+        .then(pl.lit(reasons.OUTVOTED))
+        .when((pl.col("undecided") == reasons.TIE) & (pl.col("side") != 0))
+        .then(pl.lit(reasons.CONFLICT))
+        .otherwise("undecided")
+        .alias("reason"),
     )
 
 
@@ -131,8 +164,21 @@ def _data(
     )
     chosen = joined_ids(chosen, ["prompt_id", "chosen_id", "rejected_id"], "id")
     chosen = chosen.with_columns(hexed(chosen["id"]), hexed(chosen["prompt_id"])).select(
-        "first", "id", "prompt_id", "chosen_score", "rejected_score", "margin", "votes", "agreement",
-        "model_chosen", "model_rejected", "origin", "rated", "winner", "at_a", "at_b",
+        "first",
+        "id",
+        "prompt_id",
+        "chosen_score",
+        "rejected_score",
+        "margin",
+        "votes",
+        "agreement",
+        "model_chosen",
+        "model_rejected",
+        "origin",
+        "rated",
+        "winner",
+        "at_a",
+        "at_b",
     )
     named = {"chosen_score": "score_chosen", "rejected_score": "score_rejected", "origin": "source"}
     light = chosen.rename(named).sort("prompt_id", "id")
@@ -144,10 +190,14 @@ def _data(
         at = pl.when("rated").then("at_a").otherwise(pl.col("at_a") + before)
         places = part.select(
             at.alias("prompt"),
-            pl.when(pl.col("rated") | (pl.col("winner") == 1)).then(at).otherwise(at + swap).alias("chosen"),
-            pl.when("rated").then("at_b").otherwise(
-                pl.when(pl.col("winner") == 1).then(at + swap).otherwise(at)
-            ).alias("rejected"),
+            pl.when(pl.col("rated") | (pl.col("winner") == 1))
+            .then(at)
+            .otherwise(at + swap)
+            .alias("chosen"),
+            pl.when("rated")
+            .then("at_b")
+            .otherwise(pl.when(pl.col("winner") == 1).then(at + swap).otherwise(at))
+            .alias("rejected"),
         )
         return part.with_columns(
             prompts.gather(places["prompt"]).alias("prompt"),
@@ -169,7 +219,8 @@ def _split(
 def _left_over(ratings: pl.DataFrame, scored: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
     """Each rating with the pairs that its response went into, or the reason why in none."""
     sides = pl.concat(
-        told.select("prompt_id", pl.col(side).alias("response_id"), "pair", "reason") for side in ("a_id", "b_id")
+        told.select("prompt_id", pl.col(side).alias("response_id"), "pair", "reason")
+        for side in ("a_id", "b_id")
     )
     went = pl.col("reason").is_in([reasons.KEPT, reasons.DUPLICATE])
     into = sides.filter(went).with_columns(pl.lit(reasons.KEPT).alias("reason"))
@@ -180,12 +231,18 @@ def _left_over(ratings: pl.DataFrame, scored: pl.DataFrame, told: pl.DataFrame) 
     )
     paired = pl.col("prompt_id").is_in(sides["prompt_id"].unique().implode())
     light = ratings.select("source", "row", "line", "item", "prompt_id", "response_id")
-    told_of = light.join(pl.concat([into, lost]), on=["prompt_id", "response_id"], how="left", maintain_order="left")
+    told_of = light.join(
+        pl.concat([into, lost]), on=["prompt_id", "response_id"], how="left", maintain_order="left"
+    )
     why = (
-        pl.when(pl.col("reason").is_not_null()).then("reason")
-        .when(pl.col("n") == 1).then(pl.lit(reasons.ALONE))
-        .when("level").then(pl.lit(reasons.TIED))
-        .when(~paired).then(pl.lit(reasons.SMALL_MARGIN))
+        pl.when(pl.col("reason").is_not_null())
+        .then("reason")
+        .when(pl.col("n") == 1)
+        .then(pl.lit(reasons.ALONE))
+        .when("level")
+        .then(pl.lit(reasons.TIED))
+        .when(~paired)
+        .then(pl.lit(reasons.SMALL_MARGIN))
         .otherwise(pl.lit(reasons.MIDDLE))
     )
     told_of = told_of.join(prompts, on="prompt_id", how="left", maintain_order="left")
@@ -203,11 +260,18 @@ def unpaired(records: pl.DataFrame, options: Options) -> Made:
     key = ["prompt_id", "response_id"]
     good = pl.col("label").sum()
     counted = records.group_by(key).agg(good.alias("good"), (pl.len() - good).alias("bad"))
-    more = pl.when(pl.col("good") > pl.col("bad")).then(True).when(pl.col("bad") > pl.col("good")).then(False)
+    more = (
+        pl.when(pl.col("good") > pl.col("bad"))
+        .then(True)
+        .when(pl.col("bad") > pl.col("good"))
+        .then(False)
+    )
     if options.conflicts == "drop":
         more = pl.when((pl.col("good") > 0) & (pl.col("bad") > 0)).then(None).otherwise(more)
     counted = counted.select(*key, more.alias("won"))
-    light = records.select(*key, "at", "label").join(counted, on=key, how="left", maintain_order="left")
+    light = records.select(*key, "at", "label").join(
+        counted, on=key, how="left", maintain_order="left"
+    )
     if options.conflicts == "keep":
         light = light.with_columns(pl.col("label").alias("won"))
     agrees = pl.col("label") == pl.col("won")
@@ -218,20 +282,27 @@ def unpaired(records: pl.DataFrame, options: Options) -> Made:
     whole = joined_ids(whole, [*key, "label_id"], "id")
     whole = whole.with_columns(hexed(whole["id"]), hexed(whole["prompt_id"]))
     whole = whole.select(
-        "id", "prompt_id", "prompt", pl.col("response").alias("completion"), "label", "weight",
-        pl.col("origin").alias("source"), "at",
+        "id",
+        "prompt_id",
+        "prompt",
+        pl.col("response").alias("completion"),
+        "label",
+        "weight",
+        pl.col("origin").alias("source"),
+        "at",
     ).sort("prompt_id", "id")
     data = _split(whole, lambda part: part, options)
     named = whole.select(pl.col("at").alias("first"), pl.col("id").alias("pair"))
     told = light.join(named, on="first", how="left", maintain_order="left")
     reason = (
-        pl.when(pl.col("at") == pl.col("first")).then(pl.lit(reasons.KEPT))
-        .when(pl.col("label") == pl.col("won")).then(pl.lit(reasons.DUPLICATE))
-        .when(pl.col("first").is_not_null()).then(pl.lit(reasons.OUTVOTED))
+        pl.when(pl.col("at") == pl.col("first"))
+        .then(pl.lit(reasons.KEPT))
+        .when(pl.col("label") == pl.col("won"))
+        .then(pl.lit(reasons.DUPLICATE))
+        .when(pl.col("first").is_not_null())
+        .then(pl.lit(reasons.OUTVOTED))
         .otherwise(pl.lit(reasons.CONFLICT))
     )
     told = told.with_columns(reason.alias("reason"))
     ledger = entries(records.with_columns(told["reason"], told["pair"]), rated=False)
     return Made(data, ledger, rejected(ledger, records))
-
-

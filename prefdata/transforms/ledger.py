@@ -74,11 +74,21 @@ def rejected(ledger: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
     lost = by_row(ledger).filter(pl.col("outcome") == "rejected").select("source", "row")
     if not lost.height:
         return pl.DataFrame(schema=REJECTS)
-    shown = [name for name in records.columns if name in ("prompt", "a", "b", "response", "winner", "label", "annotator")]
-    said = records.with_columns(ledger["reason"].alias("reason")).join(lost, on=["source", "row"], how="semi")
+    shown = [
+        name
+        for name in records.columns
+        if name in ("prompt", "a", "b", "response", "winner", "label", "annotator")
+    ]
+    said = records.with_columns(ledger["reason"].alias("reason")).join(
+        lost, on=["source", "row"], how="semi"
+    )
     said = said.unique(["source", "row"], keep="first", maintain_order=True)
     return said.select(
-        "source", "row", "line",
-        pl.lit("").alias("field"), "reason", pl.lit("").alias("detail"),
+        "source",
+        "row",
+        "line",
+        pl.lit("").alias("field"),
+        "reason",
+        pl.lit("").alias("detail"),
         pl.struct(shown).struct.json_encode().alias("raw"),
     ).cast(REJECTS)  # type: ignore[arg-type]

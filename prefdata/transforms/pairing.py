@@ -27,7 +27,9 @@ def pairs(responses: pl.LazyFrame, options: Options) -> pl.LazyFrame:
     better = responses.select(
         "prompt_id", "origin", *(pl.col(name).alias(f"chosen_{name}") for name in SIDE)
     )
-    worse = responses.select("prompt_id", *(pl.col(name).alias(f"rejected_{name}") for name in SIDE))
+    worse = responses.select(
+        "prompt_id", *(pl.col(name).alias(f"rejected_{name}") for name in SIDE)
+    )
     ranked = responses.sort("prompt_id", "score", "response_id", descending=[False, True, False])
     if options.strategy == "adjacent":
         found = _adjacent(ranked)
@@ -61,4 +63,6 @@ def _chance(seed: int) -> pl.Expr:
 def _adjacent(ranked: pl.LazyFrame) -> pl.LazyFrame:
     previous = [pl.col(name).shift(1).over("prompt_id").alias(f"chosen_{name}") for name in SIDE]
     renamed = [pl.col(name).alias(f"rejected_{name}") for name in SIDE]
-    return ranked.select("prompt_id", "origin", *previous, *renamed).drop_nulls("chosen_response_id")
+    return ranked.select("prompt_id", "origin", *previous, *renamed).drop_nulls(
+        "chosen_response_id"
+    )

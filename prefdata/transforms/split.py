@@ -20,6 +20,8 @@ def in_test(prompt_ids: pl.Series, test_size: float, seed: int) -> pl.Series:
         >>> in_test(pl.Series(["a" * 32, "b" * 32]), 0.5, 0).to_list()
         [True, False]
     """
-    text = prompt_ids.alias("id").to_frame().select(pl.format("{} {}", pl.lit(seed), "id").alias("id"))
+    text = (
+        prompt_ids.alias("id").to_frame().select(pl.format("{} {}", pl.lit(seed), "id").alias("id"))
+    )
     place = text.select(plh.col("id").nchash.xxh3_64().cast(pl.Float64) / 2.0**64)  # type: ignore[attr-defined]
     return place.to_series() < test_size

@@ -49,9 +49,7 @@ def resolved(verdicts: pl.DataFrame, options: Options) -> pl.DataFrame:
     )
     x, y, tie = pl.col("x"), pl.col("y"), pl.col("tie")
     both = (x > 0) & (y > 0)
-    most = (
-        pl.when((x > y) & (x > tie)).then(1).when((y > x) & (y > tie)).then(-1).otherwise(None)
-    )
+    most = pl.when((x > y) & (x > tie)).then(1).when((y > x) & (y > tie)).then(-1).otherwise(None)
     side = pl.when(both).then(None).otherwise(most) if options.conflicts == "drop" else most
     even = both & (x >= tie) | both & (options.conflicts == "drop")
     decided = counts.select(
@@ -62,7 +60,9 @@ def resolved(verdicts: pl.DataFrame, options: Options) -> pl.DataFrame:
         both.alias("both"),
     )
     if options.conflicts == "keep":
-        ways = [decided.filter("both").with_columns(pl.lit(s, pl.Int8).alias("side")) for s in (1, -1)]
+        ways = [
+            decided.filter("both").with_columns(pl.lit(s, pl.Int8).alias("side")) for s in (1, -1)
+        ]
         decided = pl.concat([decided.filter(~pl.col("both")), *ways])
     reason = pl.when(pl.col("side").is_null()).then("reason").alias("reason")
     return decided.with_columns(reason).drop("both")
@@ -109,7 +109,9 @@ def _strength(verdicts: pl.DataFrame, won: pl.DataFrame) -> pl.DataFrame:
     strong = verdicts.filter(pl.col("strength").is_not_null()).sort("strength")
     toward = pl.when(pl.col("side") == pl.col("won")).then(pl.col("strength"))
     signed = toward.when(pl.col("side") == 0).then(0.0).otherwise(-pl.col("strength"))
-    both = strong.join(won.rename({"side": "won"}).drop("cast"), on=COMPARISON, maintain_order="left")
+    both = strong.join(
+        won.rename({"side": "won"}).drop("cast"), on=COMPARISON, maintain_order="left"
+    )
     return (
         both.group_by(*COMPARISON, "won", maintain_order=True)
         .agg(signed.mean().alias("strength"))

@@ -21,9 +21,7 @@ LAYERS = [
     {"io"},
     {"transforms"},
     {"judge", "label", "report"},
-    {"ingest", "assemble"},
-    {"convert"},
-    {"inspect"},
+    {"engine"},
     {"demo"},
     {"cli"},
 ]
@@ -31,7 +29,7 @@ LAYERS = [
 
 OF_THEIR_OWN = {
     "train": {"errors", "schemas", "io"},
-    "__init__": {"errors", "schemas", "convert", "inspect"},
+    "__init__": {"errors", "schemas", "engine"},
     "__main__": {"cli"},
 }
 FOR_ALL = {"errors"}

@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from prefdata import __version__
-from prefdata.assemble import Assembled, assemble
+from prefdata.engine.assemble import Assembled, assemble
+from prefdata.engine.ingest import Recognised, ingest
 from prefdata.errors import InputError, UsageError
 from prefdata.formats import Wishes, detect
-from prefdata.ingest import Recognised, ingest
 from prefdata.io.dataset import SCHEMA_VERSION
 from prefdata.io.read import sample
 from prefdata.io.sources import Source, found
@@ -168,7 +168,9 @@ def recognise(
     recognised = []
     for each in files:
         first = sample(each, encoding)
-        recognised.append(Recognised(each, first, detect(first, wishes, name=each.name, format=format)))
+        recognised.append(
+            Recognised(each, first, detect(first, wishes, name=each.name, format=format))
+        )
     return recognised
 
 
@@ -183,8 +185,13 @@ def _one_kind(recognised: Sequence[Recognised]) -> str:
 
 
 def _run(
-    folder: Path, recognised: Sequence[Recognised], kind: str, options: Options, wishes: Wishes,
-    encoding: str, tell: Progress,
+    folder: Path,
+    recognised: Sequence[Recognised],
+    kind: str,
+    options: Options,
+    wishes: Wishes,
+    encoding: str,
+    tell: Progress,
 ) -> tuple[Account, Assembled]:
     names = [each.source.name for each in recognised]
     size = sum(e.source.path.stat().st_size * UNPACKED[e.source.packed] for e in recognised)
@@ -198,9 +205,23 @@ def _run(
         tell("reading", read, 0)
 
     for number, each in enumerate(recognised):
-        ingest(each, number, wishes, encoding, spool=spool, trail=trail, account=account, progress=reading)
+        ingest(
+            each,
+            number,
+            wishes,
+            encoding,
+            spool=spool,
+            trail=trail,
+            account=account,
+            progress=reading,
+        )
     made = assemble(
-        folder, kind, options, spool=spool, trail=trail, account=account,
+        folder,
+        kind,
+        options,
+        spool=spool,
+        trail=trail,
+        account=account,
         progress=lambda done, total: tell("pairing", done, total),
     )
     trail.close()
@@ -214,7 +235,8 @@ def _run(
 def _nothing(account: Account, names: Sequence[str]) -> InputError:
     """No row gave a pair: say why in the order of how often."""
     why = [
-        f"{count:,} × {reason}" for by_reason in account.outcomes().values()
+        f"{count:,} × {reason}"
+        for by_reason in account.outcomes().values()
         for reason, count in by_reason.items()
     ]
     return InputError(
@@ -247,18 +269,40 @@ def _source_reports(
 
 
 def _report(
-    target: Path, kind: str, reports: tuple[SourceReport, ...], account: Account, made: Assembled,
-    options: Options, wishes: Wishes,
+    target: Path,
+    kind: str,
+    reports: tuple[SourceReport, ...],
+    account: Account,
+    made: Assembled,
+    options: Options,
+    wishes: Wishes,
 ) -> ConvertReport:
     outcomes = account.outcomes()
     rejected = sum(outcomes.get("rejected", {}).values())
     read = sum(account.read.values())
-    splits = {s: {"rows": made.rows[s], "prompts": made.prompts[s]} for s in made.rows if made.rows[s]}
-    asked = {**asdict(options), "map": dict(wishes.columns), "winner": dict(wishes.winner),
-             "label": dict(wishes.label), "dimension": wishes.dimension}
+    splits = {
+        s: {"rows": made.rows[s], "prompts": made.prompts[s]} for s in made.rows if made.rows[s]
+    }
+    asked = {
+        **asdict(options),
+        "map": dict(wishes.columns),
+        "winner": dict(wishes.winner),
+        "label": dict(wishes.label),
+        "dimension": wishes.dimension,
+    }
     return ConvertReport(
-        str(target), kind, reports, read, read - rejected, rejected, outcomes, splits, 0,
-        made.example, asked, 0.0,
+        str(target),
+        kind,
+        reports,
+        read,
+        read - rejected,
+        rejected,
+        outcomes,
+        splits,
+        0,
+        made.example,
+        asked,
+        0.0,
     )
 
 

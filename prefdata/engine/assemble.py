@@ -41,8 +41,14 @@ class Assembled:
 
 
 def assemble(
-    folder: Path, kind: str, options: Options,
-    *, spool: Spool, trail: Trail, account: Account, progress: Callable[[int, int], None],
+    folder: Path,
+    kind: str,
+    options: Options,
+    *,
+    spool: Spool,
+    trail: Trail,
+    account: Account,
+    progress: Callable[[int, int], None],
 ) -> Assembled:
     """Write the data set's files.
 
@@ -64,7 +70,9 @@ def assemble(
         made = _made(kind, number, spool, options)
         for split, part in made.data.items():
             if part.height:
-                write_parquet(part, folder / "data" / f"{split}-{number:06d}.parquet", SCHEMAS[kind])
+                write_parquet(
+                    part, folder / "data" / f"{split}-{number:06d}.parquet", SCHEMAS[kind]
+                )
         return made
 
     for number, made in enumerate(_in_order(work, spool.buckets)):

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import polars as pl
 
-from prefdata.convert import recognise
+from prefdata.engine.conversion import recognise
+from prefdata.engine.ingest import Recognised, read_records
 from prefdata.formats import Wishes
 from prefdata.formats.base import as_messages
-from prefdata.ingest import Recognised, read_records
 from prefdata.io.dataset import readable
 from prefdata.io.sources import found
 from prefdata.io.spool import SCHEMAS
@@ -131,10 +131,19 @@ def _inspected(each: Recognised, options: Options, wishes: Wishes, encoding: str
     used = set(match.wanted)
     runner_up = each.detection.runner_up
     return Inspection(
-        each.source.name, each.source.kind, tuple(each.sample.names), match.format, match.why,
-        match.polarity, match.columns, tuple(n for n in each.sample.names if n not in used),
-        runner_up.format if runner_up else "", piece.frame.height + len(piece.unread), outcomes,
-        problems, _example(result.data),
+        each.source.name,
+        each.source.kind,
+        tuple(each.sample.names),
+        match.format,
+        match.why,
+        match.polarity,
+        match.columns,
+        tuple(n for n in each.sample.names if n not in used),
+        runner_up.format if runner_up else "",
+        piece.frame.height + len(piece.unread),
+        outcomes,
+        problems,
+        _example(result.data),
     )
 
 
@@ -143,7 +152,9 @@ def _problems(bad: pl.DataFrame, unread: list[tuple[str, str, int]]) -> tuple[Pr
     counts = Counter((reason, field) for reason, field, _ in found)
     return tuple(
         Problem(
-            reason, field, count,
+            reason,
+            field,
+            count,
             tuple(sorted({line for r, f, line in found if (r, f) == (reason, field)})[:3]),
         )
         for (reason, field), count in counts.most_common()
@@ -155,7 +166,9 @@ def _example(data: Mapping[str, pl.DataFrame]) -> dict[str, object]:
     parts = [part for part in data.values() if part.height]
     if not parts:
         return {}
-    texts = [name for name in ("prompt", "chosen", "rejected", "completion") if name in parts[0].columns]
+    texts = [
+        name for name in ("prompt", "chosen", "rejected", "completion") if name in parts[0].columns
+    ]
     rows = parts[0].with_columns(as_messages(parts[0][name]) for name in texts)
     size = pl.sum_horizontal(
         pl.col(name).list.eval(pl.element().struct.field("content").str.len_chars()).list.sum()

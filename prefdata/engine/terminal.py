@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from prefdata.convert import ConvertReport
-    from prefdata.inspect import Inspection
+    from prefdata.engine.conversion import ConvertReport
+    from prefdata.engine.inspection import Inspection
 
 LONGEST = 280
 
@@ -20,7 +20,9 @@ LONGEST = 280
 def show_conversion(report: ConvertReport, console: Console) -> None:
     """Print what was recognised and why, the account, one example, and what to do next."""
     for source in report.sources[:10]:
-        console.print(Text.assemble((source.name, "bold"), f": {source.rows:,} rows read as {source.format}"))
+        console.print(
+            Text.assemble((source.name, "bold"), f": {source.rows:,} rows read as {source.format}")
+        )
         console.print(Padding(_reasons(source.why, source.polarity), (0, 2)))
     if len(report.sources) > 10:
         console.print(f"… and {len(report.sources) - 10} more sources")
@@ -28,7 +30,9 @@ def show_conversion(report: ConvertReport, console: Console) -> None:
     console.print(_account(report.outcomes, report.rows_read))
     what = "pairs" if report.kind == "pairs" else "unpaired preferences"
     splits = ", ".join(f"{name} {each['rows']:,}" for name, each in report.splits.items())
-    console.print(f"\n{report.rows:,} {what} ({splits}); no prompt in two splits. {report.seconds:.1f} s\n")
+    console.print(
+        f"\n{report.rows:,} {what} ({splits}); no prompt in two splits. {report.seconds:.1f} s\n"
+    )
     console.print(_example(report.example))
     if report.rows_rejected:
         console.print(f"\nRejected rows, with line and remedy: {report.output}/rejects")
@@ -58,14 +62,18 @@ def _example(example: Mapping[str, object]) -> Group:
     lines = [Text("To this prompt", style="bold"), _turns(example["prompt"])]
     if "completion" in example:
         good = "was good" if example["label"] else "was not good"
-        return Group(*lines, Text("this response " + good, style="bold"), _turns(example["completion"]))
+        return Group(
+            *lines, Text("this response " + good, style="bold"), _turns(example["completion"])
+        )
     lines += [_side("this response is better", example, "chosen"), _turns(example["chosen"])]
     lines += [_side("than this one", example, "rejected"), _turns(example["rejected"])]
     return Group(*lines)
 
 
 def _side(said: str, example: Mapping[str, object], side: str) -> Text:
-    notes = [f"score {example[f'score_{side}']:g}"] if example.get(f"score_{side}") is not None else []
+    notes = (
+        [f"score {example[f'score_{side}']:g}"] if example.get(f"score_{side}") is not None else []
+    )
     notes += [str(example[f"model_{side}"])] if example.get(f"model_{side}") else []
     return Text.assemble((said, "bold"), f" ({', '.join(notes)})" if notes else "")
 

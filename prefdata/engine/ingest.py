@@ -21,9 +21,31 @@ from prefdata.io.trail import Trail
 from prefdata.transforms.account import Account
 from prefdata.transforms.ledger import REJECTS, entries
 
-SCALARS = ("score", "rank", "winner", "winner_a", "winner_b", "winner_tie", "label", "scores", "ranks",
-           "annotator", "model", "model_a", "model_b", "model_chosen", "model_rejected", "dimension",
-           "source", "score_chosen", "score_rejected", "margin", "votes", "agreement", "weight")
+SCALARS = (
+    "score",
+    "rank",
+    "winner",
+    "winner_a",
+    "winner_b",
+    "winner_tie",
+    "label",
+    "scores",
+    "ranks",
+    "annotator",
+    "model",
+    "model_a",
+    "model_b",
+    "model_chosen",
+    "model_rejected",
+    "dimension",
+    "source",
+    "score_chosen",
+    "score_rejected",
+    "margin",
+    "votes",
+    "agreement",
+    "weight",
+)
 """Fields in which a number may stand for text, or text for a number."""
 
 
@@ -81,8 +103,15 @@ def _same(made: pl.DataFrame) -> pl.DataFrame:
 
 
 def ingest(
-    each: Recognised, number: int, wishes: Wishes, encoding: str,
-    *, spool: Spool, trail: Trail, account: Account, progress: Callable[[int], None],
+    each: Recognised,
+    number: int,
+    wishes: Wishes,
+    encoding: str,
+    *,
+    spool: Spool,
+    trail: Trail,
+    account: Account,
+    progress: Callable[[int], None],
 ) -> None:
     """Put the records of a source into the spool, and what is no record into the trail.
 
@@ -98,7 +127,10 @@ def ingest(
             dimensions |= set(made["dimension"].unique().drop_nulls())
             _one_dimension(dimensions, wishes, each.source.name)
             made = _of_dimension(made, wishes.dimension, trail, account)
-        bad, good = made.filter(pl.col("reason").is_not_null()), made.filter(pl.col("reason").is_null())
+        bad, good = (
+            made.filter(pl.col("reason").is_not_null()),
+            made.filter(pl.col("reason").is_null()),
+        )
         spool.put(kind, good)
         if bad.height or piece.unread:
             _refuse(piece, bad, good, number, trail, account)
@@ -114,7 +146,9 @@ def _one_dimension(dimensions: set[str], wishes: Wishes, name: str) -> None:
         )
 
 
-def _of_dimension(made: pl.DataFrame, dimension: str, trail: Trail, account: Account) -> pl.DataFrame:
+def _of_dimension(
+    made: pl.DataFrame, dimension: str, trail: Trail, account: Account
+) -> pl.DataFrame:
     """Keep the ratings of the chosen dimension; the others are left over."""
     if not dimension:
         return made
@@ -138,15 +172,13 @@ def _refuse(
     refused = first.select("source", "row", "line", "field", "reason", "detail").with_columns(
         pl.Series("raw", [piece.raw(int(at)) for at in places], pl.String)
     )
-    unread = pl.DataFrame(
-        [(number, *each) for each in piece.unread], schema=REJECTS, orient="row"
-    )
-    refused = pl.concat([refused.cast(REJECTS).select(list(REJECTS)), unread.cast(REJECTS).select(list(REJECTS))])  # type: ignore[arg-type]
+    unread = pl.DataFrame([(number, *each) for each in piece.unread], schema=REJECTS, orient="row")
+    refused = pl.concat(
+        [refused.cast(REJECTS).select(list(REJECTS)), unread.cast(REJECTS).select(list(REJECTS))]
+    )  # type: ignore[arg-type]
     ledger = pl.concat([_entries(bad), _entries(unread)])
     trail.add(ledger, refused)
     account.settle(refused.with_columns(pl.lit("rejected").alias("outcome")))
-
-
 
 
 def _entries(rows: pl.DataFrame) -> pl.DataFrame:
