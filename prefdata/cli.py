@@ -1,4 +1,4 @@
-"""The command `pref`: Click wiring only. Each command parses, makes one library call, and prints."""
+"""The command `pref`: Click wiring only. A command parses, makes one library call, and prints."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from prefdata.formats import Wishes
+
+Command = TypeVar("Command", bound=Callable[..., object])
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -41,7 +43,7 @@ def _formats(_context: click.Context, _parameter: click.Parameter, typed: str) -
     return [name for name in FORMATS if name.startswith(typed)]
 
 
-def reading(command: Callable[..., None]) -> Callable[..., None]:
+def reading(command: Command) -> Command:
     """The options of every command that reads feedback."""
     for option in reversed(
         (
@@ -84,7 +86,7 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def pairing(command: Callable[..., None]) -> Callable[..., None]:
+def pairing(command: Command) -> Command:
     """The options of every command that makes pairs."""
     for option in reversed(
         (
@@ -158,8 +160,8 @@ def convert(
       pref convert ratings.csv -o pairs
       pref convert votes/*.jsonl -o pairs --map prompt=question --winner a=left,b=right
 
-    JSON, JSONL, CSV, TSV, Parquet and Arrow are read, also as .gz and .zst. What a file is, and which
-    column is which, is recognised; 'pref inspect' says how.
+    JSON, JSONL, CSV, TSV, Parquet and Arrow are read, also as .gz and .zst. What a file is, and
+    which column is which, is recognised; 'pref inspect' says how.
     """
     from prefdata.engine.conversion import convert as run
     from prefdata.engine.terminal import show_conversion
@@ -441,7 +443,7 @@ def _limit(text: str | None) -> Callable[[int], float] | None:
         raise UsageError(
             f"--max-rejects {text!r} is not a number of rows or percent", hint="Write 100 or 5%."
         ) from None
-    return (lambda rows: rows * number / 100) if text.endswith("%") else (lambda rows: number)
+    return (lambda rows: rows * number / 100) if text.endswith("%") else (lambda _rows: number)
 
 
 def _console(*, stderr: bool = True) -> Console:

@@ -1,4 +1,4 @@
-"""The exceptions of prefdata: each says what, where and what was expected, and carries the remedy as a hint.
+"""The exceptions of prefdata: each says what, where and what was expected, and has a remedy.
 
 PrefdataError
 ├── InputError            (ValueError)    a file or its rows cannot be used

@@ -136,7 +136,7 @@ def convert(
         True
     """
     begun, options, wishes = time.monotonic(), options or Options(), wishes or Wishes()
-    tell = progress or (lambda stage, done, total: None)
+    tell = progress or (lambda _stage, _done, _total: None)
     target = Path(output)
     refuse_existing(target, force=force, made_of="manifest.json")
     with found([str(source) for source in sources]) as files, ThreadPoolExecutor(1) as hasher:
@@ -168,9 +168,8 @@ def recognise(
     recognised = []
     for each in files:
         first = sample(each, encoding)
-        recognised.append(
-            Recognised(each, first, detect(first, wishes, name=each.name, format=format))
-        )
+        detection = detect(first, wishes, name=each.name, format=format)
+        recognised.append(Recognised(each, first, detection))
     return recognised
 
 
@@ -178,7 +177,8 @@ def _one_kind(recognised: Sequence[Recognised]) -> str:
     kinds = {each.detection.format.kind == "unpaired": each for each in recognised}
     if len(kinds) > 1:
         raise UsageError(
-            f"{kinds[True].source.name} holds unpaired preferences, {kinds[False].source.name} does not",
+            f"{kinds[True].source.name} holds unpaired preferences, "
+            f"{kinds[False].source.name} does not",
             hint="Convert them separately: they make two kinds of data set.",
         )
     return "unpaired" if True in kinds else "pairs"
@@ -235,12 +235,13 @@ def _run(
 def _nothing(account: Account, names: Sequence[str]) -> InputError:
     """No row gave a pair: say why in the order of how often."""
     why = [
-        f"{count:,} × {reason}"
+        f"{count:,} of {reason!r}"
         for by_reason in account.outcomes().values()
         for reason, count in by_reason.items()
     ]
     return InputError(
-        f"none of the {sum(account.read.values()):,} rows of {', '.join(names[:3])} gave a pair: {', '.join(why[:4])}",
+        f"none of the {sum(account.read.values()):,} rows of {', '.join(names[:3])} gave a pair: "
+        f"{', '.join(why[:4])}",
         hint="'pref inspect' shows how the source was read; nothing was written.",
     )
 

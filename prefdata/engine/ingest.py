@@ -1,4 +1,4 @@
-"""The first half of a conversion: rows of every source to records on disk, bad rows to the rejects."""
+"""The first half of a conversion: rows of every source to records on disk, or to the rejects."""
 
 from __future__ import annotations
 
@@ -59,14 +59,13 @@ class Recognised:
 
 
 def read_records(
-    each: Recognised, number: int, wishes: Wishes, encoding: str
+    each: Recognised, number: int, encoding: str
 ) -> Iterator[tuple[Chunk, pl.DataFrame]]:
     """Read a source as records with their ids, piece by piece.
 
     Args:
         each: the source.
         number: its number in this run.
-        wishes: what the user said about it.
         encoding: its encoding, if it was named.
 
     Yields:
@@ -120,7 +119,8 @@ def ingest(
     """
     kind = each.detection.format.kind
     dimensions: set[str] = set()
-    for piece, made in read_records(each, number, wishes, encoding):
+    for piece, found in read_records(each, number, encoding):
+        made = found
         rows = piece.frame.height + len(piece.unread)
         account.read_rows(number, rows)
         if kind == "ratings":
@@ -142,7 +142,7 @@ def _one_dimension(dimensions: set[str], wishes: Wishes, name: str) -> None:
         shown = ", ".join(sorted(dimensions)[:8])
         raise UsageError(
             f"{name} has ratings on several dimensions: {shown}",
-            hint=f"Say which one counts with --dimension {sorted(dimensions)[0]}.",
+            hint=f"Say which one counts with --dimension {min(dimensions)}.",
         )
 
 
@@ -174,8 +174,11 @@ def _refuse(
     )
     unread = pl.DataFrame([(number, *each) for each in piece.unread], schema=REJECTS, orient="row")
     refused = pl.concat(
-        [refused.cast(REJECTS).select(list(REJECTS)), unread.cast(REJECTS).select(list(REJECTS))]
-    )  # type: ignore[arg-type]
+        [
+            refused.cast(REJECTS).select(list(REJECTS)),
+            unread.cast(REJECTS).select(list(REJECTS)),
+        ]
+    )
     ledger = pl.concat([_entries(bad), _entries(unread)])
     trail.add(ledger, refused)
     account.settle(refused.with_columns(pl.lit("rejected").alias("outcome")))

@@ -108,21 +108,21 @@ def inspect(
     wishes = wishes or Wishes()
     with found([str(source) for source in sources]) as files:
         return [
-            _inspected(each, options or Options(), wishes, encoding)
+            _inspected(each, options or Options(), encoding)
             for each in recognise(files, wishes, format, encoding)
         ]
 
 
-def _inspected(each: Recognised, options: Options, wishes: Wishes, encoding: str) -> Inspection:
+def _inspected(each: Recognised, options: Options, encoding: str) -> Inspection:
     match, kind = each.detection.match, each.detection.format.kind
-    piece, made = next(read_records(each, 0, wishes, encoding))
+    piece, made = next(read_records(each, 0, encoding))
     bad = made.filter(pl.col("reason").is_not_null())
     good = made.filter(pl.col("reason").is_null()).select(list(SCHEMAS[kind]))
     if kind == "unpaired":
         result = bucket.unpaired(good, options)
     else:
         frames = {name: pl.DataFrame(schema=SCHEMAS[name]) for name in ("ratings", "comparisons")}
-        result = bucket.pairs(**{**frames, kind: good}, options=options)  # type: ignore[arg-type]
+        result = bucket.pairs(**{**frames, kind: good}, options=options)
     outcomes: dict[str, dict[str, int]] = {}
     rows = by_row(result.ledger).group_by("outcome", "reason").len().sort("len", descending=True)
     for outcome, reason, count in rows.rows():

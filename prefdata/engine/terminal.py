@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -59,7 +59,8 @@ def _example(example: Mapping[str, object]) -> Group:
     """One row in words, with its scores."""
     if not example:
         return Group(Text("No pair can be made of these rows.", style="yellow"))
-    lines = [Text("To this prompt", style="bold"), _turns(example["prompt"])]
+    lines: list[RenderableType] = [Text("To this prompt", style="bold")]
+    lines.append(_turns(example["prompt"]))
     if "completion" in example:
         good = "was good" if example["label"] else "was not good"
         return Group(
@@ -79,7 +80,7 @@ def _side(said: str, example: Mapping[str, object], side: str) -> Text:
 
 
 def _turns(messages: object) -> Padding:
-    assert isinstance(messages, list)
+    messages = cast("list[dict[str, str]]", messages)
     alone = len(messages) == 1
     text = "\n".join(
         turn["content"] if alone else f"{turn['role']}: {turn['content']}" for turn in messages

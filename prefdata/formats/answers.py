@@ -1,7 +1,8 @@
 """From raw columns to a prompt and its responses, whichever way the source writes them.
 
 The prompt may stand in columns of its own, or be the beginning that all conversations share. Where
-conversations repeat it, it is taken off message by message; where they do not share it, the row is refused.
+conversations repeat it, it is taken off message by message; where they do not share it, the row is
+refused.
 """
 
 from __future__ import annotations
@@ -182,7 +183,7 @@ def _flag_other_prompt(frame: pl.DataFrame, plain: pl.Expr, context: str) -> pl.
 
 
 def _resolve(frame: pl.DataFrame, names: Sequence[str], odd: pl.Series) -> pl.DataFrame:
-    """Conversations that do not simply share all but their last turn: row by row, about 20 µs each."""
+    """Conversations that do not simply share all but their last turn: row by row, 20 µs each."""
     places = odd.arg_true()
     rows = frame[places].select(f"@{name}" for name in names).rows()
     found = [_shared(row) for row in rows]

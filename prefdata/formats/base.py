@@ -64,8 +64,9 @@ COLUMNS: dict[Kind, dict[str, pl.DataType | type[pl.DataType]]] = {
 }
 """The columns of each kind of record. ``winner`` is 1 for a, -1 for b, 0 for a tie.
 
-A column of messages may also be text, where each row is one turn: of the user in ``prompt``, of the
-assistant elsewhere. It is the same data, at a third of the cost; `as_messages` turns it into messages.
+A column of messages may also be text, where each row is one turn: of the user in ``prompt``, of
+the assistant elsewhere. It is the same data, at a third of the cost; `as_messages` turns it
+into messages.
 """
 
 

@@ -12,7 +12,7 @@ from prefdata.formats.answers import answers, flagged
 from prefdata.formats.base import Format, Match, Wishes, finished
 from prefdata.formats.names import plain, sided
 from prefdata.formats.sample import Sample
-from prefdata.formats.verdicts import NONE, meaning, settle, written
+from prefdata.formats.verdicts import NONE, SETTLE, meaning, settle, written
 
 FIELDS = (
     "prompt",
@@ -96,11 +96,11 @@ def _sides(sample: Sample, wishes: Wishes) -> tuple[tuple[str, str], pick.Column
 
 
 def _one_hot(sample: Sample, wishes: Wishes) -> pick.Columns:
-    """Columns of 0 and 1, one for each outcome, as in winner_model_a, winner_model_b, winner_tie."""
+    """Columns of 0 and 1, one for each outcome, as in winner_model_a, winner_tie."""
     if "winner" in wishes.columns:
         return {}
     sides = {"1": "a", "2": "b"}
-    found = {
+    found: pick.Columns = {
         f"winner_{sides.get(hit['side'], hit['side'])}": (name,)
         for name in sample.names
         if (hit := ONE_HOT.fullmatch(plain(name)))
@@ -129,7 +129,10 @@ def _values(
         and len(unknown) == len({written(v) for v in seen} - NONE)
     ):
         shown = ", ".join(sorted(unknown)[:4])
-        question = f"winner holds {shown}: which is the first, the second, a tie? say which is which with --winner, as in --winner a={sorted(unknown)[0]}"
+        question = (
+            f"winner holds {shown}: which is the first, the second, a tie? "
+            f"{SETTLE} a={min(unknown)}"
+        )
     return values, question if unknown or question else ""
 
 

@@ -73,11 +73,11 @@ def cell(text: str) -> object:
         (['a', 'b'], ['a'], None)
     """
     try:
-        return json.loads(text)  # type: ignore[no-any-return]
+        return json.loads(text)
     except ValueError:
         pass
     try:
-        return ast.literal_eval(text.strip())  # type: ignore[no-any-return]
+        return ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
 

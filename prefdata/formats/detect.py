@@ -67,7 +67,8 @@ def _nothing(sample: Sample, wishes: Wishes, name: str) -> InputError:
     shown = ", ".join(sample.names[:12]) + (", …" if len(sample.names) > 12 else "")
     if wishes.columns:
         return UsageError(
-            f"no format has the fields {', '.join(wishes.columns)} and what else it needs in {name} (columns: {shown})",
+            f"no format has the fields {', '.join(wishes.columns)} and what else it needs "
+            f"in {name} (columns: {shown})",
             hint="'pref formats' lists the fields of each format.",
         )
     return InputError(

@@ -1,7 +1,8 @@
 """Ids made of content: the same on every machine, in every run, whatever the order of the rows.
 
 The id of messages is the XXH3-128 hash of their roles and normalised texts. Normalised means NFC,
-``\\n`` for line breaks, no white space at either end; white space inside stays, since code has meaning in it.
+``\\n`` for line breaks, no white space at either end; white space inside stays, since code has
+meaning in it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def content_ids(frame: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
             turn = pl.element().struct
             said = pl.concat_str(turn.field("role"), _normal(turn.field("content")), separator=PART)
             text = pl.col(name).list.eval(said).list.join(TURN)
-        hashed = frame.select(text.alias(made)).select(plh.col(made).nchash.xxh3_128())  # type: ignore[attr-defined]
+        hashed = frame.select(text.alias(made)).select(plh.col(made).nchash.xxh3_128())
         frame = frame.with_columns(hashed.to_series())
     return frame
 
@@ -74,4 +75,4 @@ def joined_ids(frame: pl.DataFrame, columns: list[str], name: str) -> pl.DataFra
     """Add an id made of other ids, in their order, as a 128-bit integer."""
     digits = pl.DataFrame([hexed(frame[column]) for column in columns])
     text = digits.select(pl.concat_str(pl.all(), separator=" ").alias(name))
-    return frame.with_columns(text.select(plh.col(name).nchash.xxh3_128()).to_series())  # type: ignore[attr-defined]
+    return frame.with_columns(text.select(plh.col(name).nchash.xxh3_128()).to_series())

@@ -162,7 +162,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "weight": ("weight",),
     "source": ("source",),
 }
-"""Field to column names, the most telling first; compared in lower case, with ``_`` for `` `` and ``-``."""
+"""Field to column names, the most telling first; compared as `plain` writes them."""
 
 SIDE = r"(?P<side>[a-h]|first|second|left|right|\d{1,2})"
 SIDED = re.compile(rf"(?P<stem>.*?)[ _]?{SIDE}")

@@ -126,7 +126,7 @@ def _named(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
 
 
 def match_wide(sample: Sample, wishes: Wishes) -> Match | None:
-    """Fits where responses and their scores stand side by side, as in response_a, score_a, …"""
+    """Fits where responses and their scores stand side by side, as in response_a and score_a."""
     if not pick.only_known(wishes, WIDE):
         return None
     responses = _given(wishes, "response") or sided(sample.names, "response")

@@ -65,6 +65,6 @@ REMEDIES: dict[str, str] = {
     TIE: "None is needed: a tie never becomes a pair.",
     CONFLICT: "Ask one more annotator, or choose --conflicts.",
     SMALL_MARGIN: "Lower --min-margin to keep it.",
-    SCORES_DISAGREE: "Check which column is which; --map score_chosen=,score_rejected= leaves the scores out.",
+    SCORES_DISAGREE: "Check the columns; --map score_chosen=,score_rejected= leaves scores out.",
     NO_MARGIN: "Leave --min-margin out, or give scores.",
 }

@@ -1,6 +1,6 @@
 """A conversation written as one text, with `Human:` and `Assistant:` before the turns.
 
-The HH-RLHF files (Anthropic) write ``\\n\\nHuman: …\\n\\nAssistant: …``; exports of chat tools write
+The HH-RLHF files (Anthropic) write ``\\n\\nHuman: …\\n\\nAssistant: …``; chat tools export
 ``User:`` and ``Assistant:`` at the beginning of a line. Reading is strict: what does not parse is
 refused with the reason, and no later turn stays inside an answer.
 """

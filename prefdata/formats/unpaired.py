@@ -100,7 +100,10 @@ def _settle(seen: Iterable[object], given: Mapping[str, bool]) -> tuple[dict[str
         shown = ", ".join(sorted(words)[:5])
         return (
             {},
-            f"label holds {shown}: which is good? say so with --label, as in --label true={sorted(words)[-1]},false={sorted(words)[0]}",
+            (
+                f"label holds {shown}: which is good? say so with --label, "
+                f"as in --label true={max(words)},false={min(words)}"
+            ),
         )
     return {**dict.fromkeys(sorted(good), "true"), **dict.fromkeys(sorted(bad), "false")}, ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 
@@ -122,7 +123,7 @@ def written(value: object) -> str:
         number = float(text)
     except ValueError:
         return text
-    return f"{number:g}" if number == number else ""
+    return f"{number:g}" if not math.isnan(number) else ""
 
 
 def settle(
@@ -142,8 +143,8 @@ def settle(
     Example:
         >>> settle([1, 2, 1], ("a", "b"), {})
         ({'1': 'a', '2': 'b'}, '')
-        >>> settle([0, 1], ("a", "b"), {})[1]
-        'winner holds 0 and 1: is 1 the first or the second? say which is which with --winner, as in --winner a=0,b=1'
+        >>> print(settle([0, 1], ("a", "b"), {})[1].split("?")[0])
+        winner holds 0 and 1: is 1 the first or the second
     """
     if given:
         return {written(value): side for value, side in given.items()}, ""
@@ -160,13 +161,19 @@ def settle(
     if any(float(text) < 0 for text in numbers):
         return (
             {},
-            f"winner holds {shown}: does a negative number mean the first or the second? {SETTLE} a=negative,b=positive,tie=0",
+            (
+                f"winner holds {shown}: does a negative number mean the first or the second? "
+                f"{SETTLE} a=negative,b=positive,tie=0"
+            ),
         )
     if numbers == {"0", "1"}:
         return {}, f"winner holds 0 and 1: is 1 the first or the second? {SETTLE} a=0,b=1"
     if len(numbers) <= 3:
         return (
             {},
-            f"winner holds {shown}: which is the first, the second, a tie? {SETTLE} a=1,b=2,tie={listed[-1] if '3' in numbers else '0'}",
+            (
+                f"winner holds {shown}: which is the first, the second, a tie? "
+                f"{SETTLE} a=1,b=2,tie={'3' if '3' in numbers else '0'}"
+            ),
         )
     return {}, f"winner holds {shown}: what do the numbers mean? {SETTLE} a=1,b=2,tie=0"

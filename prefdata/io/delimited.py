@@ -153,9 +153,9 @@ def _slow(
     while at < len(texts):
         cells, height, wrong = _record(texts, at, layout)
         raw = "".join(texts[at : at + height]).rstrip("\r\n")
-        if wrong == (reasons.BAD_QUOTES, "the quote is not closed") and not last:
-            if sum(map(len, texts[at:])) < LONGEST_CELL and at:
-                break
+        unclosed = wrong == (reasons.BAD_QUOTES, "the quote is not closed")
+        if unclosed and not last and at and sum(map(len, texts[at:])) < LONGEST_CELL:
+            break
         if wrong:
             first = texts[at].rstrip("\r\n")
             unread.append(Unread(row, line + at, "", *wrong, first if height > 1 else raw))

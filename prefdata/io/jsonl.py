@@ -76,7 +76,7 @@ def array_blocks(stream: BinaryIO, decoder: Decoder, name: str) -> Iterator[Bloc
 def _broken(error: json.JSONDecodeError, name: str) -> InputError:
     return InputError(
         f"{name} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}",
-        hint="Repair it there, or write one object per line (JSONL), where one bad line costs only itself.",
+        hint="Repair it there, or write one object per line: then a bad line costs only itself.",
     )
 
 

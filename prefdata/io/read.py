@@ -15,7 +15,7 @@ from prefdata.io.chunks import Chunk
 from prefdata.io.columnar import columnar_chunks, columnar_sample
 from prefdata.io.delimited import csv_chunks, header
 from prefdata.io.jsonl import array_blocks, json_chunks, line_blocks
-from prefdata.io.sources import Source
+from prefdata.io.sources import WHAT_IS_READ, Source
 from prefdata.io.text import Decoder
 
 SAMPLE_BYTES = 16 << 20
@@ -59,7 +59,7 @@ def _json_sample(lines: list[bytes], name: str) -> Sample:
     if not rows:
         raise InputError(
             f"{name} has no row that can be read ({why})",
-            hint="JSON, JSONL, CSV, TSV, Parquet and Arrow are read, the first four also as .gz and .zst.",
+            hint=WHAT_IS_READ,
         )
     return Sample(list(dict.fromkeys(key for row in rows for key in row)), rows)
 
@@ -79,7 +79,7 @@ def _csv_sample(data: bytes, name: str) -> Sample:
     if not rows:
         raise InputError(
             f"{name} has a header but no row that can be read",
-            hint="A delimited file needs a line with the names of its columns, then one row per line.",
+            hint="The first line must name the columns; one row per line follows.",
         )
     return Sample(layout.names, rows, text_only=True)
 

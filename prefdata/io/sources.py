@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, cast
 
 from prefdata.errors import InputError, UsageError
 
@@ -31,6 +31,7 @@ SUFFIXES: dict[str, Kind] = {
 }
 PACKED = {".gz": "gz", ".zst": "zst"}
 HEAD = 1 << 16
+WHAT_IS_READ = "JSON, JSONL, CSV, TSV, Parquet and Arrow are read, the first four also packed."
 ONE_LIST = ("data", "rows", "examples", "train", "instances", "records", "items", "results")
 """Keys under which an object on one line holds the rows of a whole file."""
 
@@ -71,11 +72,11 @@ class Source:
 def unpacked(raw: BinaryIO, packed: str) -> BinaryIO:
     """Wrap ``raw`` so that reading gives the decompressed bytes."""
     if packed == "gz":
-        return gzip.open(raw, "rb")  # type: ignore[return-value]
+        return cast("BinaryIO", gzip.open(raw, "rb"))
     if packed == "zst":
         import pyarrow as pa
 
-        return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")  # type: ignore[return-value]
+        return cast("BinaryIO", pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd"))
     return raw
 
 
@@ -111,7 +112,8 @@ def _paths(request: str) -> list[Path]:
         return _inside(path)
     if path.exists():
         return [path]
-    matches = sorted(Path(match) for match in glob.glob(request, recursive=True))
+    found = glob.glob(request, recursive=True)  # noqa: PTH207 - it takes absolute patterns
+    matches = sorted(map(Path, found))
     files = [match for match in matches if match.is_file()]
     if files:
         return files
@@ -194,7 +196,7 @@ def _kind(head: bytes, by_suffix: Kind | None, name: str) -> Kind:
     if b"\x00" in head[:1024] and by_suffix is None:
         raise InputError(
             f"{name} is a binary file of a kind that is not read",
-            hint="JSON, JSONL, CSV, TSV, Parquet and Arrow are read, the first four also as .gz and .zst.",
+            hint=WHAT_IS_READ,
         )
     if by_suffix == "csv":
         return "csv"

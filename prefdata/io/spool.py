@@ -1,7 +1,7 @@
 """Records on disk by bucket of prompts, so that memory is bounded whatever the size of the source.
 
-A bucket is a range of prompt ids: all records of a prompt are in one, and buckets in their order are
-the prompts in theirs, however many buckets there are.
+A bucket is a range of prompt ids: all records of a prompt are in one, and buckets in their order
+are the prompts in theirs, however many buckets there are.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Spool:
         return 1 << self.bits
 
     def put(self, kind: Kind, frame: pl.DataFrame) -> None:
-        """Add records that have the columns of `SCHEMAS`, each to the bucket of its ``prompt_id``."""
+        """Add records with the columns of `SCHEMAS`, each to the bucket of its ``prompt_id``."""
         if not frame.height:
             return
         for bucket, part in self._parts(frame.select(list(SCHEMAS[kind]))):

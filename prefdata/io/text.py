@@ -57,11 +57,8 @@ class Decoder:
             self._refuse_utf16(piece)
             if self.named in ("", "utf-8"):
                 piece = piece.removeprefix(codecs.BOM_UTF8)
-        if (
-            self.named == "utf-8"
-            or (piece.isascii()
-            and not self.named
-            and not self.decoder.getstate()[0])
+        if self.named == "utf-8" or (
+            piece.isascii() and not self.named and not self.decoder.getstate()[0]
         ):
             self.offset += len(piece)
             return piece

@@ -1,4 +1,4 @@
-"""The account of every row on disk: ``rows/`` says what became of it, ``rejects/`` holds what was refused."""
+"""The account of every row on disk: ``rows/`` says what became of each, ``rejects/`` why."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Trail:
                 self._flush(name)
 
     def close(self) -> None:
-        """Write the rest; a folder with nothing in it gets one empty file, so that it can be read."""
+        """Write the rest; a folder with nothing in it gets an empty file, which can be read."""
         for name in self.held:
             if self.held[name] or not self.written[name]:
                 self._flush(name)

@@ -71,8 +71,8 @@ def parsed(line: str) -> tuple[dict[str, object] | None, str, str]:
     def pairs(items: Sequence[tuple[str, object]]) -> dict[str, object]:
         made = dict(items)
         if len(made) < len(items):
-            seen: set[str] = set()
-            twice.extend(key for key, _ in items if key in seen or seen.add(key))
+            keys = [key for key, _ in items]
+            twice.extend(key for key in made if keys.count(key) > 1)
         return made
 
     try:

@@ -34,7 +34,7 @@ def card(manifest: Mapping[str, object]) -> str:
         _sources(manifest),
         _options(manifest),
         _example(cast("Mapping[str, object]", manifest["example"])),
-        "## Licence\n\nThe licence is that of the sources: look there before you publish or train for others.",
+        "## Licence\n\nThe licence is that of the sources: look there before you publish.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -97,11 +97,8 @@ def _options(manifest: Mapping[str, object]) -> str:
 
 
 def _example(example: Mapping[str, object]) -> str:
-    lines = ["## One row\n"]
-    for name in ("prompt", "chosen", "rejected", "completion", "label"):
-        if name in example:
-            lines.append(f"**{name}**\n\n{_quoted(example[name])}\n")
-    return "\n".join(lines).rstrip()
+    shown = [n for n in ("prompt", "chosen", "rejected", "completion", "label") if n in example]
+    return "\n\n".join(["## One row", *(f"**{n}**\n\n{_quoted(example[n])}" for n in shown)])
 
 
 def _quoted(value: object) -> str:

@@ -16,7 +16,7 @@ EVERY = 5.0
 def progress(console: Console, *, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     """Give a function that is told the stage, how much is done, and of how much (0 if unknown)."""
     if quiet:
-        yield lambda stage, done, total: None
+        yield lambda _stage, _done, _total: None
     elif console.is_terminal:
         with console.status("starting") as status:
             yield lambda stage, done, total: status.update(_line(stage, done, total))

@@ -1,1 +1,1 @@
-"""From records to pairs: aggregate, pair, merge, resolve, split; every dropped row with its reason."""
+"""From records to pairs: aggregate, pair, merge, resolve, split; every row with its reason."""

@@ -37,7 +37,7 @@ class Account:
         self.read[source] += rows
 
     def settle(self, rows: pl.DataFrame) -> None:
-        """Note what became of rows: one line each, with ``source``, ``row``, ``outcome``, ``reason``."""
+        """Note what became of rows, one line each."""
         grouped = rows.group_by("source", "outcome", "reason").len()
         for source, outcome, reason, count in grouped.rows():
             self.counts[source, str(outcome), reason] += count
@@ -58,8 +58,8 @@ class Account:
             wrong = int((settled[:read] != 1).sum() + settled[read])
             if wrong:
                 raise PrefdataError(
-                    f"{name}: {wrong:,} of {read:,} rows are not accounted for; nothing was written",
-                    hint="This is a defect of prefdata: please report it with the source's first rows.",
+                    f"{name}: {wrong:,} of {read:,} rows have no account; nothing was written",
+                    hint="This is a defect of prefdata: please report it with some rows.",
                 )
 
     def outcomes(self, source: int | None = None) -> dict[str, dict[str, int]]:

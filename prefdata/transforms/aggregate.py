@@ -16,8 +16,8 @@ def responses(ratings: pl.LazyFrame, how: Aggregate) -> pl.LazyFrame:
         how: ``mean``, ``median``, or ``majority`` (the commonest score; of several, the lowest).
 
     Returns:
-        One row per response, with ``score``, ``ratings`` (how many it has), and ``model``, ``origin``
-        and ``at`` of its first rating. The order of the ratings does not matter.
+        One row per response, with ``score``, ``ratings`` (how many it has), and the ``model``,
+        ``origin`` and ``at`` of its first rating. The order of the ratings does not matter.
     """
     score = pl.col("score")
     one = {"mean": score.mean(), "median": score.median(), "majority": score.mode().min()}[how]

@@ -153,7 +153,7 @@ def _told(verdicts: pl.DataFrame, outcomes: pl.DataFrame, made: pl.DataFrame) ->
 
 def _data(
     chosen: pl.DataFrame, ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
     """The pairs with their texts in the order of their ids, and the id of each by first verdict."""
     won = pl.col("winner") == 1
     chosen = chosen.with_columns(
@@ -260,15 +260,9 @@ def unpaired(records: pl.DataFrame, options: Options) -> Made:
     key = ["prompt_id", "response_id"]
     good = pl.col("label").sum()
     counted = records.group_by(key).agg(good.alias("good"), (pl.len() - good).alias("bad"))
-    more = (
-        pl.when(pl.col("good") > pl.col("bad"))
-        .then(True)
-        .when(pl.col("bad") > pl.col("good"))
-        .then(False)
-    )
-    if options.conflicts == "drop":
-        more = pl.when((pl.col("good") > 0) & (pl.col("bad") > 0)).then(None).otherwise(more)
-    counted = counted.select(*key, more.alias("won"))
+    good, bad = pl.col("good"), pl.col("bad")
+    given_up = (good == bad) | ((options.conflicts == "drop") & (good > 0) & (bad > 0))
+    counted = counted.select(*key, pl.when(~given_up).then(good > bad).alias("won"))
     light = records.select(*key, "at", "label").join(
         counted, on=key, how="left", maintain_order="left"
     )

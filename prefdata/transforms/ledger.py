@@ -11,29 +11,33 @@ OUTCOMES = ("rejected", "left over", "merged", "kept")
 
 OUTCOME = pl.Enum(OUTCOMES)
 
-LEDGER: dict[str, pl.DataType | type[pl.DataType]] = {
-    "source": pl.UInt16,
-    "row": pl.UInt64,
-    "line": pl.UInt64,
-    "item": pl.UInt16,
-    "outcome": OUTCOME,
-    "reason": pl.String,
-    "pair": pl.String,
-}
+LEDGER = pl.Schema(
+    {
+        "source": pl.UInt16,
+        "row": pl.UInt64,
+        "line": pl.UInt64,
+        "item": pl.UInt16,
+        "outcome": OUTCOME,
+        "reason": pl.String,
+        "pair": pl.String,
+    }
+)
 """One entry per response or verdict of a row, and per pair that it went into.
 
 ``pair`` is the id of the pair that the entry went into, was merged with, or lost against.
 """
 
-REJECTS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "source": pl.UInt16,
-    "row": pl.UInt64,
-    "line": pl.UInt64,
-    "field": pl.String,
-    "reason": pl.String,
-    "detail": pl.String,
-    "raw": pl.String,
-}
+REJECTS = pl.Schema(
+    {
+        "source": pl.UInt16,
+        "row": pl.UInt64,
+        "line": pl.UInt64,
+        "field": pl.String,
+        "reason": pl.String,
+        "detail": pl.String,
+        "raw": pl.String,
+    }
+)
 
 OF_REASON = {reasons.KEPT: "kept", reasons.DUPLICATE: "merged"}
 LEFT_OVER = (reasons.OUTVOTED, reasons.MIDDLE, reasons.TIED, reasons.ALONE, reasons.OTHER_DIMENSION)
@@ -91,4 +95,4 @@ def rejected(ledger: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
         "reason",
         pl.lit("").alias("detail"),
         pl.struct(shown).struct.json_encode().alias("raw"),
-    ).cast(REJECTS)  # type: ignore[arg-type]
+    ).cast(REJECTS)

@@ -57,7 +57,7 @@ def _one(found: pl.LazyFrame) -> pl.LazyFrame:
 
 def _chance(seed: int) -> pl.Expr:
     text = pl.format("{} {} {}", pl.lit(seed), pl.col("prompt_id"), pl.col("rejected_response_id"))
-    return plh.concat_str(text).nchash.xxh3_64()  # type: ignore[attr-defined, no-any-return]
+    return plh.concat_str(text).nchash.xxh3_64()
 
 
 def _adjacent(ranked: pl.LazyFrame) -> pl.LazyFrame:

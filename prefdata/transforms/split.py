@@ -23,5 +23,5 @@ def in_test(prompt_ids: pl.Series, test_size: float, seed: int) -> pl.Series:
     text = (
         prompt_ids.alias("id").to_frame().select(pl.format("{} {}", pl.lit(seed), "id").alias("id"))
     )
-    place = text.select(plh.col("id").nchash.xxh3_64().cast(pl.Float64) / 2.0**64)  # type: ignore[attr-defined]
+    place = text.select(plh.col("id").nchash.xxh3_64().cast(pl.Float64) / 2.0**64)
     return place.to_series() < test_size
