@@ -13,13 +13,13 @@ OUTCOME = pl.Enum(OUTCOMES)
 
 LEDGER = pl.Schema(
     {
-        "source": pl.UInt16,
-        "row": pl.UInt64,
-        "line": pl.UInt64,
-        "item": pl.UInt16,
+        "source": pl.UInt16(),
+        "row": pl.UInt64(),
+        "line": pl.UInt64(),
+        "item": pl.UInt16(),
         "outcome": OUTCOME,
-        "reason": pl.String,
-        "pair": pl.String,
+        "reason": pl.String(),
+        "pair": pl.String(),
     }
 )
 """One entry per response or verdict of a row, and per pair that it went into.
@@ -29,13 +29,13 @@ LEDGER = pl.Schema(
 
 REJECTS = pl.Schema(
     {
-        "source": pl.UInt16,
-        "row": pl.UInt64,
-        "line": pl.UInt64,
-        "field": pl.String,
-        "reason": pl.String,
-        "detail": pl.String,
-        "raw": pl.String,
+        "source": pl.UInt16(),
+        "row": pl.UInt64(),
+        "line": pl.UInt64(),
+        "field": pl.String(),
+        "reason": pl.String(),
+        "detail": pl.String(),
+        "raw": pl.String(),
     }
 )
 
