@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
+KEEP_MEMORY = "dirty_decay_ms:5000,muzzy_decay_ms:-1"
+"""Polars gives memory back at once, only for a conversion to take it again a moment later."""
+
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -371,6 +374,7 @@ def main(args: Sequence[str] | None = None) -> None:
     Exit codes: 0 done, 1 the data or the run failed, 2 wrong usage, 3 done but a threshold was
     missed, 130 interrupted.
     """
+    os.environ.setdefault("_RJEM_MALLOC_CONF", KEEP_MEMORY)
     try:
         code = pref.main(args=args, prog_name="pref", standalone_mode=False)
     except click.ClickException as error:

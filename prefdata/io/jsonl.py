@@ -6,10 +6,13 @@ Only when it refuses is the piece read again line by line, so that one bad line 
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.json as pj
@@ -20,26 +23,78 @@ from prefdata.io.chunks import AS_JSON, CHUNK_BYTES, Chunk, Unread, numbered
 from prefdata.io.text import Decoder
 from prefdata.io.typed import TOOL_KEYS, misfit, parsed, table
 
+NEWLINE = 10
+TOOLS = re.compile(b"|".join(f'"{key}"'.encode() for key in TOOL_KEYS))
+SLACK = 1 << 20
+RING = 4
+"""Buffers in use at once: one is worked on, one waits, one is filled, one to spare."""
+
 
 class Block(NamedTuple):
-    """Whole rows as JSON lines, and the source line of each (or of the first, if consecutive)."""
+    """Whole rows as JSON lines, and the source line of each (or of the first, if consecutive).
 
-    data: bytes
+    ``data`` may lie in a buffer that is used again a few blocks later; ``offset`` is where it
+    begins in the source.
+    """
+
+    data: bytes | memoryview
     lines: int | list[int]
+    offset: int = 0
 
 
 def line_blocks(stream: BinaryIO, decoder: Decoder) -> Iterator[Block]:
-    """Cut a JSONL stream into blocks of whole lines."""
-    rest, line = b"", 1
+    """Cut a JSONL stream into blocks of whole lines.
+
+    UTF-8 goes through a few buffers that are used again and again: fresh memory for every block
+    costs as much as parsing it.
+    """
+    line = 1
+    for data, offset in _utf8(stream, decoder) if decoder.is_utf8 else _recoded(stream, decoder):
+        yield Block(data, line, offset)
+        line += breaks(data)
+
+
+def _utf8(stream: BinaryIO, decoder: Decoder) -> Iterator[tuple[memoryview | bytes, int]]:
+    ring = [memoryview(bytearray(CHUNK_BYTES + SLACK)) for _ in range(RING)]
+    offset = 0
+    for turn in itertools.count():
+        buffer, size = ring[turn % RING], 0
+        while size < CHUNK_BYTES and (
+            count := stream.readinto(buffer[size:CHUNK_BYTES])  # type: ignore[attr-defined]
+        ):
+            size += count
+        if not size:
+            return
+        tail = b"" if buffer[size - 1] == NEWLINE else stream.readline()
+        data: memoryview | bytes
+        if len(tail) <= SLACK:
+            buffer[size : size + len(tail)] = tail
+            data = buffer[: size + len(tail)]
+        else:
+            data = bytes(buffer[:size]) + tail
+        skipped = 0 if turn else 3 - len(decoder.begun(bytes(data[:3]).ljust(3)))
+        yield data[skipped:], offset + skipped
+        offset += len(data)
+
+
+def _recoded(stream: BinaryIO, decoder: Decoder) -> Iterator[tuple[bytes, int]]:
+    rest = b""
     while piece := stream.read(CHUNK_BYTES):
         piece = rest + decoder.feed(piece)
         cut = piece.rfind(b"\n") + 1
         rest = piece[cut:]
         if cut:
-            yield Block(piece[:cut], line)
-            line += piece.count(b"\n", 0, cut)
+            yield piece[:cut], 0
     if rest := rest + decoder.finish():
-        yield Block(rest, line)
+        yield rest, 0
+
+
+def breaks(data: bytes | memoryview) -> int:
+    """Count line breaks; in steps that stay in the processor's cache."""
+    view = np.frombuffer(data, dtype=np.uint8)
+    return sum(
+        int(np.count_nonzero(view[at : at + SLACK] == NEWLINE)) for at in range(0, len(view), SLACK)
+    )
 
 
 def array_blocks(stream: BinaryIO, decoder: Decoder, name: str) -> Iterator[Block]:
@@ -106,11 +161,15 @@ def _start(text: str, name: str) -> int:
     return text.index("[", text.index(key, at) + len(key)) + 1
 
 
-def json_chunks(blocks: Iterator[Block], schema: pa.Schema) -> Iterator[Chunk]:
-    """Parse blocks of JSON lines into frames with the columns of ``schema``."""
+def json_chunks(blocks: Iterator[Block], schema: pa.Schema, decoder: Decoder) -> Iterator[Chunk]:
+    """Parse blocks of JSON lines into frames with the columns of ``schema``.
+
+    Raises:
+        InputError: a byte is not UTF-8, and the user did not say that the file is.
+    """
     row = 0
     for block in blocks:
-        chunk = _fast(block, schema, row) or _slow(block, schema, row)
+        chunk = _fast(block, schema, row) or _slow(block, schema, row, decoder)
         row += chunk.frame.height + len(chunk.unread)
         yield chunk
 
@@ -123,7 +182,7 @@ def _fast(block: Block, schema: pa.Schema, row: int) -> Chunk | None:
     )
     if any(column.metadata == AS_JSON for column in schema):
         return None
-    if nested and any(f'"{key}"'.encode() in data for key in TOOL_KEYS):
+    if nested and TOOLS.search(data):
         return None
     options = pj.ParseOptions(
         explicit_schema=schema.remove_metadata(), unexpected_field_behavior="ignore"
@@ -134,29 +193,31 @@ def _fast(block: Block, schema: pa.Schema, row: int) -> Chunk | None:
         read.validate(full=True)
     except pa.ArrowInvalid:
         return None
-    if read.num_rows != data.count(b"\n") + (not data.endswith(b"\n")):
+    if read.num_rows != breaks(data) + (data[-1] != NEWLINE):
         return None
     frame = pl.DataFrame(read.select([c for c in schema.names if c in wanted]))
     lines = block.lines if isinstance(block.lines, int) else pl.Series(block.lines)
     split: list[bytes] = []
 
     def raw(position: int) -> str:
-        split.extend(data.split(b"\n") if not split else ())
+        split.extend(bytes(data).split(b"\n") if not split else ())
         return split[position].decode()
 
     return Chunk(numbered(frame, row, lines), raw)
 
 
-def _slow(block: Block, schema: pa.Schema, row: int) -> Chunk:
+def _slow(block: Block, schema: pa.Schema, row: int, decoder: Decoder) -> Chunk:
     """Line by line: about 10 µs a row, paid only for blocks that hold a bad line."""
     good: list[dict[str, object]] = []
     places: list[tuple[int, int, str]] = []
     unread: list[Unread] = []
-    for index, data in enumerate(block.data.split(b"\n")):
+    offset = block.offset
+    for index, data in enumerate(bytes(block.data).split(b"\n")):
+        begin, offset = offset, offset + len(data) + 1
         if not data.strip():
             continue
         line = block.lines + index if isinstance(block.lines, int) else block.lines[index]
-        text, bad = _text(data)
+        text, bad = _text(data, begin, decoder)
         found, reason, detail = (None, reasons.BAD_TEXT, bad) if bad else parsed(text)
         wrong = misfit(found, schema) if found is not None else ("", reason, detail)
         if found is None or wrong:
@@ -172,12 +233,19 @@ def _slow(block: Block, schema: pa.Schema, row: int) -> Chunk:
     return Chunk(numbered(frame, rows, lines), lambda position: places[position][2], unread)
 
 
-def _text(data: bytes) -> tuple[str, str]:
-    """The text of a line, and what is wrong with its bytes."""
+def _text(data: bytes, offset: int, decoder: Decoder) -> tuple[str, str]:
+    """The text of a line, and what is wrong with its bytes.
+
+    Surrogates are an accident of one line; any other byte that is not UTF-8 speaks of the file.
+    """
     try:
         return data.decode().removeprefix("\ufeff"), ""
     except UnicodeDecodeError as error:
-        bad = f"byte 0x{data[error.start]:02x} at column {error.start + 1} is not UTF-8"
+        byte = data[error.start]
+        surrogate = byte == 0xED and data[error.start + 1 : error.start + 2] >= b"\xa0"
+        if not decoder.named and not surrogate:
+            raise decoder.refusal(byte, offset + error.start) from error
+        bad = f"byte 0x{byte:02x} at column {error.start + 1} is not UTF-8"
         return data.decode(errors="replace"), bad
 
 

@@ -35,7 +35,7 @@ def sample(source: Source, encoding: str = "") -> Sample:
             return _csv_sample(decoder.feed(stream.read(SAMPLE_BYTES)), source.name)
         if source.kind == "json":
             block = next(array_blocks(stream, decoder, source.name), None)
-            lines = block.data.split(b"\n") if block else []
+            lines = bytes(block.data).split(b"\n") if block else []
         else:
             data = decoder.feed(stream.read(SAMPLE_BYTES))
             whole = len(data) < SAMPLE_BYTES
@@ -115,4 +115,4 @@ def chunks(
             if source.kind == "json"
             else line_blocks(stream, decoder)
         )
-        yield from json_chunks(blocks, schema)
+        yield from json_chunks(blocks, schema, decoder)

@@ -54,33 +54,46 @@ class Decoder:
     def _convert(self, piece: bytes, *, final: bool) -> bytes:
         if self.first and piece:
             self.first = False
-            self._refuse_utf16(piece)
-            if self.named in ("", "utf-8"):
-                piece = piece.removeprefix(codecs.BOM_UTF8)
+            piece = self.begun(piece)
         if self.named == "utf-8" or (
             piece.isascii() and not self.named and not self.decoder.getstate()[0]
         ):
             self.offset += len(piece)
             return piece
+        held = len(self.decoder.getstate()[0])
         try:
             text = self.decoder.decode(piece, final)
+        except UnicodeDecodeError as error:
+            at = max(0, self.offset - held + error.start)
+            raise self.refusal(error.object[error.start], at) from error
         except UnicodeError as error:
-            raise self._refusal(error) from error
+            raise InputError(
+                f"{self.name} cannot be decoded as {self.named}: {error}",
+                hint="Pass the encoding that the file has with --encoding.",
+            ) from error
         self.offset += len(piece)
-        return text.encode("utf-8", "surrogatepass")
+        return text.encode("utf-8", "surrogatepass") if self.named else piece
 
-    def _refuse_utf16(self, piece: bytes) -> None:
-        if self.named in ("", "utf-8") and piece[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+    @property
+    def is_utf8(self) -> bool:
+        """Whether bytes are passed on as they are."""
+        return self.named in ("", "utf-8")
+
+    def begun(self, piece: bytes) -> bytes:
+        """Look at the first bytes of a file: refuse UTF-16, take a byte order mark off.
+
+        Raises:
+            InputError: it is UTF-16, and that was not said.
+        """
+        if self.is_utf8 and piece[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             raise InputError(
                 f"{self.name} is not UTF-8: byte 0x{piece[0]:02x} at offset 0 begins a UTF-16 file",
                 hint="Pass --encoding utf-16.",
             )
+        return piece.removeprefix(codecs.BOM_UTF8) if self.is_utf8 else piece
 
-    def _refusal(self, error: UnicodeError) -> InputError:
-        if not isinstance(error, UnicodeDecodeError):
-            return InputError(f"{self.name} cannot be decoded as {self.named}: {error}")
-        held = len(self.decoder.getstate()[0])
-        byte, at = error.object[error.start], max(0, self.offset - held + error.start)
+    def refusal(self, byte: int, at: int) -> InputError:
+        """The error for a byte that is not of the encoding, at an offset in the file."""
         if self.named:
             return InputError(
                 f"{self.name} is not {self.named}: byte 0x{byte:02x} at offset {at:,}",
