@@ -181,6 +181,15 @@ def _one_kind(recognised: Sequence[Recognised]) -> str:
             f"{kinds[False].source.name} does not",
             hint="Convert them separately: they make two kinds of data set.",
         )
+    senses = {
+        e.detection.match.polarity: e for e in recognised if e.detection.format.kind == "ratings"
+    }
+    if len(senses) > 1:
+        one, other = senses.items()
+        raise UsageError(
+            f"in {one[1].source.name} {one[0]}, in {other[1].source.name} {other[0]}",
+            hint="Convert them separately: ranks and scores cannot be compared with each other.",
+        )
     return "unpaired" if True in kinds else "pairs"
 
 

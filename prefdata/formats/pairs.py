@@ -22,6 +22,7 @@ EXTRAS = (
     "source",
 )
 FIELDS = ("prompt", "system", "history", "chosen", "rejected", *EXTRAS)
+MOST_VOTES = 10**9
 
 
 def match(sample: Sample, wishes: Wishes) -> Match | None:
@@ -64,6 +65,7 @@ def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     for field, name in numbers.items():
         if column := match.column(field):
             frame = frame.with_columns(number(frame[column]).alias(name))
+    frame = _plausible(frame, match)
     for field, name in texts.items():
         if column := match.column(field):
             frame = frame.with_columns(pl.col(column).cast(pl.String).alias(name))
@@ -75,6 +77,29 @@ def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
         )
         frame = flagged(frame, better == worse, reasons.TIE, match.column("score_chosen"))
     return finished(frame, "comparisons")
+
+
+def _plausible(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+    """Refuse rows whose votes, agreement or margin cannot be what they are called."""
+    votes, share, margin = pl.col("votes"), pl.col("agreement"), pl.col("strength")
+    whole = votes.is_between(1, MOST_VOTES) & (votes == votes.floor())
+    checks = {
+        "votes": (~whole, reasons.WRONG_TYPE, "expected a count of votes, 1 or more"),
+        "agreement": (
+            ~share.is_between(0, 1),
+            reasons.WRONG_TYPE,
+            "expected a share of votes, 0 to 1",
+        ),
+        "margin": (margin < 0, reasons.SCORES_DISAGREE, "the margin is negative"),
+    }
+    for field, (bad, reason, detail) in checks.items():
+        if column := match.column(field):
+            frame = flagged(frame, bad, reason, column, pl.lit(detail))
+    if column := match.column("votes"):
+        frame = frame.with_columns(pl.when(whole).then(votes).alias("votes"))
+    if column := match.column("margin"):
+        frame = flagged(frame, margin == 0, reasons.TIE, column)
+    return frame
 
 
 PAIRS = Format(

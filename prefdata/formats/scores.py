@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import polars as pl
 
+LARGEST = 1e290
 MISSING = ("", "na", "n/a", "nan", "null", "none", "-", "?")
 
 
 def number(column: pl.Series) -> pl.Series:
-    """Read a column as numbers; what is not a finite number becomes null.
+    """Read a column as numbers; what is none, or too large to be added up, becomes null.
 
     Example:
-        >>> number(pl.Series(["4", " 4.5", "4/5", "N/A", "nan"])).to_list()
-        [4.0, 4.5, None, None, None]
+        >>> number(pl.Series(["4", " 4.5", "4/5", "N/A", "nan", "1e308"])).to_list()
+        [4.0, 4.5, None, None, None, None]
     """
     x = pl.col(column.name or "x")
     frame = (column if column.name else column.alias("x")).to_frame()
     text = x.str.strip_chars() if column.dtype == pl.String else x
     value = text.cast(pl.Float64, strict=False)
-    return frame.select(pl.when(value.is_finite()).then(value)).to_series()
+    return frame.select(pl.when(value.abs() <= LARGEST).then(value)).to_series()
 
 
 def is_missing(name: str) -> pl.Expr:

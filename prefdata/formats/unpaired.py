@@ -129,7 +129,10 @@ def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
         pl.format("found {}", "said"),
     )
     if match.column("weight"):
-        frame = frame.with_columns(number(frame[match.column("weight")]).alias("weight"))
+        weight = match.column("weight")
+        frame = frame.with_columns(number(frame[weight]).alias("weight"))
+        detail = pl.lit("expected a weight of 0 or more")
+        frame = flagged(frame, pl.col("weight") < 0, reasons.WRONG_TYPE, weight, detail)
     if match.column("source"):
         frame = frame.with_columns(pl.col(match.column("source")).cast(pl.String).alias("origin"))
     return finished(frame, "unpaired")

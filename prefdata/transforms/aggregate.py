@@ -6,6 +6,9 @@ import polars as pl
 
 from prefdata.transforms.options import Aggregate
 
+DIGITS = 12
+"""Significant digits of an aggregated score: 0.1, 0.2 and 0.3 give 0.2, not a trace more."""
+
 
 def responses(ratings: pl.LazyFrame, how: Aggregate) -> pl.LazyFrame:
     """Give each response of each prompt one score.
@@ -22,12 +25,14 @@ def responses(ratings: pl.LazyFrame, how: Aggregate) -> pl.LazyFrame:
     score = pl.col("score")
     one = {"mean": score.mean(), "median": score.median(), "majority": score.mode().min()}[how]
     ordered = ratings.sort("score", "at")
-    return ordered.group_by("prompt_id", "response_id", maintain_order=True).agg(
+    scored = ordered.group_by("prompt_id", "response_id", maintain_order=True).agg(
         one.alias("score"),
         pl.len().alias("ratings"),
         pl.col("model", "origin").sort_by("at").first(),
         pl.col("at").min(),
     )
+    rounded = pl.when(pl.col("ratings") > 1).then(score.round_sig_figs(DIGITS)).otherwise(score)
+    return scored.with_columns(rounded.alias("score"))
 
 
 def agreement(pairs: pl.LazyFrame, ratings: pl.LazyFrame) -> pl.LazyFrame:

@@ -72,6 +72,7 @@ def _rated(ratings: pl.DataFrame, options: Options) -> tuple[pl.DataFrame, pl.Da
     """The score of each response, and the pairs that follow from the scores."""
     light = ratings.lazy().drop("prompt", "response")
     scored = aggregate.responses(light, options.aggregate).collect()
+    pairing.refuse_too_many(scored, options)
     found = pairing.pairs(scored.lazy(), options)
     rated = aggregate.agreement(found, light).collect()
     return scored, rated.sort("prompt_id", "chosen_id", "rejected_id")
@@ -90,7 +91,10 @@ def _verdicts(comparisons: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
         "model_b",
         "origin",
         pl.col("votes").fill_null(1),
-        pl.coalesce("agreement", pl.lit(1.0)).alias("agreement"),
+        pl.when(pl.col("votes").is_null())
+        .then(pl.coalesce("agreement", pl.lit(1.0)))
+        .otherwise("agreement")
+        .alias("agreement"),
         pl.when(a_won).then("score_a").otherwise("score_b").alias("chosen_score"),
         pl.when(a_won).then("score_b").otherwise("score_a").alias("rejected_score"),
         pl.col("at").alias("at_a"),
@@ -122,12 +126,15 @@ def _told(verdicts: pl.DataFrame, outcomes: pl.DataFrame, made: pl.DataFrame) ->
     key = list(votes.COMPARISON)
     light = verdicts.select(*key, "side", "place", "rated", "a_id", "b_id")
     same = made.select(*key, "side", "first", pl.col("reason").alias("too_small"))
-    other = made.filter(pl.col("reason").is_null()).select(*key, pl.col("first").alias("against"))
+    other = made.filter(pl.col("reason").is_null()).group_by(key)
+    small = made.filter(pl.col("reason").is_not_null()).group_by(key)
     lost = outcomes.filter(pl.col("side").is_null()).select(
         *key, pl.col("reason").alias("undecided")
     )
     told = light.join(same, on=[*key, "side"], how="left")
-    told = told.join(other.unique(key), on=key, how="left").join(lost, on=key, how="left")
+    told = told.join(other.agg(pl.col("first").min().alias("against")), on=key, how="left")
+    told = told.join(small.agg(pl.col("reason").min().alias("dropped")), on=key, how="left")
+    told = told.join(lost, on=key, how="left")
     into = pl.col("first").is_not_null() & pl.col("too_small").is_null()
     return told.select(
         "place",
@@ -146,7 +153,7 @@ def _told(verdicts: pl.DataFrame, outcomes: pl.DataFrame, made: pl.DataFrame) ->
         .then(pl.lit(reasons.OUTVOTED))
         .when((pl.col("undecided") == reasons.TIE) & (pl.col("side") != 0))
         .then(pl.lit(reasons.CONFLICT))
-        .otherwise("undecided")
+        .otherwise(pl.coalesce("undecided", "dropped"))
         .alias("reason"),
     )
 
@@ -269,9 +276,15 @@ def unpaired(records: pl.DataFrame, options: Options) -> Made:
     if options.conflicts == "keep":
         light = light.with_columns(pl.col("label").alias("won"))
     agrees = pl.col("label") == pl.col("won")
-    first = light.filter(agrees).group_by(*key, "won").agg(pl.col("at").min().alias("first"))
-    light = light.join(first, on=[*key, "won"], how="left", maintain_order="left")
-    whole = records[first["first"]].with_columns(first["won"].alias("label"))
+    light = light.with_columns(records["weight"]).sort("weight", "at")
+    first = (
+        light.filter(agrees)
+        .group_by(*key, "won", maintain_order=True)
+        .agg(pl.col("at").min().alias("first"), pl.col("weight").mean())
+    )
+    light = light.drop("weight").sort("at")
+    light = light.join(first.drop("weight"), on=[*key, "won"], how="left", maintain_order="left")
+    whole = records[first["first"]].with_columns(first["won"].alias("label"), first["weight"])
     whole = whole.with_columns(pl.col("label").cast(pl.UInt128).alias("label_id"))
     whole = joined_ids(whole, [*key, "label_id"], "id")
     whole = whole.with_columns(hexed(whole["id"]), hexed(whole["prompt_id"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from prefdata.errors import UsageError
+from prefdata.errors import UnknownNameError, UsageError
 
 Strategy = Literal["best-worst", "best-rest", "best-random", "adjacent", "all"]
 Aggregate = Literal["mean", "median", "majority"]
@@ -29,6 +29,7 @@ class Options:
         seed: enters wherever chance is involved: the split, and ``best-random``.
 
     Raises:
+        UnknownNameError: there is no such strategy, aggregate or way with conflicts.
         UsageError: a value is out of range.
 
     Example:
@@ -44,6 +45,13 @@ class Options:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for field, known in (
+            ("strategy", STRATEGIES),
+            ("aggregate", AGGREGATES),
+            ("conflicts", CONFLICTS),
+        ):
+            if getattr(self, field) not in known:
+                raise UnknownNameError(field, getattr(self, field), known, where="the options")
         if not 0 <= self.test_size < 1:
             raise UsageError(
                 f"the test size is {self.test_size:g}; expected a share from 0 to below 1",
@@ -54,3 +62,8 @@ class Options:
                 f"the least margin is {self.min_margin:g}; expected 0 or more",
                 hint="A margin is the chosen score minus the rejected score.",
             )
+
+    @property
+    def least_margin(self) -> float:
+        """The least margin as it is compared: 4.1 - 3.9, a trace less than 0.2, counts as 0.2."""
+        return self.min_margin * (1 - 1e-9)

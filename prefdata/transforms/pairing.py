@@ -5,9 +5,29 @@ from __future__ import annotations
 import polars as pl
 import polars_hash as plh
 
+from prefdata.errors import UsageError
 from prefdata.transforms.options import Options
 
 SIDE = ("response_id", "score", "model", "at")
+MOST = 1000
+"""Responses to one prompt that ``all`` still pairs: half a million pairs, all with their texts."""
+
+
+def refuse_too_many(responses: pl.DataFrame, options: Options) -> None:
+    """Stop before the pairs of one prompt, whose number grows with the square, fill the memory.
+
+    Raises:
+        UsageError: ``all`` is asked for, and a prompt has more than `MOST` responses.
+    """
+    if options.strategy != "all" or not responses.height:
+        return
+    most = responses.group_by("prompt_id").len()["len"].max()
+    if isinstance(most, int) and most > MOST:
+        raise UsageError(
+            f"a prompt has {most:,} responses; strategy 'all' would make up to "
+            f"{most * (most - 1) // 2:,} pairs of it (the limit is {MOST:,} responses)",
+            hint="Choose --strategy best-rest or adjacent: they use every response too.",
+        )
 
 
 def pairs(responses: pl.LazyFrame, options: Options) -> pl.LazyFrame:
@@ -38,7 +58,7 @@ def pairs(responses: pl.LazyFrame, options: Options) -> pl.LazyFrame:
     else:
         found = _best(better).join(worse, on="prompt_id")
     difference = pl.col("chosen_score") - pl.col("rejected_score")
-    found = found.filter(difference > 0, difference >= options.min_margin)
+    found = found.filter(difference > 0, difference >= options.least_margin)
     if options.strategy == "best-worst":
         found = _one(found.sort("rejected_score", "rejected_response_id"))
     if options.strategy == "best-random":
@@ -56,7 +76,9 @@ def _one(found: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _chance(seed: int) -> pl.Expr:
-    text = pl.format("{} {} {}", pl.lit(seed), pl.col("prompt_id"), pl.col("rejected_response_id"))
+    text = pl.format(
+        "{} {} {}", pl.lit(str(seed)), pl.col("prompt_id"), pl.col("rejected_response_id")
+    )
     return plh.concat_str(text).nchash.xxh3_64()
 
 

@@ -17,11 +17,13 @@ def in_test(prompt_ids: pl.Series, test_size: float, seed: int) -> pl.Series:
         seed: another seed gives another split.
 
     Example:
-        >>> in_test(pl.Series(["a" * 32, "b" * 32]), 0.5, 0).to_list()
+        >>> in_test(pl.Series(["a" * 32, "b" * 32]), 0.2, 0).to_list()
         [True, False]
     """
     text = (
-        prompt_ids.alias("id").to_frame().select(pl.format("{} {}", pl.lit(seed), "id").alias("id"))
+        prompt_ids.alias("id")
+        .to_frame()
+        .select(pl.format("{} {}", pl.lit(str(seed)), "id").alias("id"))
     )
     place = text.select(plh.col("id").nchash.xxh3_64().cast(pl.Float64) / 2.0**64)
     return place.to_series() < test_size

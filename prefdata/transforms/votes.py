@@ -31,7 +31,8 @@ def resolved(verdicts: pl.DataFrame, options: Options) -> pl.DataFrame:
     """Decide each comparison by its votes.
 
     ``majority`` takes the outcome with more votes than either other, a tie among them; ``drop``
-    gives up a comparison that has votes both ways; ``keep`` makes a pair of each direction.
+    gives up a comparison that has votes both ways; ``keep`` makes a pair of each direction, which
+    rests on the votes for it.
 
     Args:
         verdicts: oriented verdicts, with ``votes``.
@@ -39,7 +40,7 @@ def resolved(verdicts: pl.DataFrame, options: Options) -> pl.DataFrame:
 
     Returns:
         One row per outcome of a comparison: its key, ``side`` (1 where x won, -1 where y won) and
-        ``cast`` (all votes), or a null ``side`` and the ``reason``.
+        ``cast`` (the votes that it rests on), or a null ``side`` and the ``reason``.
     """
     ballots = pl.col("votes")
     counts = verdicts.group_by(COMPARISON).agg(
@@ -51,21 +52,26 @@ def resolved(verdicts: pl.DataFrame, options: Options) -> pl.DataFrame:
     both = (x > 0) & (y > 0)
     most = pl.when((x > y) & (x > tie)).then(1).when((y > x) & (y > tie)).then(-1).otherwise(None)
     side = pl.when(both).then(None).otherwise(most) if options.conflicts == "drop" else most
-    even = both & (x >= tie) | both & (options.conflicts == "drop")
+    even = both & ((x == y) & (x >= tie) | (options.conflicts == "drop"))
     decided = counts.select(
         *COMPARISON,
         side.cast(pl.Int8).alias("side"),
         (x + y + tie).alias("cast"),
         pl.when(even).then(pl.lit(reasons.CONFLICT)).otherwise(pl.lit(reasons.TIE)).alias("reason"),
         both.alias("both"),
+        "x",
+        "y",
     )
     if options.conflicts == "keep":
         ways = [
-            decided.filter("both").with_columns(pl.lit(s, pl.Int8).alias("side")) for s in (1, -1)
+            decided.filter("both").with_columns(
+                pl.lit(side, pl.Int8).alias("side"), pl.col(name).alias("cast")
+            )
+            for side, name in ((1, "x"), (-1, "y"))
         ]
         decided = pl.concat([decided.filter(~pl.col("both")), *ways])
     reason = pl.when(pl.col("side").is_null()).then("reason").alias("reason")
-    return decided.with_columns(reason).drop("both")
+    return decided.with_columns(reason).drop("both", "x", "y")
 
 
 def merged(verdicts: pl.DataFrame, outcomes: pl.DataFrame, options: Options) -> pl.DataFrame:
@@ -86,17 +92,19 @@ def merged(verdicts: pl.DataFrame, outcomes: pl.DataFrame, options: Options) -> 
     alike = verdicts.join(won, on=key).sort("chosen_score", "rejected_score", "place")
     made = alike.group_by(key, maintain_order=True).agg(
         pl.col("place").min().alias("first"),
-        pl.col("chosen_score", "rejected_score").mean(),
+        *_scores(),
         pl.col("cast").first().alias("votes"),
         (pl.col("agreement") * pl.col("votes")).sum().alias("agreeing"),
         pl.col("agreement").first(),
+        pl.col("agreement").has_nulls().alias("unknown"),
         ((pl.len() == 1) & (pl.col("cast") == pl.col("votes")).first()).alias("alone"),
     )
-    agreement = pl.when("alone").then("agreement").otherwise(pl.col("agreeing") / pl.col("votes"))
-    made = made.with_columns(agreement).drop("agreeing", "alone")
-    made = made.join(_strength(verdicts, won), on=key, how="left")
+    share = pl.when(~pl.col("unknown")).then(pl.col("agreeing") / pl.col("votes"))
+    agreement = pl.when("alone").then("agreement").otherwise(share).alias("agreement")
+    made = made.with_columns(agreement).drop("agreeing", "alone", "unknown")
+    made = made.join(_strength(verdicts, won, options), on=key, how="left")
     margin = pl.coalesce(pl.col("chosen_score") - pl.col("rejected_score"), "strength")
-    small = pl.when(pl.col("margin") < options.min_margin).then(pl.lit(reasons.SMALL_MARGIN))
+    small = pl.when(pl.col("margin") < options.least_margin).then(pl.lit(reasons.SMALL_MARGIN))
     unknown = small.when(pl.col("margin").is_null()).then(pl.lit(reasons.NO_MARGIN))
     wanted = options.min_margin > 0
     return made.with_columns(margin.alias("margin")).with_columns(
@@ -104,16 +112,34 @@ def merged(verdicts: pl.DataFrame, outcomes: pl.DataFrame, options: Options) -> 
     )
 
 
-def _strength(verdicts: pl.DataFrame, won: pl.DataFrame) -> pl.DataFrame:
-    """The mean strength of all verdicts on a comparison, seen from the side that won."""
+def _scores() -> tuple[pl.Expr, pl.Expr]:
+    """The mean scores of the verdicts that have both, so that the chosen one stays the higher."""
+    chosen, rejected = pl.col("chosen_score"), pl.col("rejected_score")
+    both = chosen.is_not_null() & rejected.is_not_null()
+    lone = pl.when(chosen.count() == 0).then(rejected.mean())
+    return (
+        pl.coalesce(chosen.filter(both).mean(), chosen.mean()),
+        pl.coalesce(rejected.filter(both).mean(), lone),
+    )
+
+
+def _strength(verdicts: pl.DataFrame, won: pl.DataFrame, options: Options) -> pl.DataFrame:
+    """The mean strength of the verdicts on a comparison, seen from the side that won.
+
+    It is left out where it speaks for the side that lost; of a conflict that is kept, each side has
+    the strength of its own verdicts.
+    """
     strong = verdicts.filter(pl.col("strength").is_not_null()).sort("strength")
     toward = pl.when(pl.col("side") == pl.col("won")).then(pl.col("strength"))
     signed = toward.when(pl.col("side") == 0).then(0.0).otherwise(-pl.col("strength"))
     both = strong.join(
         won.rename({"side": "won"}).drop("cast"), on=COMPARISON, maintain_order="left"
     )
+    if options.conflicts == "keep":
+        both = both.filter(pl.col("side") != -pl.col("won"))
     return (
         both.group_by(*COMPARISON, "won", maintain_order=True)
         .agg(signed.mean().alias("strength"))
+        .filter(pl.col("strength") > 0)
         .rename({"won": "side"})
     )
