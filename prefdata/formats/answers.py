@@ -13,7 +13,7 @@ import polars as pl
 
 from prefdata.formats import reasons
 from prefdata.formats.base import MESSAGES, Match
-from prefdata.formats.conversation import NOT_BLANK, Read, read, text_reason
+from prefdata.formats.conversation import NOT_BLANK, NUL, Read, read, text_reason
 from prefdata.formats.ids import content_ids
 from prefdata.formats.transcript import Turns
 
@@ -64,14 +64,14 @@ def _texts(frame: pl.DataFrame, match: Match, responses: dict[str, str]) -> pl.D
         _joined(match.columns["prompt"]).alias("prompt"),
         *(pl.col(column).alias(name) for name, column in responses.items()),
     )
-    named = {"prompt": match.column("prompt"), **responses}
-    why = {name: text_reason(pl.col(name)) for name in named}
-    field = [
-        pl.when(reason.is_not_null()).then(pl.lit(named[name])) for name, reason in why.items()
-    ]
-    return frame.with_columns(
-        pl.coalesce(*why.values()).alias("reason"), pl.coalesce(*field).alias("field")
-    )
+    for name, column in {"prompt": match.column("prompt"), **responses}.items():
+        why = text_reason(pl.col(name))
+        sound = pl.col(name).str.contains(NOT_BLANK) & ~pl.col(name).str.contains(NUL, literal=True)
+        if not frame.select(sound.fill_null(value=False).all()).item():
+            reason = frame.select(why).to_series()
+            none = pl.Series([None], dtype=pl.String).new_from_index(0, frame.height)
+            frame = _noted(frame, Read(frame[name], reason, none), column)
+    return frame
 
 
 def _joined(columns: Sequence[str]) -> pl.Expr:
@@ -98,13 +98,15 @@ def flagged(
     frame: pl.DataFrame, bad: pl.Expr, reason: str, field: str, detail: pl.Expr | None = None
 ) -> pl.DataFrame:
     """Give a reason to the rows where ``bad`` holds and no other reason stands yet."""
-    new = bad.fill_null(value=False) & pl.col("reason").is_null()
+    new = frame.select((bad.fill_null(value=False) & pl.col("reason").is_null()).alias("new"))
+    if not new["new"].any():
+        return frame
     said = pl.lit(None, pl.String) if detail is None else detail
-    return frame.with_columns(
-        pl.when(new).then(pl.lit(field)).otherwise(pl.col("field")).alias("field"),
-        pl.when(new).then(said).otherwise(pl.col("detail")).alias("detail"),
-        pl.when(new).then(pl.lit(reason)).otherwise(pl.col("reason")).alias("reason"),
-    )
+    return frame.with_columns(new).with_columns(
+        pl.when("new").then(pl.lit(field)).otherwise("field").alias("field"),
+        pl.when("new").then(said).otherwise("detail").alias("detail"),
+        pl.when("new").then(pl.lit(reason)).otherwise("reason").alias("reason"),
+    ).drop("new")
 
 
 def _prompt(frame: pl.DataFrame, match: Match) -> Read | None:

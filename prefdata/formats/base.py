@@ -16,7 +16,7 @@ import polars as pl
 from prefdata.formats.sample import Sample
 
 Kind = Literal["ratings", "comparisons", "unpaired"]
-Shape = Literal["text", "transcript", "cell", "nested"]
+Shape = Literal["text", "transcript", "cell", "nested", "json"]
 
 MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
 
@@ -103,6 +103,13 @@ def stacked(columns: Sequence[pl.Series]) -> pl.Series:
     if len({column.dtype for column in columns}) > 1:
         columns = [as_messages(column) for column in columns]
     return pl.concat(columns)
+
+
+def concatenated(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Put frames of a kind together: as text where all are, as messages otherwise."""
+    texts = [name for name, dtype in frames[0].schema.items() if dtype in (MESSAGES, pl.String)]
+    mixed = [name for name in texts if len({frame.schema[name] for frame in frames}) > 1]
+    return pl.concat([f.with_columns(as_messages(f[name]) for name in mixed) for f in frames])
 
 
 @dataclass(frozen=True)

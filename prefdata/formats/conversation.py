@@ -30,8 +30,10 @@ ROLES = {
     "observation": "tool",
 }
 NOT_BLANK = r"\S"
+NUL = "\x00"
 CONTENT = ("content", "value", "text")
 SPEAKER = ("role", "from")
+TOOL_KEYS = ("tool_calls", "tool_call_id", "function_call")
 
 
 class Read(NamedTuple):
@@ -94,6 +96,8 @@ def read(column: pl.Series, shape: Shape, role: str) -> Read:
         return _text(column, role)
     if isinstance(column.dtype, pl.List) and isinstance(column.dtype.inner, pl.Struct):
         fields = dict(column.dtype.inner.to_schema())
+        if set(TOOL_KEYS) & set(fields):
+            return _each(column, shape, role)
         content = next((name for name in CONTENT if name in fields), "")
         speaker = next((name for name in SPEAKER if name in fields), "")
         if fields.get(content) == pl.String and fields.get(speaker) == pl.String:
@@ -124,7 +128,7 @@ def text_reason(text: pl.Expr) -> pl.Expr:
         .then(pl.lit(reasons.MISSING))
         .when(~text.str.contains(NOT_BLANK))
         .then(pl.lit(reasons.EMPTY))
-        .when(text.str.contains("\x00", literal=True))
+        .when(text.str.contains(NUL, literal=True))
         .then(pl.lit(reasons.BAD_TEXT))
     )
 
@@ -153,7 +157,7 @@ def _messages(column: pl.Series, speaker: str, content: str) -> Read:
         .then(pl.lit(reasons.BAD_TURNS))
         .when(text.list.eval(pl.element().is_null()).list.any())
         .then(pl.lit(reasons.MISSING))
-        .when(text.list.eval(pl.element().str.contains("\x00", literal=True)).list.any())
+        .when(text.list.eval(pl.element().str.contains(NUL, literal=True)).list.any())
         .then(pl.lit(reasons.BAD_TEXT))
         .alias("reason"),
         pl.lit(None, pl.String).alias("detail"),
@@ -173,6 +177,8 @@ def _each(column: pl.Series, shape: Shape, role: str) -> Read:
 
 
 def _value(value: object, shape: Shape, role: str) -> tuple[Turns, str, str]:
+    if isinstance(value, str) and shape == "json":
+        value = json.loads(value)
     if isinstance(value, str) and shape == "cell":
         if not value.strip():
             return [], reasons.EMPTY, ""
@@ -183,7 +189,7 @@ def _value(value: object, shape: Shape, role: str) -> tuple[Turns, str, str]:
     if isinstance(value, str) and shape == "transcript":
         return _transcript(value, role)
     found, reason, detail = from_value(value, role)
-    if not reason and any("\x00" in turn["content"] for turn in found):
+    if not reason and any(NUL in turn["content"] for turn in found):
         return [], reasons.BAD_TEXT, "a NUL"
     return found, reason, detail
 
@@ -198,8 +204,12 @@ def _transcript(text: str, role: str) -> tuple[Turns, str, str]:
     return found, reason, detail
 
 
-def from_value(value: object, role: str) -> tuple[Turns, str, str]:
-    """Messages from a nested value: text, one message, a list of messages or of turns.
+def from_value(
+    value: object, role: str, *, exchange: bool = False
+) -> tuple[Turns, str, str]:
+    """Messages from a nested value: text, one message, a list of messages or of exchanges.
+
+    An exchange is what the user said and what the assistant answered, as in ``[["Hi", "Hello"]]``.
 
     Example:
         >>> from_value([{"from": "human", "value": "Hi"}], "user")[0]
@@ -224,10 +234,12 @@ def from_value(value: object, role: str) -> tuple[Turns, str, str]:
         return [], reasons.WRONG_TYPE, f"expected text or messages, found {word}"
     if not value:
         return [], reasons.EMPTY, ""
+    if not exchange and len(value) > 1 and all(isinstance(item, str) for item in value):
+        return [], reasons.BAD_TURNS, f"found {len(value)} texts, and not who said which"
     made: Turns = []
     for index, item in enumerate(value):
         speaker = role if len(value) == 1 else ("user", "assistant")[index % 2]
-        found, reason, detail = from_value(item, speaker)
+        found, reason, detail = from_value(item, speaker, exchange=isinstance(item, list))
         if reason:
             return [], reason, detail or f"turn {index + 1}"
         made.extend(found)
@@ -235,7 +247,7 @@ def from_value(value: object, role: str) -> tuple[Turns, str, str]:
 
 
 def _message(value: dict[str, object], role: str) -> tuple[Turns, str, str]:
-    if any(value.get(key) for key in ("tool_calls", "tool_call_id", "function_call")):
+    if any(value.get(key) for key in TOOL_KEYS):
         return [], reasons.TOOLS, ""
     speaker = next((value[key] for key in SPEAKER if value.get(key) is not None), role)
     content = next((value[key] for key in CONTENT if value.get(key) is not None), None)

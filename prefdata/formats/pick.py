@@ -67,7 +67,9 @@ def only_known(wishes: Wishes, allowed: Iterable[str]) -> bool:
 def shapes(sample: Sample, columns: Columns, text_fields: Iterable[str]) -> dict[str, Shape]:
     """How each text column is written."""
     names = [name for field in text_fields for name in columns.get(field, ())]
-    return {name: shape_of(sample.values(name)) for name in names}
+    return {
+        name: "json" if name in sample.mixed else shape_of(sample.values(name)) for name in names
+    }
 
 
 def holds_prompt(match_shapes: dict[str, Shape], names: Iterable[str], sample: Sample) -> bool:

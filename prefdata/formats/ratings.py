@@ -8,7 +8,7 @@ import polars as pl
 
 from prefdata.formats import pick, reasons
 from prefdata.formats.answers import answers, flagged
-from prefdata.formats.base import Format, Match, Wishes, finished
+from prefdata.formats.base import Format, Match, Wishes, concatenated, finished
 from prefdata.formats.conversation import cell
 from prefdata.formats.names import lookup, plural, sided
 from prefdata.formats.sample import Sample
@@ -106,12 +106,12 @@ def build_long(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
 
 def _scored(frame: pl.DataFrame, column: str, *, down: bool) -> pl.DataFrame:
     value = number(frame[column]).alias("score")
-    gone, bad = is_missing(column), pl.col("score").is_null()
-    frame = frame.with_columns(gone.alias("@gone")).with_columns(-value if down else value)
-    frame = flagged(frame, pl.col("@gone"), reasons.MISSING, column)
-    said = frame[column].cast(pl.String) if frame[column].dtype != pl.String else frame[column]
-    frame = frame.with_columns(said.alias("@said"))
-    return flagged(frame, bad, reasons.NOT_A_NUMBER, column, pl.format("found {}", pl.col("@said")))
+    if value.null_count():
+        none, gone = value.is_null(), frame.select(is_missing(column)).to_series()
+        frame = flagged(frame, pl.lit(none & gone), reasons.MISSING, column)
+        detail = pl.format("found {}", pl.col(column).cast(pl.String))
+        frame = flagged(frame, pl.lit(none), reasons.NOT_A_NUMBER, column, detail)
+    return frame.with_columns(-value if down else value)
 
 
 def _named(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
@@ -177,7 +177,7 @@ def build_wide(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
             side, Match("", 0, {**named, **({"model": (models[index],)} if models else {})})
         )
         made.append(finished(side.with_columns(pl.lit(index, pl.UInt16).alias("item")), "ratings"))
-    return pl.concat(made)
+    return concatenated(made)
 
 
 def match_lists(sample: Sample, wishes: Wishes) -> Match | None:
@@ -247,7 +247,7 @@ def build_lists(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     good = good.with_columns(
         pl.col("field").replace({"@response": listed, "@measure": measured or listed})
     )
-    return pl.concat([finished(good, "ratings"), finished(bad, "ratings")])
+    return concatenated([finished(good, "ratings"), finished(bad, "ratings")])
 
 
 def as_lists(column: pl.Series) -> pl.Series:

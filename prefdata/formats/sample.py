@@ -15,6 +15,8 @@ class Sample:
         names: the columns, in order of first appearance.
         rows: the first rows, at most `SAMPLE_ROWS`, by column.
         text_only: whether every cell is text, as in CSV.
+        mixed: columns whose values no one type holds, such as text here and a list there; they are
+            read as the JSON text of each value.
 
     Example:
         >>> Sample(["score"], [{"score": 5}, {"score": None}]).values("score")
@@ -24,6 +26,7 @@ class Sample:
     names: list[str]
     rows: list[dict[str, object]]
     text_only: bool = False
+    mixed: frozenset[str] = frozenset()
 
     def values(self, name: str) -> list[object]:
         """What a column holds in the sample, nulls left out."""

@@ -17,6 +17,8 @@ def number(column: pl.Series) -> pl.Series:
     """
     x = pl.col(column.name or "x")
     frame = (column if column.name else column.alias("x")).to_frame()
+    if column.dtype.is_nested():
+        return pl.Series(column.name, [None] * len(column), pl.Float64)
     text = x.str.strip_chars() if column.dtype == pl.String else x
     value = text.cast(pl.Float64, strict=False)
     return frame.select(pl.when(value.abs() <= LARGEST).then(value)).to_series()
