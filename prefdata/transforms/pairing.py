@@ -56,22 +56,24 @@ def pairs(responses: pl.LazyFrame, options: Options) -> pl.LazyFrame:
     elif options.strategy == "all":
         found = better.join(worse, on="prompt_id")
     else:
-        found = _best(better).join(worse, on="prompt_id")
+        others = _extreme(worse, "rejected", best=False) if options.strategy == "best-worst" else worse
+        found = _extreme(better, "chosen", best=True).join(others, on="prompt_id")
     difference = pl.col("chosen_score") - pl.col("rejected_score")
     found = found.filter(difference > 0, difference >= options.least_margin)
-    if options.strategy == "best-worst":
-        found = _one(found.sort("rejected_score", "rejected_response_id"))
     if options.strategy == "best-random":
-        found = _one(found.sort(_chance(options.seed)))
+        found = _first(found.sort(_chance(options.seed)))
     return found.rename({"chosen_response_id": "chosen_id", "rejected_response_id": "rejected_id"})
 
 
-def _best(better: pl.LazyFrame) -> pl.LazyFrame:
-    ordered = better.sort("chosen_score", "chosen_response_id", descending=[True, False])
-    return ordered.unique("prompt_id", keep="first", maintain_order=True)
+def _extreme(side: pl.LazyFrame, name: str, *, best: bool) -> pl.LazyFrame:
+    """The best, or worst, response of each prompt; of several, the one with the smallest id."""
+    score = pl.col(f"{name}_score")
+    edge = side.group_by("prompt_id").agg((score.max() if best else score.min()).alias("edge"))
+    there = side.join(edge, on="prompt_id").filter(score == pl.col("edge")).drop("edge")
+    return _first(there.sort(f"{name}_response_id"))
 
 
-def _one(found: pl.LazyFrame) -> pl.LazyFrame:
+def _first(found: pl.LazyFrame) -> pl.LazyFrame:
     return found.unique("prompt_id", keep="first", maintain_order=True)
 
 
