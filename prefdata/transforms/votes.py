@@ -126,17 +126,18 @@ def _scores() -> tuple[pl.Expr, pl.Expr]:
 def _strength(verdicts: pl.DataFrame, won: pl.DataFrame, options: Options) -> pl.DataFrame:
     """The mean strength of the verdicts on a comparison, seen from the side that won.
 
-    It is left out where it speaks for the side that lost; of a conflict that is kept, each side has
-    the strength of its own verdicts.
+    A tie counts as 0. The mean is left out where it speaks for the side that lost; of a conflict
+    that is kept, each side has the strength of its own verdicts.
     """
-    strong = verdicts.filter(pl.col("strength").is_not_null()).sort("strength")
+    given = pl.col("strength").is_not_null() | (pl.col("side") == 0)
+    strong = verdicts.filter(given).sort("strength")
     toward = pl.when(pl.col("side") == pl.col("won")).then(pl.col("strength"))
     signed = toward.when(pl.col("side") == 0).then(0.0).otherwise(-pl.col("strength"))
     both = strong.join(
         won.rename({"side": "won"}).drop("cast"), on=COMPARISON, maintain_order="left"
     )
     if options.conflicts == "keep":
-        both = both.filter(pl.col("side") != -pl.col("won"))
+        both = both.filter(pl.col("side") == pl.col("won"))
     return (
         both.group_by(*COMPARISON, "won", maintain_order=True)
         .agg(signed.mean().alias("strength"))

@@ -1,0 +1,69 @@
+"""The choices that a user has, and what is no choice."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from prefdata.errors import UnknownNameError, UsageError
+from prefdata.transforms.options import Options
+from tests.transforms.made import jsonl, make, pair, rated
+
+
+@pytest.mark.parametrize("size", [-0.1, 1, 2, math.nan, math.inf])
+def test_a_test_size_is_a_share(size: float) -> None:
+    """From 0 to below 1: a test split of everything leaves nothing to train on."""
+    with pytest.raises(UsageError, match="expected a share from 0 to below 1"):
+        Options(test_size=size)
+
+
+@pytest.mark.parametrize("margin", [-1, math.nan])
+def test_a_margin_is_not_negative(margin: float) -> None:
+    """A margin is the chosen score minus the rejected score."""
+    with pytest.raises(UsageError, match="expected 0 or more"):
+        Options(min_margin=margin)
+
+
+@pytest.mark.parametrize("field", ["strategy", "aggregate", "conflicts"])
+def test_an_unknown_choice_is_refused(field: str) -> None:
+    """From Python too, and with the choices that there are."""
+    with pytest.raises(UnknownNameError, match=f"unknown {field} 'beest-worst'") as error:
+        Options(**{field: "beest-worst"})  # type: ignore[arg-type]
+    assert "Known: " in error.value.hint
+
+
+def test_unpaired_and_paired_are_not_mixed(tmp_path: Path) -> None:
+    """They make two kinds of data set."""
+    with pytest.raises(UsageError, match="holds unpaired preferences"):
+        make(tmp_path, [pair("x", "y")], [{"prompt": "Q", "completion": "x", "label": True}])
+
+
+def test_ranks_and_scores_are_not_mixed(tmp_path: Path) -> None:
+    """Rank 1 in one file and a score of 5 in another cannot be compared: refused, not averaged."""
+    ranks = [
+        {"prompt": "Q", "response": "x", "rank": 1},
+        {"prompt": "Q", "response": "y", "rank": 2},
+    ]
+    scores = [rated("x", 1), rated("z", 5)]
+    with pytest.raises(
+        UsageError, match=r"rank 1 is best, in .* a higher score is better"
+    ) as error:
+        make(tmp_path, ranks, scores)
+    assert error.value.hint.startswith("Convert them separately")
+
+
+def test_inspect_and_convert_say_the_same(tmp_path: Path) -> None:
+    """What inspect announces of a small file is what convert does."""
+    from prefdata.engine import convert, inspect
+
+    rows = [rated("x", 5), rated("y", 1), rated("z", 3), rated("x", "N/A", "other"), rated("", 1)]
+    source = jsonl(tmp_path / "in.jsonl", rows)
+    (seen,) = inspect([source])
+    report = convert([source], tmp_path / "out", options=Options(test_size=0))
+    refused = sum(problem.rows for problem in seen.problems)
+    assert (seen.rows, refused) == (report.rows_read, report.rows_rejected) == (5, 2)
+    assert seen.outcomes["kept"] == report.outcomes["kept"]
+    assert seen.outcomes["left over"] == report.outcomes["left over"]
+    assert seen.example == report.example
