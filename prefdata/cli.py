@@ -28,7 +28,13 @@ KEEP_MEMORY = "dirty_decay_ms:5000,muzzy_decay_ms:-1"
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-@click.group(context_settings=CONTEXT)
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 the data or the run failed, 2 wrong usage, 3 done but a threshold was "
+    "missed, 130 interrupted."
+)
+
+
+@click.group(context_settings=CONTEXT, epilog=EXIT_CODES)
 @click.version_option(__version__, prog_name="pref")
 def pref() -> None:
     """Feedback in, preference pairs out, every row accounted for.
@@ -70,7 +76,7 @@ def reading(command: Command) -> Command:
                 help="What the label column's values mean.",
             ),
             click.option(
-                "--dimension", default="", metavar="NAME", help="The dimension that counts."
+                "--dimension", default="", metavar="NAME", help="Use the ratings of this dimension."
             ),
             click.option(
                 "--format",
@@ -81,7 +87,10 @@ def reading(command: Command) -> Command:
                 help="Do not detect: read as this format.",
             ),
             click.option(
-                "--encoding", default="", metavar="NAME", help="Of text files.  [default: utf-8]"
+                "--encoding",
+                default="",
+                metavar="NAME",
+                help="Encoding of text files.  [default: utf-8]",
             ),
         )
     ):
@@ -105,17 +114,21 @@ def pairing(command: Command) -> Command:
                 default="mean",
                 show_default=True,
                 type=click.Choice(["mean", "median", "majority"]),
-                help="Several ratings of one response to one score.",
+                help="How several ratings of one response become one score.",
             ),
             click.option(
                 "--conflicts",
                 default="majority",
                 show_default=True,
                 type=click.Choice(["majority", "drop", "keep"]),
-                help="Verdicts on the same two responses that point both ways.",
+                help="What to do where verdicts on the same two responses point both ways.",
             ),
             click.option(
-                "--min-margin", default=0.0, metavar="N", help="Least difference in score."
+                "--min-margin",
+                default=0.0,
+                show_default=True,
+                metavar="N",
+                help="Least difference in score that makes a pair.",
             ),
             click.option(
                 "--test-size",
@@ -125,7 +138,7 @@ def pairing(command: Command) -> Command:
                 help="Share of prompts in the test split.",
             ),
             click.option(
-                "--seed", default=0, show_default=True, help="Of the split and best-random."
+                "--seed", default=0, show_default=True, help="Seed of the split and of best-random."
             ),
         )
     ):
@@ -135,7 +148,7 @@ def pairing(command: Command) -> Command:
 
 @pref.command()
 @click.argument("sources", metavar="SOURCE…", nargs=-1, required=True)
-@click.option("-o", "--output", metavar="OUT", required=True, help="Directory to write.")
+@click.option("-o", "--output", metavar="OUT", required=True, help="Data set directory to write.")
 @reading
 @pairing
 @click.option("--max-rejects", metavar="N|P%", help="Exit with 3 if more rows are rejected.")
@@ -157,14 +170,15 @@ def convert(
     quiet: bool,
     **how: str | float,
 ) -> int:
-    """Make a clean data set of feedback: files, globs, folders, or - for standard input.
+    """Turn feedback into a data set directory of clean pairs.
 
     \b
       pref convert ratings.csv -o pairs
       pref convert votes/*.jsonl -o pairs --map prompt=question --winner a=left,b=right
 
-    JSON, JSONL, CSV, TSV, Parquet and Arrow are read, also as .gz and .zst. What a file is, and
-    which column is which, is recognised; 'pref inspect' says how.
+    SOURCE is a file, a glob, a folder, or - for standard input: JSON, JSONL, CSV, TSV, Parquet or
+    Arrow, also as .gz or .zst. What it is, and which column is which, is recognised;
+    'pref inspect' says how.
     """
     from prefdata.engine.conversion import convert as run
     from prefdata.engine.terminal import show_conversion
@@ -214,11 +228,13 @@ def inspect(
     as_json: bool,
     **how: str | float,
 ) -> None:
-    """Say what a file is, why, and what would become of its first rows. Writes nothing.
+    """Say what a file is, why, and what would become of its rows.
 
     \b
       pref inspect ratings.csv
       pref inspect votes.jsonl --json
+
+    Looks at the first rows only, and writes nothing.
     """
     from prefdata.engine.inspection import inspect as run
     from prefdata.engine.terminal import show_inspection
@@ -242,7 +258,7 @@ def inspect(
 @click.argument("name", required=False, shell_complete=_formats)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def formats(name: str | None, as_json: bool) -> None:
-    """List the formats that are recognised, or tell one with its fields and an example row.
+    """List the formats that are recognised, or explain one.
 
     \b
       pref formats
@@ -263,7 +279,7 @@ def formats(name: str | None, as_json: bool) -> None:
 @pref.command()
 @click.argument("name", required=False)
 def schema(name: str | None) -> None:
-    """Print the JSON Schema of a record, or the names of all records.
+    """Print the JSON Schema of a record, or list the records.
 
     \b
       pref schema
@@ -297,7 +313,7 @@ def _methods(_context: click.Context, _parameter: click.Parameter, typed: str) -
 @click.option("--batch-size", type=int, help="Rows per device and step.  [default: 8]")
 @click.option("--max-length", type=int, help="Tokens of prompt and answer.  [default: 1024]")
 @click.option("--allow-drops", type=int, help="Rows that --max-length may cost.  [default: 0]")
-@click.option("--seed", type=int, help="Of weights and shuffling.  [default: 42]")
+@click.option("--seed", type=int, help="Seed of weights and shuffling.  [default: 42]")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any option of TRL.")
 @click.option("-f", "--force", is_flag=True, help="Replace an existing model.")
 @click.option("-n", "--dry-run", is_flag=True, help="Check all, print the recipe, train nothing.")
@@ -338,9 +354,23 @@ def train(
 
 @pref.command("eval")
 @click.argument("model")
-@click.option("-d", "--data", metavar="OUT", type=click.Path(path_type=Path), required=True)
+@click.option(
+    "-d",
+    "--data",
+    metavar="OUT",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Data set directory to measure on.",
+)
 @click.option("--reference", metavar="PATH|NAME", help="What the model started from.")
-@click.option("--batch-size", type=click.IntRange(1), default=8, help="Answers per forward pass.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    metavar="N",
+    default=8,
+    show_default=True,
+    help="Answers per forward pass.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no table.")
 def evaluate(
@@ -368,12 +398,33 @@ def evaluate(
         click.echo(json.dumps(found.as_json(), indent=2))
 
 
-def main(args: Sequence[str] | None = None) -> None:
-    """Run the command line and exit with its code.
+@pref.command("demo")
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default="pref-demo",
+    show_default=True,
+    help="Folder for the ratings, the data set and the model.",
+)
+def show(output: Path) -> None:
+    """Do the whole job on a small built-in example, in a minute.
 
-    Exit codes: 0 done, 1 the data or the run failed, 2 wrong usage, 3 done but a threshold was
-    missed, 130 interrupted.
+    \b
+      pref demo
+      pref demo -o try
+
+    Looks at ratings, converts them, trains a tiny model on the pairs and measures it on held-out
+    ones. Each command is printed before it runs, so that you can repeat it.
     """
+    from prefdata.demo import demo
+
+    demo(output, run=lambda args: pref.main(args=args, standalone_mode=False), say=_say)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code, one of `EXIT_CODES`."""
     os.environ.setdefault("_RJEM_MALLOC_CONF", KEEP_MEMORY)
     try:
         code = pref.main(args=args, prog_name="pref", standalone_mode=False)
