@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from shlex import quote
 
 import polars as pl
 
@@ -126,12 +127,13 @@ def _values(
     if (
         not question
         and not wishes.winner
+        and unknown
         and len(unknown) == len({written(v) for v in seen} - NONE)
     ):
         shown = ", ".join(sorted(unknown)[:4])
         question = (
             f"winner holds {shown}: which is the first, the second, a tie? "
-            f"{SETTLE} a={min(unknown)}"
+            f"{SETTLE} {quote(f'a={min(unknown)}')}"
         )
     return values, question if unknown or question else ""
 
@@ -179,8 +181,9 @@ def _judged(frame: pl.DataFrame, column: str, match: Match) -> pl.DataFrame:
     """Read one winner column: each distinct word is looked up once."""
     said = pl.Series("said", [None if v is None else written(v) for v in frame[column]], pl.String)
     known: dict[str, tuple[str, float | None]] = {}
+    zero_based = match.column("response_a").endswith("0")
     for word in said.unique().drop_nulls():
-        if found := _meaning(word, match.values):
+        if found := _meaning(word, match.values, zero_based=zero_based):
             known[word] = found
     sides = {word: {"a": 1, "b": -1, "tie": 0}.get(side) for word, (side, _) in known.items()}
     frame = frame.with_columns(
@@ -193,7 +196,12 @@ def _judged(frame: pl.DataFrame, column: str, match: Match) -> pl.DataFrame:
     if {"model_a", "model_b"} <= set(frame.columns):
         lower = pl.col("model_a").str.to_lowercase(), pl.col("model_b").str.to_lowercase()
         by_name = (
-            pl.when(pl.col("said") == lower[0]).then(1).when(pl.col("said") == lower[1]).then(-1)
+            pl.when(lower[0] == lower[1])
+            .then(None)
+            .when(pl.col("said") == lower[0])
+            .then(1)
+            .when(pl.col("said") == lower[1])
+            .then(-1)
         )
         frame = frame.with_columns(pl.coalesce("winner", by_name.cast(pl.Int8)).alias("winner"))
     empty = pl.col("said").is_null() | pl.col("said").is_in(
@@ -209,9 +217,11 @@ def _judged(frame: pl.DataFrame, column: str, match: Match) -> pl.DataFrame:
     )
 
 
-def _meaning(word: str, values: Mapping[str, str]) -> tuple[str, float | None] | None:
+def _meaning(
+    word: str, values: Mapping[str, str], *, zero_based: bool
+) -> tuple[str, float | None] | None:
     if word in values:
-        known = meaning(word)
+        known = meaning(word, zero_based=zero_based)
         return values[word], known[1] if known and known[0] == values[word] else None
     if SIGNED & set(values):
         try:
@@ -221,7 +231,7 @@ def _meaning(word: str, values: Mapping[str, str]) -> tuple[str, float | None] |
         if number:
             return values.get("negative" if number < 0 else "positive", "none"), abs(number)
         return "tie", 0.0
-    return None if values and all(v.lstrip("-").isdigit() for v in values) else meaning(word)
+    return meaning(word, zero_based=zero_based)
 
 
 def _hot(frame: pl.DataFrame, match: Match) -> pl.DataFrame:

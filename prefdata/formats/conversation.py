@@ -204,9 +204,7 @@ def _transcript(text: str, role: str) -> tuple[Turns, str, str]:
     return found, reason, detail
 
 
-def from_value(
-    value: object, role: str, *, exchange: bool = False
-) -> tuple[Turns, str, str]:
+def from_value(value: object, role: str, *, exchange: bool = False) -> tuple[Turns, str, str]:
     """Messages from a nested value: text, one message, a list of messages or of exchanges.
 
     An exchange is what the user said and what the assistant answered, as in ``[["Hi", "Hello"]]``.

@@ -164,6 +164,9 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 """Field to column names, the most telling first; compared as `plain` writes them."""
 
+SIDED_TOO: dict[str, tuple[str, ...]] = {"response": ("conversation", "messages", "summary")}
+"""Names that stand for a field only where they come once per side, as in conversation_a."""
+
 SIDE = r"(?P<side>[a-h]|first|second|left|right|\d{1,2})"
 SIDED = re.compile(rf"(?P<stem>.*?)[ _]?{SIDE}")
 INSIDE = re.compile(rf"(?:response|answer|completion|output|model)?_?{SIDE}_(?P<stem>\w+)")
@@ -198,9 +201,10 @@ def sided(names: Iterable[str], field: str) -> dict[str, str]:
         {'a': 'response_a', 'b': 'response_b'}
     """
     found: dict[str, dict[str, str]] = {}
+    stems = (*ALIASES[field], *SIDED_TOO.get(field, ()))
     for name in names:
         for pattern in (SIDED, INSIDE):
-            if (match := pattern.fullmatch(plain(name))) and match["stem"] in ALIASES[field]:
+            if (match := pattern.fullmatch(plain(name))) and match["stem"] in stems:
                 found.setdefault(match["stem"], {})[match["side"]] = name
     complete = [sides for sides in found.values() if len(sides) > 1]
     return max(complete, key=len, default={})

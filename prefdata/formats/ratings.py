@@ -8,7 +8,7 @@ import polars as pl
 
 from prefdata.formats import pick, reasons
 from prefdata.formats.answers import answers, flagged
-from prefdata.formats.base import Format, Match, Wishes, concatenated, finished
+from prefdata.formats.base import RAW, Format, Match, Wishes, concatenated, finished
 from prefdata.formats.conversation import cell
 from prefdata.formats.names import lookup, plural, sided
 from prefdata.formats.sample import Sample
@@ -229,7 +229,8 @@ def build_lists(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     for name, column in (("@measure", measured), ("@model", models)):
         if column:
             other = pl.col(name).list.len().fill_null(0)
-            detail = pl.format("{} responses, but {} in {}", length, other, pl.lit(column))
+            shown = pl.lit(column.removeprefix(RAW))
+            detail = pl.format("{} responses, but {} in {}", length, other, shown)
             frame = flagged(frame, other != length, reasons.WRONG_TYPE, column, detail)
     bad, good = (
         frame.filter(pl.col("reason").is_not_null()),

@@ -6,42 +6,22 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 
-FIRST = {
-    "a",
-    "first",
-    "left",
-    "model_a",
-    "response_a",
-    "output_a",
-    "answer_a",
-    "completion_a",
-    "assistant_a",
-    "option_a",
-    "[[a]]",
-    "1st",
-    "model_1",
-    "response_1",
-    "output_1",
-    "response1",
+NOUN = r"(?:the )?(?:model|response|output|answer|completion|assistant|option|candidate)"
+SIDES = {
+    "a": "a",
+    "b": "b",
+    "first": "a",
+    "second": "b",
+    "1st": "a",
+    "2nd": "b",
+    "left": "a",
+    "right": "b",
 }
-SECOND = {
-    "b",
-    "second",
-    "right",
-    "model_b",
-    "response_b",
-    "output_b",
-    "answer_b",
-    "completion_b",
-    "assistant_b",
-    "option_b",
-    "[[b]]",
-    "2nd",
-    "model_2",
-    "response_2",
-    "output_2",
-    "response2",
-}
+SPOKEN = re.compile(
+    rf"(?:{NOUN}[ _-]?(?P<number>[012])|(?:{NOUN}[ _-])?(?:the )?(?P<word>{'|'.join(SIDES)})"
+    r"(?:[ _-](?:one|model|response|output|answer|completion|assistant|option))?)"
+    r"(?:[ _-](?:wins|won|better))?"
+)
 TIES = {
     "tie",
     "tie (bothbad)",
@@ -59,7 +39,6 @@ TIES = {
     "neither",
     "both",
     "c",
-    "[[c]]",
     "no preference",
     "no_preference",
     "about the same",
@@ -68,7 +47,7 @@ TIES = {
 }
 NONE = {"", "na", "n/a", "nan", "null", "none", "-", "error", "invalid", "skip", "skipped"}
 GRADED = re.compile(
-    r"(?:(?:response|model|output)[ _-])?(?P<side>a|b|1|2)[ _-]is[ _-]"
+    rf"(?:{NOUN}[ _-])?(?P<side>a|b|[012])[ _-]is[ _-]"
     r"(?P<grade>slightly|somewhat|a[ _-]bit|much|significantly|far|clearly)?[ _-]?better"
 )
 ARROWS = re.compile(r"\[?\[?a\s*(?P<sign>>{1,3}|<{1,3}|=)\s*b\]?\]?")
@@ -84,10 +63,14 @@ GRADES = {
 SETTLE = "say which is which with --winner, as in --winner"
 
 
-def meaning(text: str) -> tuple[str, float | None] | None:
+def meaning(text: str, *, zero_based: bool = False) -> tuple[str, float | None] | None:
     """What one written winner means: its side and, where it is graded, its strength.
 
     The strength of a graded winner is 1 (slightly), 2 (better) or 3 (much).
+
+    Args:
+        text: the word or phrase.
+        zero_based: whether the source counts its responses 0 and 1 instead of 1 and 2.
 
     Returns:
         ``("a" | "b" | "tie" | "none", strength)``, or None where the text is not known.
@@ -96,13 +79,18 @@ def meaning(text: str) -> tuple[str, float | None] | None:
         >>> meaning("a-is-slightly-better"), meaning("tie (bothbad)"), meaning("gpt-4")
         (('a', 1.0), ('tie', None), None)
     """
-    text = text.strip().lower()
-    for words, side in ((FIRST, "a"), (SECOND, "b"), (TIES, "tie"), (NONE, "none")):
+    text = text.strip().strip("\"'[]").lower()
+    for words, side in ((TIES, "tie"), (NONE, "none")):
         if text in words:
             return side, None
+    counted = SIDES | dict(zip("01" if zero_based else "12", "ab", strict=True))
+    if spoken := SPOKEN.fullmatch(text):
+        named = counted.get(spoken["number"] or spoken["word"])
+        return (named, None) if named else None
     if graded := GRADED.fullmatch(text):
         grade = re.sub(r"[_-]", " ", graded["grade"] or "")
-        return "a" if graded["side"] in "a1" else "b", GRADES.get(grade, 2.0)
+        named = counted.get(graded["side"])
+        return (named, GRADES.get(grade, 2.0)) if named else None
     if arrow := ARROWS.fullmatch(text):
         sign = arrow["sign"]
         return ("tie", None) if sign == "=" else ("a" if sign[0] == ">" else "b", float(len(sign)))
@@ -153,9 +141,13 @@ def settle(
         return dict(zip(sides, ("a", "b"), strict=True)), ""
     numbers = {text for text in seen if re.fullmatch(r"-?\d+(\.\d+)?", text)}
     if not numbers:
-        return {text: found[0] for text in sorted(seen) if (found := meaning(text))}, ""
-    if numbers <= {"1", "2"}:
+        zero = "0" in sides
+        known = {text: meaning(text, zero_based=zero) for text in sorted(seen)}
+        return {text: found[0] for text, found in known.items() if found}, ""
+    if numbers <= {"1", "2"} and "2" in numbers and "0" not in sides:
         return {"1": "a", "2": "b"}, ""
+    if numbers == {"1"}:
+        return {}, f"winner holds only 1: is it the first or the second? {SETTLE} a=1,b=2"
     listed = sorted(numbers, key=float)
     shown = ", ".join(listed[:6]) + (", …" if len(listed) > 6 else "")
     if any(float(text) < 0 for text in numbers):

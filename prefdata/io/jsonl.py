@@ -19,9 +19,10 @@ import pyarrow.json as pj
 
 from prefdata.errors import InputError
 from prefdata.formats import reasons
+from prefdata.formats.conversation import TOOL_KEYS
 from prefdata.io.chunks import AS_JSON, CHUNK_BYTES, Chunk, Unread, numbered
 from prefdata.io.text import Decoder
-from prefdata.io.typed import TOOL_KEYS, misfit, parsed, table
+from prefdata.io.typed import misfit, parsed, table
 
 NEWLINE = 10
 TOOLS = re.compile(b"|".join(f'"{key}"'.encode() for key in TOOL_KEYS))

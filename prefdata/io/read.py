@@ -61,7 +61,10 @@ def _json_sample(lines: list[bytes], name: str) -> Sample:
             f"{name} has no row that can be read ({why})",
             hint=WHAT_IS_READ,
         )
-    return Sample(list(dict.fromkeys(key for row in rows for key in row)), rows)
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    found = Sample(names, rows)
+    mixed = frozenset(name for name in names if typed.is_mixed(found.values(name)))
+    return Sample(names, rows, mixed=mixed)
 
 
 def _csv_sample(data: bytes, name: str) -> Sample:

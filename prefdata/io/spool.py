@@ -7,12 +7,11 @@ are the prompts in theirs, however many buckets there are.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
-from prefdata.formats.base import COLUMNS, MESSAGES, PLACE, Kind, as_messages
+from prefdata.formats.base import COLUMNS, PLACE, Kind, concatenated
 
 IDS: dict[Kind, dict[str, str]] = {
     "ratings": {"prompt": "prompt_id", "response": "response_id"},
@@ -36,13 +35,6 @@ SCHEMAS: dict[Kind, pl.Schema] = {
 
 BUCKET_BYTES = 96 << 20
 MOST_BUCKETS = 1024
-
-
-def concatenated(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Put frames of a kind together: as text where all are, as messages otherwise."""
-    texts = [name for name, dtype in frames[0].schema.items() if dtype in (MESSAGES, pl.String)]
-    mixed = [name for name in texts if len({frame.schema[name] for frame in frames}) > 1]
-    return pl.concat([f.with_columns(as_messages(f[name]) for name in mixed) for f in frames])
 
 
 class Spool:

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import pyarrow as pa
 
 from prefdata.formats import reasons
+from prefdata.formats.conversation import TOOL_KEYS
 from prefdata.io.chunks import AS_JSON, LENIENT, describe
 
 MESSAGE_KEYS = ("role", "content", "from", "value", "text", "type")
-TOOL_KEYS = ("tool_calls", "tool_call_id", "function_call")
 
 
 def column(name: str, values: Iterable[object], *, scalar: bool) -> pa.Field:
@@ -23,17 +23,37 @@ def column(name: str, values: Iterable[object], *, scalar: bool) -> pa.Field:
         scalar: whether a number may stand for text in it (scores, winners, labels).
     """
     held = [_pruned(value) for value in values if value is not None]
-    if (
-        scalar
-        and {type(value) for value in held} & {int, float, bool}
-        and any(isinstance(value, str) for value in held)
-    ):
+    kinds = {type(value) for value in held}
+    if scalar and len(kinds) > 1 and kinds <= {str, int, float, bool} and kinds != {int, float}:
         return pa.field(name, pa.string(), metadata=LENIENT)
+    if not scalar:
+        held = _without_slips(held)
     try:
         kind = _without_null(pa.infer_type(held)) if held else pa.string()
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         return pa.field(name, pa.string(), metadata=AS_JSON)
+    several = pa.types.is_nested(kind) or not scalar
+    if several and not all(_fits(value, kind) for value in held):
+        return pa.field(name, pa.string(), metadata=AS_JSON)
     return pa.field(name, kind, metadata=LENIENT if scalar and pa.types.is_string(kind) else None)
+
+
+def _without_slips(held: list[object]) -> list[object]:
+    """Leave out what is no text where nearly all is: it is refused, and changes no other row."""
+    texts = [value for value in held if isinstance(value, str)]
+    if len(texts) >= 0.9 * len(held):
+        return list(texts)
+    return [value for value in held if not isinstance(value, int | float)] or held
+
+
+def is_mixed(values: Iterable[object]) -> bool:
+    """Whether no one type holds all values; a number among texts is a slip, not a type.
+
+    Example:
+        >>> is_mixed(["Hi", [{"role": "user", "content": "Hi"}]]), is_mixed(["Hi", 5])
+        (True, False)
+    """
+    return bool(column("", values, scalar=False).metadata == AS_JSON)
 
 
 def _pruned(value: object) -> object:
