@@ -69,7 +69,8 @@ class Spool:
     def _parts(self, frame: pl.DataFrame) -> list[tuple[int, pl.DataFrame]]:
         if not self.bits:
             return [(0, frame)]
-        bucket = (pl.col("prompt_id") // (1 << (128 - self.bits))).cast(pl.UInt16).alias("bucket")
+        high = pl.col("prompt_id") // (1 << 64)
+        bucket = (high // (1 << (64 - self.bits))).cast(pl.UInt16).alias("bucket")
         parts = frame.with_columns(bucket).partition_by("bucket", include_key=False, as_dict=True)
         return [(int(str(key[0])), part) for key, part in parts.items()]
 
