@@ -25,6 +25,8 @@ from prefdata.io.text import Decoder
 from prefdata.io.typed import misfit, parsed, table
 
 NEWLINE = 10
+NULL = re.compile(rb"\s*null")
+"""A block that begins so ends the whole process inside of pyarrow 26.0."""
 TOOLS = re.compile(b"|".join(f'"{key}"'.encode() for key in TOOL_KEYS))
 SLACK = 1 << 20
 RING = 4
@@ -181,7 +183,7 @@ def _fast(block: Block, schema: pa.Schema, row: int) -> Chunk | None:
     nested = any(
         not pa.types.is_primitive(c.type) and not pa.types.is_string(c.type) for c in schema
     )
-    if any(column.metadata == AS_JSON for column in schema):
+    if any(column.metadata == AS_JSON for column in schema) or NULL.match(data):
         return None
     if nested and TOOLS.search(data):
         return None
