@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
@@ -21,6 +22,10 @@ from prefdata.io.text import Decoder
 
 DELIMITERS = ",\t;|"
 LONGEST_CELL = 64 << 20
+MOST_LINES = 100_000
+HEADER_BYTES = 1 << 20
+ESCAPED = re.compile("[\udc80-\udcff]")
+UNCLOSED = (reasons.BAD_QUOTES, "the quote is not closed")
 
 
 class Header(NamedTuple):
@@ -45,13 +50,19 @@ def header(head: str, name: str) -> Header:
         >>> header("prompt;response;stars\\nHi;Hello;5\\n", "ratings.csv")
         Header(names=['prompt', 'response', 'stars'], delimiter=';', lines=1)
     """
+    if "\n" not in head and head.strip().count("\r") > 0:
+        raise InputError(
+            f"{name} ends its lines with carriage returns alone",
+            hint="Write it with line feeds, as in: tr '\\r' '\\n' < old.csv > new.csv",
+        )
     first = head.lstrip("\r\n").split("\n", 1)[0]
     bare = "".join(first.split('"')[::2])
     delimiter = max(DELIMITERS, key=bare.count)
     skipped = len(head) - len(head.lstrip("\r\n"))
     csv.field_size_limit(LONGEST_CELL)
     reader = csv.reader(io.StringIO(head[skipped:], newline=""), delimiter=delimiter)
-    names = [cell.strip() for cell in next(reader)]
+    cells = enumerate(next(reader), 1)
+    names = [cell.strip("\ufeff ") or f"column {number}" for number, cell in cells]
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         shown = ", ".join(repr(n) for n in twice)
@@ -76,13 +87,16 @@ def csv_chunks(stream: BinaryIO, decoder: Decoder, wanted: list[str], name: str)
         piece = stream.read(CHUNK_BYTES)
         last = not piece
         data = rest + (decoder.feed(piece) if piece else decoder.finish())
-        if layout is None and data:
-            layout = header(data[: 1 << 20].decode(errors="replace"), name)
+        if layout is None:
+            if not last and len(data) < HEADER_BYTES and not _cut(data.lstrip(b"\r\n")):
+                rest = data
+                continue
+            layout = header(data[:HEADER_BYTES].decode(errors="replace"), name)
             data = data.split(b"\n", layout.lines)[-1] if data.count(b"\n") >= layout.lines else b""
             line += layout.lines
         cut = len(data) if last else _cut(data)
         whole, rest = data[:cut], data[cut:]
-        if not whole or layout is None:
+        if not whole:
             continue
         chunk, used = _fast(whole, layout, wanted, row, line), len(whole)
         if chunk is None:
@@ -94,20 +108,26 @@ def csv_chunks(stream: BinaryIO, decoder: Decoder, wanted: list[str], name: str)
 
 
 def _cut(data: bytes) -> int:
-    """The end of the last whole record: a line break with an even number of quotes before it."""
-    quotes, cut = data.count(b'"'), len(data)
-    for _ in range(10_000):
-        cut = data.rfind(b"\n", 0, cut)
-        if cut < 0:
-            return 0
-        if (quotes - data.count(b'"', cut)) % 2 == 0:
+    """The end of the last whole record: a line break with an even number of quotes before it.
+
+    Where there is none, since a quote is not closed, the last line break; 0 where there is none.
+    """
+    end = cut = data.rfind(b"\n")
+    before = data.count(b'"', 0, cut + 1)
+    while cut >= 0:
+        if before % 2 == 0:
             return cut + 1
-    return data.rfind(b"\n") + 1
+        earlier = data.rfind(b"\n", 0, cut)
+        before -= data.count(b'"', earlier + 1, cut)
+        cut = earlier
+    return end + 1
 
 
 def _fast(data: bytes, layout: Header, wanted: list[str], row: int, line: int) -> Chunk | None:
     """The whole piece at once, or None where a record in it needs a closer look."""
     names = layout.names
+    if data.count(b"\r") != data.count(b"\r\n"):
+        return None
     try:
         frame = pl.read_csv(
             data,
@@ -119,7 +139,7 @@ def _fast(data: bytes, layout: Header, wanted: list[str], row: int, line: int) -
         )
     except (pl.exceptions.PolarsError, ValueError):
         return None
-    if not frame.height or frame.get_column(names[-1]).null_count():
+    if not frame.height or _has_short_row(frame, data, layout):
         return None
     breaks = data.count(b"\n") + (not data.endswith(b"\n"))
     lines: pl.Series | int = line
@@ -135,6 +155,16 @@ def _fast(data: bytes, layout: Header, wanted: list[str], row: int, line: int) -
     )
 
 
+def _has_short_row(frame: pl.DataFrame, data: bytes, layout: Header) -> bool:
+    """Whether cells are missing at the end of a row: Polars reads them as empty."""
+    final = frame.get_column(layout.names[-1])
+    if not (final.null_count() or (final == "").any()):
+        return False
+    inside = frame.select(pl.all().str.count_matches(layout.delimiter, literal=True).sum())
+    between = (len(layout.names) - 1) * frame.height
+    return bool(data.count(layout.delimiter.encode()) != between + sum(inside.row(0)))
+
+
 def _slow(
     data: bytes, layout: Header, wanted: list[str], start: tuple[int, int], *, last: bool
 ) -> tuple[Chunk, int]:
@@ -145,21 +175,19 @@ def _slow(
     on in the next piece is left for it.
     """
     row, line = start
-    texts = data.decode("utf-8", "replace").splitlines(keepends=True)
+    texts = _lines(data.decode("utf-8", "surrogateescape"))
     good: list[dict[str, str]] = []
     places: list[tuple[int, int]] = []
     unread: list[Unread] = []
     at = 0
     while at < len(texts):
         cells, height, wrong = _record(texts, at, layout)
-        raw = "".join(texts[at : at + height]).rstrip("\r\n")
-        unclosed = wrong == (reasons.BAD_QUOTES, "the quote is not closed")
-        if unclosed and not last and at and sum(map(len, texts[at:])) < LONGEST_CELL:
+        if wrong == UNCLOSED and not last and sum(map(len, texts[at:])) < LONGEST_CELL:
             break
         if wrong:
-            first = texts[at].rstrip("\r\n")
-            unread.append(Unread(row, line + at, "", *wrong, first if height > 1 else raw))
-            height = 1
+            height = height if wrong[0] in (reasons.RAGGED, reasons.BAD_TEXT) else 1
+            raw = "".join(texts[at : at + height]).rstrip("\r\n")
+            unread.append(Unread(row, line + at, "", *wrong, _printable(raw)))
         elif cells:
             good.append(dict(zip(layout.names, cells, strict=True)))
             places.append((row, line + at))
@@ -169,24 +197,61 @@ def _slow(
     rows = pl.Series([place[0] for place in places], dtype=pl.UInt64)
     lines = pl.Series([place[1] for place in places], dtype=pl.UInt64)
     chunk = Chunk(numbered(frame.select(wanted), rows, lines), lambda i: _as_json(good[i]), unread)
-    return chunk, len("".join(texts[:at]).encode())
+    return chunk, len("".join(texts[:at]).encode("utf-8", "surrogateescape"))
+
+
+def _lines(text: str) -> list[str]:
+    """The lines with their ends: only a line feed ends one, as everywhere in this module."""
+    texts = [line + "\n" for line in text.split("\n")]
+    texts[-1] = texts[-1][:-1]
+    return texts if texts[-1] else texts[:-1]
 
 
 def _record(
     texts: list[str], at: int, layout: Header
 ) -> tuple[list[str], int, tuple[str, str] | None]:
     """One record from the line at ``at``: its cells, its height in lines, what is wrong with it."""
-    reader = csv.reader(iter(texts[at : at + 100_000]), delimiter=layout.delimiter, strict=True)
+    if not texts[at].strip():
+        return [], 1, None
+    ahead = (texts[i] for i in range(at, min(len(texts), at + MOST_LINES)))
+    reader = csv.reader(ahead, delimiter=layout.delimiter, strict=True)
     try:
         cells = next(reader, [])
     except csv.Error as error:
-        open_quote = "unexpected end" in str(error)
-        detail = "the quote is not closed" if open_quote else str(error)
+        if "unexpected end" in str(error):
+            return [], reader.line_num, UNCLOSED
+        outside = "a carriage return outside quotes"
+        detail = outside if "new-line character" in str(error) else str(error)
         return [], reader.line_num, (reasons.BAD_QUOTES, detail)
-    if cells and len(cells) != len(layout.names):
+    if len(cells) != len(layout.names):
         detail = f"expected {len(layout.names)} cells, found {len(cells)}"
-        return [], reader.line_num, (reasons.RAGGED, detail)
-    return cells, max(1, reader.line_num), None
+        return cells, reader.line_num, (reasons.RAGGED, detail)
+    if byte := next((found[0] for cell in cells if (found := ESCAPED.search(cell))), ""):
+        detail = f"byte 0x{ord(byte) - 0xDC00:02x} is not UTF-8"
+        return cells, reader.line_num, (reasons.BAD_TEXT, detail)
+    return cells, reader.line_num, None
+
+
+def sample_rows(text: str, layout: Header, most: int) -> list[dict[str, object]]:
+    """The first sound rows below the header.
+
+    Args:
+        text: the beginning of the file.
+        layout: its header.
+        most: how many rows to give.
+    """
+    rows: list[dict[str, object]] = []
+    texts, at = _lines(text), layout.lines
+    while at < len(texts) and len(rows) < most:
+        cells, height, wrong = _record(texts, at, layout)
+        if cells and not wrong:
+            rows.append(dict[str, object](zip(layout.names, cells, strict=True)))
+        at += 1 if wrong else height
+    return rows
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _as_json(row: dict[str, str]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -13,7 +11,7 @@ from prefdata.formats.sample import SAMPLE_ROWS, Sample
 from prefdata.io import typed
 from prefdata.io.chunks import Chunk
 from prefdata.io.columnar import columnar_chunks, columnar_sample
-from prefdata.io.delimited import csv_chunks, header
+from prefdata.io.delimited import csv_chunks, header, sample_rows
 from prefdata.io.jsonl import array_blocks, json_chunks, line_blocks
 from prefdata.io.sources import WHAT_IS_READ, Source
 from prefdata.io.text import Decoder
@@ -70,15 +68,7 @@ def _json_sample(lines: list[bytes], name: str) -> Sample:
 def _csv_sample(data: bytes, name: str) -> Sample:
     text = data.decode(errors="replace")
     layout = header(text, name)
-    lines = io.StringIO(text.lstrip("\r\n"), newline="")
-    next(csv.reader(lines, delimiter=layout.delimiter))
-    reader = csv.DictReader(lines, layout.names, delimiter=layout.delimiter)
-    rows: list[dict[str, object]] = []
-    for row in reader:
-        if len(rows) == SAMPLE_ROWS:
-            break
-        if None not in row and None not in row.values():
-            rows.append(dict(row))
+    rows = sample_rows(text, layout, SAMPLE_ROWS)
     if not rows:
         raise InputError(
             f"{name} has a header but no row that can be read",
