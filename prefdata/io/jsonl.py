@@ -199,6 +199,8 @@ def _fast(block: Block, schema: pa.Schema, row: int) -> Chunk | None:
     if read.num_rows != breaks(data) + (data[-1] != NEWLINE):
         return None
     frame = pl.DataFrame(read.select([c for c in schema.names if c in wanted]))
+    if _has_empty_row(frame):
+        return None
     lines = block.lines if isinstance(block.lines, int) else pl.Series(block.lines)
     split: list[bytes] = []
 
@@ -207,6 +209,13 @@ def _fast(block: Block, schema: pa.Schema, row: int) -> Chunk | None:
         return split[position].decode()
 
     return Chunk(numbered(frame, row, lines), raw)
+
+
+def _has_empty_row(frame: pl.DataFrame) -> bool:
+    """Whether a row has none of the columns, as where its line says null or is no object."""
+    if not all(column.null_count() for column in frame):
+        return False
+    return bool(frame.select(pl.all_horizontal(pl.all().is_null()).any()).item())
 
 
 def _slow(block: Block, schema: pa.Schema, row: int, decoder: Decoder) -> Chunk:
