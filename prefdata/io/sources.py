@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
@@ -91,19 +91,31 @@ def found(requests: Sequence[str]) -> Iterator[list[Source]]:
         UsageError: a path does not exist, or nothing to read was named.
         InputError: a file is empty or of a kind that is not read.
     """
-    with tempfile.TemporaryDirectory(prefix="prefdata-stdin-") as held:
+    with ExitStack() as stack:
         sources: list[Source] = []
         for request in requests:
             if request == "-":
-                path = Path(held) / "stdin"
-                with path.open("wb") as kept:
-                    shutil.copyfileobj(sys.stdin.buffer, kept)
-                sources.append(identified(path, "stdin"))
+                sources.append(identified(_stdin(stack), "stdin"))
             else:
                 sources.extend(identified(path, str(path)) for path in _paths(request))
         if not sources:
             raise UsageError("no source was named", hint="Name a file, a glob, a folder or '-'.")
         yield list(dict.fromkeys(sources))
+
+
+def _stdin(stack: ExitStack) -> Path:
+    """Keep standard input in a file for as long as the stack is open."""
+    try:
+        held = stack.enter_context(tempfile.TemporaryDirectory(prefix="prefdata-stdin-"))
+        path = Path(held) / "stdin"
+        with path.open("wb") as kept:
+            shutil.copyfileobj(sys.stdin.buffer, kept)
+    except OSError as error:
+        raise InputError(
+            f"standard input could not be kept in a temporary file: {error.strerror or error}",
+            hint="Free some space, or name a folder that has some in the variable TMPDIR.",
+        ) from error
+    return path
 
 
 def _paths(request: str) -> list[Path]:

@@ -75,7 +75,7 @@ def replacing(output: Path) -> Iterator[Path]:
         yield new
         _swap(new, output)
     except OSError as error:
-        if error.errno is None:
+        if error.errno is None and "os error" not in str(error):  # as Polars words the system's
             raise
         raise _unwritable(output, error) from error
     finally:
