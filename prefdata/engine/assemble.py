@@ -1,4 +1,8 @@
-"""The second half of a conversion: records on disk to pairs in Parquet, bucket by bucket."""
+"""The second half of a conversion with ratings: records on disk to pairs in Parquet.
+
+The two texts of a pair may stand anywhere in the sources, so all texts lie on disk by bucket of
+prompts, and each bucket is worked out by itself.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -17,8 +22,7 @@ from prefdata.io.spool import Spool
 from prefdata.io.trail import Trail
 from prefdata.transforms import bucket
 from prefdata.transforms.account import Account
-from prefdata.transforms.bucket import Made
-from prefdata.transforms.ledger import by_row
+from prefdata.transforms.ledger import by_row, lost, refused
 from prefdata.transforms.options import Options
 from prefdata.transforms.split import SPLITS
 
@@ -40,9 +44,17 @@ class Assembled:
     example: dict[str, object] = field(default_factory=dict)
 
 
+class Made(NamedTuple):
+    """What a bucket gives: rows without texts, the account of its records, and what was refused."""
+
+    rows: pl.DataFrame
+    ledger: pl.DataFrame
+    rejects: pl.DataFrame
+    example: dict[str, object]
+
+
 def assemble(
     folder: Path,
-    kind: str,
     options: Options,
     *,
     spool: Spool,
@@ -56,9 +68,8 @@ def assemble(
 
     Args:
         folder: the data set directory that is being made.
-        kind: ``"pairs"`` or ``"unpaired"``.
         options: how pairs are made.
-        spool: holds the records.
+        spool: holds the records with their texts.
         trail: takes the account of every row.
         account: is told what became of each row.
         progress: is told how many buckets are done, of how many.
@@ -67,31 +78,45 @@ def assemble(
     result = Assembled()
 
     def work(number: int) -> Made:
-        made = _made(kind, number, spool, options)
-        for split, part in made.data.items():
-            if part.height:
-                write_parquet(
-                    part, folder / "data" / f"{split}-{number:06d}.parquet", SCHEMAS[kind]
-                )
-        return made
+        return _made(number, folder / "data", spool, options)
 
-    for number, made in enumerate(_in_order(work, spool.buckets)):
+    for number, made in enumerate(in_order(work, spool.buckets)):
         trail.add(made.ledger, made.rejects)
         account.settle(by_row(made.ledger))
-        _count(made.data, result)
+        count(made.rows, result)
+        result.example = result.example or made.example
         progress(number + 1, spool.buckets)
     for split in SPLITS:
         number_shards(folder / "data", split)
     return result
 
 
-def _made(kind: str, number: int, spool: Spool, options: Options) -> Made:
-    if kind == "unpaired":
-        return bucket.unpaired(spool.get("unpaired", number), options)
-    return bucket.pairs(spool.get("ratings", number), spool.get("comparisons", number), options)
+def _made(number: int, folder: Path, spool: Spool, options: Options) -> Made:
+    ratings, comparisons = spool.get("ratings", number), spool.get("comparisons", number)
+    decided = bucket.pairs(ratings, comparisons, options)
+    example: dict[str, object] = {}
+    for split, rows in by_split(decided.rows).items():
+        if rows.height:
+            part = bucket.with_texts(rows, ratings, comparisons)
+            write_parquet(part, folder / f"{split}-{number:06d}.parquet", SCHEMAS["pairs"])
+            example = example or readable(part)
+    gone = lost(decided.ledger)
+    said = comparisons.unique(["source", "row"], keep="first").select(
+        "source",
+        "row",
+        pl.struct("prompt", "a", "b", "winner", "annotator").struct.json_encode().alias("raw"),
+    )
+    gone = gone.join(said, on=["source", "row"], how="left", maintain_order="left")
+    rejects = refused(gone.drop("raw"), gone["raw"])
+    return Made(decided.rows, decided.ledger, rejects, example)
 
 
-def _in_order(work: Callable[[int], Made], count: int) -> Iterator[Made]:
+def by_split(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The rows of each split."""
+    return {"train": rows.filter(~pl.col("test")), "test": rows.filter("test")}
+
+
+def in_order(work: Callable[[int], Made], count: int) -> Iterator[Made]:
     """Results in order, with no more at hand than there are workers."""
     with ThreadPoolExecutor(WORKERS) as pool:
         waiting: deque[Future[Made]] = deque()
@@ -103,16 +128,15 @@ def _in_order(work: Callable[[int], Made], count: int) -> Iterator[Made]:
             yield waiting.popleft().result()
 
 
-def _count(data: dict[str, pl.DataFrame], result: Assembled) -> None:
-    """Add up a bucket, and hold that no prompt stands in both splits."""
-    shared = data["train"].join(data["test"], on="prompt_id", how="semi").height
+def count(rows: pl.DataFrame, result: Assembled) -> None:
+    """Add up the rows of a bucket, and hold that no prompt stands in both splits."""
+    parts = by_split(rows)
+    shared = parts["train"].join(parts["test"], on="prompt_id", how="semi").height
     if shared:
         raise PrefdataError(
             f"{shared:,} prompts are in both splits; nothing was written",
             hint="This is a defect of prefdata: please report it.",
         )
-    for split, part in data.items():
+    for split, part in parts.items():
         result.rows[split] += part.height
         result.prompts[split] += part["prompt_id"].n_unique()
-        if not result.example and part.height:
-            result.example = readable(part.head(1))

@@ -9,11 +9,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypedDict
 
 from prefdata import __version__
 from prefdata.engine.assemble import Assembled, assemble
 from prefdata.engine.ingest import Recognised, ingest
+from prefdata.engine.stream import stream
 from prefdata.errors import InputError, UsageError
 from prefdata.formats import Wishes, detect
 from prefdata.io.dataset import SCHEMA_VERSION
@@ -31,6 +34,18 @@ Progress = Callable[[str, int, int], None]
 
 UNPACKED = {"gz": 4, "zst": 4, "": 1}
 """How many times larger a source is when it is read, to choose the number of buckets."""
+
+
+LIGHT = 8
+"""How many times smaller records are without their texts."""
+
+
+class Shared(TypedDict):
+    """What both halves of a conversion work on."""
+
+    spool: Spool
+    trail: Trail
+    account: Account
 
 
 @dataclass(frozen=True)
@@ -204,8 +219,9 @@ def _run(
 ) -> tuple[Account, Assembled]:
     names = [each.source.name for each in recognised]
     size = sum(e.source.path.stat().st_size * UNPACKED[e.source.packed] for e in recognised)
+    gathered = any(each.detection.format.kind == "ratings" for each in recognised)
     account, trail = Account(), Trail(folder, names)
-    spool = Spool(folder.parent / "spool", size)
+    spool = Spool(folder.parent / "spool", size if gathered else size // LIGHT, texts=gathered)
     read = 0
 
     def reading(rows: int) -> None:
@@ -213,26 +229,14 @@ def _run(
         read += rows
         tell("reading", read, 0)
 
+    shared = Shared(spool=spool, trail=trail, account=account)
     for number, each in enumerate(recognised):
-        ingest(
-            each,
-            number,
-            wishes,
-            encoding,
-            spool=spool,
-            trail=trail,
-            account=account,
-            progress=reading,
-        )
-    made = assemble(
-        folder,
-        kind,
-        options,
-        spool=spool,
-        trail=trail,
-        account=account,
-        progress=lambda done, total: tell("pairing", done, total),
-    )
+        ingest(each, number, wishes, encoding, **shared, progress=reading)
+    if gathered:
+        made = assemble(folder, options, **shared, progress=partial(tell, "pairing"))
+    else:
+        writing = partial(tell, "writing")
+        made = stream(folder, kind, recognised, encoding, options, **shared, progress=writing)
     trail.close()
     shutil.rmtree(spool.folder)
     account.check(names)

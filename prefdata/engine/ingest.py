@@ -59,7 +59,7 @@ class Recognised:
 
 
 def read_records(
-    each: Recognised, number: int, encoding: str
+    each: Recognised, number: int, encoding: str, *, ids: bool = True
 ) -> Iterator[tuple[Chunk, pl.DataFrame]]:
     """Read a source as records with their ids, piece by piece.
 
@@ -67,6 +67,7 @@ def read_records(
         each: the source.
         number: its number in this run.
         encoding: its encoding, if it was named.
+        ids: whether the ids of the texts are wanted.
 
     Yields:
         The piece as it was read, and its records; ``reason`` is null where a record is sound.
@@ -75,7 +76,11 @@ def read_records(
     scalars = {name for f in SCALARS for name in match.columns.get(f, ())}
     pieces = chunks(each.source, each.sample, match.wanted, scalars, encoding)
     for piece in _ahead(pieces):
-        made = content_ids(records(format, piece.frame, match), IDS[format.kind])
+        made = records(format, piece.frame, match)
+        if not ids:
+            yield piece, made.with_columns(pl.col("item").fill_null(0))
+            continue
+        made = content_ids(made, IDS[format.kind])
         made = made.with_columns(
             pl.lit(number, pl.UInt16).alias("source"),
             pl.col("item").fill_null(0),
@@ -121,8 +126,7 @@ def ingest(
     dimensions: set[str] = set()
     for piece, found in read_records(each, number, encoding):
         made = found
-        rows = piece.frame.height + len(piece.unread)
-        account.read_rows(number, rows)
+        account.read_rows(number, piece.rows)
         if kind == "ratings":
             dimensions |= set(made["dimension"].unique().drop_nulls())
             _one_dimension(dimensions, wishes, each.source.name)
@@ -134,7 +138,7 @@ def ingest(
         spool.put(kind, good)
         if bad.height or piece.unread:
             _refuse(piece, bad, good, number, trail, account)
-        progress(rows)
+        progress(piece.rows)
 
 
 def _one_dimension(dimensions: set[str], wishes: Wishes, name: str) -> None:

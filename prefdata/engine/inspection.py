@@ -16,7 +16,7 @@ from prefdata.formats.base import as_messages
 from prefdata.io.dataset import readable
 from prefdata.io.sources import found
 from prefdata.io.spool import SCHEMAS
-from prefdata.transforms import bucket
+from prefdata.transforms import bucket, labels
 from prefdata.transforms.ledger import by_row
 from prefdata.transforms.options import Options
 
@@ -119,13 +119,18 @@ def _inspected(each: Recognised, options: Options, encoding: str) -> Inspection:
     bad = made.filter(pl.col("reason").is_not_null())
     good = made.filter(pl.col("reason").is_null()).select(list(SCHEMAS[kind]))
     if kind == "unpaired":
-        result = bucket.unpaired(good, options)
+        result = labels.unpaired(good, options)
+        rows = result.rows.join(
+            good.select(pl.col("row").alias("of_row"), "prompt", completion="response"), on="of_row"
+        )
     else:
         frames = {name: pl.DataFrame(schema=SCHEMAS[name]) for name in ("ratings", "comparisons")}
-        result = bucket.pairs(**{**frames, kind: good}, options=options)
+        frames[kind] = good
+        result = bucket.pairs(frames["ratings"], frames["comparisons"], options)
+        rows = bucket.with_texts(result.rows, frames["ratings"], frames["comparisons"])
     outcomes: dict[str, dict[str, int]] = {}
-    rows = by_row(result.ledger).group_by("outcome", "reason").len().sort("len", descending=True)
-    for outcome, reason, count in rows.rows():
+    became = by_row(result.ledger).group_by("outcome", "reason").len().sort("len", descending=True)
+    for outcome, reason, count in became.rows():
         outcomes.setdefault(outcome, {})[reason] = count
     problems = _problems(bad, [(u.reason, u.field, u.line) for u in piece.unread])
     used = set(match.wanted)
@@ -140,10 +145,10 @@ def _inspected(each: Recognised, options: Options, encoding: str) -> Inspection:
         match.columns,
         tuple(n for n in each.sample.names if n not in used),
         runner_up.format if runner_up else "",
-        piece.frame.height + len(piece.unread),
+        piece.rows,
         outcomes,
         problems,
-        _example(result.data),
+        _example(rows),
     )
 
 
@@ -161,15 +166,14 @@ def _problems(bad: pl.DataFrame, unread: list[tuple[str, str, int]]) -> tuple[Pr
     )
 
 
-def _example(data: Mapping[str, pl.DataFrame]) -> dict[str, object]:
+def _example(rows: pl.DataFrame) -> dict[str, object]:
     """The shortest row, so that it can be read at a glance."""
-    parts = [part for part in data.values() if part.height]
-    if not parts:
+    if not rows.height:
         return {}
     texts = [
-        name for name in ("prompt", "chosen", "rejected", "completion") if name in parts[0].columns
+        name for name in ("prompt", "chosen", "rejected", "completion") if name in rows.columns
     ]
-    rows = parts[0].with_columns(as_messages(parts[0][name]) for name in texts)
+    rows = rows.with_columns(as_messages(rows[name]) for name in texts)
     size = pl.sum_horizontal(
         pl.col(name).list.eval(pl.element().struct.field("content").str.len_chars()).list.sum()
         for name in texts

@@ -102,11 +102,15 @@ def flagged(
     if not new["new"].any():
         return frame
     said = pl.lit(None, pl.String) if detail is None else detail
-    return frame.with_columns(new).with_columns(
-        pl.when("new").then(pl.lit(field)).otherwise("field").alias("field"),
-        pl.when("new").then(said).otherwise("detail").alias("detail"),
-        pl.when("new").then(pl.lit(reason)).otherwise("reason").alias("reason"),
-    ).drop("new")
+    return (
+        frame.with_columns(new)
+        .with_columns(
+            pl.when("new").then(pl.lit(field)).otherwise("field").alias("field"),
+            pl.when("new").then(said).otherwise("detail").alias("detail"),
+            pl.when("new").then(pl.lit(reason)).otherwise("reason").alias("reason"),
+        )
+        .drop("new")
+    )
 
 
 def _prompt(frame: pl.DataFrame, match: Match) -> Read | None:

@@ -53,6 +53,11 @@ class Chunk:
     raw: Callable[[int], str]
     unread: list[Unread] = field(default_factory=list)
 
+    @property
+    def rows(self) -> int:
+        """How many rows of the source this piece holds, read or not."""
+        return self.frame.height + len(self.unread)
+
 
 def numbered(frame: pl.DataFrame, rows: pl.Series | int, lines: pl.Series | int) -> pl.DataFrame:
     """Add ``row`` and ``line``: a series each, or the first of a run of consecutive numbers."""

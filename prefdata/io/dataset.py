@@ -50,32 +50,40 @@ SCHEMAS = {
 
 
 def write_parquet(frame: pl.DataFrame, path: Path, schema: pa.Schema) -> None:
-    """Write a frame with exactly the columns and types of a schema.
+    """Write a frame as one file, with exactly the columns and types of a schema.
 
     Args:
         frame: has the columns of the schema, and may have others.
         path: the file.
         schema: what every file of its folder has.
     """
-    columns = [_array(frame[field.name], field.type) for field in schema]
-    table = pa.table(columns, schema=schema)
+    with writer(path, schema) as file:
+        file.write_table(table(frame, schema), row_group_size=ROW_GROUP)
+
+
+def writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Open a Parquet file with the compression and encodings that all files here have."""
     few = [name for name in schema.names if name in FEW_VALUES]
     few += [
         f"{name}.list.element.role"
         for name in schema.names
         if pa.types.is_list(schema.field(name).type)
     ]
-    pq.write_table(
-        table,
+    return pq.ParquetWriter(
         path,
+        schema,
         compression=COMPRESSION,
         compression_level=COMPRESSION_LEVEL,
-        row_group_size=ROW_GROUP,
         use_dictionary=few,
         write_statistics=[
             name for name in schema.names if pa.types.is_primitive(schema.field(name).type)
         ],
     )
+
+
+def table(frame: pl.DataFrame, schema: pa.Schema) -> pa.Table:
+    """The columns of a schema from a frame that has them, in their Arrow types."""
+    return pa.table([_array(frame[each.name], each.type) for each in schema], schema=schema)
 
 
 def _array(column: pl.Series, kind: pa.DataType) -> pa.Array:

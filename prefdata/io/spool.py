@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from prefdata.formats.base import COLUMNS, PLACE, Kind, concatenated
+from prefdata.formats.base import COLUMNS, MESSAGES, PLACE, Kind, concatenated
 
 IDS: dict[Kind, dict[str, str]] = {
     "ratings": {"prompt": "prompt_id", "response": "response_id"},
@@ -43,10 +43,12 @@ class Spool:
     Args:
         folder: where to keep them.
         size: the bytes that are expected; decides the number of buckets.
+        texts: whether texts are kept, or only what is decided by.
     """
 
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: Path, size: int, *, texts: bool = True) -> None:
         self.folder = folder
+        self.texts = texts
         self.bits = min(MOST_BUCKETS, max(1, size // BUCKET_BYTES)).bit_length() - 1
         self.files: dict[tuple[Kind, int], list[Path]] = defaultdict(list)
         folder.mkdir()
@@ -60,11 +62,14 @@ class Spool:
         """Add records with the columns of `SCHEMAS`, each to the bucket of its ``prompt_id``."""
         if not frame.height:
             return
-        for bucket, part in self._parts(frame.select(list(SCHEMAS[kind]))):
+        for bucket, part in self._parts(frame.select(self._names(kind))):
             files = self.files[kind, bucket]
             path = self.folder / f"{kind}-{bucket:04d}-{len(files):06d}.arrow"
             part.write_ipc(path, compression="uncompressed")
             files.append(path)
+
+    def _names(self, kind: Kind) -> list[str]:
+        return [name for name in SCHEMAS[kind] if self.texts or SCHEMAS[kind][name] != MESSAGES]
 
     def _parts(self, frame: pl.DataFrame) -> list[tuple[int, pl.DataFrame]]:
         if not self.bits:
@@ -78,8 +83,56 @@ class Spool:
         """All records of a kind in a bucket, in the order they came; they leave the disk."""
         files = self.files.pop((kind, bucket), [])
         if not files:
-            return pl.DataFrame(schema=SCHEMAS[kind])
+            return pl.DataFrame(schema=SCHEMAS[kind]).select(self._names(kind))
         frame = concatenated([pl.scan_ipc(path).collect() for path in files])
         for path in files:
             path.unlink()
         return frame
+
+
+SPAN = 1 << 18
+"""Rows of a source that a range holds."""
+
+
+class Ranges:
+    """Holds what was decided of rows, by range of rows, to be taken up in the order of the source.
+
+    Args:
+        folder: where to keep it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files: dict[tuple[int, int], list[Path]] = defaultdict(list)
+        self.at: tuple[int, int] | None = None
+        self.held = pl.DataFrame()
+        folder.mkdir()
+
+    def put(self, frame: pl.DataFrame) -> None:
+        """Add decisions; ``of_source`` and ``of_row`` say of which row."""
+        spans = frame.with_columns((pl.col("of_row") // SPAN).alias("span"))
+        for key, part in spans.partition_by("of_source", "span", as_dict=True).items():
+            number, span = (int(str(value)) for value in key)
+            files = self.files[number, span]
+            path = self.folder / f"{number}-{span}-{len(files):06d}.arrow"
+            part.drop("span").write_ipc(path, compression="uncompressed")
+            files.append(path)
+
+    def get(self, number: int, first: int, end: int) -> pl.DataFrame:
+        """The decisions of rows from ``first`` up to ``end``, in the order of the rows."""
+        spans = range(first // SPAN, max(first, end - 1) // SPAN + 1)
+        parts = [self._span(number, span) for span in spans]
+        found = pl.concat([part for part in parts if part.width] or parts)
+        if not found.width:
+            return found
+        return found.filter(pl.col("of_row").is_between(first, end, closed="left"))
+
+    def _span(self, number: int, span: int) -> pl.DataFrame:
+        if self.at != (number, span):
+            files = self.files.get((number, span), [])
+            parts = [pl.scan_ipc(path).collect() for path in files]
+            self.held = (
+                pl.concat(parts).sort("of_row", maintain_order=True) if parts else pl.DataFrame()
+            )
+            self.at = number, span
+        return self.held

@@ -1,11 +1,11 @@
-"""All records of some prompts to the pairs that they give, with an account of every row.
+"""Which pairs the records of some prompts give, with an account of every row.
 
-A prompt's records are always together, so each bucket is worked out by itself.
+A prompt's records are always together, so each bucket is worked out by itself. Nothing here looks
+at texts, only at their ids: `with_texts` fetches those of the pairs that were made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import polars as pl
@@ -14,32 +14,35 @@ from prefdata.formats import reasons
 from prefdata.formats.base import stacked
 from prefdata.formats.ids import hexed, joined_ids
 from prefdata.transforms import aggregate, pairing, votes
-from prefdata.transforms.ledger import entries, rejected
+from prefdata.transforms.ledger import entries
 from prefdata.transforms.options import Options
 from prefdata.transforms.split import in_test
 
 
-class Made(NamedTuple):
+class Decided(NamedTuple):
     """What a bucket gives.
 
     Attributes:
-        data: by split, the pairs, or unpaired preferences, in the order of their ids.
-        ledger: what became of each row, as in `prefdata.transforms.ledger`.
-        rejects: the rows that gave nothing.
+        rows: the rows of the data set without their texts, in the order of their ids: ``test`` says
+            which split they go to, ``of_source`` and ``of_row`` which row has their texts.
+        ledger: what became of each record, as in `prefdata.transforms.ledger`.
     """
 
-    data: dict[str, pl.DataFrame]
+    rows: pl.DataFrame
     ledger: pl.DataFrame
-    rejects: pl.DataFrame
 
 
-def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) -> Made:
+def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) -> Decided:
     """Make pairs of ratings and comparisons, which may speak of the same responses.
 
     Args:
         ratings: records with ``prompt_id``, ``response_id``, ``source`` and their place.
         comparisons: records with ``prompt_id``, ``a_id``, ``b_id``, ``source`` and their place.
         options: how.
+
+    Returns:
+        Rows with ``winner`` (1 where a was chosen), ``rated`` (whether they come from ratings), and
+        ``at_a``, ``at_b``, the places in the records where the texts stand.
     """
     ratings = ratings.with_row_index("at")
     comparisons = comparisons.with_row_index("at")
@@ -55,22 +58,23 @@ def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) ->
         right_on="place",
         maintain_order="left",
     )
-    data, named = _data(chosen, ratings, comparisons, options)
+    rows, named = _identified(chosen, comparisons, options)
     told = told.join(named, on="first", how="left", maintain_order="left")
     of_comparisons = told.filter(~pl.col("rated")).sort("place")
     ledger = entries(
         comparisons.with_columns(of_comparisons["reason"], of_comparisons["pair"]), rated=False
     )
-    rejects = rejected(ledger, comparisons)
     if ratings.height:
         of_ratings = entries(_left_over(ratings, scored, told.filter("rated")), rated=True)
         ledger = pl.concat([ledger, of_ratings])
-    return Made(data, ledger, rejects)
+    return Decided(rows, ledger)
 
 
 def _rated(ratings: pl.DataFrame, options: Options) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The score of each response, and the pairs that follow from the scores."""
-    light = ratings.lazy().drop("prompt", "response")
+    light = ratings.lazy().select(
+        "prompt_id", "response_id", "score", "model", "annotator", "origin", "at"
+    )
     scored = aggregate.responses(light, options.aggregate).collect()
     pairing.refuse_too_many(scored, options)
     found = pairing.pairs(scored.lazy(), options)
@@ -158,10 +162,10 @@ def _told(verdicts: pl.DataFrame, outcomes: pl.DataFrame, made: pl.DataFrame) ->
     )
 
 
-def _data(
-    chosen: pl.DataFrame, ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options
-) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
-    """The pairs with their texts in the order of their ids, and the id of each by first verdict."""
+def _identified(
+    chosen: pl.DataFrame, comparisons: pl.DataFrame, options: Options
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The pairs with their ids, in their order, and the id of each by its first verdict."""
     won = pl.col("winner") == 1
     chosen = chosen.with_columns(
         pl.when(won).then("a_id").otherwise("b_id").alias("chosen_id"),
@@ -170,57 +174,60 @@ def _data(
         pl.when(won).then("model_b").otherwise("model_a").alias("model_rejected"),
     )
     chosen = joined_ids(chosen, ["prompt_id", "chosen_id", "rejected_id"], "id")
-    chosen = chosen.with_columns(hexed(chosen["id"]), hexed(chosen["prompt_id"])).select(
-        "first",
+    chosen = chosen.with_columns(hexed(chosen["id"]), hexed(chosen["prompt_id"]))
+    place = pl.when(~pl.col("rated")).then("at_a")
+    rows = chosen.select(
         "id",
         "prompt_id",
-        "chosen_score",
-        "rejected_score",
+        pl.col("chosen_score").alias("score_chosen"),
+        pl.col("rejected_score").alias("score_rejected"),
         "margin",
         "votes",
         "agreement",
         "model_chosen",
         "model_rejected",
-        "origin",
+        pl.col("origin").alias("source"),
+        in_test(chosen["prompt_id"], options.test_size, options.seed).alias("test"),
+        place.alias("of_source"),
+        place.alias("of_row"),
         "rated",
         "winner",
         "at_a",
         "at_b",
     )
-    named = {"chosen_score": "score_chosen", "rejected_score": "score_rejected", "origin": "source"}
-    light = chosen.rename(named).sort("prompt_id", "id")
+    rows = rows.with_columns(
+        comparisons["source"].gather(rows["of_source"]).alias("of_source"),
+        comparisons["row"].gather(rows["of_row"]).alias("of_row"),
+    )
+    return rows.sort("prompt_id", "id"), chosen.select("first", pl.col("id").alias("pair"))
+
+
+def with_texts(
+    rows: pl.DataFrame, ratings: pl.DataFrame, comparisons: pl.DataFrame
+) -> pl.DataFrame:
+    """Fetch the texts of pairs from the records that they were made of.
+
+    Args:
+        rows: what `pairs` gave, or some of it.
+        ratings: the ratings that it was given.
+        comparisons: the comparisons that it was given.
+    """
     prompts = stacked([ratings["prompt"], comparisons["prompt"]])
     responses = stacked([ratings["response"], comparisons["a"], comparisons["b"]])
     before, swap = ratings.height, comparisons.height
-
-    def texts(part: pl.DataFrame) -> pl.DataFrame:
-        at = pl.when("rated").then("at_a").otherwise(pl.col("at_a") + before)
-        places = part.select(
-            at.alias("prompt"),
-            pl.when(pl.col("rated") | (pl.col("winner") == 1))
-            .then(at)
-            .otherwise(at + swap)
-            .alias("chosen"),
-            pl.when("rated")
-            .then("at_b")
-            .otherwise(pl.when(pl.col("winner") == 1).then(at + swap).otherwise(at))
-            .alias("rejected"),
-        )
-        return part.with_columns(
-            prompts.gather(places["prompt"]).alias("prompt"),
-            responses.gather(places["chosen"]).alias("chosen"),
-            responses.gather(places["rejected"]).alias("rejected"),
-        )
-
-    return _split(light, texts, options), chosen.select("first", pl.col("id").alias("pair"))
-
-
-def _split(
-    light: pl.DataFrame, texts: Callable[[pl.DataFrame], pl.DataFrame], options: Options
-) -> dict[str, pl.DataFrame]:
-    """Train and test, each with its texts, which are fetched last and once."""
-    test = in_test(light["prompt_id"], options.test_size, options.seed)
-    return {"train": texts(light.filter(~test)), "test": texts(light.filter(test))}
+    rated, won = pl.col("rated"), pl.col("winner") == 1
+    a = pl.when(rated).then("at_a").otherwise(pl.col("at_a") + before)
+    b = pl.when(rated).then("at_b").otherwise(pl.col("at_b") + before + swap)
+    places = rows.select(
+        a.alias("prompt"),
+        pl.when(won).then(a).otherwise(b).alias("chosen"),
+        pl.when(won).then(b).otherwise(a).alias("rejected"),
+    )
+    return rows.with_columns(
+        prompts.gather(places["prompt"]).alias("prompt"),
+        responses.gather(places["chosen"]).alias("chosen"),
+        responses.gather(places["rejected"]).alias("rejected"),
+    )
 
 
 def _left_over(ratings: pl.DataFrame, scored: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
@@ -254,62 +261,3 @@ def _left_over(ratings: pl.DataFrame, scored: pl.DataFrame, told: pl.DataFrame) 
     )
     told_of = told_of.join(prompts, on="prompt_id", how="left", maintain_order="left")
     return told_of.with_columns(why.alias("reason"))
-
-
-def unpaired(records: pl.DataFrame, options: Options) -> Made:
-    """Merge labels of the same response, and resolve those that contradict each other.
-
-    Args:
-        records: ``prompt``, ``response``, ``label``, ``weight``, ``origin``, their ids and place.
-        options: how conflicts are resolved, and the split.
-    """
-    records = records.with_row_index("at")
-    key = ["prompt_id", "response_id"]
-    good = pl.col("label").sum()
-    counted = records.group_by(key).agg(good.alias("good"), (pl.len() - good).alias("bad"))
-    good, bad = pl.col("good"), pl.col("bad")
-    given_up = (good == bad) | ((options.conflicts == "drop") & (good > 0) & (bad > 0))
-    counted = counted.select(*key, pl.when(~given_up).then(good > bad).alias("won"))
-    light = records.select(*key, "at", "label").join(
-        counted, on=key, how="left", maintain_order="left"
-    )
-    if options.conflicts == "keep":
-        light = light.with_columns(pl.col("label").alias("won"))
-    agrees = pl.col("label") == pl.col("won")
-    light = light.with_columns(records["weight"]).sort("weight", "at")
-    first = (
-        light.filter(agrees)
-        .group_by(*key, "won", maintain_order=True)
-        .agg(pl.col("at").min().alias("first"), pl.col("weight").mean())
-    )
-    light = light.drop("weight").sort("at")
-    light = light.join(first.drop("weight"), on=[*key, "won"], how="left", maintain_order="left")
-    whole = records[first["first"]].with_columns(first["won"].alias("label"), first["weight"])
-    whole = whole.with_columns(pl.col("label").cast(pl.UInt128).alias("label_id"))
-    whole = joined_ids(whole, [*key, "label_id"], "id")
-    whole = whole.with_columns(hexed(whole["id"]), hexed(whole["prompt_id"]))
-    whole = whole.select(
-        "id",
-        "prompt_id",
-        "prompt",
-        pl.col("response").alias("completion"),
-        "label",
-        "weight",
-        pl.col("origin").alias("source"),
-        "at",
-    ).sort("prompt_id", "id")
-    data = _split(whole, lambda part: part, options)
-    named = whole.select(pl.col("at").alias("first"), pl.col("id").alias("pair"))
-    told = light.join(named, on="first", how="left", maintain_order="left")
-    reason = (
-        pl.when(pl.col("at") == pl.col("first"))
-        .then(pl.lit(reasons.KEPT))
-        .when(pl.col("label") == pl.col("won"))
-        .then(pl.lit(reasons.DUPLICATE))
-        .when(pl.col("first").is_not_null())
-        .then(pl.lit(reasons.OUTVOTED))
-        .otherwise(pl.lit(reasons.CONFLICT))
-    )
-    told = told.with_columns(reason.alias("reason"))
-    ledger = entries(records.with_columns(told["reason"], told["pair"]), rated=False)
-    return Made(data, ledger, rejected(ledger, records))

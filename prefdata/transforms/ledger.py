@@ -68,31 +68,14 @@ def by_row(ledger: pl.DataFrame) -> pl.DataFrame:
     return best.unique(["source", "row"], keep="first", maintain_order=True)
 
 
-def rejected(ledger: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
-    """Rows of which nothing became anything, with the record that was made of them as JSON.
+def lost(ledger: pl.DataFrame) -> pl.DataFrame:
+    """Rows of which nothing became anything, with ``source``, ``row``, ``line`` and ``reason``."""
+    rows = by_row(ledger).filter(pl.col("outcome") == "rejected")
+    return rows.select("source", "row", "line", "reason")
 
-    Args:
-        ledger: entries in the order of ``records``.
-        records: the records that the entries speak of.
-    """
-    lost = by_row(ledger).filter(pl.col("outcome") == "rejected").select("source", "row")
-    if not lost.height:
-        return pl.DataFrame(schema=REJECTS)
-    shown = [
-        name
-        for name in records.columns
-        if name in ("prompt", "a", "b", "response", "winner", "label", "annotator")
-    ]
-    said = records.with_columns(ledger["reason"].alias("reason")).join(
-        lost, on=["source", "row"], how="semi"
-    )
-    said = said.unique(["source", "row"], keep="first", maintain_order=True)
-    return said.select(
-        "source",
-        "row",
-        "line",
-        pl.lit("").alias("field"),
-        "reason",
-        pl.lit("").alias("detail"),
-        pl.struct(shown).struct.json_encode().alias("raw"),
-    ).cast(REJECTS)
+
+def refused(rows: pl.DataFrame, raw: pl.Series) -> pl.DataFrame:
+    """Bring lost rows to the columns of `REJECTS`, with the text of each."""
+    empty = pl.lit("")
+    made = rows.with_columns(raw.alias("raw"), empty.alias("field"), empty.alias("detail"))
+    return made.select(REJECTS.names()).cast(REJECTS)

@@ -56,7 +56,9 @@ def pairs(responses: pl.LazyFrame, options: Options) -> pl.LazyFrame:
     elif options.strategy == "all":
         found = better.join(worse, on="prompt_id")
     else:
-        others = _extreme(worse, "rejected", best=False) if options.strategy == "best-worst" else worse
+        others = (
+            _extreme(worse, "rejected", best=False) if options.strategy == "best-worst" else worse
+        )
         found = _extreme(better, "chosen", best=True).join(others, on="prompt_id")
     difference = pl.col("chosen_score") - pl.col("rejected_score")
     found = found.filter(difference > 0, difference >= options.least_margin)

@@ -1,0 +1,134 @@
+"""The second half of a conversion without ratings: the sources are read again, and written out.
+
+All texts of a pair stand in one row of a source. So what to do with each row is decided by ids
+alone, and the texts go straight from the source to Parquet, in the order of the source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from prefdata.engine.assemble import WORKERS, Assembled, by_split, count
+from prefdata.engine.ingest import Recognised, read_records
+from prefdata.errors import InputError
+from prefdata.formats.base import stacked
+from prefdata.io.chunks import Chunk
+from prefdata.io.dataset import SCHEMAS, readable
+from prefdata.io.shards import Shards
+from prefdata.io.spool import Ranges, Spool
+from prefdata.io.trail import Trail
+from prefdata.transforms import bucket, labels
+from prefdata.transforms.account import Account
+from prefdata.transforms.bucket import Decided
+from prefdata.transforms.ledger import LEDGER, by_row, lost, refused
+from prefdata.transforms.options import Options
+from prefdata.transforms.split import SPLITS
+
+
+def stream(
+    folder: Path,
+    kind: str,
+    recognised: Sequence[Recognised],
+    encoding: str,
+    options: Options,
+    *,
+    spool: Spool,
+    trail: Trail,
+    account: Account,
+    progress: Callable[[int, int], None],
+) -> Assembled:
+    """Write the data set's files.
+
+    Args:
+        folder: the data set directory that is being made.
+        kind: ``"pairs"`` or ``"unpaired"``.
+        recognised: the sources, which are read a second time.
+        encoding: their encoding, if it was named.
+        options: how verdicts are resolved.
+        spool: holds the records without their texts.
+        trail: takes the account of every row.
+        account: is told what became of each row.
+        progress: is told how many rows are written, of how many.
+
+    Raises:
+        InputError: a source changed while it was read.
+    """
+    (folder / "data").mkdir()
+    result = Assembled()
+    kept, gone = Ranges(spool.folder / "kept"), Ranges(spool.folder / "gone")
+    for number in range(spool.buckets):
+        decided = _decided(kind, number, spool, options)
+        trail.add(decided.ledger, _none())
+        account.settle(by_row(decided.ledger))
+        count(decided.rows, result)
+        kept.put(decided.rows)
+        gone.put(lost(decided.ledger).rename({"source": "of_source", "row": "of_row"}))
+    shards = Shards(folder / "data", SCHEMAS[kind], WORKERS)
+    done, total = 0, account.read.total()
+    for number, each in enumerate(recognised):
+        begun = done
+        for piece, made in read_records(each, number, encoding, ids=False):
+            first, end = done - begun, done - begun + piece.rows
+            parts = _with_texts(kept.get(number, first, end), made)
+            shards.add(parts)
+            trail.add(_no_entries(), _refused(gone.get(number, first, end), piece))
+            result.example = result.example or _example(parts)
+            done += piece.rows
+            progress(done, total)
+        if done - begun != account.read[number]:
+            raise InputError(
+                f"{each.source.name} changed while it was read: it had "
+                f"{account.read[number]:,} rows, then {done - begun:,}",
+                hint="Convert a copy of it, or wait until it is written.",
+            )
+    shards.close(SPLITS)
+    return result
+
+
+def _decided(kind: str, number: int, spool: Spool, options: Options) -> Decided:
+    if kind == "unpaired":
+        return labels.unpaired(spool.get("unpaired", number), options)
+    return bucket.pairs(spool.get("ratings", number), spool.get("comparisons", number), options)
+
+
+def _with_texts(rows: pl.DataFrame, made: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The rows of each split with their texts, from the records of one piece."""
+    if not rows.height:
+        return {}
+    records = made.filter(pl.col("item") == 0)
+    found = {}
+    for split, part in by_split(rows).items():
+        places = records["row"].search_sorted(part["of_row"])
+        texts = {"prompt": records["prompt"].gather(places)}
+        if "label" in part.columns:
+            texts["completion"] = records["response"].gather(places)
+        else:
+            both, swap = stacked([records["a"], records["b"]]), records.height
+            other = part.select((pl.col("winner") != 1).cast(pl.UInt32) * swap).to_series()
+            texts["chosen"] = both.gather(places + other)
+            texts["rejected"] = both.gather(places + (swap - other))
+        found[split] = part.with_columns(text.alias(name) for name, text in texts.items())
+    return found
+
+
+def _refused(gone: pl.DataFrame, piece: Chunk) -> pl.DataFrame:
+    if not gone.height:
+        return _none()
+    places = piece.frame["row"].search_sorted(gone["of_row"])
+    raw = pl.Series([piece.raw(int(at)) for at in places], dtype=pl.String)
+    return refused(gone.rename({"of_source": "source", "of_row": "row"}), raw)
+
+
+def _example(parts: dict[str, pl.DataFrame]) -> dict[str, object]:
+    return next((readable(part) for part in parts.values() if part.height), {})
+
+
+def _none() -> pl.DataFrame:
+    return refused(lost(_no_entries()), pl.Series("raw", [], pl.String))
+
+
+def _no_entries() -> pl.DataFrame:
+    return pl.DataFrame(schema=LEDGER)
