@@ -87,7 +87,8 @@ def match_long(sample: Sample, wishes: Wishes) -> Match | None:
     shapes = pick.shapes(sample, columns, TEXTS)
     if "prompt" not in columns and not pick.holds_prompt(shapes, columns["response"], sample):
         return None
-    if all(isinstance(value, bool) for value in sample.values(column)):
+    values = sample.values(column)
+    if values and all(isinstance(value, bool) for value in values):
         return None
     why = pick.said(columns, "prompt", "response", measure, "annotator", "model", "dimension")
     return Match(

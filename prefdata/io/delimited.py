@@ -25,6 +25,9 @@ LONGEST_CELL = 64 << 20
 MOST_LINES = 100_000
 HEADER_BYTES = 1 << 20
 ESCAPED = re.compile("[\udc80-\udcff]")
+EXCEL = re.compile(r'"?sep=([,\t;|])"?\r?\n')
+"""A first line by which Excel is told the delimiter."""
+
 UNCLOSED = (reasons.BAD_QUOTES, "the quote is not closed")
 
 
@@ -55,10 +58,12 @@ def header(head: str, name: str) -> Header:
             f"{name} ends its lines with carriage returns alone",
             hint="Write it with line feeds, as in: tr '\\r' '\\n' < old.csv > new.csv",
         )
-    first = head.lstrip("\r\n").split("\n", 1)[0]
-    bare = "".join(first.split('"')[::2])
-    delimiter = max(DELIMITERS, key=bare.count)
     skipped = len(head) - len(head.lstrip("\r\n"))
+    declared = EXCEL.match(head, skipped)
+    skipped = declared.end() if declared else skipped
+    first = head[skipped:].split("\n", 1)[0]
+    bare = "".join(first.split('"')[::2])
+    delimiter = declared[1] if declared else max(DELIMITERS, key=bare.count)
     csv.field_size_limit(LONGEST_CELL)
     reader = csv.reader(io.StringIO(head[skipped:], newline=""), delimiter=delimiter)
     cells = enumerate(next(reader), 1)

@@ -106,16 +106,18 @@ def array_blocks(stream: BinaryIO, decoder: Decoder, name: str) -> Iterator[Bloc
     Raises:
         InputError: the file is not valid JSON, or holds no list, or several.
     """
-    text = (decoder.feed(stream.read()) + decoder.finish()).decode("utf-8", "surrogatepass")
+    text = (decoder.feed(stream.read()) + decoder.finish()).decode("utf-8", "surrogateescape")
     at, line, lines, rows, size = _start(text, name), 1, [], [], 0
-    seen, decode = 0, json.JSONDecoder().raw_decode
+    seen, decode = 0, json.JSONDecoder(parse_int=str).raw_decode
     while (at := _blank(text, at)) < len(text) and text[at] != "]":
         try:
             _, end = decode(text, at)
         except json.JSONDecodeError as error:
             raise _broken(error, name) from error
+        except RecursionError:
+            raise _broken(json.JSONDecodeError("Nested too deeply", text, at), name) from None
         line, seen = line + text.count("\n", seen, at), at
-        row = text[at:end].replace("\r", " ").replace("\n", " ").encode("utf-8", "surrogatepass")
+        row = text[at:end].replace("\r", " ").replace("\n", " ").encode("utf-8", "surrogateescape")
         rows.append(row)
         lines.append(line)
         if (size := size + len(row)) > CHUNK_BYTES:
@@ -127,13 +129,17 @@ def array_blocks(stream: BinaryIO, decoder: Decoder, name: str) -> Iterator[Bloc
         at += text[at] == ","
     if at >= len(text):
         raise _broken(json.JSONDecodeError("The list is not closed", text, len(text) - 1), name)
+    if text[_blank(text, 0)] == "[" and (more := _blank(text, at + 1)) < len(text):
+        raise _broken(json.JSONDecodeError("Extra data", text, more), name)
     if rows:
         yield Block(b"\n".join(rows) + b"\n", lines)
 
 
-def _broken(error: json.JSONDecodeError, name: str) -> InputError:
+def _broken(error: json.JSONDecodeError, name: str, lines: int = 0) -> InputError:
+    """The error for a whole file; ``lines`` were skipped before the text that the error counts."""
+    what = error.msg.removesuffix(" at")
     return InputError(
-        f"{name} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}",
+        f"{name} is not valid JSON: {what} at line {error.lineno + lines}, column {error.colno}",
         hint="Repair it there, or write one object per line: then a bad line costs only itself.",
     )
 
@@ -149,19 +155,28 @@ def _start(text: str, name: str) -> int:
     at = _blank(text, 0)
     if text[at] == "[":
         return at + 1
+    decoder = json.JSONDecoder(parse_int=str)
     try:
-        whole = json.loads(text[at:])
+        whole = decoder.decode(text[at:])
     except json.JSONDecodeError as error:
-        raise _broken(error, name) from error
-    lists = [key for key, value in whole.items() if isinstance(value, list)]
+        lines = text.count("\n", 0, at)
+        raise _broken(error, name, lines) from error
+    except RecursionError:
+        raise _broken(json.JSONDecodeError("Nested too deeply", text, at), name) from None
+    lists = [k for k, v in whole.items() if isinstance(v, list)] if isinstance(whole, dict) else []
     if len(lists) != 1:
         found = ", ".join(map(repr, lists)) or "none"
         raise InputError(
-            f"{name} is one JSON object; expected one list of rows inside, found {found}",
+            f"{name} is one JSON value; expected one list of rows inside, found {found}",
             hint="Write the rows as an array, or one object per line.",
         )
-    key = json.dumps(lists[0], ensure_ascii=False)
-    return text.index("[", text.index(key, at) + len(key)) + 1
+    key = ""
+    while key != lists[0]:
+        key, at = decoder.raw_decode(text, _blank(text, at + 1))
+        start = _blank(text, _blank(text, at) + 1)
+        _, at = decoder.raw_decode(text, start)
+        at = _blank(text, at)
+    return start + 1
 
 
 def json_chunks(blocks: Iterator[Block], schema: pa.Schema, decoder: Decoder) -> Iterator[Chunk]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import gzip
 import json
+import re
 import shutil
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -32,8 +35,24 @@ SUFFIXES: dict[str, Kind] = {
 PACKED = {".gz": "gz", ".zst": "zst"}
 HEAD = 1 << 16
 WHAT_IS_READ = "JSON, JSONL, CSV, TSV, Parquet and Arrow are read, the first four also packed."
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+BINARY = (
+    b"PK\x03\x04",
+    b"\x89PNG",
+    b"%PDF-",
+    b"SQLite format 3",
+    b"\xd0\xcf\x11\xe0",
+    b"BZh",
+    b"\xfd7zXZ",
+)
+CONTROLS = [byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b"]
+JSON_BEGINS = re.compile(rb'[\[{]\s*(["{\[\]}]|\Z)')
 ONE_LIST = ("data", "rows", "examples", "train", "instances", "records", "items", "results")
 """Keys under which an object on one line holds the rows of a whole file."""
+ROWS_INSIDE = re.compile(
+    rb'\{(\s*"[^"]*"\s*:\s*("[^"]*"|[\w.+-]+)\s*,)*\s*"(%s)"\s*:\s*\[\s*\{'
+    % "|".join(ONE_LIST).encode()
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +85,12 @@ class Source:
                 f"{self.name} cannot be read: {error.strerror}", hint="Check its permissions."
             ) from error
         with raw:
-            yield unpacked(raw, self.packed)
+            try:
+                yield unpacked(raw, self.packed)
+            except (OSError, EOFError, zlib.error) as error:
+                if not self.packed:
+                    raise
+                raise _damaged(self.name, error) from error
 
 
 def unpacked(raw: BinaryIO, packed: str) -> BinaryIO:
@@ -185,11 +209,15 @@ def identified(path: Path, name: str) -> Source:
 def _head(raw: BinaryIO, packed: str, name: str) -> bytes:
     try:
         return bytes(unpacked(raw, packed).read(HEAD))
-    except (OSError, EOFError) as error:
-        raise InputError(
-            f"{name} is compressed, but cannot be unpacked: {error}",
-            hint="Copy or download it again.",
-        ) from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise _damaged(name, error) from error
+
+
+def _damaged(name: str, error: Exception) -> InputError:
+    return InputError(
+        f"{name} is compressed, but cannot be unpacked: {error}",
+        hint="Copy or download it again.",
+    )
 
 
 def _kind(head: bytes, by_suffix: Kind | None, name: str) -> Kind:
@@ -199,29 +227,59 @@ def _kind(head: bytes, by_suffix: Kind | None, name: str) -> Kind:
         return "arrow"
     if by_suffix in ("parquet", "arrow"):
         raise InputError(
-            f"{name} is named {by_suffix}, but does not begin like a {by_suffix} file",
+            f"{name} is named like a file of {by_suffix.title()}, but does not begin like one",
             hint="Copy or download it again, or give it the suffix of what it is.",
         )
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if head[:2] in UTF16 or looks_utf16(head):
         return by_suffix or "csv"
-    if b"\x00" in head[:1024] and by_suffix is None:
-        raise InputError(
-            f"{name} is a binary file of a kind that is not read",
-            hint=WHAT_IS_READ,
-        )
-    if by_suffix == "csv":
-        return "csv"
-    if text[:1] == b"[":
-        return "jsonl" if by_suffix == "jsonl" else "json"
-    if text[:1] == b"{":
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    _refuse_other(head, text, name)
+    if text[:1] == b"[" and (by_suffix != "csv" or JSON_BEGINS.match(text)):
+        return _list_kind(text, by_suffix)
+    if text[:1] == b"{" and (by_suffix != "csv" or JSON_BEGINS.match(text)):
         return _json_kind(text)
     return by_suffix or "csv"
+
+
+def looks_utf16(head: bytes) -> bool:
+    """Whether every other byte is a NUL, as where Latin letters are written in UTF-16."""
+    start = head[:1024]
+    return len(start) > 3 and any(
+        start[at::2].count(0) > 0.7 * len(start[at::2]) and not start[1 - at :: 2].count(0)
+        for at in (0, 1)
+    )
+
+
+def _refuse_other(head: bytes, text: bytes, name: str) -> None:
+    """Refuse what is neither text nor a table."""
+    controls = sum(head[:1024].count(byte) for byte in CONTROLS)
+    if head.startswith(BINARY) or controls > 0.05 * len(head[:1024]):
+        raise InputError(f"{name} is a binary file of a kind that is not read", hint=WHAT_IS_READ)
+    if text[:15].lower().startswith((b"<!doctype html", b"<html")):
+        raise InputError(
+            f"{name} is a web page", hint="Download the file itself, not the page that shows it."
+        )
+    if text.startswith(b"version https://git-lfs"):
+        raise InputError(f"{name} is a Git LFS pointer", hint="Fetch the file with: git lfs pull")
+
+
+def _list_kind(text: bytes, by_suffix: Kind | None) -> Kind:
+    """Tell an array from JSON lines of which the first is an array, which is no row."""
+    first, _, more = text.partition(b"\n")
+    if by_suffix != "jsonl" or not more.strip():
+        return "json"
+    try:
+        json.loads(first)
+    except ValueError:
+        return "json"
+    return "jsonl"
 
 
 def _json_kind(text: bytes) -> Kind:
     """Tell one object with a list inside from an object per line: is the first line whole?"""
     first = text.split(b"\n", 1)[0].strip()
+    if ROWS_INSIDE.match(first) and len(text) > HEAD // 2 and b"\n" not in text.strip():
+        return "json"
     try:
         record = json.loads(first)
     except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 
 from prefdata.errors import InputError, UsageError
+from prefdata.io.sources import looks_utf16
 
 
 class Decoder:
@@ -30,6 +31,7 @@ class Decoder:
         self.first = True
         try:
             self.named = codecs.lookup(encoding).name if encoding else ""
+            "x".encode(self.named or "utf-8")
         except LookupError:
             raise UsageError(
                 f"unknown encoding {encoding!r}",
@@ -89,6 +91,11 @@ class Decoder:
             raise InputError(
                 f"{self.name} is not UTF-8: byte 0x{piece[0]:02x} at offset 0 begins a UTF-16 file",
                 hint="Pass --encoding utf-16.",
+            )
+        if self.is_utf8 and looks_utf16(piece):
+            raise InputError(
+                f"{self.name} looks like UTF-16 without a byte order mark",
+                hint=f"Pass --encoding utf-16-{'be' if not piece[0] else 'le'}.",
             )
         return piece.removeprefix(codecs.BOM_UTF8) if self.is_utf8 else piece
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -80,36 +81,61 @@ def _without_null(kind: pa.DataType) -> pa.DataType:
 def parsed(line: str) -> tuple[dict[str, object] | None, str, str]:
     """Parse one row strictly: ``(row, "", "")``, or ``(None, reason, detail)``.
 
-    Unlike a plain parser it also refuses a key that stands twice in one object.
-
     Example:
-        >>> parsed('{"a": 1, "a": 2}')
-        (None, 'a key stands twice', "'a'")
+        >>> parsed("[1, 2]")
+        (None, 'not a JSON object', 'found a list')
     """
-    twice: list[str] = []
-
-    def pairs(items: Sequence[tuple[str, object]]) -> dict[str, object]:
-        made = dict(items)
-        if len(made) < len(items):
-            keys = [key for key, _ in items]
-            twice.extend(key for key in made if keys.count(key) > 1)
-        return made
-
     try:
-        row = json.loads(line, object_pairs_hook=pairs)
+        row = json.loads(line, object_pairs_hook=_object, parse_int=_integer)
     except json.JSONDecodeError as error:
-        return None, reasons.BROKEN_JSON, f"{error.msg} at column {error.colno}"
+        return None, reasons.BROKEN_JSON, f"{error.msg.removesuffix(' at')} at column {error.colno}"
     except RecursionError:
         return None, reasons.BROKEN_JSON, "nested too deeply"
     if not isinstance(row, dict):
-        return None, reasons.NOT_AN_OBJECT, f"found {type(row).__name__}"
-    if twice:
-        return None, reasons.DUPLICATE_KEY, repr(twice[0])
+        return None, reasons.NOT_AN_OBJECT, f"found {_found(row)}"
     return row, "", ""
 
 
+class Ambiguous(dict[str, object]):
+    """An object in which a key stands twice."""
+
+    twice: frozenset[str] = frozenset()
+
+
+def _object(items: Sequence[tuple[str, object]]) -> dict[str, object]:
+    made = dict(items)
+    if len(made) == len(items):
+        return made
+    counted = Counter(key for key, _ in items)
+    ambiguous = Ambiguous(made)
+    ambiguous.twice = frozenset(key for key, times in counted.items() if times > 1)
+    return ambiguous
+
+
+def _integer(digits: str) -> float:
+    """A whole number; as a float where Python refuses that many digits."""
+    return int(digits) if len(digits) < 400 else float(digits)
+
+
+def _twice(value: object, keys: Collection[str]) -> str:
+    """A key of these that stands twice in an object, at any depth."""
+    if isinstance(value, list):
+        return next((found for item in value if (found := _twice(item, keys))), "")
+    if not isinstance(value, dict):
+        return ""
+    if isinstance(value, Ambiguous) and (here := value.twice & set(keys)):
+        return min(here)
+    inner = (_twice(item, MESSAGE_KEYS) for key, item in value.items() if key in keys)
+    return next((found for found in inner if found), "")
+
+
 def misfit(row: Mapping[str, object], schema: pa.Schema) -> tuple[str, str, str] | None:
-    """Say which field of a row does not have its column's type: ``(field, reason, detail)``."""
+    """Say which field of a row does not have its column's type: ``(field, reason, detail)``.
+
+    A key that stands twice is refused where it is read, as anywhere else in this package.
+    """
+    if twice := _twice(row, schema.names):
+        return "", reasons.DUPLICATE_KEY, repr(twice)
     for column in schema:
         value = row.get(column.name)
         if value is None:
@@ -158,7 +184,7 @@ def _fits(value: object, kind: pa.DataType) -> bool:
 
 def _found(value: object) -> str:
     names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list"}
-    return names.get(type(value), "an object")
+    return "null" if value is None else names.get(type(value), "an object")
 
 
 def table(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
