@@ -7,7 +7,7 @@ refused.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -34,17 +34,12 @@ def answers(frame: pl.DataFrame, match: Match, responses: dict[str, str]) -> pl.
     frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in PROBLEM)
     if _single_turns(frame, match, responses):
         return _texts(frame, match, responses)
-    prompts = _prompt(frame, match)
-    if prompts is None:
-        frame = frame.with_columns(pl.lit(None, MESSAGES).alias("prompt"))
-    else:
-        frame = _noted(
-            frame.with_columns(prompts.messages.alias("prompt")), prompts, match.column("prompt")
-        )
+    frame = _prompted(frame, match)
     for name, column in responses.items():
         found = read(frame[column], match.shapes.get(column, "text"), "assistant")
         frame = _noted(frame.with_columns(found.messages.alias(f"@{name}")), found, column)
-    frame = _split(frame, list(responses), has_prompt=prompts is not None)
+    frame = _split(frame, responses, has_prompt=bool(match.column("prompt")))
+    frame = _with_system(frame, match)
     return _checked(frame, responses, match.column("prompt"))
 
 
@@ -113,30 +108,61 @@ def flagged(
     )
 
 
-def _prompt(frame: pl.DataFrame, match: Match) -> Read | None:
-    """The prompt from its own columns: system, history, and one or more texts."""
+def _prompted(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+    """Add the prompt from its own columns: the history, if any, and one or more texts."""
     columns = match.columns.get("prompt", ())
     if not columns:
-        return None
-    if len(columns) == 1:
-        found = read(frame[columns[0]], match.shapes.get(columns[0], "text"), "user")
+        return frame.with_columns(pl.lit(None, MESSAGES).alias("prompt"))
+    plain = all(
+        frame.schema[name] == pl.String and match.shapes.get(name, "text") == "text"
+        for name in columns
+    )
+    if len(columns) > 1 and plain:
+        parts = {columns[0]: read(frame.select(_joined(columns)).to_series(), "text", "user")}
     else:
-        found = read(frame.select(_joined(columns)).to_series(), "text", "user")
-    for field, role in (("history", "user"), ("system", "system")):
-        if column := match.column(field):
-            before = read(frame[column], match.shapes.get(column, "text"), role)
-            both = pl.DataFrame([before.messages.alias("x"), found.messages.alias("y")])
-            none = pl.col("x").is_null()
-            messages = pl.when(none).then("y").otherwise(pl.concat_list("x", "y"))
-            found = found._replace(messages=both.select(messages).to_series())
-    return found
+        parts = {
+            name: read(frame[name], match.shapes.get(name, "text"), "user") for name in columns
+        }
+    if len(parts) > 1:
+        parts = {name: _optional(found) for name, found in parts.items()}
+    if history := match.column("history"):
+        before = read(frame[history], match.shapes.get(history, "text"), "user")
+        parts = {history: _optional(before), **parts}
+    turns = pl.DataFrame([found.messages.alias(name) for name, found in parts.items()])
+    said = pl.concat_list(pl.all().fill_null(pl.lit([], MESSAGES)))
+    some = pl.any_horizontal(pl.all().is_not_null())
+    frame = frame.with_columns(turns.select(pl.when(some).then(said).alias("prompt")).to_series())
+    for name, found in parts.items():
+        frame = _noted(frame, found, name)
+    return flagged(frame, pl.col("prompt").is_null(), reasons.MISSING, columns[0])
+
+
+def _with_system(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+    """Put what the system column says before the prompt, unless a system turn stands there."""
+    if not (column := match.column("system")):
+        return frame
+    found = _optional(read(frame[column], match.shapes.get(column, "text"), "system"))
+    frame = _noted(frame.with_columns(found.messages.alias("@system")), found, column)
+    absent = pl.col("@system").is_null() | (_role("prompt", 0) == "system").fill_null(value=False)
+    prompt = pl.when(absent).then("prompt").otherwise(pl.concat_list("@system", "prompt"))
+    return frame.with_columns(prompt.alias("prompt")).drop("@system")
+
+
+def _optional(found: Read) -> Read:
+    """What may be left out: where it is empty or missing there is none, and that is no problem."""
+    none = found.reason.is_in([reasons.EMPTY, reasons.MISSING])
+    held = pl.DataFrame(
+        [found.messages.alias("m"), found.reason.alias("r"), none.fill_null(value=False).alias("n")]
+    )
+    messages, reason = held.select(pl.when(~pl.col("n")).then(name) for name in ("m", "r"))
+    return Read(messages, reason, found.detail)
 
 
 def _role(name: str, at: int) -> pl.Expr:
     return pl.col(name).list.get(at, null_on_oob=True).struct.field("role")
 
 
-def _split(frame: pl.DataFrame, names: Sequence[str], *, has_prompt: bool) -> pl.DataFrame:
+def _split(frame: pl.DataFrame, names: Mapping[str, str], *, has_prompt: bool) -> pl.DataFrame:
     """Take the shared beginning off conversations; leave bare responses as they are."""
     raw = [f"@{name}" for name in names]
     bare = pl.all_horizontal((_role(name, 0) == "assistant").fill_null(value=True) for name in raw)
@@ -188,20 +214,20 @@ def _flag_other_prompt(frame: pl.DataFrame, plain: pl.Expr, context: str) -> pl.
     )
 
 
-def _resolve(frame: pl.DataFrame, names: Sequence[str], odd: pl.Series) -> pl.DataFrame:
+def _resolve(frame: pl.DataFrame, names: Mapping[str, str], odd: pl.Series) -> pl.DataFrame:
     """Conversations that do not simply share all but their last turn: row by row, 20 µs each."""
     places = odd.arg_true()
     rows = frame[places].select(f"@{name}" for name in names).rows()
     found = [_shared(row) for row in rows]
     for index, name in enumerate(("prompt", *names)):
-        values = pl.Series(
-            [turns[index] if turns else None for turns, _, _ in found], dtype=MESSAGES
-        )
+        values = pl.Series([turns[index] if turns else None for turns, *_ in found], dtype=MESSAGES)
         frame = frame.with_columns(_placed(frame[name], places, values))
     for index, name in enumerate(("reason", "detail"), 1):
         values = pl.Series([item[index] or None for item in found], dtype=pl.String)
         frame = frame.with_columns(_placed(frame[name], places, values))
-    return frame
+    columns = list(names.values())
+    fields = [columns[item[3]] if item[1] else None for item in found]
+    return frame.with_columns(_placed(frame["field"], places, pl.Series(fields, dtype=pl.String)))
 
 
 def _placed(column: pl.Series, places: pl.Series, values: pl.Series) -> pl.Series:
@@ -214,18 +240,22 @@ def _placed(column: pl.Series, places: pl.Series, values: pl.Series) -> pl.Serie
     return frame.select(pl.when("hit").then("new").otherwise("old").alias(column.name)).to_series()
 
 
-def _shared(row: Sequence[Turns]) -> tuple[tuple[Turns, ...] | None, str, str]:
-    """The longest beginning that all conversations share, and what each has behind it."""
+def _shared(row: Sequence[Turns]) -> tuple[tuple[Turns, ...] | None, str, str, int]:
+    """The longest beginning that all conversations share, and what each has behind it.
+
+    Where there is none: the reason, the detail, and which conversation is at fault.
+    """
     shortest = min(len(turns) for turns in row)
     same = next((i for i in range(shortest) if any(t[i] != row[0][i] for t in row)), shortest)
     rests = [turns[same:] for turns in row]
     if not all(rests):
-        return None, reasons.OTHER_PROMPT, "one conversation is the beginning of the other"
-    if any(turns[-1]["role"] != "assistant" for turns in row):
-        return None, reasons.NO_ANSWER, ""
+        return None, reasons.OTHER_PROMPT, "one conversation is the beginning of the other", -1
+    for place, turns in enumerate(row):
+        if turns[-1]["role"] != "assistant":
+            return None, reasons.NO_ANSWER, "", place
     if any(turn["role"] not in ("assistant", "tool") for rest in rests for turn in rest):
-        return None, reasons.OTHER_PROMPT, f"they differ from turn {same + 1} on"
-    return (row[0][:same], *rests), "", ""
+        return None, reasons.OTHER_PROMPT, f"they differ from turn {same + 1} on", -1
+    return (row[0][:same], *rests), "", "", 0
 
 
 def _checked(frame: pl.DataFrame, responses: dict[str, str], prompt_column: str) -> pl.DataFrame:
