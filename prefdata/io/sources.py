@@ -237,7 +237,7 @@ def _kind(head: bytes, by_suffix: Kind | None, name: str) -> Kind:
     if text[:1] == b"[" and (by_suffix != "csv" or JSON_BEGINS.match(text)):
         return _list_kind(text, by_suffix)
     if text[:1] == b"{" and (by_suffix != "csv" or JSON_BEGINS.match(text)):
-        return _json_kind(text)
+        return _json_kind(text, by_suffix)
     return by_suffix or "csv"
 
 
@@ -275,15 +275,27 @@ def _list_kind(text: bytes, by_suffix: Kind | None) -> Kind:
     return "jsonl"
 
 
-def _json_kind(text: bytes) -> Kind:
-    """Tell one object with a list inside from an object per line: is the first line whole?"""
+def _json_kind(text: bytes, by_suffix: Kind | None) -> Kind:
+    """Tell one object with a list inside from an object per line: is the first line whole?
+
+    In a file named as JSON lines the first line may be the broken one, if the next is whole.
+    """
     first = text.split(b"\n", 1)[0].strip()
     if ROWS_INSIDE.match(first) and len(text) > HEAD // 2 and b"\n" not in text.strip():
         return "json"
     try:
         record = json.loads(first)
     except ValueError:
+        if by_suffix == "jsonl" and _is_object(text.split(b"\n", 2)[1:2]):
+            return "jsonl"
         return "json" if len(first) < 3 or first.endswith((b"{", b"[", b",")) else "jsonl"
     lists = [key for key, value in record.items() if isinstance(value, list)]
     alone = text.strip() == first and len(lists) == 1
     return "json" if alone and (len(record) == 1 or lists[0] in ONE_LIST) else "jsonl"
+
+
+def _is_object(lines: list[bytes]) -> bool:
+    try:
+        return bool(lines) and all(isinstance(json.loads(line), dict) for line in lines)
+    except ValueError:
+        return False
