@@ -28,14 +28,16 @@ def show_conversion(report: ConvertReport, console: Console) -> None:
         console.print(f"… and {len(report.sources) - 10} more sources")
     console.print()
     console.print(_account(report.outcomes, report.rows_read))
-    what = "pairs" if report.kind == "pairs" else "unpaired preferences"
+    what = "pair" if report.kind == "pairs" else "unpaired preference"
+    what += "" if report.rows == 1 else "s"
     splits = ", ".join(f"{name} {each['rows']:,}" for name, each in report.splits.items())
     console.print(
         f"\n{report.rows:,} {what} ({splits}); no prompt in two splits. {report.seconds:.1f} s\n"
     )
     console.print(_example(report.example))
+    console.print()
     if report.rows_rejected:
-        console.print(f"\nRejected rows, with line and remedy: {report.output}/rejects")
+        console.print(f"Rejected rows, with line and remedy: {report.output}/rejects")
     console.print(f"Next: pref train {report.output} --model tiny")
 
 

@@ -83,5 +83,13 @@ def holds_prompt(match_shapes: dict[str, Shape], names: Iterable[str], sample: S
 
 
 def said(columns: Columns, *names: str) -> tuple[str, ...]:
-    """The reasons of a match: which column fills which field."""
-    return tuple(f"{n} = {' + '.join(columns[n])}" for n in names if n in columns)
+    """The reasons of a match: which column fills which field.
+
+    Example:
+        >>> said({"prompt": ("prompt",), "score": ("stars",)}, "prompt", "score")
+        ('it has prompt', 'score is in stars')
+    """
+    there = [name for name in names if name in columns]
+    plainly = [name for name in there if columns[name] == (name,)]
+    others = [f"{n} is in {' + '.join(columns[n])}" for n in there if n not in plainly]
+    return (*((f"it has {', '.join(plainly)}",) if plainly else ()), *others)

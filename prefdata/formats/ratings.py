@@ -109,8 +109,9 @@ def _scored(frame: pl.DataFrame, column: str, *, down: bool) -> pl.DataFrame:
     value = number(frame[column]).alias("score")
     if value.null_count():
         none, gone = value.is_null(), frame.select(is_missing(column)).to_series()
-        frame = flagged(frame, pl.lit(none & gone), reasons.MISSING, column)
-        detail = pl.format("found {}", pl.col(column).cast(pl.String))
+        said = pl.col(column).cast(pl.String)
+        detail = pl.when(said != "").then(pl.format("found {}", said))
+        frame = flagged(frame, pl.lit(none & gone), reasons.MISSING, column, detail)
         frame = flagged(frame, pl.lit(none), reasons.NOT_A_NUMBER, column, detail)
     return frame.with_columns(-value if down else value)
 

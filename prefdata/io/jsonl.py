@@ -36,12 +36,13 @@ RING = 4
 class Block(NamedTuple):
     """Whole rows as JSON lines, and the source line of each (or of the first, if consecutive).
 
-    ``data`` may lie in a buffer that is used again a few blocks later; ``offset`` is where it
-    begins in the source.
+    ``data`` may lie in a buffer that is used again a few blocks later; ``breaks`` is the number of
+    its line breaks, ``offset`` where it begins in the source.
     """
 
     data: bytes | memoryview
     lines: int | list[int]
+    breaks: int
     offset: int = 0
 
 
@@ -53,8 +54,9 @@ def line_blocks(stream: BinaryIO, decoder: Decoder) -> Iterator[Block]:
     """
     line = 1
     for data, offset in _utf8(stream, decoder) if decoder.is_utf8 else _recoded(stream, decoder):
-        yield Block(data, line, offset)
-        line += breaks(data)
+        count = breaks(data)
+        yield Block(data, line, count, offset)
+        line += count
 
 
 def _utf8(stream: BinaryIO, decoder: Decoder) -> Iterator[tuple[memoryview | bytes, int]]:
@@ -121,7 +123,7 @@ def array_blocks(stream: BinaryIO, decoder: Decoder, name: str) -> Iterator[Bloc
         rows.append(row)
         lines.append(line)
         if (size := size + len(row)) > CHUNK_BYTES:
-            yield Block(b"\n".join(rows) + b"\n", lines)
+            yield Block(b"\n".join(rows) + b"\n", lines, len(lines))
             lines, rows, size = [], [], 0
         at = _blank(text, end)
         if text[at : at + 1] not in (",", "]"):
@@ -132,7 +134,7 @@ def array_blocks(stream: BinaryIO, decoder: Decoder, name: str) -> Iterator[Bloc
     if text[_blank(text, 0)] == "[" and (more := _blank(text, at + 1)) < len(text):
         raise _broken(json.JSONDecodeError("Extra data", text, more), name)
     if rows:
-        yield Block(b"\n".join(rows) + b"\n", lines)
+        yield Block(b"\n".join(rows) + b"\n", lines, len(lines))
 
 
 def _broken(error: json.JSONDecodeError, name: str, lines: int = 0) -> InputError:
@@ -211,7 +213,7 @@ def _fast(block: Block, schema: pa.Schema, row: int) -> Chunk | None:
         read.validate(full=True)
     except pa.ArrowInvalid:
         return None
-    if read.num_rows != breaks(data) + (data[-1] != NEWLINE):
+    if read.num_rows != block.breaks + (data[-1] != NEWLINE):
         return None
     frame = pl.DataFrame(read.select([c for c in schema.names if c in wanted]))
     if _has_empty_row(frame):
