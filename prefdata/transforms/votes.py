@@ -89,7 +89,9 @@ def merged(verdicts: pl.DataFrame, outcomes: pl.DataFrame, options: Options) -> 
     """
     won = outcomes.filter(pl.col("side").is_not_null()).select(*COMPARISON, "side", "cast")
     key = [*COMPARISON, "side"]
-    alike = verdicts.join(won, on=key).sort("chosen_score", "rejected_score", "place")
+    # Sorted by all that is added up: sums of fractions depend on their order.
+    sums = ("chosen_score", "rejected_score", "agreement", "votes", "place")
+    alike = verdicts.join(won, on=key).sort(sums)
     made = alike.group_by(key, maintain_order=True).agg(
         pl.col("place").min().alias("first"),
         *_scores(),

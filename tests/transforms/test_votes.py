@@ -76,6 +76,13 @@ def test_given_votes_add_up_and_agreement_is_their_mean(tmp_path: Path) -> None:
     assert found["agreement"] == pytest.approx(5 / 6)
 
 
+def test_shares_add_up_to_the_same_in_any_order(tmp_path: Path) -> None:
+    """0.1 + 0.2 + 0.3 and 0.3 + 0.2 + 0.1 differ in the last digit; the pair does not."""
+    rows = [pair("x", "y", votes=1, agreement=share) for share in (0.1, 0.2, 0.3)]
+    one, two = make(tmp_path / "one", rows), make(tmp_path / "two", rows[::-1])
+    assert one.only["agreement"] == two.only["agreement"]
+
+
 def test_agreement_that_is_not_given_is_not_made_up(tmp_path: Path) -> None:
     """Five votes without a word on agreement: unknown, also where another row is merged into it."""
     assert make(tmp_path, [pair("x", "y", votes=5)]).only["agreement"] is None

@@ -1,0 +1,328 @@
+"""Real files, with what must come of them counted by plain Python, row by row."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import pytest
+
+from prefdata.formats import Wishes
+from tests.transforms.made import Made, converted
+
+pytestmark = pytest.mark.shared
+
+QLORA = Wishes(winner={"1": "a", "2": "b", "3": "tie"})
+PANDALM = Wishes(
+    columns={
+        "prompt": ("instruction", "input"),
+        "response_a": ("response1",),
+        "response_b": ("response2",),
+        "winner": ("annotator1", "annotator2", "annotator3"),
+    },
+    winner={"1": "a", "2": "b", "0": "tie"},
+)
+RANKED = Wishes(columns={"ranked": ("output",)})
+
+FILES: dict[str, Wishes | None] = {
+    "arena-hard/arena-bench-ratings.csv": None,
+    "tulu-human-eval/tulu_human_eval.csv": None,
+    "hh-rlhf/harmless-base-test.jsonl.gz": None,
+    "llama-factory/dpo_en_demo.json": None,
+    "llama-factory/v1_dpo_demo.jsonl": None,
+    "llama-factory/kto_en_demo.json": None,
+    "llama-factory/oaast_rm_zh.json": RANKED,
+    "open-instruct/preference_sample.jsonl": None,
+    "pandalm/testset-v1.json": PANDALM,
+    "qlora/vicuna-gpt4-pairs.jsonl.gz": QLORA,
+}
+
+
+def content(made: Made) -> dict[object, tuple[object, ...]]:
+    names = ("split", "score_chosen", "score_rejected", "margin", "votes", "agreement")
+    return {row["id"]: tuple(row.get(name) for name in names) for row in made.rows}
+
+
+def plain(text: str) -> str:
+    return text.replace("\r\n", "\n").strip()
+
+
+def lost(made: Made) -> dict[str, int]:
+    """Rows by outcome; an empty cell of a CSV is a missing field of a Parquet file."""
+    return {outcome: sum(by.values()) for outcome, by in made.report.outcomes.items()}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_file_converts_and_trl_takes_it(name: str, data: Path, tmp_path: Path) -> None:
+    """The sums hold, the rejects are as many as the account says, and TRL keeps what rows mean."""
+    made = converted([data / name], tmp_path / "out", wishes=FILES[name])
+    report = made.report
+    assert report.rows_read == report.rows_used + report.rows_rejected
+    assert len({(e["line"], e["item"]) for e in made.ledger}) >= report.rows_read
+    assert len(made.rejects) == report.rows_rejected
+    pytest.importorskip("trl")
+    from tests.train.accepts import assert_trl_accepts
+
+    assert assert_trl_accepts(tmp_path / "out", limit=8) >= 8
+
+
+def test_arena_hard(data: Path, tmp_path: Path) -> None:
+    """4,500 ratings: for each prompt the best and the worst mean, counted here by hand."""
+    source = data / "arena-hard/arena-bench-ratings.csv"
+    made = converted([source], tmp_path / "out")
+    with source.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    given: dict[tuple[str, str], list[float]] = defaultdict(list)
+    missing = 0
+    for row in rows:
+        try:
+            score = float(row["score"])
+        except ValueError:
+            missing += 1
+            continue
+        if not row["response"].strip():
+            continue
+        given[plain(row["prompt"]), plain(row["response"])].append(score)
+    means: dict[str, list[float]] = defaultdict(list)
+    for (prompt, _), scores in given.items():
+        means[prompt].append(mean(scores))
+    expected = {p: (max(s), min(s)) for p, s in means.items() if max(s) > min(s)}
+    found = {plain(str(r["prompt"])): (r["score_chosen"], r["score_rejected"]) for r in made.rows}
+    assert made.report.sources[0].format == "ratings-long"
+    assert (len(rows), made.report.rows_read) == (4_500, 4_500)
+    assert found == expected
+    assert len(made.rows) == len(found) <= 300
+    assert sum(len(scores) > 1 for scores in given.values()) >= 300
+    assert made.report.rows_rejected >= missing
+
+
+def test_arena_hard_is_the_same_shuffled_and_packed(data: Path, tmp_path: Path) -> None:
+    """Twice, shuffled, gzipped: the same ids, scores and split."""
+    source = data / "arena-hard/arena-bench-ratings.csv"
+    with source.open(newline="", encoding="utf-8") as file:
+        names, *rows = list(csv.reader(file))
+    random.Random(0).shuffle(rows)  # noqa: S311  # not a secret
+    shuffled = tmp_path / "shuffled.csv"
+    with shuffled.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([names, *rows])
+    packed = tmp_path / "packed.csv.gz"
+    packed.write_bytes(gzip.compress(source.read_bytes(), 1))
+    first = content(converted([source], tmp_path / "out"))
+    for other in (source, shuffled, packed):
+        assert content(converted([other], tmp_path / "out")) == first
+
+
+def packed_rows(source: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in gzip.decompress(source.read_bytes()).splitlines()]
+
+
+STRENGTH = {
+    "a-is-better": ("a", 2.0),
+    "a-is-slightly-better": ("a", 1.0),
+    "b-is-better": ("b", 2.0),
+    "b-is-slightly-better": ("b", 1.0),
+    "tie": ("tie", 0.0),
+}
+
+
+def test_tulu(data: Path, tmp_path: Path) -> None:
+    """The same pairs from CSV and Parquet; 376 ties, none a pair; strength kept as the margin."""
+    folder = data / "tulu-human-eval"
+    made = converted([folder / "tulu_human_eval.csv"], tmp_path / "csv")
+    other = converted([folder / "tulu_human_eval.parquet"], tmp_path / "parquet")
+    assert content(made) == content(other)
+    assert lost(made) == lost(other)
+    with (folder / "tulu_human_eval.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    votes = comparisons(
+        (
+            row["prompt"],
+            row["completion_a"],
+            row["completion_b"],
+            *STRENGTH[row["preference"]],
+        )
+        for row in rows
+    )
+    ties = [number for number, row in enumerate(rows, 1) if row["preference"] == "tie"]
+    assert (len(rows), len(ties)) == (1_150, 376)
+    assert found(made) == decided(votes)
+    outcome = {(e["line"]): e["outcome"] for e in other.ledger}
+    assert all(outcome[line] != "kept" for line in ties)
+    assert made.report.rows_read == 1_150
+
+
+Votes = dict[tuple[str, frozenset[str]], list[tuple[str, float]]]
+
+
+def comparisons(rows: Iterable[tuple[str, str, str, str, float]]) -> Votes:
+    """Votes on the same two texts: the text that won, or none, and by how much."""
+    votes: Votes = defaultdict(list)
+    for prompt, a, b, winner, strength in rows:
+        sides = {"a": plain(a), "b": plain(b), "tie": ""}
+        if sides["a"] and sides["b"] and plain(prompt) and (sides["a"] != sides["b"]):
+            votes[plain(prompt), frozenset((sides["a"], sides["b"]))].append(
+                (sides[winner], strength)
+            )
+    return votes
+
+
+def decided(votes: Votes) -> dict[tuple[str, str, str], tuple[float | None, int]]:
+    """The pairs that a strict majority of votes gives, with mean strength and number of votes."""
+    pairs: dict[tuple[str, str, str], tuple[float | None, int]] = {}
+    for (prompt, texts), given in votes.items():
+        counts = Counter(won for won, _ in given).most_common()
+        if not counts[0][0] or (len(counts) > 1 and counts[0][1] == counts[1][1]):
+            continue
+        chosen = counts[0][0]
+        (rejected,) = texts - {chosen}
+        signs = [0 if not won else 1 if won == chosen else -1 for won, _ in given]
+        strength = mean(s * by for s, (_, by) in zip(signs, given, strict=True))
+        pairs[prompt, chosen, rejected] = (strength if strength > 0 else None, len(given))
+    return pairs
+
+
+def found(made: Made) -> dict[tuple[str, str, str], tuple[object, object]]:
+    return {
+        (plain(str(r["prompt"])), plain(str(r["chosen"])), plain(str(r["rejected"]))): (
+            pytest.approx(r["margin"]),
+            r["votes"],
+        )
+        for r in made.rows
+    }
+
+
+def test_qlora(data: Path, tmp_path: Path) -> None:
+    """Verdicts of GPT-4 in both orders: those that flip cancel out, counted here by hand."""
+    source = data / "qlora/vicuna-gpt4-pairs.jsonl.gz"
+    rows = packed_rows(source)
+    made = converted([source], tmp_path / "out", wishes=QLORA)
+    side = {1: "a", 2: "b", 3: "tie"}
+    usable = [row for row in rows if row["score"] in side]
+    votes = comparisons(
+        (
+            row["prompt"],
+            row["response_1"],
+            row["response_2"],
+            side[row["score"]],
+            0.0,
+        )
+        for row in usable
+    )
+    assert len(rows) == made.report.rows_read == 4_480
+    unknown = made.report.outcomes["rejected"]["winner is not one of the known words"]
+    assert unknown == len(rows) - len(usable)
+    expected = {pair: votes for pair, (_, votes) in decided(votes).items()}
+    assert {pair: votes for pair, (_, votes) in found(made).items()} == expected
+
+
+def test_pandalm(data: Path, tmp_path: Path) -> None:
+    """Three annotators a row; 54 empty answers and 6 that are true or false are refused by name."""
+    source = data / "pandalm/testset-v1.json"
+    rows = json.loads(source.read_text("utf-8"))
+    made = converted([source], tmp_path / "out", wishes=PANDALM)
+    side = {0: "tie", 1: "a", 2: "b"}
+    empty = boolean = 0
+    given = []
+    for row in rows:
+        answers = (row["response1"], row["response2"])
+        if any(isinstance(a, bool) for a in answers):
+            boolean += 1
+        elif any(not a.strip() for a in answers):
+            empty += 1
+        else:
+            prompt = "\n".join(t for t in (row["instruction"], row["input"]) if t.strip())
+            said = [side[row[f"annotator{number}"]] for number in (1, 2, 3)]
+            given += [(prompt, *answers, one, 0.0) for one in said]
+    reasons = Counter(str(reject["reason"]) for reject in made.rejects)
+    assert (len(rows), made.report.rows_read) == (999, 999)
+    assert reasons["wrong type"] == boolean == 6
+    assert reasons["text is empty"] == empty
+    expected = {pair: votes for pair, (_, votes) in decided(comparisons(given)).items()}
+    assert {pair: votes for pair, (_, votes) in found(made).items()} == expected
+    assert max(expected.values()) >= 6
+
+
+def test_hh_rlhf(data: Path, tmp_path: Path) -> None:
+    """13 of 2,312 are refused: 4 with an empty reply, 9 with a turn inside the answer."""
+    source = data / "hh-rlhf/harmless-base-test.jsonl.gz"
+    rows = packed_rows(source)
+    made = converted([source], tmp_path / "out")
+    marker = "\n\nAssistant:"
+    empty = {
+        line
+        for line, row in enumerate(rows, 1)
+        if any(not row[side].rpartition(marker)[2].strip() for side in ("chosen", "rejected"))
+    }
+    differ = {
+        line
+        for line, row in enumerate(rows, 1)
+        if row["chosen"].rpartition(marker)[0] != row["rejected"].rpartition(marker)[0]
+    }
+    refused = {reject["line"] for reject in made.rejects}
+    assert (len(rows), len(refused), len(empty), len(differ)) == (2_312, 13, 4, 5)
+    assert empty | differ <= refused
+    assert Counter(str(reject["reason"]) for reject in made.rejects)["text is empty"] == 4
+    for row in made.rows:
+        for side in ("chosen", "rejected"):
+            assert "\n\nHuman:" not in str(row[side])
+            assert "\n\nAssistant:" not in str(row[side])
+
+
+def test_ranked_answers_with_history(data: Path, tmp_path: Path) -> None:
+    """The first and the last of each list; the history stands in the prompt, turn by turn."""
+    source = data / "llama-factory/oaast_rm_zh.json"
+    rows = json.loads(source.read_text("utf-8"))
+    made = converted([source], tmp_path / "out", wishes=RANKED)
+    assert made.report.rows_read == len(rows) == 775
+    prompts: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for row in rows:
+        before = [text for turn in row.get("history") or [] for text in turn]
+        asked = "\n".join(t for t in (row["instruction"], row["input"]) if t.strip())
+        prompt = " | ".join([*before, asked])
+        prompts[prompt].append((row["output"][0], row["output"][-1]))
+    assert any(" | " in str(row["prompt"]) for row in made.rows)
+    alone = [row for row in made.rows if len(prompts[str(row["prompt"])]) == 1]
+    assert len(alone) > 400
+    for row in alone:
+        assert [(row["chosen"], row["rejected"])] == prompts[str(row["prompt"])]
+
+
+@pytest.mark.parametrize(
+    ("name", "pairs"),
+    [("dpo_en_demo.json", 300), ("v1_dpo_demo.jsonl", 10)],
+)
+def test_llama_factory_pairs(data: Path, tmp_path: Path, name: str, pairs: int) -> None:
+    """Each row is used: a pair of its own, or merged with one that says the same."""
+    made = converted([data / "llama-factory" / name], tmp_path / "out")
+    assert made.report.rows_read == pairs
+    assert sum(int(str(row["votes"])) for row in made.rows) == pairs - made.report.rows_rejected
+
+
+def test_labels(data: Path, tmp_path: Path) -> None:
+    """300 conversations with a label, each kept with its own."""
+    source = data / "llama-factory/kto_en_demo.json"
+    rows = json.loads(source.read_text("utf-8"))
+    made = converted([source], tmp_path / "out")
+    labels = {(plain(row["messages"][-1]["content"]), bool(row["label"])) for row in rows}
+    assert {(plain(str(r["completion"])), r["label"]) for r in made.rows} == labels
+    assert made.report.rows_read == len(rows) == 300
+
+
+def test_open_instruct(data: Path, tmp_path: Path) -> None:
+    """A text prompt beside message lists: the answer is the last message, and nothing else."""
+    source = data / "open-instruct/preference_sample.jsonl"
+    rows = [json.loads(line) for line in source.read_text("utf-8").splitlines()]
+    made = converted([source], tmp_path / "out")
+    answers = {
+        (plain(r["chosen"][-1]["content"]), plain(r["rejected"][-1]["content"])) for r in rows
+    }
+    got = {(plain(str(r["chosen"])), plain(str(r["rejected"]))) for r in made.rows}
+    assert got <= answers
+    assert len(made.rows) + made.report.rows_rejected >= len(answers)
