@@ -15,7 +15,7 @@ from typing import TypedDict
 
 from prefdata import __version__
 from prefdata.engine.assemble import Assembled, assemble
-from prefdata.engine.ingest import Recognised, ingest
+from prefdata.engine.ingest import Recognised, ingest, one_dimension
 from prefdata.engine.stream import stream
 from prefdata.errors import InputError, UsageError
 from prefdata.formats import Wishes, detect
@@ -230,8 +230,10 @@ def _run(
         tell("reading", read, 0)
 
     shared = Shared(spool=spool, trail=trail, account=account)
+    dimensions: set[str] = set()
     for number, each in enumerate(recognised):
-        ingest(each, number, wishes, encoding, **shared, progress=reading)
+        dimensions |= ingest(each, number, wishes, encoding, **shared, progress=reading)
+        one_dimension(dimensions, wishes, ", ".join(names[: number + 1]))
     if gathered:
         made = assemble(folder, options, **shared, progress=partial(tell, "pairing"))
     else:

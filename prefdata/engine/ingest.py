@@ -116,8 +116,11 @@ def ingest(
     trail: Trail,
     account: Account,
     progress: Callable[[int], None],
-) -> None:
+) -> set[str]:
     """Put the records of a source into the spool, and what is no record into the trail.
+
+    Returns:
+        The dimensions that it has ratings on.
 
     Raises:
         UsageError: the ratings are on several dimensions, and none was chosen.
@@ -129,7 +132,7 @@ def ingest(
         account.read_rows(number, piece.rows)
         if kind == "ratings":
             dimensions |= set(made["dimension"].unique().drop_nulls())
-            _one_dimension(dimensions, wishes, each.source.name)
+            one_dimension(dimensions, wishes, each.source.name)
             made = _of_dimension(made, wishes.dimension, trail, account)
         bad, good = (
             made.filter(pl.col("reason").is_not_null()),
@@ -139,9 +142,20 @@ def ingest(
         if bad.height or piece.unread:
             _refuse(piece, bad, good, number, trail, account)
         progress(piece.rows)
+    return dimensions
 
 
-def _one_dimension(dimensions: set[str], wishes: Wishes, name: str) -> None:
+def one_dimension(dimensions: set[str], wishes: Wishes, name: str) -> None:
+    """Stop where ratings of different things would be taken for ratings of one.
+
+    Args:
+        dimensions: those that were found.
+        wishes: may say which one counts.
+        name: the source or sources, for the message.
+
+    Raises:
+        UsageError: there are several, and none was chosen.
+    """
     if len(dimensions) > 1 and not wishes.dimension:
         shown = ", ".join(sorted(dimensions)[:8])
         raise UsageError(
@@ -150,13 +164,18 @@ def _one_dimension(dimensions: set[str], wishes: Wishes, name: str) -> None:
         )
 
 
+def of_another(dimension: str) -> pl.Expr:
+    """Whether a sound rating is not on the chosen dimension."""
+    return (pl.col("dimension") != dimension).fill_null(value=True) & pl.col("reason").is_null()
+
+
 def _of_dimension(
     made: pl.DataFrame, dimension: str, trail: Trail, account: Account
 ) -> pl.DataFrame:
     """Keep the ratings of the chosen dimension; the others are left over."""
     if not dimension:
         return made
-    other = (pl.col("dimension") != dimension).fill_null(value=True) & pl.col("reason").is_null()
+    other = of_another(dimension)
     left = made.filter(other).with_columns(
         pl.lit(reasons.OTHER_DIMENSION).alias("reason"), pl.lit(None, pl.String).alias("pair")
     )

@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from prefdata.engine.conversion import recognise
-from prefdata.engine.ingest import Recognised, read_records
-from prefdata.formats import Wishes
+from prefdata.engine.ingest import Recognised, of_another, one_dimension, read_records
+from prefdata.formats import Wishes, reasons
 from prefdata.formats.base import as_messages
 from prefdata.io.dataset import readable
 from prefdata.io.sources import found
@@ -108,14 +108,20 @@ def inspect(
     wishes = wishes or Wishes()
     with found([str(source) for source in sources]) as files:
         return [
-            _inspected(each, options or Options(), encoding)
+            _inspected(each, options or Options(), wishes, encoding)
             for each in recognise(files, wishes, format, encoding)
         ]
 
 
-def _inspected(each: Recognised, options: Options, encoding: str) -> Inspection:
+def _inspected(each: Recognised, options: Options, wishes: Wishes, encoding: str) -> Inspection:
     match, kind = each.detection.match, each.detection.format.kind
     piece, made = next(read_records(each, 0, encoding))
+    other = 0
+    if kind == "ratings":
+        one_dimension(set(made["dimension"].unique().drop_nulls()), wishes, each.source.name)
+    if kind == "ratings" and wishes.dimension:
+        other = made.filter(of_another(wishes.dimension)).height
+        made = made.filter(~of_another(wishes.dimension))
     bad = made.filter(pl.col("reason").is_not_null())
     good = made.filter(pl.col("reason").is_null()).select(list(SCHEMAS[kind]))
     if kind == "unpaired":
@@ -132,6 +138,8 @@ def _inspected(each: Recognised, options: Options, encoding: str) -> Inspection:
     became = by_row(result.ledger).group_by("outcome", "reason").len().sort("len", descending=True)
     for outcome, reason, count in became.rows():
         outcomes.setdefault(outcome, {})[reason] = count
+    if other:
+        outcomes.setdefault("left over", {})[reasons.OTHER_DIMENSION] = other
     problems = _problems(bad, [(u.reason, u.field, u.line) for u in piece.unread])
     used = set(match.wanted)
     runner_up = each.detection.runner_up

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from prefdata.engine import convert, inspect
 from prefdata.errors import UnknownNameError, UsageError
+from prefdata.formats import Wishes
 from prefdata.transforms.options import Options
 from tests.transforms.made import jsonl, make, pair, rated
 
@@ -56,8 +58,6 @@ def test_ranks_and_scores_are_not_mixed(tmp_path: Path) -> None:
 
 def test_inspect_and_convert_say_the_same(tmp_path: Path) -> None:
     """What inspect announces of a small file is what convert does."""
-    from prefdata.engine import convert, inspect
-
     rows = [rated("x", 5), rated("y", 1), rated("z", 3), rated("x", "N/A", "other"), rated("", 1)]
     source = jsonl(tmp_path / "in.jsonl", rows)
     (seen,) = inspect([source])
@@ -67,3 +67,29 @@ def test_inspect_and_convert_say_the_same(tmp_path: Path) -> None:
     assert seen.outcomes["kept"] == report.outcomes["kept"]
     assert seen.outcomes["left over"] == report.outcomes["left over"]
     assert seen.example == report.example
+
+
+HELP = [rated("x", 5, dimension="help"), rated("y", 1, dimension="help")]
+SAFE = [rated("x", 1, dimension="safe"), rated("y", 5, dimension="safe")]
+
+
+def test_dimensions_are_not_mixed(tmp_path: Path) -> None:
+    """Help and safety are two questions: one is chosen, whether they share a file or not."""
+    for sources in ([[*HELP, *SAFE]], [HELP, SAFE]):
+        with pytest.raises(UsageError, match="ratings on several dimensions: help, safe"):
+            make(tmp_path, *sources)
+        made = make(tmp_path, *sources, wishes=Wishes(dimension="safe"))
+        assert made.pairs == [("y", "x")]
+        assert made.report.outcomes["left over"] == {"rating of another dimension": 2}
+
+
+def test_inspect_does_not_mix_dimensions(tmp_path: Path) -> None:
+    """What convert would refuse, inspect refuses; what it would leave over, inspect announces."""
+    source = jsonl(tmp_path / "in.jsonl", [*HELP, *SAFE])
+    with pytest.raises(UsageError, match="ratings on several dimensions: help, safe"):
+        inspect([source])
+    (seen,) = inspect([source], wishes=Wishes(dimension="help"))
+    assert seen.outcomes == {
+        "kept": {"kept": 2},
+        "left over": {"rating of another dimension": 2},
+    }
