@@ -7,6 +7,7 @@ and these: ``row`` and ``line`` of the source, ``item`` (which response or verdi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -202,6 +203,27 @@ def _typed(frame: pl.DataFrame, name: str, dtype: pl.DataType | type[pl.DataType
 
 
 RAW = "raw:"
+ONE_VALUE = (
+    *("score", "rank", "winner", "winner_a", "winner_b", "winner_tie", "label"),
+    *("annotator", "model", "model_a", "model_b", "model_chosen", "model_rejected"),
+    *("dimension", "source", "score_chosen", "score_rejected"),
+    *("margin", "votes", "agreement", "weight"),
+)
+"""Fields that hold a word or a number; a list or an object in them is read as its JSON text."""
+
+
+def as_json(column: pl.Series) -> pl.Series:
+    """Write lists and objects as JSON.
+
+    Example:
+        >>> as_json(pl.Series("judge", [["gpt-4", "pair"], None])).to_list()
+        ['["gpt-4", "pair"]', None]
+    """
+    texts = [
+        None if value is None else json.dumps(value, ensure_ascii=False, default=str)
+        for value in column.to_list()
+    ]
+    return pl.Series(column.name, texts, pl.String)
 
 
 def records(format: Format, frame: pl.DataFrame, match: Match) -> pl.DataFrame:
@@ -219,6 +241,10 @@ def records(format: Format, frame: pl.DataFrame, match: Match) -> pl.DataFrame:
         match,
         columns={field: tuple(RAW + n for n in names) for field, names in match.columns.items()},
         shapes={RAW + name: shape for name, shape in match.shapes.items()},
+    )
+    names = {name for field in ONE_VALUE for name in match.columns.get(field, ())}
+    frame = frame.with_columns(
+        as_json(frame[name]) for name in sorted(names) if frame.schema[name].is_nested()
     )
     built = format.build(frame.rename({name: RAW + name for name in match.wanted}), inner)
     named = [name for name in ("field", "annotator") if name in built.columns]

@@ -1,0 +1,300 @@
+"""Comparisons, with a winner written in every way that people write it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from prefdata.errors import UsageError
+from prefdata.formats import Wishes
+from tests.outcome import Outcome, Reject, Row, converted, jsonl
+
+
+def voted(folder: Path, winners: Sequence[object], wishes: Wishes | None = None) -> Outcome:
+    """One row per winner: to question i, a said ``a i`` and b said ``b i``."""
+    rows = [
+        {"prompt": f"{i}?", "response_a": f"a {i}", "response_b": f"b {i}", "winner": winner}
+        for i, winner in enumerate(winners)
+    ]
+    return converted(jsonl(folder / "votes.jsonl", rows), wishes=wishes)
+
+
+def question(folder: Path, winners: Sequence[object]) -> str:
+    """What is asked about winners that can be read in two ways."""
+    with pytest.raises(UsageError) as error:
+        voted(folder, winners)
+    assert str(error.value).endswith("looks like comparisons, but can be read in two ways")
+    return error.value.hint
+
+
+FIRST = [
+    *("a", "A", " a ", '"a"', "model_a", "Model A", "response_a", "Response 1", "response_1"),
+    *("output_a", "assistant_a", "Assistant A", "option 1", "left", "first", "the first", "1st"),
+    *("[[A]]", "a-is-better", "a-is-slightly-better", "a is better", "A is much better", "A>B"),
+    *("[[A>>B]]", "a wins", "response_a_better"),
+]
+SECOND = [
+    *("b", "B", " b ", '"b"', "model_b", "Model B", "response_b", "Response 2", "response_2"),
+    *("output_b", "assistant_b", "Assistant B", "option 2", "right", "second", "the second", "2nd"),
+    *("[[B]]", "b-is-better", "b-is-slightly-better", "b is better", "B is much better", "A<B"),
+    *("[[A<<B]]", "b wins", "response_b_better"),
+]
+TIES = [
+    *("tie", "Tie", "tie (bothbad)", "both_bad", "tie (inconsistent)", "same", "equal", "draw"),
+    *("neither", "both", "C", "[[C]]", "A=B", "[[A=B]]", "no preference", "about the same"),
+]
+
+
+def test_every_spelling_of_the_first_prefers_the_first(tmp_path: Path) -> None:
+    """The response that the word names is chosen."""
+    found = voted(tmp_path, FIRST)
+    assert found.pairs == {(f"{i}?", f"a {i}", f"b {i}") for i in range(len(FIRST))}
+
+
+def test_every_spelling_of_the_second_prefers_the_second(tmp_path: Path) -> None:
+    """The mirror image."""
+    found = voted(tmp_path, SECOND)
+    assert found.pairs == {(f"{i}?", f"b {i}", f"a {i}") for i in range(len(SECOND))}
+
+
+def test_no_spelling_of_a_tie_becomes_a_pair(tmp_path: Path) -> None:
+    """Each tie is in the rejects, and the one decided row is the only pair."""
+    found = voted(tmp_path, ["a", *TIES])
+    assert found.pairs == {("0?", "a 0", "b 0")}
+    assert found.rejects == [Reject(i, "", "tie", "") for i in range(2, len(TIES) + 2)]
+
+
+def test_no_verdict_is_neither_a_tie_nor_a_winner(tmp_path: Path) -> None:
+    """Empty, null and N/A say that nobody decided."""
+    found = voted(tmp_path, ["a", "", None, "N/A", "none"])
+    assert found.pairs == {("0?", "a 0", "b 0")}
+    assert [reject[:3] for reject in found.rejects] == [
+        (line, "winner", "no verdict") for line in (2, 3, 4, 5)
+    ]
+
+
+def test_an_unknown_word_among_known_ones_is_refused(tmp_path: Path) -> None:
+    """It is not taken for a tie, nor for either side."""
+    found = voted(tmp_path, ["a", "b", "perhaps"])
+    assert len(found.pairs) == 2
+    assert found.rejects == [
+        Reject(3, "winner", "winner is not one of the known words", "found perhaps")
+    ]
+
+
+@pytest.mark.parametrize("winners", [[1, 2], ["1", "2"], [1.0, 2.0], ["1", "2", "tie"]])
+def test_one_and_two_are_the_first_and_the_second(
+    winners: Sequence[object], tmp_path: Path
+) -> None:
+    """Nothing else can be meant once both are seen."""
+    found = voted(tmp_path, winners)
+    assert found.pairs == {("0?", "a 0", "b 0"), ("1?", "b 1", "a 1")}
+    assert found.rejects == [Reject(3, "", "tie", "")] * (len(winners) - 2)
+
+
+SETTLE = "say which is which with --winner, as in --winner"
+ASKED: dict[str, tuple[Sequence[object], str]] = {
+    "0 and 1": (
+        [0, 1],
+        f"winner holds 0 and 1: is 1 the first or the second? {SETTLE} a=0,b=1",
+    ),
+    "only 1": (
+        [1, 1],
+        f"winner holds only 1: is it the first or the second? {SETTLE} a=1,b=2",
+    ),
+    "0, 1, 2": (
+        [0, 1, 2],
+        f"winner holds 0, 1, 2: which is the first, the second, a tie? {SETTLE} a=1,b=2,tie=0",
+    ),
+    "1, 2, 3": (
+        [1, 2, 3],
+        f"winner holds 1, 2, 3: which is the first, the second, a tie? {SETTLE} a=1,b=2,tie=3",
+    ),
+    "signed": (
+        [-2, 0, 1],
+        (
+            "winner holds -2, 0, 1: does a negative number mean the first or the second? "
+            f"{SETTLE} a=negative,b=positive,tie=0"
+        ),
+    ),
+    "four numbers": (
+        [1, 3, 4, 7],
+        f"winner holds 1, 3, 4, 7: what do the numbers mean? {SETTLE} a=1,b=2,tie=0",
+    ),
+    "unknown words": (
+        ["one is better", "two is better"],
+        (
+            "winner holds one is better, two is better: which is the first, the second, a tie? "
+            f"{SETTLE} 'a=one is better'"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("winners", "hint"), ASKED.values(), ids=ASKED)
+def test_what_can_be_read_in_two_ways_is_asked(
+    winners: Sequence[object], hint: str, tmp_path: Path
+) -> None:
+    """The hint names the option that settles it, ready to copy."""
+    assert question(tmp_path, winners) == hint
+    assert not (tmp_path / "out").exists()
+
+
+SETTLED: dict[str, tuple[Sequence[object], dict[str, str], str]] = {
+    "0 is the first": ([0, 1], {"0": "a", "1": "b"}, "ab"),
+    "1 is the first": ([0, 1], {"1": "a", "0": "b"}, "ba"),
+    "1 of one": ([1, 1], {"1": "a", "2": "b"}, "aa"),
+    "0 ties": ([0, 1, 2], {"1": "a", "2": "b", "0": "tie"}, "-ab"),
+    "3 ties": ([1, 2, 3], {"1": "a", "2": "b", "3": "tie"}, "ab-"),
+    "negative is the first": ([-3, 0, 1], {"negative": "a", "positive": "b", "0": "tie"}, "a-b"),
+    "negative is the second": ([-3, 0, 1], {"negative": "b", "positive": "a", "0": "tie"}, "b-a"),
+    "words": (["top", "bottom"], {"top": "a", "bottom": "b"}, "ab"),
+}
+
+
+@pytest.mark.parametrize(("winners", "given", "sides"), SETTLED.values(), ids=SETTLED)
+def test_the_option_settles_it(
+    winners: Sequence[object], given: dict[str, str], sides: str, tmp_path: Path
+) -> None:
+    """What the user declared goes before everything else."""
+    found = voted(tmp_path, winners, Wishes(winner=given))
+    assert found.pairs == {
+        (f"{i}?", f"{side} {i}", f"{'b' if side == 'a' else 'a'} {i}")
+        for i, side in enumerate(sides)
+        if side != "-"
+    }
+
+
+def test_signed_strength_is_the_margin(tmp_path: Path) -> None:
+    """A strength of -3 for the first is a margin of 3."""
+    given = Wishes(winner={"negative": "a", "positive": "b", "0": "tie"})
+    found = voted(tmp_path, [-3, 1], given)
+    assert {row["margin"] for row in found.rows} == {3.0, 1.0}
+
+
+def test_graded_words_give_the_margin(tmp_path: Path) -> None:
+    """Slightly, better and much are 1, 2 and 3."""
+    found = voted(tmp_path, ["a-is-slightly-better", "b-is-better", "a-is-much-better"])
+    margins = {str(row["prompt"][0]["content"]): row["margin"] for row in found.rows}  # type: ignore[index]
+    assert margins == {"0?": 1.0, "1?": 2.0, "2?": 3.0}
+
+
+NAMED: dict[str, tuple[Sequence[Row], set[tuple[str, str, str]]]] = {
+    "0-based columns": (
+        [
+            {"prompt": "0?", "response_0": "4", "response_1": "5", "better_response_id": 0},
+            {"prompt": "1?", "response_0": "5", "response_1": "4", "better_response_id": 1},
+        ],
+        {("0?", "4", "5"), ("1?", "4", "5")},
+    ),
+    "1-based columns": (
+        [
+            {"prompt": "0?", "response_1": "4", "response_2": "5", "better_response_id": 1},
+            {"prompt": "1?", "response_1": "5", "response_2": "4", "better_response_id": 2},
+        ],
+        {("0?", "4", "5"), ("1?", "4", "5")},
+    ),
+    "a single 1, of columns that count from 0": (
+        [{"prompt": "0?", "response_0": "5", "response_1": "4", "better_response_id": 1}],
+        {("0?", "4", "5")},
+    ),
+    "column names, counted from 0": (
+        [{"prompt": "0?", "response_0": "5", "response_1": "4", "winner": "response_1"}],
+        {("0?", "4", "5")},
+    ),
+    "column names, counted from 1": (
+        [{"prompt": "0?", "output_1": "4", "output_2": "5", "preference": "output_1"}],
+        {("0?", "4", "5")},
+    ),
+    "the name of the model": (
+        [
+            {
+                "prompt": "0?",
+                "response_a": "5",
+                "response_b": "4",
+                "model_a": "small",
+                "model_b": "Large",
+                "winner": "large",
+            }
+        ],
+        {("0?", "4", "5")},
+    ),
+    "arena conversations": (
+        [
+            {
+                "model_a": "small",
+                "model_b": "large",
+                "winner": "model_b",
+                "conversation_a": [
+                    {"role": "user", "content": "0?"},
+                    {"role": "assistant", "content": "5"},
+                ],
+                "conversation_b": [
+                    {"role": "user", "content": "0?"},
+                    {"role": "assistant", "content": "4"},
+                ],
+            }
+        ],
+        {("0?", "4", "5")},
+    ),
+}
+
+
+@pytest.mark.parametrize(("rows", "pairs"), NAMED.values(), ids=NAMED)
+def test_the_names_of_columns_and_models_say_which_is_which(
+    rows: Sequence[Row], pairs: set[tuple[str, str, str]], tmp_path: Path
+) -> None:
+    """0 is the first of response_0 and response_1; 1 is the first of response_1 and response_2."""
+    found = converted(jsonl(tmp_path / "votes.jsonl", rows))
+    assert found.pairs == pairs
+
+
+def test_one_and_two_are_asked_about_where_columns_count_from_zero(tmp_path: Path) -> None:
+    """1 may be response_1, which is the second, or the first of two."""
+    rows = [{"prompt": f"{n}?", "response_0": "x", "response_1": "y", "winner": n} for n in (1, 2)]
+    with pytest.raises(UsageError) as error:
+        converted(jsonl(tmp_path / "votes.jsonl", rows))
+    assert error.value.hint == (
+        f"winner holds 1, 2: which is the first, the second, a tie? {SETTLE} a=1,b=2,tie=0"
+    )
+
+
+def test_a_model_against_itself_cannot_win_by_its_name(tmp_path: Path) -> None:
+    """Which of the two answers was meant is not known."""
+    row = {"prompt": "0?", "response_a": "4", "response_b": "5", "model_a": "m", "model_b": "n"}
+    rows = [{**row, "winner": "m"}, {**row, "model_b": "m", "winner": "m", "prompt": "1?"}]
+    found = converted(jsonl(tmp_path / "votes.jsonl", rows))
+    assert found.pairs == {("0?", "4", "5")}
+    assert found.rejects == [Reject(2, "winner", "winner is not one of the known words", "found m")]
+
+
+def test_one_column_per_outcome(tmp_path: Path) -> None:
+    """Exactly one of winner_model_a, winner_model_b and winner_tie must be 1."""
+    outcomes = [(1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 0), (1, 1, 0)]
+    rows = [
+        {
+            "prompt": f"{i}?",
+            "response_a": f"a {i}",
+            "response_b": f"b {i}",
+            "winner_model_a": a,
+            "winner_model_b": b,
+            "winner_tie": tie,
+        }
+        for i, (a, b, tie) in enumerate(outcomes)
+    ]
+    found = converted(jsonl(tmp_path / "votes.jsonl", rows))
+    assert found.pairs == {("0?", "a 0", "b 0"), ("1?", "b 1", "a 1")}
+    column = "winner_model_a"
+    assert found.rejects == [
+        Reject(3, "", "tie", ""),
+        Reject(4, column, "no verdict", ""),
+        Reject(5, column, "winner is not one of the known words", "more than one outcome is 1"),
+    ]
+
+
+def test_a_row_of_which_nobody_decided_anything_names_the_reason(tmp_path: Path) -> None:
+    """A file with nothing but empty verdicts is an error that counts them."""
+    with pytest.raises(ValueError, match=r"none of the 2 rows of .* gave a pair: .*no verdict"):
+        voted(tmp_path, ["none", ""])

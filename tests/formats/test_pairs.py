@@ -1,0 +1,386 @@
+"""Pairs, in every shape that people write them: 4 is always the right answer, 5 the wrong one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from prefdata.formats import Wishes
+from tests.outcome import Reject, Row, converted, jsonl
+
+ONE = {("What is 2 + 2?", "4", "5")}
+ASKED = "What is 2 + 2?"
+
+
+def user(text: str) -> dict[str, object]:
+    return {"role": "user", "content": text}
+
+
+def bot(text: str) -> dict[str, object]:
+    return {"role": "assistant", "content": text}
+
+
+SHAPES: dict[str, Row] = {
+    "text": {"prompt": ASKED, "chosen": "4", "rejected": "5"},
+    "messages": {"prompt": [user(ASKED)], "chosen": [bot("4")], "rejected": [bot("5")]},
+    "implicit prompt": {"chosen": [user(ASKED), bot("4")], "rejected": [user(ASKED), bot("5")]},
+    "ultrafeedback_binarized": {
+        "prompt": ASKED,
+        "chosen": [user(ASKED), bot("4")],
+        "rejected": [user(ASKED), bot("5")],
+        "messages": [user(ASKED), bot("4")],
+        "score_chosen": 8.5,
+        "score_rejected": 3.0,
+    },
+    "prompt messages and whole conversations": {
+        "prompt": [user(ASKED)],
+        "chosen": [user(ASKED), bot("4")],
+        "rejected": [user(ASKED), bot("5")],
+    },
+    "from and value": {
+        "conversations": [{"from": "human", "value": ASKED}],
+        "chosen": {"from": "gpt", "value": "4"},
+        "rejected": {"from": "gpt", "value": "5"},
+    },
+    "User and Assistant in one text": {
+        "prompt": f"User: {ASKED}\nAssistant:",
+        "chosen": "4",
+        "rejected": "5",
+    },
+    "Human and Assistant in one text": {
+        "prompt": f"\n\nHuman: {ASKED}\n\nAssistant:",
+        "chosen": "4",
+        "rejected": "5",
+    },
+    "HH transcripts": {
+        "chosen": f"\n\nHuman: {ASKED}\n\nAssistant: 4",
+        "rejected": f"\n\nHuman: {ASKED}\n\nAssistant: 5",
+    },
+    "question and answers": {"question": ASKED, "chosen": "4", "rejected": "5"},
+    "hyphens and capitals": {
+        "Prompt": ASKED,
+        "Chosen": "4",
+        "Rejected": "5",
+        "chosen-rating": 5,
+        "rejected-rating": 1,
+    },
+    "context of role and text": {
+        "context": [{"role": "human", "text": ASKED}],
+        "chosen": {"text": "4"},
+        "rejected": {"text": "5"},
+    },
+    "blocks of text": {
+        "prompt": [{"role": "user", "content": [{"type": "text", "text": ASKED}]}],
+        "chosen": [bot("4")],
+        "rejected": [bot("5")],
+    },
+    "keys that no message needs": {
+        "prompt": [{**user(ASKED), "name": "Ann", "id": 7}],
+        "chosen": [{**bot("4"), "weight": 1, "tool_calls": []}],
+        "rejected": [{**bot("5"), "tool_calls": None}],
+    },
+    "messages as JSON in a cell": {
+        "prompt": '[{"role": "user", "content": "What is 2 + 2?"}]',
+        "chosen": '[{"role": "assistant", "content": "4"}]',
+        "rejected": '[{"role": "assistant", "content": "5"}]',
+    },
+    "messages as Python in a cell": {
+        "prompt": "[{'role': 'user', 'content': 'What is 2 + 2?'}]",
+        "chosen": "[{'role': 'assistant', 'content': '4'}]",
+        "rejected": "[{'role': 'assistant', 'content': '5', 'weight': None}]",
+    },
+}
+
+
+@pytest.mark.parametrize("row", SHAPES.values(), ids=SHAPES)
+def test_the_chosen_response_is_chosen(row: Row, tmp_path: Path) -> None:
+    """Whatever the shape, the pair is the same: prompt, 4 over 5, nothing repeated."""
+    found = converted(jsonl(tmp_path / "pairs.jsonl", [row]))
+    assert found.pairs == ONE
+    assert found.rejects == []
+
+
+MANY_TURNS: dict[str, Row] = {
+    "text prompt that is the last question": {
+        "prompt": "And 3 + 3?",
+        "chosen": [user(ASKED), bot("4"), user("And 3 + 3?"), bot("6")],
+        "rejected": [user(ASKED), bot("4"), user("And 3 + 3?"), bot("7")],
+    },
+    "text prompt that is the first question": {
+        "prompt": ASKED,
+        "chosen": [user(ASKED), bot("4"), user("And 3 + 3?"), bot("6")],
+        "rejected": [user(ASKED), bot("4"), user("And 3 + 3?"), bot("7")],
+    },
+    "markers at line beginnings": {
+        "prompt": f"User: {ASKED}\nAssistant: 4\nUser: And 3 + 3?",
+        "chosen": "6",
+        "rejected": "7",
+    },
+    "HH transcripts": {
+        "chosen": f"\n\nHuman: {ASKED}\n\nAssistant: 4\n\nHuman: And 3 + 3?\n\nAssistant: 6",
+        "rejected": f"\n\nHuman: {ASKED}\n\nAssistant: 4\n\nHuman: And 3 + 3?\n\nAssistant: 7",
+    },
+    "history of exchanges": {
+        "history": [[ASKED, "4"]],
+        "prompt": "And 3 + 3?",
+        "chosen": "6",
+        "rejected": "7",
+    },
+}
+
+
+@pytest.mark.parametrize("row", MANY_TURNS.values(), ids=MANY_TURNS)
+def test_earlier_turns_belong_to_the_prompt(row: Row, tmp_path: Path) -> None:
+    """With three turns and more, the completion holds only the last answer."""
+    found = converted(jsonl(tmp_path / "pairs.jsonl", [row]))
+    assert found.pairs == {("What is 2 + 2? | 4 | And 3 + 3?", "6", "7")}
+    (pair,) = found.rows
+    assert [turn["role"] for turn in pair["prompt"]] == ["user", "assistant", "user"]  # type: ignore[attr-defined]
+
+
+SYSTEM: dict[str, Row] = {
+    "beside a text prompt": {
+        "system": "Be brief.",
+        "prompt": ASKED,
+        "chosen": "4",
+        "rejected": "5",
+    },
+    "beside whole conversations": {
+        "system": "Be brief.",
+        "chosen": [user(ASKED), bot("4")],
+        "rejected": [user(ASKED), bot("5")],
+    },
+    "inside whole conversations": {
+        "prompt": ASKED,
+        "chosen": [{"role": "system", "content": "Be brief."}, user(ASKED), bot("4")],
+        "rejected": [{"role": "system", "content": "Be brief."}, user(ASKED), bot("5")],
+    },
+}
+
+
+@pytest.mark.parametrize("row", SYSTEM.values(), ids=SYSTEM)
+def test_a_system_text_leads_the_prompt(row: Row, tmp_path: Path) -> None:
+    """A system text is kept, wherever it stands, once."""
+    found = converted(jsonl(tmp_path / "pairs.jsonl", [row]))
+    assert found.pairs == {("Be brief. | What is 2 + 2?", "4", "5")}
+
+
+def test_an_empty_system_text_is_no_turn(tmp_path: Path) -> None:
+    """Where the system column is empty or null, the prompt begins with the user."""
+    rows: list[Row] = [
+        {"system": "", "prompt": "a?", "chosen": "4", "rejected": "5"},
+        {"system": None, "prompt": "b?", "chosen": "4", "rejected": "5"},
+        {"system": "Be brief.", "prompt": "c?", "chosen": "4", "rejected": "5"},
+    ]
+    found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
+    assert found.pairs == {("a?", "4", "5"), ("b?", "4", "5"), ("Be brief. | c?", "4", "5")}
+
+
+def test_an_instruction_and_its_input_are_one_prompt(tmp_path: Path) -> None:
+    """An empty input leaves no line behind."""
+    rows = [
+        {"instruction": "Add.", "input": "2 + 2", "chosen": "4", "rejected": "5"},
+        {"instruction": "Say 4.", "input": "", "chosen": "4", "rejected": "5"},
+    ]
+    found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
+    assert found.pairs == {("Add.\n2 + 2", "4", "5"), ("Say 4.", "4", "5")}
+
+
+def test_parts_of_a_prompt_may_be_messages(tmp_path: Path) -> None:
+    """Columns joined with + follow each other, as text or as turns."""
+    row = {"talk": [user("Hi"), bot("Hello")], "q": ASKED, "chosen": "4", "rejected": "5"}
+    source = jsonl(tmp_path / "pairs.jsonl", [row])
+    found = converted(source, wishes=Wishes(columns={"prompt": ("talk", "q")}))
+    assert found.pairs == {("Hi | Hello | What is 2 + 2?", "4", "5")}
+
+
+def test_text_and_messages_may_be_mixed(tmp_path: Path) -> None:
+    """A column may hold text here, messages there and blocks elsewhere; each is read as itself."""
+    blocks = [{"role": "user", "content": [{"type": "text", "text": "c?"}]}]
+    rows: list[Row] = [
+        {"prompt": "a?", "chosen": "4", "rejected": "5"},
+        {"prompt": [user("b?")], "chosen": [bot("4")], "rejected": "5"},
+        {"prompt": blocks, "chosen": "4", "rejected": [bot("5")]},
+    ]
+    found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
+    assert found.pairs == {("a?", "4", "5"), ("b?", "4", "5"), ("c?", "4", "5")}
+
+
+REFUSED: dict[str, tuple[Row, Reject]] = {
+    "the scores say otherwise": (
+        {"prompt": "x?", "chosen": "4", "rejected": "5", "score_chosen": 1, "score_rejected": 9},
+        Reject(2, "score_chosen", "the rejected response has the higher score", ""),
+    ),
+    "the scores are equal": (
+        {"prompt": "x?", "chosen": "4", "rejected": "5", "score_chosen": 5, "score_rejected": 5},
+        Reject(2, "score_chosen", "tie", ""),
+    ),
+    "both are the same": (
+        {"prompt": "x?", "chosen": "4", "rejected": "4", "score_chosen": 5, "score_rejected": 1},
+        Reject(2, "", "both responses are the same", ""),
+    ),
+}
+
+
+@pytest.mark.parametrize(("row", "reject"), REFUSED.values(), ids=REFUSED)
+def test_a_pair_that_contradicts_itself_is_refused(
+    row: Row, reject: Reject, tmp_path: Path
+) -> None:
+    """The column names say one thing and the row another: it is a reject, not a guess."""
+    sound = {
+        "prompt": ASKED,
+        "chosen": "4",
+        "rejected": "5",
+        "score_chosen": 5,
+        "score_rejected": 1,
+    }
+    found = converted(jsonl(tmp_path / "pairs.jsonl", [sound, row]))
+    assert found.pairs == ONE
+    assert found.rejects == [reject]
+
+
+TALKS: dict[str, tuple[object, object, Reject]] = {
+    "tool call": (
+        [user("x?"), {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}],
+        [user("x?"), bot("5")],
+        Reject(2, "chosen", "tool calls are not carried", ""),
+    ),
+    "image": (
+        [{"role": "user", "content": [{"type": "image_url", "image_url": "x.png"}]}, bot("4")],
+        [user("x?"), bot("5")],
+        Reject(2, "chosen", "images and audio are not covered", "found image_url"),
+    ),
+    "other question": (
+        [user("x?"), bot("4")],
+        [user("y?"), bot("5")],
+        Reject(
+            2,
+            "rejected",
+            "chosen and rejected answer different prompts",
+            "they differ from turn 1 on",
+        ),
+    ),
+    "other second question": (
+        [user("x?"), bot("4"), user("y?"), bot("6")],
+        [user("x?"), bot("4"), user("z?"), bot("7")],
+        Reject(
+            2,
+            "rejected",
+            "chosen and rejected answer different prompts",
+            "they differ from turn 3 on",
+        ),
+    ),
+    "one is the beginning of the other": (
+        [user("x?"), bot("4")],
+        [user("x?"), bot("4"), user("y?"), bot("7")],
+        Reject(
+            2,
+            "rejected",
+            "chosen and rejected answer different prompts",
+            "one conversation is the beginning of the other",
+        ),
+    ),
+    "last turn is the user's": (
+        [user("x?"), bot("4"), user("Thanks")],
+        [user("x?"), bot("5")],
+        Reject(2, "chosen", "the last turn is not the assistant's", ""),
+    ),
+    "unknown role": (
+        [user("x?"), {"role": "wizard", "content": "4"}],
+        [user("x?"), bot("5")],
+        Reject(2, "chosen", "turns cannot be told apart", ""),
+    ),
+    "empty answer": (
+        [user("x?"), bot(" ")],
+        [user("x?"), bot("5")],
+        Reject(2, "chosen", "text is empty", ""),
+    ),
+    "no messages": ([], [user("x?"), bot("5")], Reject(2, "chosen", "text is empty", "")),
+}
+
+
+@pytest.mark.parametrize(("chosen", "rejected", "reject"), TALKS.values(), ids=TALKS)
+def test_a_conversation_that_cannot_be_a_pair_is_refused_with_its_reason(
+    chosen: object, rejected: object, reject: Reject, tmp_path: Path
+) -> None:
+    """Each is named with its line, its field and what was found; the sound row beside it stays."""
+    rows: list[Row] = [
+        {"chosen": [user(ASKED), bot("4")], "rejected": [user(ASKED), bot("5")]},
+        {"chosen": chosen, "rejected": rejected},
+    ]
+    found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
+    assert found.pairs == ONE
+    (refused,) = found.rejects
+    assert refused[:3] == reject[:3]
+    assert not reject.detail or refused.detail == reject.detail
+
+
+TRANSCRIPTS = {
+    "misspelt marker": (
+        "\n\nHum: x?\n\nAssistant: 4",
+        "it does not begin with Human:, User: or System:",
+    ),
+    "marker broken later": ("\n\nHuman: x?\n\nAssistant: 4\n\nHum: y?", "found 'Hum:'"),
+    "two turns of one speaker": (
+        "\n\nHuman: x?\n\nHuman: y?\n\nAssistant: 4",
+        "turns 1 and 2 are both the user's",
+    ),
+}
+
+
+@pytest.mark.parametrize(("chosen", "detail"), TRANSCRIPTS.values(), ids=TRANSCRIPTS)
+def test_a_transcript_that_does_not_parse_is_refused(
+    chosen: str, detail: str, tmp_path: Path
+) -> None:
+    """No later turn stays inside an answer as raw text."""
+    sound = "\n\nHuman: What is 2 + 2?\n\nAssistant: "
+    rows = [
+        *({"chosen": f"{sound}4", "rejected": f"{sound}{n}"} for n in range(5, 15)),
+        {"chosen": chosen, "rejected": f"{sound}5"},
+    ]
+    found = converted(jsonl(tmp_path / "hh.jsonl", rows))
+    assert len(found.pairs) == 10
+    assert found.rejects == [Reject(11, "chosen", "turns cannot be told apart", detail)]
+
+
+def test_a_list_of_texts_without_roles_is_refused(tmp_path: Path) -> None:
+    """Who said which of several texts is not guessed."""
+    rows: list[Row] = [
+        {"prompt": ASKED, "chosen": ["4"], "rejected": ["5"]},
+        {"prompt": "x?", "chosen": ["4"], "rejected": ["5", "6", "7"]},
+    ]
+    found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
+    assert found.pairs == ONE
+    assert found.rejects == [
+        Reject(2, "rejected", "turns cannot be told apart", "found 3 texts, and not who said which")
+    ]
+
+
+def test_a_history_that_cannot_be_read_refuses_the_row(tmp_path: Path) -> None:
+    """The prompt is never passed on without the turns that stood before it."""
+    rows: list[Row] = [
+        {"history": [["Hi", "Hello"]], "prompt": ASKED, "chosen": "4", "rejected": "5"},
+        {"history": [["Hi", 5]], "prompt": ASKED, "chosen": "4", "rejected": "5"},
+    ]
+    found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
+    assert found.pairs == {("Hi | Hello | What is 2 + 2?", "4", "5")}
+    assert found.rejects == [
+        Reject(2, "history", "wrong type", "expected text or messages, found a number")
+    ]
+
+
+def test_a_prompt_that_the_conversations_do_not_hold_is_refused(tmp_path: Path) -> None:
+    """A prompt beside whole conversations must be what they begin with."""
+    talk = {"chosen": [user(ASKED), bot("4")], "rejected": [user(ASKED), bot("5")]}
+    rows: list[Row] = [{"prompt": ASKED, **talk}, {"prompt": "Who are you?", **talk}]
+    found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
+    assert found.pairs == ONE
+    assert found.rejects == [
+        Reject(
+            2,
+            "prompt",
+            "chosen and rejected answer different prompts",
+            "the prompt is not what the conversations begin with",
+        )
+    ]

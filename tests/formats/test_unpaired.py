@@ -1,0 +1,103 @@
+"""Unpaired preferences: one response and whether it was good."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from prefdata.errors import UsageError
+from prefdata.formats import Wishes
+from tests.outcome import Outcome, Reject, Row, converted, jsonl
+
+
+def labelled(folder: Path, *labels: object, given: Mapping[str, bool] | None = None) -> Outcome:
+    rows = [
+        {"prompt": f"{i}?", "completion": f"answer {i}", "label": label}
+        for i, label in enumerate(labels)
+    ]
+    return converted(jsonl(folder / "labels.jsonl", rows), wishes=Wishes(label=given or {}))
+
+
+SPELLINGS = [
+    (True, False),
+    (1, 0),
+    (1.0, 0.0),
+    ("1", "0"),
+    ("True", "FALSE"),
+    ("good", "bad"),
+    ("yes", "no"),
+    ("thumbs up", "thumbs down"),
+    ("👍", "👎"),
+    ("desirable", "undesirable"),
+    ("chosen", "rejected"),
+    (1, -1),
+    ("+1", "-1"),
+]
+
+
+@pytest.mark.parametrize(("good", "bad"), SPELLINGS, ids=map(str, SPELLINGS))
+def test_the_good_label_is_true(good: object, bad: object, tmp_path: Path) -> None:
+    """Whatever the words, the first row was liked and the second was not."""
+    found = labelled(tmp_path, good, bad)
+    assert found.labels == {("0?", "answer 0", True), ("1?", "answer 1", False)}
+
+
+SETTLE = "which is good? say so with --label, as in --label"
+ASKED = {
+    "words": (("fail", "pass"), f"label holds fail, pass: {SETTLE} true=pass,false=fail"),
+    "1 and 2": ((1, 2), f"label holds 1, 2: {SETTLE} true=2,false=1"),
+    "0, 1 and 2": ((0, 1, 2), f"label holds 0, 1, 2: {SETTLE} true=2,false=0"),
+}
+
+
+@pytest.mark.parametrize(("labels", "hint"), ASKED.values(), ids=ASKED)
+def test_labels_that_do_not_speak_are_asked_about(
+    labels: tuple[object, ...], hint: str, tmp_path: Path
+) -> None:
+    """The hint shows the option with the words of the file."""
+    with pytest.raises(UsageError, match=r"looks like unpaired, but can be read in two ways$") as e:
+        labelled(tmp_path, *labels)
+    assert e.value.hint == hint
+
+
+def test_the_option_settles_it(tmp_path: Path) -> None:
+    """What the user declared goes before everything else."""
+    found = labelled(tmp_path, "fail", "pass", given={"pass": True, "fail": False})
+    assert found.labels == {("0?", "answer 0", False), ("1?", "answer 1", True)}
+
+
+def test_a_label_that_is_no_label_is_refused(tmp_path: Path) -> None:
+    """An unknown word and a missing label are neither true nor false."""
+    found = labelled(tmp_path, "good", "bad", "meh", None)
+    assert len(found.labels) == 2
+    assert found.rejects == [
+        Reject(3, "label", "label is neither true nor false", "found meh"),
+        Reject(4, "label", "field is missing", ""),
+    ]
+
+
+def user(text: str) -> Row:
+    return {"role": "user", "content": text}
+
+
+SHAPES: dict[str, Row] = {
+    "whole conversation in completion": {
+        "completion": [user("0?"), {"role": "assistant", "content": "answer 0"}],
+        "label": True,
+    },
+    "whole conversation in messages": {
+        "messages": [user("0?"), {"role": "assistant", "content": "answer 0"}],
+        "label": True,
+    },
+    "thumbs": {"prompt": "0?", "response": "answer 0", "feedback": "like"},
+    "a score of true and false": {"prompt": "0?", "response": "answer 0", "score": True},
+}
+
+
+@pytest.mark.parametrize("row", SHAPES.values(), ids=SHAPES)
+def test_every_shape_gives_prompt_completion_and_label(row: Row, tmp_path: Path) -> None:
+    """The prompt never stays inside the completion."""
+    found = converted(jsonl(tmp_path / "labels.jsonl", [row]))
+    assert found.labels == {("0?", "answer 0", True)}
