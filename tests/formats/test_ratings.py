@@ -105,7 +105,7 @@ def test_a_number_that_may_be_a_score_or_a_rank_is_asked_about(column: str, tmp_
 
 
 SCORES: dict[str, tuple[object, Reject]] = {
-    "N/A": ("N/A", Reject(3, "score", "field is missing", "")),
+    "N/A": ("N/A", Reject(3, "score", "field is missing", "found N/A")),
     "empty": ("", Reject(3, "score", "field is missing", "")),
     "null": (None, Reject(3, "score", "field is missing", "")),
     "a word": ("five", Reject(3, "score", "not a number", "found five")),

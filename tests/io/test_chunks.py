@@ -1,0 +1,128 @@
+"""Where a piece of a file ends makes no difference: same rows, same lines, same rejects."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prefdata.formats import Sample
+from prefdata.io import columnar, delimited, jsonl, read, sources
+
+SIZES = (64, 100, 257, 1000)
+NAMES = ["prompt", "chosen", "rejected"]
+
+
+def rows_of(path: Path, size: int) -> list[tuple[object, ...]]:
+    """Everything a reader says of a file when it holds so many bytes at once, in order."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (columnar, delimited, jsonl):
+            patch.setattr(module, "CHUNK_BYTES", size)
+        source = sources.identified(path, path.name)
+        sample = Sample(NAMES, [dict.fromkeys(NAMES, "text")])
+        found: list[tuple[object, ...]] = []
+        for chunk in read.chunks(source, sample, NAMES, set(), "utf-8"):
+            frame = chunk.frame.select("row", "line", *NAMES)
+            found += [(*row, "") for row in frame.rows()]
+            found += [(u.row, u.line, u.field, u.reason, u.detail, u.raw) for u in chunk.unread]
+    return sorted(found, key=lambda row: int(str(row[0])))
+
+
+CELLS = st.text(st.sampled_from('ab ,"\n;é\u2028'), max_size=12)
+BAD = st.sampled_from(['x,a"b,c', '"open,b,c', "a,b", "a,b,c,d", '"a"b,c,d', "a\rb,c,d", "", '"'])
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> str:
+    """CSV with quotes, line breaks and delimiters inside cells, and some bad records among them."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(NAMES)
+    for _ in range(draw(st.integers(1, 30))):
+        if draw(st.integers(0, 5)):
+            writer.writerow(draw(st.lists(CELLS, min_size=3, max_size=3)))
+        else:
+            text.write(draw(BAD) + "\n")
+    return text.getvalue()
+
+
+@settings(max_examples=150)
+@given(text=tables(), size=st.sampled_from(SIZES))
+def test_csv_is_read_the_same_in_pieces_of_any_size(
+    text: str, size: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Quotes, breaks inside cells and bad records may fall on any border."""
+    path = tmp_path_factory.getbasetemp() / "pieces.csv"
+    path.write_bytes(text.encode())
+    assert rows_of(path, size) == rows_of(path, 1 << 24)
+
+
+SOUND = st.builds(
+    lambda *texts: json.dumps(dict(zip(NAMES, texts, strict=True)), ensure_ascii=False),
+    *[st.text(st.sampled_from('ab "\n{}é\u2028'), max_size=12)] * 3,
+)
+ODD = st.sampled_from(
+    ["{", "", "null", "[1]", '{"prompt": 5}', '{"prompt": "a", "prompt": "b"}', "{}", '{"x": NaN}']
+)
+
+
+@settings(max_examples=100)
+@given(lines=st.lists(SOUND | SOUND | ODD, min_size=1, max_size=30), size=st.sampled_from(SIZES))
+def test_jsonl_is_read_the_same_in_pieces_of_any_size(
+    lines: list[str], size: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Line numbers count on across pieces, blank lines included."""
+    path = tmp_path_factory.getbasetemp() / "pieces.jsonl"
+    path.write_bytes("\n".join(['{"prompt": "first"}', *lines]).encode())
+    assert rows_of(path, size) == rows_of(path, 1 << 24)
+
+
+@settings(max_examples=50)
+@given(rows=st.lists(SOUND, min_size=1, max_size=20), indent=st.sampled_from([None, 1]))
+def test_an_array_is_read_the_same_in_pieces_of_any_size(
+    rows: list[str], indent: int | None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The line of a row is where it begins."""
+    path = tmp_path_factory.getbasetemp() / "pieces.json"
+    text = json.dumps([json.loads(row) for row in rows], indent=indent)
+    path.write_text(text, encoding="utf-8")
+    found = rows_of(path, 64)
+    assert found == rows_of(path, 1 << 24)
+    lines = [row[1] for row in found]
+    assert lines == [1 if indent is None else 2 + 5 * i for i in range(len(rows))]
+
+
+def test_the_lines_of_csv_are_where_records_begin(tmp_path: Path) -> None:
+    """With records of one, three and two lines below the header."""
+    path = tmp_path / "lines.csv"
+    path.write_text('prompt,chosen,rejected\na,b,c\n"d\n\ne",f,g\nh,"i\n",j\nk,l,m\n')
+    for size in (64, 1 << 24):
+        assert [row[1] for row in rows_of(path, size)] == [2, 3, 6, 8]
+
+
+def test_a_cell_may_be_longer_than_a_piece(tmp_path: Path) -> None:
+    """It is put together again, over as many pieces as it takes."""
+    path = tmp_path / "long.csv"
+    cell = 'said "yes",\n' * 100
+    quoted = cell.replace('"', '""')
+    path.write_text(f'prompt,chosen,rejected\na,"{quoted}",c\nd,e,f\n')
+    found = rows_of(path, 64)
+    assert [row[2:] for row in found] == [("a", cell, "c", ""), ("d", "e", "f", "")]
+    assert [row[1] for row in found] == [2, 103]
+
+
+def test_parquet_is_read_in_pieces(tmp_path: Path) -> None:
+    """Rows are numbered on across pieces."""
+    path = tmp_path / "rows.parquet"
+    table = pl.DataFrame({name: [f"{name} {i}" for i in range(1000)] for name in NAMES}).to_arrow()
+    pq.write_table(table, path, row_group_size=300)
+    found = rows_of(path, 64)
+    assert found == rows_of(path, 1 << 24)
+    assert [row[1] for row in found] == list(range(1, 1001))
