@@ -156,11 +156,13 @@ def convert(
     refuse_existing(target, force=force, made_of="manifest.json")
     with found([str(source) for source in sources]) as files, ThreadPoolExecutor(1) as hasher:
         hashes = [hasher.submit(_sha256, each.path) for each in files]
+        begun_as = _stamps(files)
         try:
             recognised = recognise(files, wishes, format, encoding)
             kind = _one_kind(recognised)
             with replacing(target) as folder:
                 account, made = _run(folder, recognised, kind, options, wishes, encoding, tell)
+                _refuse_changed(files, begun_as)
                 reports = _source_reports(recognised, hashes, account)
                 report = _report(target, kind, reports, account, made, options, wishes)
                 report = _timed(report, time.monotonic() - begun)
@@ -259,6 +261,21 @@ def _nothing(account: Account, names: Sequence[str]) -> InputError:
         f"{', '.join(why[:4])}",
         hint="'pref inspect' shows how the source was read; nothing was written.",
     )
+
+
+def _stamps(files: Sequence[Source]) -> list[tuple[int, int]]:
+    """Size and time of change of each source."""
+    found = [each.path.stat() for each in files]
+    return [(each.st_size, each.st_mtime_ns) for each in found]
+
+
+def _refuse_changed(files: Sequence[Source], begun_as: Sequence[tuple[int, int]]) -> None:
+    for each, before, now in zip(files, begun_as, _stamps(files), strict=True):
+        if before != now:
+            raise InputError(
+                f"{each.name} changed while it was read; nothing was written",
+                hint="Convert a copy of it, or wait until it is written.",
+            )
 
 
 def _sha256(path: Path) -> str:

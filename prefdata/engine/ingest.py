@@ -12,7 +12,7 @@ import polars as pl
 from prefdata.errors import UsageError
 from prefdata.formats import Detection, Sample, Wishes, reasons
 from prefdata.formats.base import records
-from prefdata.formats.ids import content_ids
+from prefdata.formats.ids import content_ids, scoped
 from prefdata.io.chunks import Chunk
 from prefdata.io.read import chunks
 from prefdata.io.sources import Source
@@ -86,6 +86,8 @@ def read_records(
             pl.col("item").fill_null(0),
             pl.col("origin").fill_null(Path(each.source.name).name),
         )
+        if format.kind == "ratings":
+            made = scoped(made, ranked=match.ranked)
         yield piece, _same(made) if format.kind == "comparisons" else made
 
 
@@ -210,5 +212,5 @@ def _refuse(
 def _entries(rows: pl.DataFrame) -> pl.DataFrame:
     given = rows.with_columns(pl.lit(None, pl.String).alias("pair"))
     if "item" not in rows.columns:
-        given = given.with_columns(pl.lit(0, pl.UInt16).alias("item"))
+        given = given.with_columns(pl.lit(0, pl.UInt32).alias("item"))
     return entries(given, rated=False)

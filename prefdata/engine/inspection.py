@@ -140,7 +140,8 @@ def _inspected(each: Recognised, options: Options, wishes: Wishes, encoding: str
         outcomes.setdefault(outcome, {})[reason] = count
     if other:
         outcomes.setdefault("left over", {})[reasons.OTHER_DIMENSION] = other
-    problems = _problems(bad, [(u.reason, u.field, u.line) for u in piece.unread])
+    whole = bad.join(good, on="row", how="anti").unique("row", keep="first", maintain_order=True)
+    problems = _problems(whole, [(u.reason, u.field, u.line) for u in piece.unread])
     used = set(match.wanted)
     runner_up = each.detection.runner_up
     return Inspection(

@@ -24,7 +24,7 @@ MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
 PLACE: dict[str, pl.DataType | type[pl.DataType]] = {
     "row": pl.UInt64,
     "line": pl.UInt64,
-    "item": pl.UInt16,
+    "item": pl.UInt32,
     "reason": pl.String,
     "field": pl.String,
     "detail": pl.String,
@@ -143,6 +143,7 @@ class Match:
         values: value to meaning, for winners and labels.
         questions: what cannot be told without the user, each with the option that settles it.
         polarity: which value means better, in words.
+        ranked: whether each row is a ranking of its own, so that ranks of two rows do not compare.
     """
 
     format: str
@@ -153,6 +154,7 @@ class Match:
     values: Mapping[str, str] = field(default_factory=dict)
     questions: tuple[str, ...] = ()
     polarity: str = ""
+    ranked: bool = False
 
     @property
     def wanted(self) -> list[str]:

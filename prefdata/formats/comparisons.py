@@ -172,7 +172,7 @@ def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
         if len(columns) > 1:
             each = each.with_columns(pl.lit(column).alias("annotator"))
         made.append(
-            finished(each.with_columns(pl.lit(item, pl.UInt16).alias("item")), "comparisons")
+            finished(each.with_columns(pl.lit(item, pl.UInt32).alias("item")), "comparisons")
         )
     return pl.concat(made)
 

@@ -76,3 +76,19 @@ def joined_ids(frame: pl.DataFrame, columns: list[str], name: str) -> pl.DataFra
     digits = pl.DataFrame([hexed(frame[column]) for column in columns])
     text = digits.select(pl.concat_str(pl.all(), separator=" ").alias(name))
     return frame.with_columns(text.select(plh.col(name).nchash.xxh3_128()).to_series())
+
+
+def scoped(ratings: pl.DataFrame, *, ranked: bool) -> pl.DataFrame:
+    """Add ``scope``, which says what each rating is compared with.
+
+    Scores of one prompt compare, wherever they stand. A rank says nothing outside its own list, so
+    each row of ranks is a scope of its own.
+
+    Args:
+        ratings: ``prompt_id``, ``source`` and ``row``.
+        ranked: whether each row is a ranking.
+    """
+    if not ranked:
+        return ratings.with_columns(pl.col("prompt_id").alias("scope"))
+    place = ratings.select(pl.format("{} {}", "source", "row").alias("scope"))
+    return ratings.with_columns(place.select(plh.col("scope").nchash.xxh3_128()).to_series())

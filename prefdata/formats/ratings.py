@@ -8,7 +8,7 @@ import polars as pl
 
 from prefdata.formats import pick, reasons
 from prefdata.formats.answers import answers, flagged
-from prefdata.formats.base import RAW, Format, Match, Wishes, concatenated, finished
+from prefdata.formats.base import RAW, Format, Match, Shape, Wishes, concatenated, finished
 from prefdata.formats.conversation import cell
 from prefdata.formats.names import lookup, plural, sided
 from prefdata.formats.sample import Sample
@@ -156,7 +156,17 @@ def match_wide(sample: Sample, wishes: Wishes) -> Match | None:
     if "prompt" not in columns and not pick.holds_prompt(shapes, columns["response"], sample):
         return None
     why = pick.said(columns, "prompt", "response", measure, "model")
-    return Match("ratings-wide", 80, columns, shapes, why, polarity=_polarity(columns))
+    return _side_by_side("ratings-wide", 80, columns, shapes, why)
+
+
+def _side_by_side(
+    name: str, score: int, columns: pick.Columns, shapes: dict[str, Shape], why: tuple[str, ...]
+) -> Match:
+    """A match of rows that hold several responses each."""
+    polarity = _polarity(columns)
+    return Match(
+        name, score, columns, shapes, why, polarity=polarity, ranked=polarity == FIRST_BEST
+    )
 
 
 def _given(wishes: Wishes, field: str) -> dict[str, str]:
@@ -178,7 +188,7 @@ def build_wide(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
         side = _named(
             side, Match("", 0, {**named, **({"model": (models[index],)} if models else {})})
         )
-        made.append(finished(side.with_columns(pl.lit(index, pl.UInt16).alias("item")), "ratings"))
+        made.append(finished(side.with_columns(pl.lit(index, pl.UInt32).alias("item")), "ratings"))
     return concatenated(made)
 
 
@@ -210,7 +220,7 @@ def match_lists(sample: Sample, wishes: Wishes) -> Match | None:
     )
     shapes = pick.shapes(sample, columns, ("prompt", "system", "history", "responses", "ranked"))
     why = pick.said(columns, "prompt", "responses", "scores", "ranks", "ranked")
-    return Match("ratings-lists", 75, columns, shapes, why, polarity=_polarity(columns))
+    return _side_by_side("ratings-lists", 75, columns, shapes, why)
 
 
 def build_lists(frame: pl.DataFrame, match: Match) -> pl.DataFrame:

@@ -119,7 +119,10 @@ def found(requests: Sequence[str]) -> Iterator[list[Source]]:
         sources: list[Source] = []
         for request in requests:
             if request == "-":
-                sources.append(identified(_stdin(stack), "stdin"))
+                sources.append(identified(_kept(stack, sys.stdin.buffer, "stdin"), "stdin"))
+            elif Path(request).is_fifo():
+                with Path(request).open("rb") as pipe:
+                    sources.append(identified(_kept(stack, pipe, request), request))
             else:
                 sources.extend(identified(path, str(path)) for path in _paths(request))
         if not sources:
@@ -127,16 +130,16 @@ def found(requests: Sequence[str]) -> Iterator[list[Source]]:
         yield list(dict.fromkeys(sources))
 
 
-def _stdin(stack: ExitStack) -> Path:
-    """Keep standard input in a file for as long as the stack is open."""
+def _kept(stack: ExitStack, stream: BinaryIO, name: str) -> Path:
+    """Keep what can be read only once in a file, for as long as the stack is open."""
     try:
         held = stack.enter_context(tempfile.TemporaryDirectory(prefix="prefdata-stdin-"))
-        path = Path(held) / "stdin"
+        path = Path(held) / "kept"
         with path.open("wb") as kept:
-            shutil.copyfileobj(sys.stdin.buffer, kept)
+            shutil.copyfileobj(stream, kept)
     except OSError as error:
         raise InputError(
-            f"standard input could not be kept in a temporary file: {error.strerror or error}",
+            f"{name} could not be kept in a temporary file: {error.strerror or error}",
             hint="Free some space, or name a folder that has some in the variable TMPDIR.",
         ) from error
     return path

@@ -27,11 +27,16 @@ SCHEMAS: dict[Kind, pl.Schema] = {
             **{name: PLACE[name] for name in ("row", "line", "item")},
             **columns,
             **dict.fromkeys(IDS[kind].values(), pl.UInt128),
+            **({"scope": pl.UInt128} if kind == "ratings" else {}),
         }
     )
     for kind, columns in COLUMNS.items()
 }
-"""What is stored of each kind of record: its columns, its place, its ids."""
+"""What is stored of each kind of record: its columns, its place, its ids.
+
+The ``scope`` of a rating says what it is compared with: the other ratings of its prompt, or only
+those of the ranked list that it stands in.
+"""
 
 BUCKET_BYTES = 96 << 20
 MOST_BUCKETS = 1024

@@ -14,18 +14,21 @@ def responses(ratings: pl.LazyFrame, how: Aggregate) -> pl.LazyFrame:
     """Give each response of each prompt one score.
 
     Args:
-        ratings: ``prompt_id``, ``response_id``, ``score``, ``model``, ``origin`` and ``at``, the
-            place of each rating.
+        ratings: ``scope`` (what is compared with what: the prompt, or one ranked list),
+            ``prompt_id``, ``response_id``, ``score``, ``model``, ``origin`` and ``at``, the place
+            of each rating.
         how: ``mean``, ``median``, or ``majority`` (the commonest score; of several, the lowest).
 
     Returns:
-        One row per response, with ``score``, ``ratings`` (how many it has), and the ``model``,
-        ``origin`` and ``at`` of its first rating. The order of the ratings does not matter.
+        One row per response and scope, with ``score``, ``ratings`` (how many it has), and the
+        ``model``, ``origin`` and ``at`` of its first rating. The order of the ratings does not
+        matter.
     """
     score = pl.col("score")
     one = {"mean": score.mean(), "median": score.median(), "majority": score.mode().min()}[how]
     ordered = ratings.sort("score", "at")
-    scored = ordered.group_by("prompt_id", "response_id", maintain_order=True).agg(
+    scored = ordered.group_by("scope", "response_id", maintain_order=True).agg(
+        pl.col("prompt_id").first(),
         one.alias("score"),
         pl.len().alias("ratings"),
         pl.col("model", "origin").sort_by("at").first(),
@@ -43,18 +46,18 @@ def agreement(pairs: pl.LazyFrame, ratings: pl.LazyFrame) -> pl.LazyFrame:
     against each other as if one person had given them.
 
     Args:
-        pairs: ``prompt_id``, ``chosen_id``, ``rejected_id``.
-        ratings: ``prompt_id``, ``response_id``, ``score``, ``annotator``.
+        pairs: ``scope``, ``chosen_id``, ``rejected_id``.
+        ratings: ``scope``, ``response_id``, ``score``, ``annotator``.
     """
-    given = ratings.select("prompt_id", "response_id", "annotator", "score")
-    key = ["prompt_id", "chosen_id", "rejected_id"]
+    given = ratings.select("scope", "response_id", "annotator", "score")
+    key = ["scope", "chosen_id", "rejected_id"]
     both = (
         pairs.select(key)
-        .join(given, left_on=["prompt_id", "chosen_id"], right_on=["prompt_id", "response_id"])
+        .join(given, left_on=["scope", "chosen_id"], right_on=["scope", "response_id"])
         .join(
             given,
-            left_on=["prompt_id", "rejected_id", "annotator"],
-            right_on=["prompt_id", "response_id", "annotator"],
+            left_on=["scope", "rejected_id", "annotator"],
+            right_on=["scope", "response_id", "annotator"],
             nulls_equal=True,
             suffix="_rejected",
         )

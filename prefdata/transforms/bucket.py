@@ -73,13 +73,13 @@ def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) ->
 def _rated(ratings: pl.DataFrame, options: Options) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The score of each response, and the pairs that follow from the scores."""
     light = ratings.lazy().select(
-        "prompt_id", "response_id", "score", "model", "annotator", "origin", "at"
+        "scope", "prompt_id", "response_id", "score", "model", "annotator", "origin", "at"
     )
     scored = aggregate.responses(light, options.aggregate).collect()
     pairing.refuse_too_many(scored, options)
     found = pairing.pairs(scored.lazy(), options)
     rated = aggregate.agreement(found, light).collect()
-    return scored, rated.sort("prompt_id", "chosen_id", "rejected_id")
+    return scored, rated.sort("prompt_id", "chosen_id", "rejected_id", "chosen_at")
 
 
 def _verdicts(comparisons: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
@@ -240,11 +240,11 @@ def _left_over(ratings: pl.DataFrame, scored: pl.DataFrame, told: pl.DataFrame) 
     into = sides.filter(went).with_columns(pl.lit(reasons.KEPT).alias("reason"))
     lost = sides.filter(~went).unique(["prompt_id", "response_id"], maintain_order=True)
     lost = lost.join(into, on=["prompt_id", "response_id"], how="anti")
-    prompts = scored.group_by("prompt_id").agg(
+    scopes = scored.group_by("scope").agg(
         pl.len().alias("n"), (pl.col("score").max() == pl.col("score").min()).alias("level")
     )
     paired = pl.col("prompt_id").is_in(sides["prompt_id"].unique().implode())
-    light = ratings.select("source", "row", "line", "item", "prompt_id", "response_id")
+    light = ratings.select("source", "row", "line", "item", "scope", "prompt_id", "response_id")
     told_of = light.join(
         pl.concat([into, lost]), on=["prompt_id", "response_id"], how="left", maintain_order="left"
     )
@@ -259,5 +259,5 @@ def _left_over(ratings: pl.DataFrame, scored: pl.DataFrame, told: pl.DataFrame) 
         .then(pl.lit(reasons.SMALL_MARGIN))
         .otherwise(pl.lit(reasons.MIDDLE))
     )
-    told_of = told_of.join(prompts, on="prompt_id", how="left", maintain_order="left")
+    told_of = told_of.join(scopes, on="scope", how="left", maintain_order="left")
     return told_of.with_columns(why.alias("reason"))

@@ -16,7 +16,7 @@ LEDGER = pl.Schema(
         "source": pl.UInt16(),
         "row": pl.UInt64(),
         "line": pl.UInt64(),
-        "item": pl.UInt16(),
+        "item": pl.UInt32(),
         "outcome": OUTCOME,
         "reason": pl.String(),
         "pair": pl.String(),

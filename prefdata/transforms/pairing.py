@@ -21,7 +21,7 @@ def refuse_too_many(responses: pl.DataFrame, options: Options) -> None:
     """
     if options.strategy != "all" or not responses.height:
         return
-    most = responses.group_by("prompt_id").len()["len"].max()
+    most = responses.group_by("scope").len()["len"].max()
     if isinstance(most, int) and most > MOST:
         raise UsageError(
             f"a prompt has {most:,} responses; strategy 'all' would make up to "
@@ -31,35 +31,33 @@ def refuse_too_many(responses: pl.DataFrame, options: Options) -> None:
 
 
 def pairs(responses: pl.LazyFrame, options: Options) -> pl.LazyFrame:
-    """Pair the responses of each prompt.
+    """Pair the responses of each scope: those to one prompt, or in one ranked list.
 
     Responses with the same score are never paired. Where several are best, or several worst, the
     one with the smallest id stands for them, so that the order of the rows does not matter.
 
     Args:
-        responses: one row per response: ``prompt_id``, ``response_id``, ``score``, ``model``,
-            ``origin``, ``at``.
+        responses: one row per response: ``scope``, ``prompt_id``, ``response_id``, ``score``,
+            ``model``, ``origin``, ``at``.
         options: says which strategy, and the least margin.
 
     Returns:
-        ``prompt_id``, and of either side the id, score, model and place.
+        ``scope``, ``prompt_id``, and of either side the id, score, model and place.
     """
     better = responses.select(
-        "prompt_id", "origin", *(pl.col(name).alias(f"chosen_{name}") for name in SIDE)
+        "scope", "prompt_id", "origin", *(pl.col(name).alias(f"chosen_{name}") for name in SIDE)
     )
-    worse = responses.select(
-        "prompt_id", *(pl.col(name).alias(f"rejected_{name}") for name in SIDE)
-    )
-    ranked = responses.sort("prompt_id", "score", "response_id", descending=[False, True, False])
+    worse = responses.select("scope", *(pl.col(name).alias(f"rejected_{name}") for name in SIDE))
+    ranked = responses.sort("scope", "score", "response_id", descending=[False, True, False])
     if options.strategy == "adjacent":
         found = _adjacent(ranked)
     elif options.strategy == "all":
-        found = better.join(worse, on="prompt_id")
+        found = better.join(worse, on="scope")
     else:
         others = (
             _extreme(worse, "rejected", best=False) if options.strategy == "best-worst" else worse
         )
-        found = _extreme(better, "chosen", best=True).join(others, on="prompt_id")
+        found = _extreme(better, "chosen", best=True).join(others, on="scope")
     difference = pl.col("chosen_score") - pl.col("rejected_score")
     found = found.filter(difference > 0, difference >= options.least_margin)
     if options.strategy == "best-random":
@@ -68,15 +66,15 @@ def pairs(responses: pl.LazyFrame, options: Options) -> pl.LazyFrame:
 
 
 def _extreme(side: pl.LazyFrame, name: str, *, best: bool) -> pl.LazyFrame:
-    """The best, or worst, response of each prompt; of several, the one with the smallest id."""
+    """The best, or worst, response of each scope; of several, the one with the smallest id."""
     score = pl.col(f"{name}_score")
-    edge = side.group_by("prompt_id").agg((score.max() if best else score.min()).alias("edge"))
-    there = side.join(edge, on="prompt_id").filter(score == pl.col("edge")).drop("edge")
+    edge = side.group_by("scope").agg((score.max() if best else score.min()).alias("edge"))
+    there = side.join(edge, on="scope").filter(score == pl.col("edge")).drop("edge")
     return _first(there.sort(f"{name}_response_id"))
 
 
 def _first(found: pl.LazyFrame) -> pl.LazyFrame:
-    return found.unique("prompt_id", keep="first", maintain_order=True)
+    return found.unique("scope", keep="first", maintain_order=True)
 
 
 def _chance(seed: int) -> pl.Expr:
@@ -87,8 +85,8 @@ def _chance(seed: int) -> pl.Expr:
 
 
 def _adjacent(ranked: pl.LazyFrame) -> pl.LazyFrame:
-    previous = [pl.col(name).shift(1).over("prompt_id").alias(f"chosen_{name}") for name in SIDE]
+    previous = [pl.col(name).shift(1).over("scope").alias(f"chosen_{name}") for name in SIDE]
     renamed = [pl.col(name).alias(f"rejected_{name}") for name in SIDE]
-    return ranked.select("prompt_id", "origin", *previous, *renamed).drop_nulls(
+    return ranked.select("scope", "prompt_id", "origin", *previous, *renamed).drop_nulls(
         "chosen_response_id"
     )
