@@ -495,9 +495,11 @@ def _limit(text: str | None) -> Callable[[int], float] | None:
     try:
         number = float(text.removesuffix("%"))
     except ValueError:
+        number = -1.0
+    if not number >= 0:
         raise UsageError(
             f"--max-rejects {text!r} is not a number of rows or percent", hint="Write 100 or 5%."
-        ) from None
+        )
     return (lambda rows: rows * number / 100) if text.endswith("%") else (lambda _rows: number)
 
 

@@ -50,6 +50,11 @@ def detect(sample: Sample, wishes: Wishes, *, name: str, format: str = "") -> De
             f"{name} looks like {best.format}, but can be read in two ways",
             hint="; ".join(best.questions),
         )
+    if wishes.dimension and "dimension" not in best.columns:
+        raise UsageError(
+            f"{name} has no column of dimensions",
+            hint="Leave --dimension out, or name the column, as in --map dimension=aspect.",
+        )
     return Detection(FORMATS[best.format], best, matches[1] if len(matches) > 1 else None)
 
 

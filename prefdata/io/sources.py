@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import difflib
 import glob
 import gzip
 import json
@@ -146,6 +147,8 @@ def _kept(stack: ExitStack, stream: BinaryIO, name: str) -> Path:
 
 
 def _paths(request: str) -> list[Path]:
+    if not request:
+        raise UsageError("a source has no name", hint="Name a file, a glob, a folder or '-'.")
     path = Path(request)
     if path.is_dir():
         return _inside(path)
@@ -158,17 +161,25 @@ def _paths(request: str) -> list[Path]:
         return files
     if glob.has_magic(request):
         raise UsageError(f"no file matches {request}", hint="Quote the glob, and check the folder.")
-    near = [p.name for p in path.parent.glob("*") if p.suffix == path.suffix][:3]
-    hint = f"In that folder: {', '.join(sorted(near))}." if near else "Check the path."
+    names = sorted(p.name for p in path.parent.glob("*"))
+    near = difflib.get_close_matches(path.name, names, n=3)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "Check the path."
     raise UsageError(f"no such file or folder: {request}", hint=hint)
 
 
 def _inside(folder: Path) -> list[Path]:
-    """The data files of a folder; of a prefdata data set directory only its data."""
-    root = folder / "data" if (folder / "manifest.json").exists() else folder
+    """The data files of a folder; of a prefdata data set directory only its data.
+
+    Data set directories that lie in the folder are results, not sources: they are left out.
+    """
+    root = folder / "data" if _is_result(folder) else folder
     files = [p for p in sorted(root.rglob("*")) if p.is_file() and _suffix(p.name)[0]]
+    results = {p.parent for p in files if p.name == "manifest.json" and _is_result(p.parent)}
     files = [
-        p for p in files if not any(part.startswith(".") for part in p.relative_to(root).parts)
+        p
+        for p in files
+        if not any(part.startswith(".") for part in p.relative_to(root).parts)
+        and results.isdisjoint(p.parents)
     ]
     if not files:
         raise UsageError(
@@ -176,6 +187,15 @@ def _inside(folder: Path) -> list[Path]:
             hint=f"Looked for {', '.join(sorted(SUFFIXES))}, also with .gz and .zst.",
         )
     return files
+
+
+def _is_result(folder: Path) -> bool:
+    """Whether a folder is a data set directory that prefdata wrote."""
+    manifest = folder / "manifest.json"
+    try:
+        return bool(json.loads(manifest.read_bytes()).get("program") == "prefdata")
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _suffix(name: str) -> tuple[Kind | None, str]:
