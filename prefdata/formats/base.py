@@ -244,10 +244,12 @@ def records(format: Format, frame: pl.DataFrame, match: Match) -> pl.DataFrame:
         columns={field: tuple(RAW + n for n in names) for field, names in match.columns.items()},
         shapes={RAW + name: shape for name, shape in match.shapes.items()},
     )
-    names = {name for field in ONE_VALUE for name in match.columns.get(field, ())}
+    apart = {name: RAW + name for name in match.wanted if RAW + name not in frame.columns}
+    frame = frame.rename(apart)
+    names = {name for field in ONE_VALUE for name in inner.columns.get(field, ())}
     frame = frame.with_columns(
         as_json(frame[name]) for name in sorted(names) if frame.schema[name].is_nested()
     )
-    built = format.build(frame.rename({name: RAW + name for name in match.wanted}), inner)
+    built = format.build(frame, inner)
     named = [name for name in ("field", "annotator") if name in built.columns]
     return built.with_columns(pl.col(named).str.strip_prefix(RAW))

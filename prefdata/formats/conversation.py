@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import polars as pl
 
@@ -30,6 +31,10 @@ ROLES = {
     "observation": "tool",
 }
 NOT_BLANK = r"\S"
+ESCAPE = re.compile(r"\\u[dD]")
+SURROGATE = re.compile("\\\\ud[89a-f]|[\ud800-\udfff]")
+"""A lone surrogate, in a text or as Python writes it."""
+
 NUL = "\x00"
 CONTENT = ("content", "value", "text")
 SPEAKER = ("role", "from")
@@ -47,6 +52,8 @@ class Read(NamedTuple):
 def shape_of(values: Iterable[object]) -> Shape:
     """How a column's text is written, by nine in ten of its sample values.
 
+    Messages in cells are so plain that half the values are enough: the others are broken.
+
     Example:
         >>> shape_of(["Human: Hi\\n\\nAssistant: Hello"]), shape_of(["Hi"]), shape_of([["Hi"]])
         ('transcript', 'text', 'nested')
@@ -58,13 +65,32 @@ def shape_of(values: Iterable[object]) -> Shape:
     most = 0.9 * len(texts)
     if texts and sum(map(is_transcript, texts)) >= most:
         return "transcript"
-    if texts and sum(_is_cell(text) for text in texts) >= most:
+    cells = [_cell_of(text) for text in texts]
+    if texts and (
+        cells.count("messages") >= 0.5 * len(texts) or len(texts) - cells.count("") >= most
+    ):
         return "cell"
     return "text"
 
 
-def _is_cell(text: str) -> bool:
-    return text.lstrip()[:1] in ("[", "{") and isinstance(cell(text), list | dict)
+def _cell_of(text: str) -> Literal["messages", "texts", ""]:
+    """What a cell holds as JSON or Python: messages, of which there can be no doubt, or texts."""
+    if text.lstrip()[:1] not in ("[", "{"):
+        return ""
+    held = cell(text)
+    items = held if isinstance(held, list) else [held]
+    if items and all(_speaks(item) for item in items):
+        return "messages"
+    return "texts" if items and all(isinstance(item, str) for item in items) else ""
+
+
+def _speaks(item: object) -> bool:
+    """Whether an item of a cell is a message, or an exchange of texts."""
+    if isinstance(item, list):
+        return all(isinstance(text, str) for text in item)
+    if not isinstance(item, dict):
+        return False
+    return any(key in item for key in CONTENT) and any(key in item for key in SPEAKER)
 
 
 def cell(text: str) -> object:
@@ -75,13 +101,13 @@ def cell(text: str) -> object:
         (['a', 'b'], ['a'], None)
     """
     try:
-        return json.loads(text)
-    except ValueError:
-        pass
-    try:
-        return ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return None
+        held = json.loads(text)
+    except (ValueError, RecursionError):
+        try:
+            held = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return None
+    return None if ESCAPE.search(text) and SURROGATE.search(str(held)) else held
 
 
 def read(column: pl.Series, shape: Shape, role: str) -> Read:

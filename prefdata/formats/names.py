@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "prompt": (
@@ -182,7 +182,7 @@ def plain(name: str) -> str:
     return re.sub(r"[\s-]+", "_", name.strip().lower())
 
 
-def lookup(names: Iterable[str], field: str) -> str:
+def lookup(names: Collection[str], field: str) -> str:
     """The column that stands for a field, or ``""``.
 
     Example:
@@ -190,6 +190,7 @@ def lookup(names: Iterable[str], field: str) -> str:
         'Question'
     """
     by_plain = {plain(name): name for name in names}
+    by_plain |= {name: name for name in names if name in by_plain}
     return next((by_plain[alias] for alias in ALIASES[field] if alias in by_plain), "")
 
 

@@ -227,7 +227,8 @@ def build_lists(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     """One rated response per entry of each row's lists."""
     listed, models = match.column("responses") or match.column("ranked"), match.column("models")
     measured = match.column("scores") or match.column("ranks")
-    given = {"@response": as_lists(frame[listed])}
+    texts, shape = _responses(frame[listed])
+    given = {"@response": texts}
     given["@measure"] = as_lists(frame[measured]) if measured else _places(given["@response"])
     if models:
         given["@model"] = as_lists(frame[models])
@@ -252,7 +253,7 @@ def build_lists(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     good = good.explode("item", *given)
     columns = {key: value for key, value in match.columns.items() if key != "models"}
     columns |= {"model": ("@model",)} if models else {}
-    shapes = {**match.shapes, "@response": "text"}
+    shapes = {**match.shapes, "@response": shape}
     inner = Match("", 0, columns, shapes)
     good = answers(good, inner, {"response": "@response"})
     down = "scores" not in match.columns
@@ -263,17 +264,39 @@ def build_lists(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     return concatenated([finished(good, "ratings"), finished(bad, "ratings")])
 
 
+def _responses(column: pl.Series) -> tuple[pl.Series, Shape]:
+    """Lists of responses, and how each is written: as it stands, or as JSON where some are nested.
+
+    A text keeps its shape wherever it stands, so that one odd row changes no other.
+    """
+    if isinstance(column.dtype, pl.List):
+        return column, "text"
+    lists = _cells(column)
+    if not any(isinstance(item, dict | list) for value in lists if value for item in value):
+        return as_lists(column), "text"
+    texts = [
+        None
+        if value is None
+        else [None if item is None else dumps(item, ensure_ascii=False) for item in value]
+        for value in lists
+    ]
+    return pl.Series(texts, dtype=pl.List(pl.String)), "json"
+
+
 def as_lists(column: pl.Series) -> pl.Series:
     """Read cells that hold a list as JSON or Python text; what is no list becomes null."""
     if isinstance(column.dtype, pl.List):
         return column
-    values = [cell(text) if isinstance(text, str) else None for text in column]
-    lists = [value if isinstance(value, list) else None for value in values]
-    if any(isinstance(item, dict | list) for value in lists if value for item in value):
-        texts = [value and [dumps(item) for item in value] for value in lists]
-        return pl.Series(texts, dtype=pl.List(pl.String))
-    texts = [value and [None if item is None else str(item) for item in value] for value in lists]
+    texts = [
+        None if value is None else [None if item is None else str(item) for item in value]
+        for value in _cells(column)
+    ]
     return pl.Series(texts, dtype=pl.List(pl.String))
+
+
+def _cells(column: pl.Series) -> list[list[object] | None]:
+    values = [cell(text) if isinstance(text, str) else None for text in column.to_list()]
+    return [value if isinstance(value, list) else None for value in values]
 
 
 def _places(column: pl.Series) -> pl.Series:

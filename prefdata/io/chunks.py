@@ -9,6 +9,8 @@ from typing import NamedTuple
 import polars as pl
 import pyarrow as pa
 
+from prefdata.formats.base import RAW
+
 CHUNK_BYTES = 16 << 20
 """How much of a source is held at once; memory is bounded by it, whatever the file's size."""
 
@@ -60,7 +62,11 @@ class Chunk:
 
 
 def numbered(frame: pl.DataFrame, rows: pl.Series | int, lines: pl.Series | int) -> pl.DataFrame:
-    """Add ``row`` and ``line``: a series each, or the first of a run of consecutive numbers."""
+    """Add ``row`` and ``line``: a series each, or the first of a run of consecutive numbers.
+
+    Columns of the source that have these names are set apart with the prefix ``raw:``.
+    """
+    frame = frame.rename({name: RAW + name for name in ("row", "line") if name in frame.columns})
     n = frame.height
     if isinstance(rows, int):
         rows = pl.int_range(rows, rows + n, dtype=pl.UInt64, eager=True)

@@ -384,3 +384,40 @@ def test_a_prompt_that_the_conversations_do_not_hold_is_refused(tmp_path: Path) 
             "the prompt is not what the conversations begin with",
         )
     ]
+
+
+def test_answers_that_are_json_are_texts(tmp_path: Path) -> None:
+    """An object that is no message is what the model said, to the letter."""
+    row = {"prompt": '{"ask": 1}', "chosen": '{"a": [1, "x"]}', "rejected": '{"a": 2}'}
+    found = converted(jsonl(tmp_path / "pairs.jsonl", [row]))
+    assert found.pairs == {('{"ask": 1}', '{"a": [1, "x"]}', '{"a": 2}')}
+
+
+@pytest.mark.parametrize("broken", ['[{"role": "user"', r'[{"role": "user", "content": "\ud800"}]'])
+def test_a_broken_cell_costs_only_its_row(broken: str, tmp_path: Path) -> None:
+    """It does not turn the sound cells beside it into raw text, however few they are."""
+    cells = {name: f'[{{"role": "assistant", "content": "{name}"}}]' for name in ("4", "5")}
+    rows = [
+        {"prompt": prompt, "chosen": cells["4"], "rejected": cells["5"]}
+        for prompt in ('[{"role": "user", "content": "What is 2 + 2?"}]', broken)
+    ]
+    found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
+    assert found.pairs == ONE
+    assert found.rejects == [Reject(2, "prompt", "not valid JSON", "in a cell")]
+
+
+def test_columns_may_have_the_names_that_the_program_uses_itself(tmp_path: Path) -> None:
+    """A source with columns called row, line and reason is a source like any other."""
+    source = jsonl(tmp_path / "pairs.jsonl", [{"row": ASKED, "line": "4", "reason": "5"}])
+    columns = {"prompt": ("row",), "chosen": ("line",), "rejected": ("reason",)}
+    assert converted(source, wishes=Wishes(columns=columns)).pairs == ONE
+    columns = {"prompt": ("row",), "chosen": ("reason",), "rejected": ("line",)}
+    other = converted(source, wishes=Wishes(columns=columns))
+    assert other.pairs == {(ASKED, "5", "4")}
+
+
+def test_the_exact_name_goes_before_its_look_alikes(tmp_path: Path) -> None:
+    """Of prompt and Prompt, prompt is the prompt, whichever comes first."""
+    row = {"prompt": ASKED, "Prompt": "other", "chosen": "4", "rejected": "5"}
+    found = converted(jsonl(tmp_path / "pairs.jsonl", [row]))
+    assert found.pairs == ONE

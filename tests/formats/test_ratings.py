@@ -199,3 +199,21 @@ def test_an_annotator_may_be_a_list(tmp_path: Path) -> None:
     rows = [{**row, "judge": ["gpt-4", "pair"]} for row in long("score", 5, 1)]
     found = converted(jsonl(tmp_path / "ratings.jsonl", rows))
     assert found.pairs == ONE
+
+
+def test_a_nested_list_in_one_cell_changes_no_other_row(tmp_path: Path) -> None:
+    """Texts stay texts where another row of the same file holds messages or a broken list."""
+    rows = [
+        {"prompt": ASKED, "responses": '["4", "5"]', "scores": "[5, 1]"},
+        {
+            "prompt": "b?",
+            "responses": '[{"role": "assistant", "content": "x"}, {"content": "y"}]',
+            "scores": "[5, 1]",
+        },
+        {"prompt": "c?", "responses": "__import__('os')", "scores": "[5, 1]"},
+        {"prompt": "d?", "responses": r'["\ud800", "5"]', "scores": "[5, 1]"},
+    ]
+    found = converted(jsonl(tmp_path / "ratings.jsonl", rows))
+    assert found.pairs == {(ASKED, "4", "5"), ("b?", "x", "y")}
+    refused = Reject(0, "responses", "wrong type", "expected a list")
+    assert found.rejects == [refused._replace(line=3), refused._replace(line=4)]
