@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import polars as pl
 
@@ -25,6 +25,8 @@ from prefdata.transforms.account import Account
 from prefdata.transforms.ledger import by_row, lost, refused
 from prefdata.transforms.options import Options
 from prefdata.transforms.split import SPLITS
+
+Result = TypeVar("Result")
 
 WORKERS = min(4, os.cpu_count() or 1)
 
@@ -116,10 +118,10 @@ def by_split(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
     return {"train": rows.filter(~pl.col("test")), "test": rows.filter("test")}
 
 
-def in_order(work: Callable[[int], Made], count: int) -> Iterator[Made]:
+def in_order(work: Callable[[int], Result], count: int) -> Iterator[Result]:
     """Results in order, with no more at hand than there are workers."""
     with ThreadPoolExecutor(WORKERS) as pool:
-        waiting: deque[Future[Made]] = deque()
+        waiting: deque[Future[Result]] = deque()
         for number in range(count):
             waiting.append(pool.submit(work, number))
             if len(waiting) > WORKERS:

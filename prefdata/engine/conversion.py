@@ -36,8 +36,8 @@ UNPACKED = {"gz": 4, "zst": 4, "": 1}
 """How many times larger a source is when it is read, to choose the number of buckets."""
 
 
-LIGHT = 8
-"""How many times smaller records are without their texts."""
+LIGHT = 2
+"""How many times fewer buckets records need without their texts, which are most of them."""
 
 
 class Shared(TypedDict):

@@ -7,11 +7,12 @@ alone, and the texts go straight from the source to Parquet, in the order of the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from prefdata.engine.assemble import WORKERS, Assembled, by_split, count
+from prefdata.engine.assemble import WORKERS, Assembled, by_split, count, in_order
 from prefdata.engine.ingest import Recognised, read_records
 from prefdata.errors import InputError
 from prefdata.formats.base import stacked
@@ -59,8 +60,8 @@ def stream(
     (folder / "data").mkdir()
     result = Assembled()
     kept, gone = Ranges(spool.folder / "kept"), Ranges(spool.folder / "gone")
-    for number in range(spool.buckets):
-        decided = _decided(kind, number, spool, options)
+    decide = partial(_decided, kind, spool, options)
+    for decided in in_order(decide, spool.buckets):
         trail.add(decided.ledger, _none())
         account.settle(by_row(decided.ledger))
         count(decided.rows, result)
@@ -88,7 +89,7 @@ def stream(
     return result
 
 
-def _decided(kind: str, number: int, spool: Spool, options: Options) -> Decided:
+def _decided(kind: str, spool: Spool, options: Options, number: int) -> Decided:
     if kind == "unpaired":
         return labels.unpaired(spool.get("unpaired", number), options)
     return bucket.pairs(spool.get("ratings", number), spool.get("comparisons", number), options)
