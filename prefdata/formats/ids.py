@@ -17,7 +17,13 @@ from prefdata.formats.base import speaker
 TURN, PART = "\x1e", "\x1f"
 
 
-BLANKS = " \n\t\r\v\f"
+MAY_COMPOSE = (
+    r"[\p{M}\u{1161}-\u{1175}\u{11A8}-\u{11C2}\u{374}\u{37E}\u{387}\u{958}-\u{95F}\u{9DC}-\u{9DF}"
+    r"\u{A33}-\u{A36}\u{A59}-\u{A5E}\u{B5C}\u{B5D}\u{F43}-\u{F69}\u{1F71}-\u{2001}"
+    r"\u{2126}-\u{212B}\u{2329}\u{232A}\u{2ADC}\u{F900}-\u{FAD9}\u{FB1D}-\u{FB4E}"
+    r"\u{1D15E}-\u{1D1C0}\u{2F800}-\u{2FA1D}]"
+)
+"""Every character that NFC can change, or join to the one before it, and some that it cannot."""
 
 
 def content_ids(frame: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
@@ -40,12 +46,13 @@ def content_ids(frame: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
 
 
 def _normal(text: pl.Expr) -> pl.Expr:
-    """Normalise the few texts that need it: looking is cheap, changing is not."""
-    ends = [text.str.starts_with(blank) | text.str.ends_with(blank) for blank in BLANKS]
-    odd = text.str.len_bytes() != text.str.len_chars()
-    changes = pl.any_horizontal(ends) | odd | text.str.contains("\r\n", literal=True)
+    """Normalise texts; compose only the few that need it: looking is cheap, composing is not."""
+    text = text.str.strip_chars()
+    beyond_ascii = text.str.len_bytes() != text.str.len_chars()
+    composes = pl.when(beyond_ascii).then(text).str.contains(MAY_COMPOSE)
+    changes = composes.fill_null(value=False) | text.str.contains("\r\n", literal=True)
     changed = pl.when(changes).then(text).str.replace_all("\r\n", "\n", literal=True)
-    return pl.coalesce(changed.str.strip_chars().str.normalize("NFC"), text)
+    return pl.coalesce(changed.str.normalize("NFC"), text)
 
 
 def hexed(ids: pl.Series) -> pl.Series:
