@@ -18,9 +18,10 @@ import polars as pl
 from prefdata.errors import InputError
 from prefdata.formats import reasons
 from prefdata.io.chunks import CHUNK_BYTES, Chunk, Unread, numbered
-from prefdata.io.text import Decoder
+from prefdata.io.text import Decoder, counted
 
 DELIMITERS = ",\t;|"
+NEWLINE, RETURN, QUOTE = b'\n\r"'
 LONGEST_CELL = 64 << 20
 MOST_LINES = 100_000
 HEADER_BYTES = 1 << 20
@@ -87,29 +88,45 @@ def csv_chunks(stream: BinaryIO, decoder: Decoder, wanted: list[str], name: str)
         name: the file, for messages.
     """
     layout: Header | None = None
-    rest, row, line, last = b"", 0, 1, False
+    rest, row, line, offset, last = b"", 0, 1, 0, False
     while not last:
         piece = stream.read(CHUNK_BYTES)
         last = not piece
-        data = rest + (decoder.feed(piece) if piece else decoder.finish())
+        text = _utf8(piece, decoder, first=layout is None and not rest)
+        offset += len(piece) - len(text) if decoder.is_utf8 else 0
+        data = rest + text
         if layout is None:
             if not last and len(data) < HEADER_BYTES and not _cut(data.lstrip(b"\r\n")):
                 rest = data
                 continue
             layout = header(data[:HEADER_BYTES].decode(errors="replace"), name)
-            data = data.split(b"\n", layout.lines)[-1] if data.count(b"\n") >= layout.lines else b""
+            below = (
+                data.split(b"\n", layout.lines)[-1] if data.count(b"\n") >= layout.lines else b""
+            )
             line += layout.lines
+            offset += len(data) - len(below)
+            data = below
         cut = len(data) if last else _cut(data)
         whole, rest = data[:cut], data[cut:]
         if not whole:
             continue
+        if decoder.is_utf8:
+            decoder.check(whole, offset)
         chunk, used = _fast(whole, layout, wanted, row, line), len(whole)
         if chunk is None:
             chunk, used = _slow(whole, layout, wanted, (row, line), last=last)
         rest = whole[used:] + rest
         row += chunk.frame.height + len(chunk.unread)
-        line += whole.count(b"\n", 0, used)
+        line += counted(memoryview(whole)[:used], NEWLINE)
+        offset += used
         yield chunk
+
+
+def _utf8(piece: bytes, decoder: Decoder, *, first: bool) -> bytes:
+    """A piece of the file in UTF-8; an empty piece is the end."""
+    if decoder.is_utf8:
+        return decoder.begun(piece) if first else piece
+    return decoder.feed(piece) if piece else decoder.finish()
 
 
 def _cut(data: bytes) -> int:
@@ -118,7 +135,7 @@ def _cut(data: bytes) -> int:
     Where there is none, since a quote is not closed, the last line break; 0 where there is none.
     """
     end = cut = data.rfind(b"\n")
-    before = data.count(b'"', 0, cut + 1)
+    before = counted(memoryview(data)[: cut + 1], QUOTE)
     while cut >= 0:
         if before % 2 == 0:
             return cut + 1
@@ -131,7 +148,7 @@ def _cut(data: bytes) -> int:
 def _fast(data: bytes, layout: Header, wanted: list[str], row: int, line: int) -> Chunk | None:
     """The whole piece at once, or None where a record in it needs a closer look."""
     names = layout.names
-    if data.count(b"\r") != data.count(b"\r\n"):
+    if b"\r" in data and counted(data, RETURN) != data.count(b"\r\n"):
         return None
     try:
         frame = pl.read_csv(
@@ -146,7 +163,7 @@ def _fast(data: bytes, layout: Header, wanted: list[str], row: int, line: int) -
         return None
     if not frame.height or _has_short_row(frame, data, layout):
         return None
-    breaks = data.count(b"\n") + (not data.endswith(b"\n"))
+    breaks = counted(data, NEWLINE) + (not data.endswith(b"\n"))
     lines: pl.Series | int = line
     if breaks != frame.height:
         height = frame.select(
@@ -167,7 +184,7 @@ def _has_short_row(frame: pl.DataFrame, data: bytes, layout: Header) -> bool:
         return False
     inside = frame.select(pl.all().str.count_matches(layout.delimiter, literal=True).sum())
     between = (len(layout.names) - 1) * frame.height
-    return bool(data.count(layout.delimiter.encode()) != between + sum(inside.row(0)))
+    return bool(counted(data, ord(layout.delimiter)) != between + sum(inside.row(0)))
 
 
 def _slow(

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.json as pj
@@ -21,7 +20,7 @@ from prefdata.errors import InputError
 from prefdata.formats import reasons
 from prefdata.formats.conversation import TOOL_KEYS
 from prefdata.io.chunks import AS_JSON, CHUNK_BYTES, Chunk, Unread, numbered
-from prefdata.io.text import Decoder
+from prefdata.io.text import Decoder, counted
 from prefdata.io.typed import misfit, parsed, table
 
 NEWLINE = 10
@@ -54,7 +53,7 @@ def line_blocks(stream: BinaryIO, decoder: Decoder) -> Iterator[Block]:
     """
     line = 1
     for data, offset in _utf8(stream, decoder) if decoder.is_utf8 else _recoded(stream, decoder):
-        count = breaks(data)
+        count = counted(data, NEWLINE)
         yield Block(data, line, count, offset)
         line += count
 
@@ -92,14 +91,6 @@ def _recoded(stream: BinaryIO, decoder: Decoder) -> Iterator[tuple[bytes, int]]:
             yield piece[:cut], 0
     if rest := rest + decoder.finish():
         yield rest, 0
-
-
-def breaks(data: bytes | memoryview) -> int:
-    """Count line breaks; in steps that stay in the processor's cache."""
-    view = np.frombuffer(data, dtype=np.uint8)
-    return sum(
-        int(np.count_nonzero(view[at : at + SLACK] == NEWLINE)) for at in range(0, len(view), SLACK)
-    )
 
 
 def array_blocks(stream: BinaryIO, decoder: Decoder, name: str) -> Iterator[Block]:
