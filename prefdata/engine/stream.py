@@ -68,6 +68,27 @@ def stream(
         kept.put(decided.rows)
         gone.put(lost(decided.ledger).rename({"source": "of_source", "row": "of_row"}))
     shards = Shards(folder / "data", SCHEMAS[kind], WORKERS)
+    try:
+        _write(shards, recognised, encoding, (kept, gone), trail, account, result, progress)
+        shards.close(SPLITS)
+    except BaseException:
+        shards.abandon()
+        raise
+    return result
+
+
+def _write(
+    shards: Shards,
+    recognised: Sequence[Recognised],
+    encoding: str,
+    decisions: tuple[Ranges, Ranges],
+    trail: Trail,
+    account: Account,
+    result: Assembled,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Read the sources again, and write what was decided to keep, and what to refuse."""
+    kept, gone = decisions
     done, total = 0, account.read.total()
     for number, each in enumerate(recognised):
         begun = done
@@ -85,8 +106,6 @@ def stream(
                 f"{account.read[number]:,} rows, then {done - begun:,}",
                 hint="Convert a copy of it, or wait until it is written.",
             )
-    shards.close(SPLITS)
-    return result
 
 
 def _decided(kind: str, spool: Spool, options: Options, number: int) -> Decided:

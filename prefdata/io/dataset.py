@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +19,6 @@ COMPRESSION_LEVEL = 1
 
 SCHEMA_VERSION = 1
 ROW_GROUP = 1 << 15
-FOLDERS = ("data", "rows", "rejects")
 
 REJECTS = pa.schema(
     [
@@ -126,8 +124,3 @@ def number_shards(folder: Path, prefix: str) -> None:
     files = sorted(folder.glob(f"{prefix}-*.parquet"))
     for index, path in enumerate(files):
         path.rename(folder / f"{prefix}-{index:05d}-of-{len(files):05d}.parquet")
-
-
-def data_files(output: Path, split: str) -> Sequence[Path]:
-    """The Parquet files of a split, in their order."""
-    return sorted((output / "data").glob(f"{split}-*.parquet"))

@@ -48,6 +48,11 @@ class Shards:
         for split in splits:
             number_shards(self.folder, split)
 
+    def abandon(self) -> None:
+        """Stop writing: what waits is dropped, so that the folder can be taken away."""
+        for lane in self.lanes:
+            lane.thread.shutdown(cancel_futures=True)
+
 
 class Lane:
     """One file after the other for each split, written by a thread of its own."""

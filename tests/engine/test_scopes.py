@@ -73,3 +73,18 @@ def test_a_named_pipe_is_read_like_standard_input(tmp_path: Path) -> None:
     report = convert([pipe], tmp_path / "out")
     writer.join()
     assert (report.rows_read, report.rows) == (2, 1)
+
+
+def test_a_run_that_fails_while_it_writes_leaves_nothing(tmp_path: Path) -> None:
+    """The threads that write files stop before their folder is taken away."""
+    rows = (f'{{"prompt": "Q{n}", "chosen": "A", "rejected": "B"}}\n' for n in range(20_000))
+    source = tmp_path / "pairs.jsonl"
+    source.write_text("".join(rows), encoding="utf-8")
+
+    def stop(stage: str, _done: int, _total: int) -> None:
+        if stage == "writing":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        convert([source], tmp_path / "out", progress=stop)
+    assert list(tmp_path.iterdir()) == [source]
