@@ -1,0 +1,71 @@
+"""The command `pref`: Click wiring only. A command parses, makes one library call, and prints."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from prefdata import __version__
+from prefdata.cli import data, demonstration, training
+from prefdata.errors import PrefdataError
+
+KEEP_MEMORY = "dirty_decay_ms:5000,muzzy_decay_ms:-1"
+"""Polars gives memory back at once, only for a conversion to take it again a moment later."""
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 the data or the run failed, 2 wrong usage, 3 done but a threshold was "
+    "missed, 130 interrupted."
+)
+
+
+@click.group(context_settings=CONTEXT, epilog=EXIT_CODES)
+@click.version_option(__version__, prog_name="pref")
+def pref() -> None:
+    """Feedback in, preference pairs out, every row accounted for.
+
+    \b
+      pref demo
+      pref convert ratings.csv -o pairs
+    """
+
+
+for command in (
+    data.convert,
+    data.inspect,
+    data.formats,
+    data.schema,
+    training.train,
+    training.evaluate,
+    demonstration.show,
+):
+    pref.add_command(command)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code, one of `EXIT_CODES`."""
+    os.environ.setdefault("_RJEM_MALLOC_CONF", KEEP_MEMORY)
+    try:
+        code = pref.main(args=args, prog_name="pref", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except PrefdataError as error:
+        click.echo(f"Error: {error}", err=True)
+        if error.hint:
+            click.echo(f"Hint: {error.hint}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(
+            "Interrupted. Nothing was left half written; run the same command again.", err=True
+        )
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,158 @@
+"""The commands that read feedback: `convert`, `inspect`, `formats`, `schema`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from prefdata.cli.options import format_names, limit_of, pairing, reading, wishes_from
+from prefdata.cli.output import console
+
+
+@click.command()
+@click.argument("sources", metavar="SOURCE…", nargs=-1, required=True)
+@click.option("-o", "--output", metavar="OUT", required=True, help="Data set directory to write.")
+@reading
+@pairing
+@click.option("--max-rejects", metavar="N|P%", help="Exit with 3 if more rows are rejected.")
+@click.option("-f", "--force", is_flag=True, help="Replace an existing data set directory.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
+def convert(
+    sources: tuple[str, ...],
+    output: str,
+    columns: tuple[str, ...],
+    winner: tuple[str, ...],
+    label: tuple[str, ...],
+    dimension: str,
+    format_: str,
+    encoding: str,
+    max_rejects: str | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    **how: str | float,
+) -> int:
+    """Turn feedback into a data set directory of clean pairs.
+
+    \b
+      pref convert ratings.csv -o pairs
+      pref convert votes/*.jsonl -o pairs --map prompt=question --winner a=left,b=right
+
+    SOURCE is a file, a glob, a folder, or - for standard input: JSON, JSONL, CSV, TSV, Parquet or
+    Arrow, also as .gz or .zst. What it is, and which column is which, is recognised;
+    'pref inspect' says how.
+    """
+    from prefdata.engine.conversion import convert as run
+    from prefdata.engine.terminal import show_conversion
+    from prefdata.report.progress import progress
+    from prefdata.transforms.options import Options
+
+    limit = limit_of(max_rejects)
+    screen = console()
+    with progress(screen, quiet=quiet) as tell:
+        report = run(
+            sources,
+            output,
+            options=Options(**how),  # type: ignore[arg-type]
+            wishes=wishes_from(columns, winner, label, dimension),
+            format=format_,
+            encoding=encoding,
+            force=force,
+            progress=tell,
+        )
+    if not quiet:
+        show_conversion(report, screen)
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+    if limit is not None and report.rows_rejected > limit(report.rows_read):
+        click.echo(
+            f"{report.rows_rejected:,} of {report.rows_read:,} rows were rejected; "
+            f"--max-rejects allows {max_rejects}",
+            err=True,
+        )
+        return 3
+    return 0
+
+
+@click.command()
+@click.argument("sources", metavar="SOURCE…", nargs=-1, required=True)
+@reading
+@pairing
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+def inspect(
+    sources: tuple[str, ...],
+    columns: tuple[str, ...],
+    winner: tuple[str, ...],
+    label: tuple[str, ...],
+    dimension: str,
+    format_: str,
+    encoding: str,
+    as_json: bool,
+    **how: str | float,
+) -> None:
+    """Say what a file is, why, and what would become of its rows.
+
+    \b
+      pref inspect ratings.csv
+      pref inspect votes.jsonl --json
+
+    Looks at the first rows only, and writes nothing.
+    """
+    from prefdata.engine.inspection import inspect as run
+    from prefdata.engine.terminal import show_inspection
+    from prefdata.transforms.options import Options
+
+    found = run(
+        sources,
+        options=Options(**how),  # type: ignore[arg-type]
+        wishes=wishes_from(columns, winner, label, dimension),
+        format=format_,
+        encoding=encoding,
+    )
+    if as_json:
+        click.echo(json.dumps([each.to_dict() for each in found], indent=2, ensure_ascii=False))
+        return
+    for each in found:
+        show_inspection(each, console(stderr=False))
+
+
+@click.command()
+@click.argument("name", required=False, shell_complete=format_names)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def formats(name: str | None, as_json: bool) -> None:
+    """List the formats that are recognised, or explain one.
+
+    \b
+      pref formats
+      pref formats ratings-long
+    """
+    from prefdata.formats import FORMATS, named
+    from prefdata.report.catalogue import catalogue, described, facts
+
+    if name and not as_json:
+        click.echo(described(named(name)))
+    elif as_json:
+        chosen = [named(name)] if name else list(FORMATS.values())
+        click.echo(json.dumps([facts(each) for each in chosen], indent=2, ensure_ascii=False))
+    else:
+        click.echo(catalogue())
+
+
+@click.command()
+@click.argument("name", required=False)
+def schema(name: str | None) -> None:
+    """Print the JSON Schema of a record, or list the records.
+
+    \b
+      pref schema
+      pref schema preference-pair
+    """
+    from prefdata.errors import UnknownNameError
+    from prefdata.schemas import RECORDS
+
+    if name and name not in RECORDS:
+        raise UnknownNameError("record", name, RECORDS)
+    shown = json.dumps(RECORDS[name].json_schema(), indent=2) if name else "\n".join(RECORDS)
+    click.echo(shown)

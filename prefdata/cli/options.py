@@ -1,0 +1,172 @@
+"""The options that several commands share, and what they mean to the library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from prefdata.errors import UsageError
+
+if TYPE_CHECKING:
+    from prefdata.formats import Wishes
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+
+def format_names(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """The formats that start as typed, for the shell."""
+    from prefdata.formats import FORMATS
+
+    return [name for name in FORMATS if name.startswith(typed)]
+
+
+def reading(command: Command) -> Command:
+    """The options of every command that reads feedback."""
+    for option in reversed(
+        (
+            click.option(
+                "--map",
+                "columns",
+                multiple=True,
+                metavar="FIELD=COLUMN,…",
+                help="Which column is which; join several with +, leave one out with FIELD=.",
+            ),
+            click.option(
+                "--winner",
+                multiple=True,
+                metavar="a=…,b=…,tie=…",
+                help="What the winner column's values mean; negative and positive are words too.",
+            ),
+            click.option(
+                "--label",
+                multiple=True,
+                metavar="true=…,false=…",
+                help="What the label column's values mean.",
+            ),
+            click.option(
+                "--dimension", default="", metavar="NAME", help="Use the ratings of this dimension."
+            ),
+            click.option(
+                "--format",
+                "format_",
+                default="",
+                metavar="NAME",
+                shell_complete=format_names,
+                help="Do not detect: read as this format.",
+            ),
+            click.option(
+                "--encoding",
+                default="",
+                metavar="NAME",
+                help="Encoding of text files.  [default: utf-8]",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def pairing(command: Command) -> Command:
+    """The options of every command that makes pairs."""
+    for option in reversed(
+        (
+            click.option(
+                "--strategy",
+                default="best-worst",
+                show_default=True,
+                type=click.Choice(["best-worst", "best-rest", "best-random", "adjacent", "all"]),
+                help="Which responses to a prompt are paired.",
+            ),
+            click.option(
+                "--aggregate",
+                default="mean",
+                show_default=True,
+                type=click.Choice(["mean", "median", "majority"]),
+                help="How several ratings of one response become one score.",
+            ),
+            click.option(
+                "--conflicts",
+                default="majority",
+                show_default=True,
+                type=click.Choice(["majority", "drop", "keep"]),
+                help="What to do where verdicts on the same two responses point both ways.",
+            ),
+            click.option(
+                "--min-margin",
+                default=0.0,
+                show_default=True,
+                metavar="N",
+                help="Least difference in score that makes a pair.",
+            ),
+            click.option(
+                "--test-size",
+                default=0.1,
+                show_default=True,
+                metavar="SHARE",
+                help="Share of prompts in the test split.",
+            ),
+            click.option(
+                "--seed", default=0, show_default=True, help="Seed of the split and of best-random."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def assigned(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
+    """The parts of `FIELD=VALUE,…`, in their order."""
+    parts = [part for text in texts for part in text.split(",") if part.strip()]
+    for part in parts:
+        if "=" not in part:
+            raise UsageError(
+                f"{option} {part!r} has no '='", hint=f"Write it as in {option} {EXAMPLES[option]}."
+            )
+    return [(key.strip(), value.strip()) for key, value in (part.split("=", 1) for part in parts)]
+
+
+EXAMPLES = {
+    "--map": "prompt=question,response=answer",
+    "--winner": "a=1,b=2,tie=3",
+    "--label": "true=good,false=bad",
+}
+
+
+def wishes_from(
+    columns: Sequence[str], winner: Sequence[str], label: Sequence[str], dimension: str
+) -> Wishes:
+    """What the user said about the source, with the words on the left checked."""
+    from prefdata.errors import UnknownNameError
+    from prefdata.formats import Wishes
+
+    sides, labels = assigned("--winner", winner), assigned("--label", label)
+    for option, given, words in (
+        ("--winner", sides, ("a", "b", "tie")),
+        ("--label", labels, ("true", "false")),
+    ):
+        for word, _ in given:
+            if word not in words:
+                raise UnknownNameError("word", word, words, where=option)
+    return Wishes(
+        columns={f: tuple(filter(None, c.split("+"))) for f, c in assigned("--map", columns)},
+        winner={value: side for side, value in sides},
+        label={value: word == "true" for word, value in labels},
+        dimension=dimension,
+    )
+
+
+def limit_of(text: str | None) -> Callable[[int], float] | None:
+    """How many rejects are allowed of so many rows: a number, or a share in percent."""
+    if text is None:
+        return None
+    try:
+        number = float(text.removesuffix("%"))
+    except ValueError:
+        number = -1.0
+    if not number >= 0:
+        raise UsageError(
+            f"--max-rejects {text!r} is not a number of rows or percent", hint="Write 100 or 5%."
+        )
+    return (lambda rows: rows * number / 100) if text.endswith("%") else (lambda _rows: number)

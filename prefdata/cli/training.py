@@ -1,0 +1,114 @@
+"""The commands that train: `train`, `eval`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from prefdata.cli.output import nothing, say, show_table
+
+
+def _methods(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """The training methods that start as typed, for the shell."""
+    from prefdata.train import METHODS
+
+    return [name for name in METHODS if name.startswith(typed)]
+
+
+@click.command()
+@click.argument("source", metavar="OUT|RECIPE", type=click.Path(path_type=Path))
+@click.option("-m", "--model", metavar="PATH|NAME", help="A folder, a name on the hub, or tiny.")
+@click.option("-o", "--output", metavar="DIR", help="Folder of the model.  [default: OUT-METHOD]")
+@click.option("--method", metavar="NAME", shell_complete=_methods, help="dpo (default) or kto.")
+@click.option("--lora/--full", "lora", default=None, help="LoRA or all weights.  [default: full]")
+@click.option("--epochs", type=float, help="Passes over the train split.  [default: 1]")
+@click.option("--max-steps", type=int, help="Stop after so many steps; overrides --epochs.")
+@click.option("--lr", "learning_rate", type=float, help="Peak rate.  [default: 1e-6, LoRA 1e-5]")
+@click.option("--batch-size", type=int, help="Rows per device and step.  [default: 8]")
+@click.option("--max-length", type=int, help="Tokens of prompt and answer.  [default: 1024]")
+@click.option("--allow-drops", type=int, help="Rows that --max-length may cost.  [default: 0]")
+@click.option("--seed", type=int, help="Seed of weights and shuffling.  [default: 42]")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any option of TRL.")
+@click.option("-f", "--force", is_flag=True, help="Replace an existing model.")
+@click.option("-n", "--dry-run", is_flag=True, help="Check all, print the recipe, train nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, no table.")
+def train(
+    source: Path,
+    settings: tuple[str, ...],
+    force: bool,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    **flags: str | float | bool | None,
+) -> None:
+    """Train a model on a data set directory, or as a recipe says.
+
+    \b
+      pref train pairs --model tiny
+      pref train train/dpo-lora.yaml --set beta=0.2
+    """
+    from prefdata.train import load_recipe, make_plan, recipe_yaml
+    from prefdata.train import train as run
+
+    is_recipe = source.suffix in (".yaml", ".yml")
+    known = flags if is_recipe else {**flags, "data": str(source)}
+    recipe = load_recipe(source if is_recipe else None, flags=known, settings=settings)
+    if dry_run:
+        click.echo(recipe_yaml(make_plan(recipe, force=force).recipe), nl=False)
+        return
+    result = run(recipe, force=force, say=nothing if quiet else say)
+    if not quiet:
+        show_table(result.table())
+        say(f"saved {result.output} after {result.steps:,} steps, {result.seconds:.0f} s")
+        say(f"next: {result.next_step()}")
+    if as_json:
+        click.echo(json.dumps(result.as_json(), indent=2))
+
+
+@click.command("eval")
+@click.argument("model")
+@click.option(
+    "-d",
+    "--data",
+    metavar="OUT",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Data set directory to measure on.",
+)
+@click.option("--reference", metavar="PATH|NAME", help="What the model started from.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    metavar="N",
+    default=8,
+    show_default=True,
+    help="Answers per forward pass.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, no table.")
+def evaluate(
+    model: str, data: Path, reference: str | None, batch_size: int, as_json: bool, quiet: bool
+) -> None:
+    """Measure a model on the held-out pairs of a data set directory.
+
+    \b
+      pref eval pairs-dpo --data pairs
+      pref eval pairs-dpo --data pairs --json
+
+    \b
+    accuracy         how often the chosen answer is the likelier one
+    reward_accuracy  how often it has the higher implicit reward, against the reference
+    reward_margin    by how much, on average
+    kl               how far the model has moved, in nats per answer
+    """
+    from prefdata.train import evaluate as measure
+
+    told = nothing if quiet else say
+    found = measure(model, data=data, reference=reference, batch_size=batch_size, say=told)
+    if not quiet:
+        show_table(found.table())
+    if as_json:
+        click.echo(json.dumps(found.as_json(), indent=2))
