@@ -119,7 +119,7 @@ def _inspected(each: Recognised, options: Options, wishes: Wishes, encoding: str
     other = 0
     if kind == "ratings":
         one_dimension(set(made["dimension"].unique().drop_nulls()), wishes, each.source.name)
-    if kind == "ratings" and wishes.dimension:
+    if kind == "ratings" and wishes.dimension and not match.dimensions:
         other = made.filter(of_another(wishes.dimension)).height
         made = made.filter(~of_another(wishes.dimension))
     bad = made.filter(pl.col("reason").is_not_null())

@@ -171,9 +171,9 @@ def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
         each = _judged(frame, column, match)
         if len(columns) > 1:
             each = each.with_columns(pl.lit(column).alias("annotator"))
-        made.append(
-            finished(each.with_columns(pl.lit(item, pl.UInt32).alias("item")), "comparisons")
-        )
+        before = pl.col("item") if "item" in frame.columns else pl.lit(0)
+        place = (before * len(columns) + item).cast(pl.UInt32).alias("item")
+        made.append(finished(each.with_columns(place), "comparisons"))
     return pl.concat(made)
 
 

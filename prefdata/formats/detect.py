@@ -43,19 +43,24 @@ def detect(sample: Sample, wishes: Wishes, *, name: str, format: str = "") -> De
     matches = [found for each in tried if (found := each.match(sample, wishes))]
     matches.sort(key=lambda match: -match.score)
     if not matches:
-        raise _nothing(sample, wishes, name)
+        raise _nothing(sample, wishes, name, tried[0] if format else None)
     best = matches[0]
+    chosen = next(each for each in tried if each.name == best.format)
+    if chosen.facts.refusal:
+        raise InputError(f"{name} is {chosen.name}: {chosen.summary}", hint=chosen.facts.refusal)
     if best.questions:
         raise UsageError(
             f"{name} looks like {best.format}, but can be read in two ways",
             hint="; ".join(best.questions),
         )
-    if wishes.dimension and "dimension" not in best.columns:
+    if wishes.dimension and best.dimensions and wishes.dimension not in best.dimensions:
+        raise UnknownNameError("dimension", wishes.dimension, best.dimensions, where=name)
+    if wishes.dimension and not best.dimensions and "dimension" not in best.columns:
         raise UsageError(
             f"{name} has no column of dimensions",
             hint="Leave --dimension out, or name the column, as in --map dimension=aspect.",
         )
-    return Detection(FORMATS[best.format], best, matches[1] if len(matches) > 1 else None)
+    return Detection(chosen, best, matches[1] if len(matches) > 1 else None)
 
 
 def _check_wishes(sample: Sample, wishes: Wishes, name: str) -> None:
@@ -68,7 +73,14 @@ def _check_wishes(sample: Sample, wishes: Wishes, name: str) -> None:
                 raise UnknownNameError("column", column, sample.names, where=name)
 
 
-def _nothing(sample: Sample, wishes: Wishes, name: str) -> InputError:
+def _nothing(sample: Sample, wishes: Wishes, name: str, only: Format | None) -> InputError:
+    missing = [each for each in only.facts.needs if each not in sample.names] if only else []
+    if only and missing:
+        return InputError(
+            f"{name} is not {only.name}: it has no column {', '.join(missing)}",
+            hint=f"Its columns are {', '.join(sample.names[:12])}. Leave --format out to have it "
+            "recognised, or describe it in a YAML file.",
+        )
     shown = ", ".join(sample.names[:12]) + (", …" if len(sample.names) > 12 else "")
     if wishes.columns:
         return UsageError(
