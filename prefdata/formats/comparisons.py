@@ -174,7 +174,7 @@ def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
         before = pl.col("item") if "item" in frame.columns else pl.lit(0)
         place = (before * len(columns) + item).cast(pl.UInt32).alias("item")
         made.append(finished(each.with_columns(place), "comparisons"))
-    return pl.concat(made)
+    return pl.concat(made).sort("row", "item") if len(made) > 1 else made[0]
 
 
 def _judged(frame: pl.DataFrame, column: str, match: Match) -> pl.DataFrame:
