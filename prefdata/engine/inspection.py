@@ -106,7 +106,7 @@ def inspect(
         'ratings-long'
     """
     wishes = wishes or Wishes()
-    with found([str(source) for source in sources]) as files:
+    with found([str(source) for source in sources], fetch=False) as files:
         return [
             _inspected(each, options or Options(), wishes, encoding)
             for each in recognise(files, wishes, format, encoding)
