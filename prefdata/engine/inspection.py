@@ -52,6 +52,7 @@ class Inspection:
         columns: field to the columns that would fill it.
         unused: columns that would not be used.
         runner_up: the format that came second, or ``""``.
+        near: known formats that it would be with a few more columns, and which.
         rows: how many rows were looked at: all, or a first piece.
         outcomes: what would become of them, by outcome and reason.
         problems: rows that give no record, the most frequent reason first.
@@ -67,6 +68,7 @@ class Inspection:
     columns: Mapping[str, tuple[str, ...]]
     unused: tuple[str, ...]
     runner_up: str
+    near: Mapping[str, tuple[str, ...]]
     rows: int
     outcomes: Mapping[str, Mapping[str, int]]
     problems: tuple[Problem, ...]
@@ -154,6 +156,7 @@ def _inspected(each: Recognised, options: Options, wishes: Wishes, encoding: str
         match.columns,
         tuple(n for n in each.sample.names if n not in used),
         runner_up.format if runner_up else "",
+        dict(each.detection.near),
         piece.rows,
         outcomes,
         problems,

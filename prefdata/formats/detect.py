@@ -10,6 +10,13 @@ from prefdata.formats.registry import FORMATS, named
 from prefdata.formats.sample import Sample
 
 
+class Near(NamedTuple):
+    """A format that does not fit, and the columns that it lacks."""
+
+    format: str
+    missing: tuple[str, ...]
+
+
 class Detection(NamedTuple):
     """What a source is.
 
@@ -17,11 +24,13 @@ class Detection(NamedTuple):
         format: the format that fits best.
         match: how it would read the source.
         runner_up: the match that came second, if any.
+        near: formats that would fit better if the source had a few more columns.
     """
 
     format: Format
     match: Match
     runner_up: Match | None
+    near: tuple[Near, ...] = ()
 
 
 def detect(sample: Sample, wishes: Wishes, *, name: str, format: str = "") -> Detection:
@@ -60,7 +69,28 @@ def detect(sample: Sample, wishes: Wishes, *, name: str, format: str = "") -> De
             f"{name} has no column of dimensions",
             hint="Leave --dimension out, or name the column, as in --map dimension=aspect.",
         )
-    return Detection(chosen, best, matches[1] if len(matches) > 1 else None)
+    runner_up = matches[1] if len(matches) > 1 else None
+    return Detection(chosen, best, runner_up, near(sample) if not format else ())
+
+
+MOST_NEAR = 2
+
+
+def near(sample: Sample) -> tuple[Near, ...]:
+    """Known formats of which the source has most columns, but not all.
+
+    Example:
+        >>> near(Sample(["prompt", "response_1", "response_2"], []))[0]
+        Near(format='helpsteer2-preference', missing=('preference_strength',))
+    """
+    found = []
+    for each in FORMATS.values():
+        missing = tuple(name for name in each.facts.needs if name not in sample.names)
+        held = len(each.facts.needs) - len(missing)
+        if missing and held >= 2 and held >= len(missing):
+            found.append((held / len(each.facts.needs), held, Near(each.name, missing)))
+    found.sort(key=lambda item: (-item[0], -item[1], item[2].format))
+    return tuple(each for *_, each in found[:MOST_NEAR])
 
 
 def _check_wishes(sample: Sample, wishes: Wishes, name: str) -> None:
@@ -88,8 +118,10 @@ def _nothing(sample: Sample, wishes: Wishes, name: str, only: Format | None) -> 
             f"in {name} (columns: {shown})",
             hint="'pref formats' lists the fields of each format.",
         )
+    nearest = "".join(f"It is {n}, if {' and '.join(m)} were there. " for n, m in near(sample))
     return InputError(
         f"{name} is not of a known shape (columns: {shown})",
-        hint="Say which column is which, as in --map prompt=question,response=answer,score=stars "
+        hint=nearest
+        + "Say which column is which, as in --map prompt=question,response=answer,score=stars "
         "or --map prompt=q,response_a=x,response_b=y,winner=vote.",
     )

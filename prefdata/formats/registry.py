@@ -31,5 +31,8 @@ def named(name: str) -> Format:
     if name.endswith(SUFFIXES):
         return load_format(name)
     if name not in FORMATS:
-        raise UnknownNameError("format", name, FORMATS)
+        error = UnknownNameError("format", name, FORMATS)
+        guess = error.hint.partition("Known:")[0]
+        error.hint = f"{guess}'pref formats' lists all; a YAML file can describe another."
+        raise error
     return FORMATS[name]
