@@ -1,0 +1,62 @@
+"""What figures of agreement can and cannot show, in words."""
+
+from __future__ import annotations
+
+from prefdata.judge.agreement import Agreement, Figures
+from prefdata.judge.statistics import Share
+
+ENOUGH = 0.1
+"""An interval that reaches further than this to either side is too wide for a claim."""
+
+
+def remarks(found: Agreement) -> list[str]:
+    """Say in words what the figures can and cannot show.
+
+    Args:
+        found: the figures.
+
+    Returns:
+        Sentences, the most important first; none where there is nothing to say.
+    """
+    said = [line for each in found.judges for line in _remarks(each, found)]
+    if found.peers:
+        said.insert(0, "No annotator is known to be a person: each is held against the others.")
+    elif not found.ceiling.of:
+        said.append(
+            "No comparison has verdicts of several people: how far people agree is not known."
+        )
+    elif _wide(found.ceiling):
+        said.append(f"How far people agree is known roughly only: {found.ceiling}.")
+    return said
+
+
+def _remarks(each: Figures, found: Agreement) -> list[str]:
+    if not each.accuracy.of:
+        return [f"{each.annotator}: no comparison was decided both here and by others."]
+    said = []
+    if _wide(each.accuracy):
+        said.append(
+            f"{each.annotator}: too few comparisons for a claim: "
+            f"the accuracy may be anything from {_percent(each.accuracy.low)} to "
+            f"{_percent(each.accuracy.high)}."
+        )
+    base = found.longer_baseline
+    if base and base.accuracy.of and each.accuracy.low <= (base.accuracy.value or 0):
+        said.append(
+            f"{each.annotator}: not shown to be better than taking the longer answer "
+            f"({_percent(base.accuracy.value or 0)})."
+        )
+    if each.flips.of and not each.first_slot.low <= 0.5 <= each.first_slot.high:
+        slot = "first" if (each.first_slot.value or 0) > 0.5 else "second"
+        said.append(f"{each.annotator}: prefers the answer that is shown {slot}.")
+    if each.longer.of and each.longer.low > each.longer_people.high:
+        said.append(f"{each.annotator}: prefers longer answers more than people do.")
+    return said
+
+
+def _wide(share: Share) -> bool:
+    return share.high - share.low > 2 * ENOUGH
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"
