@@ -1,7 +1,7 @@
 """How far annotators agree, people or models, never without how many comparisons that is of.
 
-Each annotator is held against people: against what most of the *others* among them say of a
-comparison, or against each of them. An annotator who said different things of one comparison, as a
+Each annotator is held against people: against each of the *others* among them, or against what most
+of them say. An annotator who said different things of one comparison, as a
 judge does whose verdict flips with the order, stands by none of them: that costs coverage, not
 accuracy.
 """
@@ -18,9 +18,9 @@ from prefdata.errors import InputError
 from prefdata.judge.statistics import Share, cohen_kappa, krippendorff_alpha
 from prefdata.judge.verdicts import names
 
-Against = Literal["majority", "each"]
-"""``"majority"``: one comparison counts once, as most people see it, and not at all where they are
-split. ``"each"``: every person's vote counts, as in the MT-Bench paper."""
+Against = Literal["each", "majority"]
+"""``"each"``: every person's vote counts, as in the MT-Bench paper. ``"majority"``: a comparison
+counts once, as most people see it, and not at all where they are split."""
 
 THE_LONGER = "the longer answer"
 """The name of the baseline that takes the longer answer."""
@@ -129,7 +129,7 @@ def agreement(
     verdicts: pl.DataFrame,
     *,
     people: Collection[str] = (),
-    against: Against = "majority",
+    against: Against = "each",
     categories: bool = True,
 ) -> Agreement:
     """Measure how far annotators agree.
@@ -162,9 +162,9 @@ def agreement(
         ... )
         >>> found = agreement(frame, people=["anna", "bert"])
         >>> print(found.judges[0].accuracy)
-        66.7 % (2 of 3; 20.8 to 93.9 %)
+        62.5 % (5 of 8; 21.9 to 90.8 %)
         >>> print(found.ceiling)
-        75.0 % (6 of 8; 30.1 to 95.4 %)
+        75.0 % (3 of 4; 30.1 to 95.4 %)
     """
     peers = not people
     reference = set(people) or set(names(verdicts))
@@ -255,7 +255,7 @@ def _sums() -> list[pl.Expr]:
     answered = pl.col("said").is_not_null()
     first, tie, second = (pl.col(name) for name in SIDES)
     same = pl.when(pl.col("said") == 1).then(first).when(pl.col("said") == -1).then(second)
-    told = chose & pl.col("longer").is_in([1, -1])
+    told = chose & pl.col("longer").is_in([1, -1]) & (first + second > 0)
     by_length = pl.when(pl.col("longer") == 1).then(first).otherwise(second)
     table = [
         pl.col(theirs).filter(pl.col("said") == side).sum().alias(f"{mine}-{theirs}")
@@ -353,7 +353,7 @@ def _alpha(own: pl.DataFrame) -> float | None:
     votes = own.group_by("comparison").agg(
         (pl.col("said") == side).sum().alias(name) for name, side in SIDES.items()
     )
-    return krippendorff_alpha(votes.select(list(SIDES)).to_numpy())
+    return krippendorff_alpha(votes.select(list(SIDES)).sort(list(SIDES)).to_numpy())
 
 
 class Calibration(NamedTuple):
@@ -383,7 +383,7 @@ def calibrate(
     judge: str,
     people: Collection[str],
     threshold: float,
-    against: Against = "majority",
+    against: Against = "each",
 ) -> Calibration:
     """Hold a judge against a threshold on a sample that people have labelled.
 

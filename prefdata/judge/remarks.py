@@ -19,7 +19,9 @@ def remarks(found: Agreement) -> list[str]:
         Sentences, the most important first; none where there is nothing to say.
     """
     said = [line for each in found.judges for line in _remarks(each, found)]
-    if found.peers:
+    if found.peers and len(found.annotators) == 1:
+        said = ["There is one annotator: how far others agree is not known."]
+    elif found.peers:
         said.insert(0, "No annotator is known to be a person: each is held against the others.")
     elif not found.ceiling.of:
         said.append(
