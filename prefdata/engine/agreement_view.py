@@ -106,7 +106,7 @@ def _table(found: Agreement) -> Table:
 def _cells(each: Figures) -> dict[str, str]:
     """What a row shows, by column."""
     ties = f"{_percent(each.accuracy_with_ties)} @ {_percent(each.coverage_with_ties)}"
-    people = f"{_percent(each.longer)} ({_percent(each.longer_people)})"
+    people = f" ({_percent(each.longer_people)})" if each.longer_people.of else ""
     return {
         **_interval(each.accuracy),
         "coverage": _percent(each.coverage),
@@ -114,7 +114,7 @@ def _cells(each: Figures) -> dict[str, str]:
         "kappa": "" if each.kappa is None else f"{each.kappa:.2f}",
         "1st slot": _few(each.first_slot),
         "flips": _few(each.flips),
-        "longer": people if each.longer.of else "",
+        "longer": _percent(each.longer) + people,
     }
 
 

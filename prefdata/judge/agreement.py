@@ -44,7 +44,8 @@ class Figures:
         kappa: Cohen's, over first, second and tie; ``None`` where one side always said the same.
         first_slot: of the verdicts that chose, how many chose what was shown first.
         flips: of the comparisons they saw in both orders, in how many the verdict changed.
-        longer: of their choices between answers of different length, how many fell on the longer.
+        longer: of their choices between answers of different length, how many fell on the longer;
+            of those in which people chose too, where there are any.
         longer_people: the same for the people, on the same comparisons.
     """
 
@@ -255,7 +256,8 @@ def _sums() -> list[pl.Expr]:
     answered = pl.col("said").is_not_null()
     first, tie, second = (pl.col(name) for name in SIDES)
     same = pl.when(pl.col("said") == 1).then(first).when(pl.col("said") == -1).then(second)
-    told = chose & pl.col("longer").is_in([1, -1]) & (first + second > 0)
+    unequal = chose & pl.col("longer").is_in([1, -1])
+    told = unequal & (first + second > 0)
     by_length = pl.when(pl.col("longer") == 1).then(first).otherwise(second)
     table = [
         pl.col(theirs).filter(pl.col("said") == side).sum().alias(f"{mine}-{theirs}")
@@ -274,8 +276,11 @@ def _sums() -> list[pl.Expr]:
             asked_t=first + tie + second, decided_t=pl.when(answered).then(first + tie + second)
         ),
         *_units(longer_people=pl.when(told).then(first + second)),
-        told.sum().alias("told"),
-        (told & (pl.col("said") == pl.col("longer"))).sum().alias("longer_own"),
+        *(rows.sum().alias(name) for name, rows in (("unequal", unequal), ("told", told))),
+        *(
+            (rows & (pl.col("said") == pl.col("longer"))).sum().alias(name)
+            for name, rows in (("longer_of_all", unequal), ("longer_own", told))
+        ),
         (first + second).filter(told).sum().alias("told_people"),
         by_length.filter(told).sum().alias("longer_people"),
         *table,
@@ -315,6 +320,7 @@ def _figures(
     people: Collection[str],
 ) -> Figures:
     who = str(sums["annotator"])
+    alone = Share(sums["longer_of_all"], sums["unequal"])
     return Figures(
         who,
         who in people,
@@ -326,7 +332,7 @@ def _figures(
         cohen_kappa([[sums[f"{mine}-{theirs}"] for theirs in SIDES] for mine in SIDES]),
         Share(habits["first_slot"], habits["placed"]),
         Share(flips["flipped"], flips["both"]),
-        Share(sums["longer_own"], sums["told"]),
+        alone if not sums["told"] else Share(sums["longer_own"], sums["told"]),
         Share(sums["longer_people"], sums["told_people"], sums["longer_people_on"]),
     )
 

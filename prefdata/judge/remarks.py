@@ -18,7 +18,7 @@ def remarks(found: Agreement) -> list[str]:
     Returns:
         Sentences, the most important first; none where there is nothing to say.
     """
-    said = [line for each in found.judges for line in _remarks(each, found)]
+    said = [line for each in found.judges for line in _accuracy(each, found)]
     if found.peers and len(found.annotators) == 1:
         said = ["There is one annotator: how far others agree is not known."]
     elif found.peers:
@@ -29,29 +29,38 @@ def remarks(found: Agreement) -> list[str]:
         )
     elif _wide(found.ceiling):
         said.append(f"How far people agree is known roughly only: {found.ceiling}.")
+    return said + [line for each in found.judges for line in _habits(each)]
+
+
+def _accuracy(each: Figures, found: Agreement) -> list[str]:
+    """Whether the accuracy is of enough, and above what takes no reading."""
+    share, base = each.accuracy, found.longer_baseline
+    if not share.of:
+        return [f"{each.annotator}: no comparison was decided both here and by others."]
+    said = []
+    if _wide(share):
+        said.append(
+            f"{each.annotator}: too few comparisons for a claim: the accuracy may be anything "
+            f"from {_percent(share.low)} to {_percent(share.high)}."
+        )
+    if base and base.accuracy.value is not None and share.low <= base.accuracy.value:
+        said.append(
+            f"{each.annotator}: not shown to be better than taking the longer answer "
+            f"({_percent(base.accuracy.value)})."
+        )
     return said
 
 
-def _remarks(each: Figures, found: Agreement) -> list[str]:
-    if not each.accuracy.of:
-        return [f"{each.annotator}: no comparison was decided both here and by others."]
+def _habits(each: Figures) -> list[str]:
+    """Preferences for a place, where each answer stood in both, and for length."""
     said = []
-    if _wide(each.accuracy):
-        said.append(
-            f"{each.annotator}: too few comparisons for a claim: "
-            f"the accuracy may be anything from {_percent(each.accuracy.low)} to "
-            f"{_percent(each.accuracy.high)}."
-        )
-    base = found.longer_baseline
-    if base and base.accuracy.of and each.accuracy.low <= (base.accuracy.value or 0):
-        said.append(
-            f"{each.annotator}: not shown to be better than taking the longer answer "
-            f"({_percent(base.accuracy.value or 0)})."
-        )
     if each.flips.of and not each.first_slot.low <= 0.5 <= each.first_slot.high:
-        slot = "first" if (each.first_slot.value or 0) > 0.5 else "second"
-        said.append(f"{each.annotator}: prefers the answer that is shown {slot}.")
-    if each.longer.of and each.longer.low > each.longer_people.high:
+        place = "first" if (each.first_slot.value or 0) > 0.5 else "second"
+        said.append(
+            f"{each.annotator}: prefers the answer that is shown {place} "
+            f"({each.flips.hits:,g} of {each.flips.of:,g} verdicts change with the order)."
+        )
+    if each.longer_people.of and each.longer.low > each.longer_people.high:
         said.append(f"{each.annotator}: prefers longer answers more than people do.")
     return said
 

@@ -10,9 +10,9 @@ import numpy as np
 from prefdata.errors import InputError
 from prefdata.judge.statistics import Z95, Share, expit, logistic
 
-PRIOR = 0.04
-"""How strongly the regression is held at even odds: a normal prior of five log-odds, which only
-matters where one side won all."""
+PRIOR = 0.25
+"""The precision of the coefficients' normal prior: two log-odds of standard deviation, which
+matters only where there are few outcomes, or one side won nearly all."""
 
 
 class LengthControlled(NamedTuple):
