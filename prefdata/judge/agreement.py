@@ -183,7 +183,7 @@ def agreement(
     return Agreement(
         verdicts["comparison"].n_unique(),
         verdicts.height,
-        tuple(sorted(reference)),
+        tuple(sorted(reference & set(cast))),
         peers,
         against,
         tuple(sorted(figures, key=lambda f: (f.person, -f.verdicts, f.annotator))),
