@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Literal
 
 import click
 
@@ -14,7 +15,9 @@ from prefdata.errors import UsageError
 @click.command()
 @click.argument("sources", metavar="SOURCE…", nargs=-1, required=True)
 @click.option("--human", multiple=True, metavar="NAME", help="Who is a person; may hold * and ?.")
-@click.option("--id", "ids", metavar="COLUMN,…", help="What says that two rows are on the same.")
+@click.option(
+    "--id", "ids", default="", metavar="COLUMN,…", help="What says that two rows are on the same."
+)
 @click.option("--by", default="", metavar="COLUMN", help="Also by the values of this column.")
 @click.option(
     "--against",
@@ -30,9 +33,9 @@ from prefdata.errors import UsageError
 def agree(
     sources: tuple[str, ...],
     human: tuple[str, ...],
-    ids: str | None,
+    ids: str,
     by: str,
-    against: str,
+    against: Literal["each", "majority"],
     min_agreement: str | None,
     columns: tuple[str, ...],
     winner: tuple[str, ...],
@@ -54,13 +57,18 @@ def agree(
     """
     from prefdata.engine.agreeing import agree as run
     from prefdata.engine.agreement_view import show_agreement
-    from prefdata.engine.ballots import How
 
     least = _share(min_agreement)
-    wishes = wishes_from(columns, winner, label, dimension)
-    named = tuple(name.strip() for name in (ids or "").split(",") if name.strip())
-    how = How(wishes, format_, encoding, named, by)
-    report = run(sources, how=how, people=human, against=against)  # type: ignore[arg-type]
+    report = run(
+        sources,
+        people=human,
+        against=against,
+        ids=[name.strip() for name in ids.split(",") if name.strip()],
+        by=by,
+        wishes=wishes_from(columns, winner, label, dimension),
+        format=format_,
+        encoding=encoding,
+    )
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     if not quiet:

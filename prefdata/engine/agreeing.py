@@ -13,6 +13,7 @@ import polars as pl
 from prefdata.engine.ballots import How, Voted
 from prefdata.engine.votes import Votes, read_votes
 from prefdata.errors import InputError, UnknownNameError
+from prefdata.formats import Wishes
 from prefdata.judge.agreement import Against, Agreement, Figures, agreement
 from prefdata.judge.remarks import remarks
 from prefdata.judge.verdicts import names
@@ -62,21 +63,29 @@ class AgreeReport:
 def agree(
     sources: Sequence[str | Path],
     *,
-    how: How | None = None,
     people: Sequence[str] = (),
     against: Against = "each",
+    ids: Sequence[str] = (),
+    by: str = "",
+    wishes: Wishes | None = None,
+    format: str = "",
+    encoding: str = "",
 ) -> AgreeReport:
     """Measure how far the annotators of some sources agree.
 
     Sources are joined on what was compared: the same prompt and the same two responses, in
-    whichever order; or, with ``how.ids``, the same values of those columns.
+    whichever order; or, with ``ids``, the same values of those columns.
 
     Args:
         sources: files, globs, folders, data set directories, or ``"-"`` for standard input.
-        how: what the sources do not say themselves.
         people: names or patterns of the annotators who are people; by default what the data says,
             and where it does not, all whose name is not that of a model.
         against: whether one is held against each person or against most of them.
+        ids: columns that say what was compared, instead of the texts; in every source.
+        by: a column of categories, in any source.
+        wishes: what the sources do not say themselves; a column may be in any of them.
+        format: the format of all sources, where detection is not wanted.
+        encoding: the encoding of text sources, if not UTF-8.
 
     Raises:
         UnknownNameError: a column or an annotator is not there.
@@ -88,7 +97,8 @@ def agree(
         >>> report.agreement.verdicts
         34
     """
-    votes = read_votes(sources, how or How())
+    how = How(wishes or Wishes(), format, encoding, tuple(ids), by)
+    votes = read_votes(sources, how)
     _check_overlap(votes)
     found, told_by = _people(votes, people)
     measured = agreement(votes.verdicts, people=found, against=against)

@@ -17,7 +17,7 @@ MOST_PEOPLE = 8
 MOST_REMARKS = 8
 MOST_BY_CATEGORY = 3
 FEW = 30
-CEILING = "a person, by the others"
+CEILING = "a person (ceiling)"
 
 
 def show_agreement(report: AgreeReport, console: Console) -> None:

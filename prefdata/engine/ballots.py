@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
 
 from prefdata.engine.ingest import SCALARS
+from prefdata.engine.recorded import CALLS, RECORD, calls_of, record_types, record_verdicts
 from prefdata.errors import InputError
 from prefdata.formats import Detection, Sample, Wishes, detect, reasons
 from prefdata.formats.base import RAW, as_json, records
@@ -20,7 +20,6 @@ from prefdata.io.chunks import Chunk
 from prefdata.io.read import chunks
 from prefdata.io.sources import Source
 from prefdata.judge.verdicts import SHOWN, identified, longer
-from prefdata.schemas import Comparison
 
 CAST = pl.Schema(
     [
@@ -37,8 +36,6 @@ BLANK = {"prompt": "-", "response_a": "first", "response_b": "second"}
 
 NO_VERDICT = (reasons.NO_WINNER, reasons.UNKNOWN_WINNER)
 TEXTS = {"prompt": "prompt_id", "a": "a_id", "b": "b_id"}
-SIDES = {"a": 1, "b": -1, "tie": 0}
-RECORD = ("prompt", "response_a", "response_b", "verdicts")
 
 
 @dataclass(frozen=True)
@@ -115,12 +112,13 @@ class Voting:
         """Read the verdicts, a piece at a time: the columns of `CAST`."""
         yield pl.DataFrame(schema=CAST)
         wanted, scalars = self._wanted()
-        known = [] if self.detection else _record_types()
+        known = [] if self.detection else record_types()
         encoding = self.how.encoding
+        calls = pl.DataFrame(schema=CALLS) if self.detection else calls_of(self.source)
         for piece in chunks(self.source, self.sample, wanted, scalars, encoding, known=known):
             self.voted.rows += piece.rows
             self.voted.left_out.update(unread.reason for unread in piece.unread)
-            made = self._made(piece)
+            made = self._made(piece, calls)
             yield self._cast(made.join(self._named(piece), on="row", how="left"))
 
     def _wanted(self) -> tuple[list[str], set[str]]:
@@ -129,13 +127,13 @@ class Voting:
         fields = self.detection.match.columns if self.detection else {}
         names = [*(name for names in fields.values() for name in names), *extra]
         if not self.detection:
-            names += [*RECORD, "model_a", "model_b"]
+            names += [*RECORD, "id", "model_a", "model_b"]
         scalars = {name for f in SCALARS for name in fields.get(f, ())} | set(extra)
         return [name for name in dict.fromkeys(names) if name in self.sample.names], scalars
 
-    def _made(self, piece: Chunk) -> pl.DataFrame:
+    def _made(self, piece: Chunk, calls: pl.DataFrame) -> pl.DataFrame:
         if self.detection is None:
-            return _of_records(piece.frame)
+            return record_verdicts(piece.frame, calls)
         blank = [] if self.texts else [pl.lit(text).alias(name) for name, text in BLANK.items()]
         match = self.detection.match
         made = records(self.detection.format, piece.frame.with_columns(blank), match)
@@ -267,39 +265,3 @@ def _as_text(frame: pl.DataFrame, name: str) -> pl.Expr:
             pl.when(column == whole).then(whole.cast(pl.String)).otherwise(column.cast(pl.String))
         )
     return column.cast(pl.String).str.strip_chars()
-
-
-def _of_records(frame: pl.DataFrame) -> pl.DataFrame:
-    """Verdicts of `Comparison` records, one a row; which response was shown first is not told."""
-    frame = frame.rename({"response_a": "a", "response_b": "b"}).explode("verdicts")
-    there = {name for name in frame.columns if name in ("model_a", "model_b")}
-    verdict = pl.col("verdicts").struct
-    said = frame.with_columns(
-        verdict.field("winner").alias("said"),
-        verdict.field("annotator"),
-        verdict.field("annotator_kind").alias("kind"),
-        *(_null(name) for name in ("model_a", "model_b") if name not in there),
-    )
-    empty = pl.any_horizontal(pl.col(name).list.len().fill_null(0) == 0 for name in TEXTS)
-    none = pl.col("said").is_null() | (pl.col("said") == "none")
-    known = pl.col("said").is_in(list(SIDES))
-    return said.with_columns(
-        pl.col("said").replace_strict(SIDES, default=None, return_dtype=pl.Int8).alias("winner"),
-        pl.when(empty)
-        .then(pl.lit(reasons.EMPTY))
-        .when(none)
-        .then(pl.lit(reasons.NO_WINNER))
-        .when(~known)
-        .then(pl.lit(reasons.UNKNOWN_WINNER))
-        .alias("reason"),
-        pl.lit(value=False).alias("placed"),
-    )
-
-
-def _record_types() -> list[pa.Field]:
-    """What `Comparison` records hold that is read here, as their schema has it."""
-    schema = Comparison.arrow_schema()
-    verdict = schema.field("verdicts").type.value_type
-    read = pa.struct([verdict.field(name) for name in ("winner", "annotator", "annotator_kind")])
-    texts = [schema.field(name) for name in ("prompt", "response_a", "response_b")]
-    return [*texts, pa.field("verdicts", pa.list_(read))]

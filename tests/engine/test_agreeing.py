@@ -12,7 +12,6 @@ import polars as pl
 import pytest
 
 from prefdata.engine.agreeing import AgreeReport, agree
-from prefdata.engine.ballots import How
 from prefdata.errors import InputError, UnknownNameError, UsageError
 from prefdata.formats import Wishes, reasons
 from prefdata.io.dataset import write_parquet
@@ -117,7 +116,7 @@ def test_several_winner_columns_are_several_annotators(tmp_path: Path) -> None:
         winner={"1": "a", "2": "b"},
     )
     other = jsonl(tmp_path / "other.jsonl", [{**rows[0], "elsewhere": "2"}])
-    report = agree([jsonl(tmp_path / "v.jsonl", rows), other], how=How(wishes))
+    report = agree([jsonl(tmp_path / "v.jsonl", rows), other], wishes=wishes)
     assert right(report, "ann") == (2, 4)
     assert {each.annotator for each in report.agreement.annotators} == {"ann", "bob", "elsewhere"}
 
@@ -160,7 +159,7 @@ def test_ids_join_what_has_no_texts(tmp_path: Path) -> None:
         },
     ]
     paths = [jsonl(tmp_path / "p.jsonl", people), jsonl(tmp_path / "j.jsonl", judge)]
-    report = agree(paths, how=How(ids=("q", "turn")))
+    report = agree(paths, ids=("q", "turn"))
     assert right(report, "gpt-4") == (1, 2)
     assert report.agreement.longer_baseline is None
 
@@ -170,7 +169,7 @@ def test_ids_alone_take_sides_as_they_stand(tmp_path: Path) -> None:
     texts = [{**row, "id": n} for n, row in enumerate(votes("anna", "ab" * 10))]
     bare = [{"id": n, "verdict": "ab"[n % 2]} for n in range(20)]
     paths = [jsonl(tmp_path / "t.jsonl", texts), jsonl(tmp_path / "gpt.jsonl", bare)]
-    report = agree(paths, how=How(ids=("id",)))
+    report = agree(paths, ids=("id",))
     assert right(report, "gpt.jsonl") == (20, 20)
     assert figures(report, "gpt.jsonl").longer.of == 20
 
@@ -179,7 +178,7 @@ def test_ids_must_tell_comparisons_apart(tmp_path: Path) -> None:
     """Else verdicts on different answers would be held against each other."""
     rows = [{**row, "id": 7} for row in votes("anna", "ab") + votes("bert", "ab")]
     with pytest.raises(InputError) as raised:
-        agree([jsonl(tmp_path / "v.jsonl", rows)], how=How(ids=("id",)))
+        agree([jsonl(tmp_path / "v.jsonl", rows)], ids=("id",))
     assert str(raised.value) == ("1 of 1 values of id stand for different comparisons, such as 7")
 
 
@@ -189,7 +188,7 @@ def test_ids_need_models_in_all_files_or_in_none(tmp_path: Path) -> None:
     bare = [{"id": 1, "winner": "a", "judge": "gpt"}]
     paths = [jsonl(tmp_path / "named.jsonl", named), jsonl(tmp_path / "bare.jsonl", bare)]
     with pytest.raises(UsageError, match="which response is which cannot be told by --id alone"):
-        agree(paths, how=How(ids=("id",)))
+        agree(paths, ids=("id",))
 
 
 def test_the_same_annotator_twice_in_one_order_is_told(tmp_path: Path) -> None:
@@ -266,6 +265,27 @@ def test_a_data_set_directory_gives_its_comparisons(tmp_path: Path) -> None:
     assert report.sources[0].rows == 4
 
 
+def test_the_calls_of_a_judge_show_its_flips(tmp_path: Path) -> None:
+    """Where a data set directory tells what came back in each order; the last round counts."""
+    folder = stored(tmp_path / "judged", records())
+    (folder / "calls").mkdir()
+    said = [("0", "aa"), ("1", "bb"), ("2", "ab"), ("3", "a-")]
+    words = {"-": "none"}
+    calls = [
+        ("x1", case, order, 0, words.get(winner, winner))
+        for case, winners in said
+        for order, winner in zip(("ab", "ba"), winners, strict=True)
+    ]
+    calls += [("x1", "2", "ab", 1, "a"), ("x1", "2", "ba", 1, "tie")]
+    names = ["judge", "comparison", "order", "round", "winner"]
+    pl.DataFrame(calls, names, orient="row").write_parquet(folder / "calls" / "calls-0.parquet")
+    x1 = figures(agree([folder]), "x1")
+    assert x1.verdicts == 8
+    assert (x1.accuracy.hits, x1.accuracy.of, x1.coverage.of) == (1, 2, 4)
+    assert (x1.flips.hits, x1.flips.of) == (1, 3)
+    assert (x1.first_slot.hits, x1.first_slot.of) == (4, 6)
+
+
 def test_records_as_json_lines_join_with_other_files(tmp_path: Path) -> None:
     """The published schema of a comparison is read as it is."""
     path = tmp_path / "records.jsonl"
@@ -282,7 +302,7 @@ def test_categories_may_stand_in_one_file(tmp_path: Path) -> None:
         jsonl(tmp_path / "p.jsonl", people),
         jsonl(tmp_path / "j.jsonl", votes("gpt-4", "abbbb", turned=True)),
     ]
-    report = agree(paths, how=How(by="kind"))
+    report = agree(paths, by="kind")
     found = {name: each.judges[0].accuracy for name, each in report.agreement.categories.items()}
     assert {name: (share.hits, share.of) for name, share in found.items()} == {
         "a": (1, 2),
@@ -337,7 +357,7 @@ def test_recorded_judges_have_the_agreement_that_is_known(data: Path, tmp_path: 
     with gzip.open(data / "llmbar" / "recorded-judgments.jsonl.gz", "rt", encoding="utf-8") as file:
         recorded = [json.loads(line) for line in file]
     path = jsonl(tmp_path / "v.jsonl", [row for each in recorded for row in _as_shown(each)])
-    report = agree([path], how=How(ids=("item",), by="set"), people=["human"])
+    report = agree([path], ids=("item",), by="set", people=["human"])
     for (name, judge), (hits, decided, asked) in LLMBAR.items():
         inside = report.agreement.categories[name]
         found = next(each for each in inside.annotators if each.annotator == judge)
@@ -375,8 +395,8 @@ def test_mt_bench_is_that_of_its_paper(
 ) -> None:
     """Zheng et al. (2023), table 5: 85 % and 81 % in setup S2, 66 % and 63 % in S1, turn one."""
     sources = [data / "mt-bench-human" / name for name in ("human.jsonl", "gpt4_pair.jsonl")]
-    how = How(ids=("question_id", "turn"), by="turn")
-    found = agree(sources, how=how, people=["expert_*"]).agreement.categories[turn]
+    report = agree(sources, ids=("question_id", "turn"), by="turn", people=["expert_*"])
+    found = report.agreement.categories[turn]
     (gpt,) = (each for each in found.annotators if each.annotator == "gpt4_pair")
     accuracy, ceiling = (
         (gpt.accuracy_with_ties, found.ceiling_with_ties) if ties else (gpt.accuracy, found.ceiling)
@@ -401,8 +421,9 @@ def test_pandalm_is_what_a_plain_count_gives(data: Path) -> None:
     """Three people, and a judge that stands in another file, without texts."""
     people = data / "pandalm" / "testset-v1.json"
     judge = data / "pandalm" / "gpt-3.5-turbo-testset-v1.json"
-    how = How(PANDALM, ids=("idx",))
-    report = agree([people, judge], how=how, people=["annotator*"], against="majority")
+    report = agree(
+        [people, judge], wishes=PANDALM, ids=["idx"], people=["annotator*"], against="majority"
+    )
     replies = {r["idx"]: r["gpt_result"] for r in json.loads(judge.read_text(encoding="utf-8"))}
     rows = json.loads(people.read_text(encoding="utf-8"))
     read = [row for row in rows if _readable(row)]
@@ -429,10 +450,9 @@ def _readable(row: dict[str, Any]) -> bool:
 @pytest.mark.shared
 def test_pandalm_people_agree_as_a_plain_count_says(data: Path) -> None:
     """Pair by pair, on the raw columns; kappa about 0.85, as the paper reports."""
-    how = How(PANDALM, ids=("idx",))
     paths = [data / "pandalm" / "testset-v1.json"]
     wishes = {**PANDALM.columns, "winner": PANDALM.columns["winner"][:3]}
-    report = agree(paths, how=How(Wishes(wishes, PANDALM.winner), ids=how.ids))
+    report = agree(paths, wishes=Wishes(wishes, PANDALM.winner), ids=["idx"])
     rows = [r for r in json.loads(paths[0].read_text(encoding="utf-8")) if _readable(r)]
     pairs = [
         (row[f"annotator{m}"], row[f"annotator{n}"])
@@ -450,7 +470,7 @@ def test_pandalm_people_agree_as_a_plain_count_says(data: Path) -> None:
 @pytest.mark.shared
 def test_a_judge_in_both_orders_flips_as_often_as_counted(data: Path) -> None:
     """2,240 pairs: 13 verdicts cannot be read, and 860 of the others change with the order."""
-    how = How(Wishes(winner={"1": "a", "2": "b", "3": "tie"}))
-    gpt = figures(agree([data / "qlora" / "vicuna-gpt4-pairs.jsonl.gz"], how=how), "gpt-4")
+    path = data / "qlora" / "vicuna-gpt4-pairs.jsonl.gz"
+    gpt = figures(agree([path], wishes=Wishes(winner={"1": "a", "2": "b", "3": "tie"})), "gpt-4")
     assert (gpt.flips.hits, gpt.flips.of) == (860, 2227)
     assert gpt.first_slot.value == pytest.approx(0.65, abs=0.001)
