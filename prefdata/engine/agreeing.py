@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -35,12 +36,14 @@ class AgreeReport:
         told_by: how it is known who is a person: ``"you"``, ``"the data"`` or ``"their names"``.
         sources: what each source gave.
         remarks: what the figures can and cannot show, a sentence each.
+        asked: the sources as they were named.
     """
 
     agreement: Agreement
     told_by: str
     sources: tuple[Voted, ...]
     remarks: tuple[str, ...]
+    asked: tuple[str, ...]
 
     def missed(self, least: float) -> list[Figures]:
         """Those whose accuracy is below a threshold, or who decided nothing that people did.
@@ -102,7 +105,8 @@ def agree(
     _check_overlap(votes)
     found, told_by = _people(votes, people)
     measured = agreement(votes.verdicts, people=found, against=against)
-    return AgreeReport(measured, told_by, votes.sources, (*remarks(measured), *_notes(votes)))
+    said = (*remarks(measured), *_notes(votes))
+    return AgreeReport(measured, told_by, votes.sources, said, tuple(map(str, sources)))
 
 
 def _people(votes: Votes, patterns: Sequence[str]) -> tuple[list[str], str]:
@@ -126,6 +130,13 @@ def _check_overlap(votes: Votes) -> None:
         InputError: no comparison was judged twice, by two annotators or in both orders.
     """
     verdicts = votes.verdicts
+    if not verdicts.height:
+        left = sum((each.left_out for each in votes.sources), Counter[str]())
+        shown = ", ".join(f"{count:,} {reason}" for reason, count in left.most_common(4))
+        raise InputError(
+            f"no row gives a verdict (left out: {shown or 'none'})",
+            hint="Look at the sources with pref inspect.",
+        )
     twice = verdicts.group_by("comparison").agg(
         pl.struct("annotator", "swapped").n_unique().alias("n")
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import join
+
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -173,7 +175,7 @@ def _covered(each: Figures | None) -> str:
 
 
 def _next(report: AgreeReport) -> str:
-    names = " ".join(dict.fromkeys(each.name for each in report.sources[:2]))
+    names = join(report.asked)
     if report.agreement.categories:
         return f"pref agree {names} --json, which has every figure of every category"
     if not report.agreement.peers and any(not each.person for each in report.agreement.annotators):

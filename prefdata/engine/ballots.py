@@ -11,7 +11,7 @@ import polars as pl
 
 from prefdata.engine.ingest import SCALARS
 from prefdata.engine.recorded import CALLS, RECORD, calls_of, record_types, record_verdicts
-from prefdata.errors import InputError
+from prefdata.errors import InputError, UsageError
 from prefdata.formats import Detection, Sample, Wishes, detect, reasons
 from prefdata.formats.base import RAW, as_json, records
 from prefdata.formats.comparisons import COMPARISONS
@@ -172,13 +172,9 @@ class Voting:
             made = made.with_columns(
                 _null("comparison"), _null("text"), _null("longer")
             ).with_columns(pl.lit(value=False).alias("turned"))
-        unnamed = pl.lit(_called(self.source))
-        return made.select(
-            pl.col("annotator").fill_null(unnamed)
-            if name == "annotator"
-            else pl.col(name).cast(kind)
-            for name, kind in CAST.items()
-        )
+        who = pl.col("annotator").str.replace(r"^(\d+)\.0$", "${1}")
+        made = made.with_columns(who.fill_null(_called(self.source)))
+        return made.select(pl.col(name).cast(kind) for name, kind in CAST.items())
 
 
 def recognised(source: Source, sample: Sample, how: How) -> Voting:
@@ -190,15 +186,22 @@ def recognised(source: Source, sample: Sample, how: How) -> Voting:
     """
     if set(RECORD) <= set(sample.names) and not how.format:
         models = bool(sample.values("model_a") and sample.values("model_b"))
-        why = ("it holds comparison records",)
-        voted = Voted(source.name, "comparison", why, "each verdict names the better response")
+        why = ("it has prompt, response_a, response_b, verdicts",)
+        voted = Voted(
+            source.name, "comparison records", why, "each verdict names the better response"
+        )
         return Voting(source, sample, how, None, voted, True, models, True)
     wishes = replace(how.wishes, columns=_there(how.wishes, sample))
     try:
         detection, texts = detect(sample, wishes, name=source.name, format=how.format), True
-    except InputError:
+    except UsageError:
         if not how.ids:
             raise
+        detection, texts = _without_texts(source, sample, wishes), False
+    except InputError as error:
+        if not how.ids:
+            hint = f"{error.hint} Without texts, say what was compared, as in --id question_id."
+            raise InputError(str(error), hint=hint) from error
         detection, texts = _without_texts(source, sample, wishes), False
     match, format = detection.match, detection.format
     if format.kind != "comparisons":

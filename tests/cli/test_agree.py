@@ -29,6 +29,11 @@ def _at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for n, letter in enumerate(letters)
     ]
     jsonl(Path("votes.jsonl"), rows)
+    jsonl(Path("bare.jsonl"), [{"id": 1, "winner": "a"}])
+    jsonl(Path("numbers.jsonl"), [{"id": 1, "winner": 0}, {"id": 2, "winner": 1}])
+    turn = [{"role": "assistant", "content": "x"}]
+    record = {"prompt": turn, "response_a": [], "response_b": turn, "verdicts": [{"winner": "a"}]}
+    jsonl(Path("empty.jsonl"), [record])
     Path("ratings.csv").write_text("prompt,response,score\n2+2?,4,5\n2+2?,5,1\n")
 
 
@@ -129,10 +134,41 @@ WRONG = {
         "Name sources that say which of two responses is better.",
         1,
     ),
+    "no texts": (
+        "bare.jsonl",
+        "bare.jsonl is not of a known shape (columns: id, winner)",
+        (
+            "Say which column is which, as in --map prompt=question,response=answer,score=stars or "
+            "--map prompt=q,response_a=x,response_b=y,winner=vote. Without texts, say what was "
+            "compared, as in --id question_id."
+        ),
+        1,
+    ),
+    "no winner": (
+        "bare.jsonl --id id --map winner=",
+        "bare.jsonl has no column that says which response is better (columns: id, winner)",
+        "Name it, as in --map winner=vote.",
+        1,
+    ),
+    "a winner in numbers": (
+        "numbers.jsonl --id id",
+        "numbers.jsonl looks like comparisons, but can be read in two ways",
+        (
+            "winner holds 0 and 1: is 1 the first or the second? say which is which with --winner, "
+            "as in --winner a=0,b=1"
+        ),
+        2,
+    ),
+    "no verdict at all": (
+        "empty.jsonl",
+        "no row gives a verdict (left out: 1 text is empty)",
+        "Look at the sources with pref inspect.",
+        1,
+    ),
     "no such file": (
-        "vote.jsonl",
-        "no such file or folder: vote.jsonl",
-        "Did you mean votes.jsonl?",
+        "ratngs.csv",
+        "no such file or folder: ratngs.csv",
+        "Did you mean ratings.csv?",
         2,
     ),
 }

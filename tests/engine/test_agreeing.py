@@ -191,6 +191,25 @@ def test_ids_need_models_in_all_files_or_in_none(tmp_path: Path) -> None:
         agree(paths, ids=("id",))
 
 
+def test_models_can_be_left_out(tmp_path: Path) -> None:
+    """Then sides are as they stand, in all files."""
+    named = [{"id": 1, "model_a": "y", "model_b": "x", "winner": "model_a", "judge": "anna"}]
+    bare = [{"id": 1, "winner": "a", "judge": "gpt"}]
+    paths = [jsonl(tmp_path / "named.jsonl", named), jsonl(tmp_path / "bare.jsonl", bare)]
+    wishes = Wishes(columns={"model_a": (), "model_b": ()})
+    assert right(agree(paths, wishes=wishes, ids=("id",)), "gpt") == (1, 1)
+
+
+def test_an_annotator_s_number_is_the_same_in_every_file(tmp_path: Path) -> None:
+    """1 in JSON is 1 in CSV."""
+    numbered = [{**row, "annotator": 1} for row in votes("", "ab")]
+    lines = [f"{row['prompt']},{row['response_a']},{row['response_b']},a,2" for row in numbered]
+    table = tmp_path / "t.csv"
+    table.write_text("\n".join(["prompt,response_a,response_b,winner,annotator", *lines]))
+    report = agree([jsonl(tmp_path / "j.jsonl", numbered), table])
+    assert report.agreement.people == ("1", "2")
+
+
 def test_the_same_annotator_twice_in_one_order_is_told(tmp_path: Path) -> None:
     """A verdict that differs from an earlier one takes both back."""
     rows = [*votes("anna", "ab"), *votes("gpt-4", "ab"), *votes("gpt-4", "aa")]
