@@ -113,13 +113,20 @@ class Voting:
         yield pl.DataFrame(schema=CAST)
         wanted, scalars = self._wanted()
         known = [] if self.detection else record_types()
-        encoding = self.how.encoding
+        encoding, raw = self.how.encoding, self._raw
         calls = pl.DataFrame(schema=CALLS) if self.detection else calls_of(self.source)
-        for piece in chunks(self.source, self.sample, wanted, scalars, encoding, known=known):
+        for piece in chunks(
+            self.source, self.sample, wanted, scalars, encoding, raw=raw, known=known
+        ):
             self.voted.rows += piece.rows
             self.voted.left_out.update(unread.reason for unread in piece.unread)
             made = self._made(piece, calls)
             yield self._cast(made.join(self._named(piece), on="row", how="left"))
+
+    @property
+    def _raw(self) -> frozenset[str]:
+        """The columns that are given as the JSON text of each value."""
+        return self.detection.match.raw if self.detection else frozenset()
 
     def _wanted(self) -> tuple[list[str], set[str]]:
         """The columns to read, and those of them in which a number may stand for text."""
@@ -144,13 +151,27 @@ class Voting:
     def _named(self, piece: Chunk) -> pl.DataFrame:
         """The id and the category of each row."""
         frame = piece.frame
-        ids = [_as_text(frame, name) for name in self.how.ids]
-        by = _as_text(frame, self.how.by) if self.how.by in self.sample.names else None
+        ids = [self._as_text(frame, name) for name in self.how.ids]
+        by = self._as_text(frame, self.how.by) if self.how.by in self.sample.names else None
         return frame.select(
             "row",
             pl.concat_str(ids, separator="\x1f").alias("id") if ids else _null("id"),
             by.alias("category") if by is not None else _null("category"),
         )
+
+    def _as_text(self, frame: pl.DataFrame, name: str) -> pl.Expr:
+        """A column as text: whole numbers without a point, lists and objects as JSON."""
+        quoted = name in self._raw
+        name = RAW + name if name in ("row", "line") else name
+        column, kind = pl.col(name), frame.schema[name]
+        if kind.is_nested():
+            return pl.lit(as_json(frame[name]))
+        if kind.is_float():
+            whole = column.cast(pl.Int64, strict=False)
+            text = column.cast(pl.String)
+            return pl.when(column == whole).then(whole.cast(pl.String)).otherwise(text)
+        text = column.cast(pl.String).str.strip_chars()
+        return text.str.replace(r'^"(.*)"$', "${1}") if quoted else text
 
     def _cast(self, made: pl.DataFrame) -> pl.DataFrame:
         """Verdicts with the id of what they are on; the rest is counted with its reason."""
@@ -212,7 +233,8 @@ def recognised(source: Source, sample: Sample, how: How) -> Voting:
     sides = (("model_a", "model_b"), ("model_chosen", "model_rejected"))
     models = any(all(match.column(side) for side in both) for both in sides)
     voted = Voted(source.name, format.name, match.why, match.polarity)
-    return Voting(source, sample, how, detection, voted, texts, models, format.name != "pairs")
+    placed = "chosen" not in format.fields
+    return Voting(source, sample, how, detection, voted, texts, models, placed)
 
 
 def _there(wishes: Wishes, sample: Sample) -> dict[str, tuple[str, ...]]:
@@ -254,17 +276,3 @@ def _called(source: Source) -> str:
 
 def _null(name: str) -> pl.Expr:
     return pl.lit(None).alias(name)
-
-
-def _as_text(frame: pl.DataFrame, name: str) -> pl.Expr:
-    """A column as text: whole numbers without a point, lists and objects as JSON."""
-    name = RAW + name if name in ("row", "line") else name
-    column, kind = pl.col(name), frame.schema[name]
-    if kind.is_nested():
-        return pl.lit(as_json(frame[name]))
-    if kind.is_float():
-        whole = column.cast(pl.Int64, strict=False)
-        return (
-            pl.when(column == whole).then(whole.cast(pl.String)).otherwise(column.cast(pl.String))
-        )
-    return column.cast(pl.String).str.strip_chars()
