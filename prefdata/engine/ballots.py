@@ -141,9 +141,11 @@ class Voting:
     def _made(self, piece: Chunk, calls: pl.DataFrame) -> pl.DataFrame:
         if self.detection is None:
             return record_verdicts(piece.frame, calls)
-        blank = [] if self.texts else [pl.lit(text).alias(name) for name, text in BLANK.items()]
         match = self.detection.match
-        made = records(self.detection.format, piece.frame.with_columns(blank), match)
+        used = {"row", "line", *match.wanted}
+        frame = piece.frame.select(n for n in piece.frame.columns if n.removeprefix(RAW) in used)
+        blank = [] if self.texts else [pl.lit(text).alias(name) for name, text in BLANK.items()]
+        made = records(self.detection.format, frame.with_columns(blank), match)
         return made.with_columns(
             pl.lit(self.placed).alias("placed"), pl.lit(None, pl.String).alias("kind")
         )

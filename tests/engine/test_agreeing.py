@@ -330,6 +330,36 @@ def test_categories_may_stand_in_one_file(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["item", "row", "line", "winner_id", "reason", "source", "@id"])
+def test_a_column_of_ids_may_have_any_name(tmp_path: Path, name: str) -> None:
+    """It is in the way of nothing."""
+    rows = [{**row, name: f"x{n % 4}"} for n, row in enumerate(votes("anna", "aabb"))]
+    rows += [{**row, name: f"x{n % 4}"} for n, row in enumerate(votes("gpt-4", "aabt"))]
+    path = jsonl(tmp_path / "v.jsonl", rows)
+    assert right(agree([path], ids=(name,)), "gpt-4") == (3, 3)
+    assert len(agree([path], by=name).agreement.categories) == 4
+
+
+def test_transcripts_of_a_known_layout_are_verdicts_too(tmp_path: Path) -> None:
+    """HH-RLHF labels as one annotator, held against a judge on the same pairs."""
+    said = [("4", "5"), ("Hello!", "Go away.")]
+    pairs = [
+        {
+            "chosen": f"\n\nHuman: Q {n}\n\nAssistant: {good}",
+            "rejected": f"\n\nHuman: Q {n}\n\nAssistant: {bad}",
+        }
+        for n, (good, bad) in enumerate(said)
+    ]
+    judge = [
+        judged(bad, good, "b", prompt=f"Q {n}", annotator="gpt-4")
+        for n, (good, bad) in enumerate(said)
+    ]
+    paths = [jsonl(tmp_path / "hh.jsonl", pairs), jsonl(tmp_path / "j.jsonl", judge)]
+    report = agree(paths)
+    assert right(report, "gpt-4") == (2, 2)
+    assert figures(report, "hh.jsonl").first_slot.of == 0
+
+
 def test_who_is_a_person_can_be_said(tmp_path: Path) -> None:
     """By name or pattern; the others are held against them."""
     rows = [*votes("rater_1", "aa"), *votes("rater_2", "aa"), *votes("bot", "ab")]
