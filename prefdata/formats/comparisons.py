@@ -55,6 +55,7 @@ def match(sample: Sample, wishes: Wishes) -> Match | None:
     columns |= {
         name: wishes.columns[name] for name in ("model_a", "model_b") if name in wishes.columns
     }
+    columns = {field: names for field, names in columns.items() if names}
     used |= {name for names in columns.values() for name in names}
     columns |= pick.prompt(sample, wishes, used)
     used |= {name for names in columns.values() for name in names}

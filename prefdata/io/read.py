@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 import pyarrow as pa
@@ -90,6 +90,7 @@ def chunks(
     encoding: str = "",
     *,
     raw: Collection[str] = (),
+    known: Iterable[pa.Field] = (),
 ) -> Iterator[Chunk]:
     """Read all rows of a source, a piece at a time.
 
@@ -100,6 +101,7 @@ def chunks(
         scalars: those of them in which a number may stand for text.
         encoding: as in `prefdata.io.text.Decoder`.
         raw: those of them that are given as the JSON text of each value; CSV has text anyway.
+        known: columns of JSON whose type is known, so that it need not be guessed.
 
     Raises:
         InputError: the file as a whole cannot be read.
@@ -112,11 +114,13 @@ def chunks(
         if source.kind == "csv":
             yield from csv_chunks(stream, decoder, wanted, source.name)
             return
+        fields = {field.name: field for field in known}
         schema = pa.schema(
             [
                 typed.as_json(name)
                 if name in raw
-                else typed.column(name, found.values(name), scalar=name in scalars)
+                else fields.get(name)
+                or typed.column(name, found.values(name), scalar=name in scalars)
                 for name in wanted
             ]
         )
