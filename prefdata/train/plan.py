@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from prefdata.errors import InputError, MissingExtraError, RecipeError, UsageError
+from prefdata.io.directory import DatasetDirectory, open_dataset
 from prefdata.io.staging import refuse_existing
-from prefdata.train.dataset import DatasetDirectory, open_dataset
 from prefdata.train.methods import Method, find_method
 from prefdata.train.recipe import TINY, Recipe
 

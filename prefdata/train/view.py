@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prefdata.train.dataset import COLUMNS, DatasetDirectory
+from prefdata.io.directory import COLUMNS, DatasetDirectory
+from prefdata.io.plain import completion_text, prompt_text
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -15,8 +16,6 @@ Messages = Sequence[Mapping[str, str]]
 
 COMPLETIONS = {"pairs": ("chosen", "rejected"), "unpaired": ("completion",)}
 """Per view, the columns that hold completions."""
-
-SPEAKERS = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
 
 
 def load_view(
@@ -54,39 +53,6 @@ def load_view(
     if view == "unpaired":
         rows = rows.shuffle(seed=seed)
     return rows if chat else rows.map(_as_text)
-
-
-def prompt_text(messages: Messages) -> str:
-    """A prompt as plain text, ending where the assistant is about to speak.
-
-    The prompt ends in ``Assistant:`` and the completion starts with a space, so that tokens do
-    not merge across the boundary.
-
-    Args:
-        messages: the turns before the answer.
-
-    Example:
-        >>> prompt_text([{"role": "user", "content": "Name a colour."}])
-        'User: Name a colour.\\n\\nAssistant:'
-    """
-    turns = [f"{_speaker(message)}: {message['content']}" for message in messages]
-    return "\n\n".join([*turns, "Assistant:"])
-
-
-def completion_text(messages: Messages) -> str:
-    """A completion as plain text, to stand right behind `prompt_text`.
-
-    Example:
-        >>> completion_text([{"role": "assistant", "content": "Blue."}])
-        ' Blue.'
-    """
-    first, *rest = messages
-    turns = [f"{_speaker(message)}: {message['content']}" for message in rest]
-    return "\n\n".join([f" {first['content']}", *turns])
-
-
-def _speaker(message: Mapping[str, str]) -> str:
-    return SPEAKERS.get(message["role"], message["role"].capitalize())
 
 
 def _as_text(row: Mapping[str, Messages]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from prefdata.train.dataset import open_dataset
+from prefdata.io.directory import open_dataset
 from prefdata.train.loading import load_tokenizer
 from prefdata.train.methods import METHODS
 from prefdata.train.options import GONE, OWNED, option_types
