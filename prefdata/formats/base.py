@@ -234,6 +234,10 @@ class Format:
     facts: Facts = field(default_factory=Facts)
 
 
+NAMES = ("model", "model_a", "model_b", "origin")
+"""Columns in which an empty cell, as CSV has it, is no name."""
+
+
 def finished(frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:
     """Bring a built frame to the exact columns and types of its kind, absent ones as null."""
     wanted = {**PLACE, **COLUMNS[kind]}
@@ -244,7 +248,8 @@ def _typed(frame: pl.DataFrame, name: str, dtype: pl.DataType | type[pl.DataType
     if name not in frame.columns:
         return pl.lit(None, dtype).alias(name)
     turns = dtype == MESSAGES and frame.schema[name] == pl.String
-    return pl.col(name) if turns else pl.col(name).cast(dtype)
+    value = pl.col(name) if turns else pl.col(name).cast(dtype)
+    return value.replace("", None) if name in NAMES else value
 
 
 RAW = "raw:"
