@@ -7,11 +7,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-import orjson
-
 from prefdata.errors import PrefdataError
 from prefdata.export.base import Refusal, Row
 from prefdata.export.checks import REMEDIES
+from prefdata.export.writing import line
 
 
 class Account:
@@ -63,7 +62,7 @@ class Account:
             "remedy": REMEDIES[why.reason],
             "row": row,
         }
-        self.file.write(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
+        self.file.write(line(entry))
 
     def check(self) -> None:
         """Hold that every row ended somewhere.

@@ -20,6 +20,23 @@ BATCH = 2048
 """Rows that are written to Parquet at once."""
 
 
+BREAKS = {"\u0085": rb"\u0085", "\u2028": rb"\u2028", "\u2029": rb"\u2029"}
+"""Characters that JSON allows inside a line, and at which some readers break it all the same."""
+
+
+def line(value: object) -> bytes:
+    r"""A value as one line of JSON, for whatever takes lines apart.
+
+    Example:
+        >>> line({"text": "a\u2028b"})
+        b'{"text":"a\\u2028b"}\n'
+    """
+    made = orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+    for character, escape in BREAKS.items():
+        made = made.replace(character.encode(), escape)
+    return made
+
+
 class Writer(ABC):
     """Takes rows and writes them to a file."""
 
@@ -61,7 +78,7 @@ class Lines(Writer):
 
     def write(self, row: Made) -> None:
         """Write a row."""
-        self.file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+        self.file.write(line(row))
 
     def close(self) -> None:
         """Write what is left."""

@@ -93,7 +93,7 @@ def refused(output: Path) -> list[dict[str, object]]:
     path = output / "rejects.jsonl"
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def again(output: Path, wishes: Wishes | None = None) -> dict[str, Row]:
