@@ -109,7 +109,7 @@ AXOLOTL = Target(
     suffix=".jsonl",
     row=_row,
     stanza=_stanza,
-    following=lambda job: f"axolotl train {job.folder / 'axolotl.yaml'} --base-model MODEL",
+    following=lambda job: f"axolotl train {job.at('axolotl.yaml')} --base-model MODEL",
     refuse=first_of(one_message, no_tool_calls, _refuse_pair),
     notes=_notes,
 )

@@ -7,6 +7,7 @@ counting and writing are the same for all.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,6 +134,15 @@ class Job:
             'my_pairs'
         """
         return "".join(c if c.isalnum() or c in "-_." else "_" for c in self.folder.name)
+
+    def at(self, name: str) -> str:
+        """Where a file of the export stands, as a shell takes it.
+
+        Example:
+            >>> Job(Path("/data/my pairs"), Facts("pairs"), {}, {}).at("dpo.yaml")
+            "'/data/my pairs/dpo.yaml'"
+        """
+        return shlex.quote(str(self.folder / name))
 
 
 def _none_refused(_row: Row) -> Refusal | None:

@@ -20,13 +20,16 @@ from prefdata.export.account import Account
 from prefdata.export.base import Refusal, Row, Turn
 from prefdata.export.checks import BOTH_LABELS
 
-BUCKET_BYTES = 64 << 20
+BUCKET_BYTES = 32 << 20
 MOST_BUCKETS = 256
 
 REPEATED = "the same answer stands in another row"
 WORSE = "another answer to the prompt is better"
 AS_GOOD = "another good answer to the prompt was taken"
 NOT_GOOD = "the answer is not a good one"
+
+KEY = 32
+"""Bytes of a key, with which a row's line begins; what follows begins with the row's id."""
 
 PATIENCE = 1000
 """Rows that wait for a neighbour with another prompt."""
@@ -64,20 +67,17 @@ def mixed(
     spill = Spill(folder, size)
     for row in rows:
         spill.add(digest(seed, row["prompt"], row["completion"]), row)
-    return apart(_once(spill.buckets(), split, account))
+    return apart(_once(spill.groups(), split, account))
 
 
-def _once(buckets: Iterable[list[Kept]], split: str, account: Account) -> Iterator[Row]:
-    for bucket in buckets:
-        for _, group in groupby(bucket, key=lambda kept: kept.key):
-            same = [kept.row for kept in group]
-            if len({row["label"] for row in same}) > 1:
-                for row in same:
-                    account.refuse(row, split, Refusal(BOTH_LABELS))
-                continue
-            if len(same) > 1:
-                account.merged[REPEATED] += len(same) - 1
-            yield same[0]
+def _once(groups: Iterable[list[Row]], split: str, account: Account) -> Iterator[Row]:
+    for same in groups:
+        if len({row["label"] for row in same}) > 1:
+            for row in same:
+                account.refuse(row, split, Refusal(BOTH_LABELS))
+            continue
+        account.merged[REPEATED] += len(same) - 1
+        yield same[0]
 
 
 def apart(rows: Iterable[Row]) -> Iterator[Row]:
@@ -128,10 +128,8 @@ def best(rows: Iterable[Row], *, folder: Path, size: int, account: Account) -> I
     spill = Spill(folder, size)
     for row in rows:
         spill.add(digest(0, row["prompt"]), row)
-    for bucket in spill.buckets():
-        for _, group in groupby(bucket, key=lambda kept: kept.key):
-            same = [kept.row for kept in group]
-            yield from _best(same, account)
+    for same in spill.groups():
+        yield from _best(same, account)
 
 
 def _best(same: Sequence[Row], account: Account) -> Iterator[Row]:
@@ -169,13 +167,6 @@ def _winner(same: Sequence[Row]) -> Row:
     return min(found.values(), key=rank).row
 
 
-class Kept(NamedTuple):
-    """A row with its place in the order."""
-
-    key: bytes
-    row: Row
-
-
 def digest(seed: int, *turns: Sequence[Turn]) -> bytes:
     """A hash of messages that is the same everywhere, and random from seed to seed."""
     text = orjson.dumps([seed, *turns])
@@ -202,11 +193,15 @@ class Spill:
         file = self.files[int(key[:8], 16) * self.count >> 32]
         file.write(key + orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
 
-    def buckets(self) -> Iterator[list[Kept]]:
-        """The rows in the order of their keys, a bucket at a time; each is deleted behind it."""
+    def groups(self) -> Iterator[list[Row]]:
+        """The rows with the same key, in the order of the keys and of their ids.
+
+        One bucket is in memory at a time, as text; it is deleted behind.
+        """
         self.open.close()
         for path in self.paths:
             with path.open("rb") as file:
-                kept = [Kept(line[:32], cast("Row", orjson.loads(line[32:]))) for line in file]
+                lines = sorted(file)
             path.unlink()
-            yield sorted(kept, key=lambda each: (each.key, each.row["id"]))
+            for _, group in groupby(lines, key=lambda line: line[:KEY]):
+                yield [cast("Row", orjson.loads(line[KEY:])) for line in group]

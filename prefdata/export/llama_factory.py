@@ -95,8 +95,9 @@ def _stanza(job: Job) -> Mapping[str, str]:
 
 
 def _following(job: Job) -> str:
-    config = job.folder / "train.yaml"
-    return f"llamafactory-cli train {config} model_name_or_path=MODEL template=TEMPLATE"
+    return (
+        f"llamafactory-cli train {job.at('train.yaml')} model_name_or_path=MODEL template=TEMPLATE"
+    )
 
 
 def _notes(job: Job) -> list[str]:

@@ -69,6 +69,6 @@ MS_SWIFT = Target(
     carries=("margin",),
     row=_row,
     stanza=_stanza,
-    following=lambda job: f"swift rlhf {job.folder / 'swift.yaml'} --model MODEL",
+    following=lambda job: f"swift rlhf {job.at('swift.yaml')} --model MODEL",
     notes=_notes,
 )

@@ -60,7 +60,7 @@ def _stanza(job: Job) -> Mapping[str, str]:
 def _following(job: Job) -> str:
     files = " and ".join(str(path) for path in job.files.values())
     return (
-        f"upload {files} with the purpose fine-tune, and post {job.folder / 'job.json'} to "
+        f"upload {files} with the purpose fine-tune, and post {job.at('job.json')} to "
         "/v1/fine_tuning/jobs"
     )
 
@@ -68,11 +68,13 @@ def _following(job: Job) -> str:
 def _notes(job: Job) -> list[str]:
     notes = [OPEN_TO]
     if several := job.seen.get("earlier turns", 0):
-        notes.append(f"{several:,} rows have earlier turns: only the last answer is trained on")
+        many = "1 row has" if several == 1 else f"{several:,} rows have"
+        notes.append(f"{many} earlier turns: only the last answer is trained on")
     if long := job.seen.get(LONG, 0):
+        many = "1 row has" if long == 1 else f"{long:,} rows have"
         notes.append(
-            f"{long:,} rows are longer than {LONGEST:,} bytes and may exceed the {LONGEST:,} "
-            "tokens of an example: what is beyond is cut off"
+            f"{many} more than {LONGEST:,} bytes, and perhaps more than the {LONGEST:,} tokens of "
+            "an example: what is beyond is cut off"
         )
     return notes
 

@@ -62,7 +62,7 @@ OPENRLHF = Target(
     carries=("margin",),
     row=_row,
     stanza=_stanza,
-    following=lambda job: f"sh {job.folder / 'dpo.sh'} MODEL",
+    following=lambda job: f"sh {job.at('dpo.sh')} MODEL",
     refuse=no_tool_calls,
     notes=_notes,
 )

@@ -70,6 +70,6 @@ CSV = Target(
     row=_row,
     columns=_columns,
     stanza=lambda _job: {},
-    following=lambda job: f"pref inspect {job.files['train']}",
+    following=lambda job: f"pref inspect {job.at('data/train.csv')}",
     notes=_notes,
 )

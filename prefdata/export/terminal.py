@@ -15,7 +15,7 @@ from prefdata.export.registry import TARGETS
 if TYPE_CHECKING:
     from prefdata.export.report import ExportReport
 
-ITEMS = {"pairs": "pairs", "unpaired": "labelled answers", "answers": "best answers"}
+ITEMS = {"pairs": "pair", "unpaired": "labelled answer", "answers": "best answer"}
 
 
 def show_export(report: ExportReport, console: Console) -> None:
@@ -29,9 +29,8 @@ def show_export(report: ExportReport, console: Console) -> None:
     console.print(_account(report))
     splits = ", ".join(f"{name} {rows:,}" for name, rows in report.splits.items())
     verb = "would be written" if report.dry_run else "written"
-    console.print(
-        f"\n{report.written:,} {ITEMS[report.view]} {verb} ({splits}). {report.seconds:.1f} s\n"
-    )
+    what = f"{ITEMS[report.view]}{'' if report.written == 1 else 's'}"
+    console.print(f"\n{report.written:,} {what} {verb} ({splits}). {report.seconds:.1f} s\n")
     for line in _remarks(report):
         console.print(Padding(Text(line), (0, 2)))
     if report.dry_run:
@@ -66,7 +65,11 @@ def _account(report: ExportReport) -> Table:
 
 def _remarks(report: ExportReport) -> Iterator[str]:
     """What was lost, and what else is to be known."""
-    if report.lost:
-        held = ", ".join(f"{name} ({rows:,} rows)" for name, rows in report.lost.items())
-        yield f"not taken by {report.target}: {held}"
+    by_count: dict[int, list[str]] = {}
+    for name, rows in report.lost.items():
+        by_count.setdefault(rows, []).append(name)
+    for rows, names in sorted(by_count.items(), reverse=True):
+        held = "all rows have" if rows == report.rows_read else f"{rows:,} rows have"
+        held = "1 row has" if rows == 1 and report.rows_read > 1 else held
+        yield f"not taken by {report.target}, though {held} it: {', '.join(names)}"
     yield from report.notes

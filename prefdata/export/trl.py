@@ -72,7 +72,7 @@ def _stanza(command: str) -> Callable[[Job], Mapping[str, str]]:
 
 def _following(command: str) -> Callable[[Job], str]:
     return lambda job: (
-        f"trl {command} --config {job.folder / command}.yaml --model_name_or_path MODEL"
+        f"trl {command} --config {job.at(f'{command}.yaml')} --model_name_or_path MODEL"
     )
 
 
@@ -81,7 +81,8 @@ def margins(job: Job) -> list[str]:
     if not job.facts.margins:
         return ["no row has a margin: the loss is the plain one"]
     if without := job.seen.get("no margin", 0):
-        return [f"{without:,} rows have no margin: they got 0, which is the plain loss"]
+        many = "1 row has" if without == 1 else f"{without:,} rows have"
+        return [f"{many} no margin: 0 is written there, which is the plain loss"]
     return []
 
 

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prefdata.engine import convert
-from prefdata.engine.exporting import ExportReport, export
+from prefdata.engine.exporting import export
+from prefdata.export.report import ExportReport
 from prefdata.formats import Wishes
 from prefdata.schemas import PreferencePair
 from prefdata.transforms.options import Options

@@ -1,15 +1,16 @@
 """Exports are taken by the trainers themselves, as they are meant.
 
-Each trainer's own code loads the files and the configuration, and what it makes of every row is held
-against the data set. A trainer that is not installed is skipped; each goes into an environment of its
-own, as they pin versions that exclude each other: ``pip install --no-deps llamafactory`` (or axolotl,
-ms-swift, openrlhf) and what its import then asks for.
+Each trainer's own code loads the files and the configuration, and what it makes of every row is
+held against the data set. A trainer that is not installed is skipped; each goes into an environment
+of its own, as they pin versions that exclude each other: ``pip install --no-deps llamafactory`` (or
+axolotl, ms-swift, openrlhf), and what its import then asks for.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,8 +25,9 @@ from tests.export.made import Turns, dataset, exported, stored, with_tools, writ
 Stored = Mapping[str, Any]
 
 CHATML = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] | trim }}"
-    "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{{ message['content'] | trim }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 """A template that trims what it is given, as Llama 3's and Gemma's do."""
 
@@ -85,7 +87,7 @@ def splits(output: Path) -> dict[str, Path]:
 def test_llama_factory_aligns_every_row(
     kind: str, tmp_path: Path, pairs: Path, labels: Path
 ) -> None:
-    """Its own loader and converter, with our dataset_info.json; it would skip rows with a warning."""
+    """Its own loader and converter, with our dataset_info.json; it skips rows with a warning."""
     from llamafactory.data.loader import _load_single_dataset
     from llamafactory.data.parser import get_dataset_list
     from llamafactory.hparams import DataArguments
@@ -277,15 +279,15 @@ def test_openrlhf_renders_every_row(tmp_path: Path, pairs: Path) -> None:
             )
             assert margin == 0
             found.add((prompt, chosen, rejected))
+    render = partial(tokenizer.apply_chat_template, tokenize=False, add_generation_prompt=True)
+    rows_meant: list[Stored] = list(stored(pairs).values())
     whole = {
         (
-            tokenizer.apply_chat_template(
-                row["prompt"], tokenize=False, add_generation_prompt=True
-            ),
+            render(row["prompt"]),
             f"{row['chosen'][0]['content']}<|im_end|>\n",
             f"{row['rejected'][0]['content']}<|im_end|>\n",
         )
-        for row in stored(pairs).values()
+        for row in rows_meant
     }
     assert found == whole
 

@@ -8,13 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from tests.export.conversations import LABELLED, PAIRS
-from tests.export.made import dataset, exported
-
-for module in ("datasets", "torch", "transformers", "trl"):
-    pytest.importorskip(module, reason="the extra 'train' is not installed")
-
 from datasets import Dataset
 
 from prefdata.io.directory import open_dataset
@@ -22,6 +15,8 @@ from prefdata.train.loading import load_tokenizer
 from prefdata.train.quiet import hushed
 from prefdata.train.tiny import make_tiny
 from prefdata.train.view import load_view
+from tests.export.conversations import LABELLED, PAIRS
+from tests.export.made import dataset, exported
 from tests.train.accepts import prepare_with_trl
 
 ROWS = {"trl": PAIRS, "kto": LABELLED}
@@ -57,9 +52,8 @@ def test_trl_makes_the_same_tokens_of_the_export(target: str, plain: bool, tmp_p
 
 def sides(row: dict[str, list[int]]) -> list[object]:
     """The tokens of a row, and its label."""
-    return [
-        row.get(name) for name in ("prompt_ids", "chosen_ids", "rejected_ids", "completion_ids")
-    ]
+    answers = ("chosen_ids", "rejected_ids", "completion_ids", "label")
+    return [row.get(name) for name in ("prompt_ids", *answers)]
 
 
 @pytest.mark.slow
