@@ -74,10 +74,11 @@ def export(
     _refuse_inside(dataset, folder)
     refuse_existing(Path(output), force=force, made_of=MARK)
     files = [file for split in dataset.files.values() for file in split]
+    names = tuple(reading.columns(files).names)
     filled = reading.filled(files)
     facts = Facts(
         view=view,
-        columns=tuple(reading.columns(files).names),
+        columns=names,
         plain=plain,
         margins=filled["margin"] > 0,
         texts=reading.bare_columns(files) if chosen.suffix == ".csv" else frozenset(),

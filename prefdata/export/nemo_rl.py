@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 
 import yaml
 
 from prefdata.export.base import Facts, Job, Made, Row, Target, Turn
 from prefdata.export.checks import first_of, no_tool_calls, one_message
+
+PLACES = {"train": "train", "test": "validation"}
+"""What NeMo-RL calls the splits."""
 
 
 def _turns(turns: Sequence[Turn]) -> list[dict[str, str]]:
@@ -21,26 +25,29 @@ def _row(row: Row, _facts: Facts) -> Made:
 
 
 def _stanza(job: Job) -> Mapping[str, str]:
-    places = {"train": "train", "test": "validation"}
-    data: dict[str, object] = {
-        place: {"dataset_name": "PreferenceDataset", "data_path": str(job.files[split])}
-        for split, place in places.items()
-        if split in job.files
-    }
-    data.setdefault("validation", None)
+    data = {place: _place(job, split) for split, place in PLACES.items()}
     text = yaml.safe_dump({"data": data}, sort_keys=False, allow_unicode=True)
-    return {"nemo-rl.yaml": f"# The part `data` of examples/configs/dpo.yaml or rm.yaml.\n{text}"}
+    return {"nemo-rl.yaml": f"# For the part `data` of NeMo-RL's dpo.yaml or rm.yaml.\n{text}"}
+
+
+def _place(job: Job, split: str) -> dict[str, str] | None:
+    """Where a split stands; the rows of a local file are its split ``train``."""
+    if split not in job.files:
+        return None
+    path = str(job.files[split])
+    return {"dataset_name": "PreferenceDataset", "data_path": path, "split": "train"}
 
 
 def _following(job: Job) -> str:
-    """What to run; `~` takes a key of NeMo-RL's own example away."""
-    name = "data.{}.dataset_name=PreferenceDataset data.{}.data_path={}"
-    test = "~data.validation"
-    if "test" in job.files:
-        test = name.format("validation", "validation", job.files["test"])
-        test += " data.validation.split=train"
-    train = name.format("train", "train", job.files["train"])
-    return f"uv run examples/run_dpo.py {train} {test}"
+    """What to run: ``++`` sets a key whether NeMo-RL's own example has it or not."""
+    overrides = []
+    for split, place in PLACES.items():
+        keys = _place(job, split)
+        if keys is None:
+            overrides.append(f"data.{place}=null")
+            continue
+        overrides += [shlex.quote(f"++data.{place}.{key}={value}") for key, value in keys.items()]
+    return f"uv run examples/run_dpo.py {' '.join(overrides)}"
 
 
 NEMO_RL = Target(

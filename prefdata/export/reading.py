@@ -9,6 +9,7 @@ from typing import cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from prefdata.errors import InputError
 from prefdata.export.base import SIDES, Row, Turn
 from prefdata.export.table import MESSAGES, bare
 
@@ -19,8 +20,18 @@ LARGEST_BATCH = 4096
 
 
 def columns(files: Sequence[str]) -> pa.Schema:
-    """The columns of a data set, from one of its files."""
-    return pq.read_schema(files[0]).remove_metadata()
+    """The columns of a data set, from one of its files.
+
+    Raises:
+        InputError: there are no ids, which every data set directory has.
+    """
+    found = pq.read_schema(files[0]).remove_metadata()
+    if missing := {"id", "prompt_id"} - set(found.names):
+        raise InputError(
+            f"{files[0]}: no column {', '.join(sorted(map(repr, missing)))}",
+            hint="Convert the source again.",
+        )
+    return found
 
 
 def size(files: Sequence[str]) -> int:
@@ -34,7 +45,11 @@ def _unpacked(footer: pq.FileMetaData) -> int:
 
 
 def rows(files: Sequence[str]) -> Iterator[Row]:
-    """The rows of files in their order: about 10 µs each as Python objects, for short texts."""
+    """The rows of files in their order.
+
+    As Python objects they cost about 10 µs each where texts are short; in return a target is a
+    function from row to row.
+    """
     for file in files:
         tools = "tool_calls" in _turn_fields(pq.read_schema(file))
         for batch in _batches(file):
@@ -68,10 +83,15 @@ def bare_columns(files: Sequence[str]) -> frozenset[str]:
 
 def _batches(file: str, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Batches of a size that does not grow with the file, however long its rows are."""
-    with pq.ParquetFile(file) as opened:
-        long = size([file]) // max(1, opened.metadata.num_rows)
-        count = max(1, min(LARGEST_BATCH, BATCH_BYTES // max(1, long)))
-        yield from opened.iter_batches(count, columns=None if names is None else list(names))
+    try:
+        with pq.ParquetFile(file) as opened:
+            long = size([file]) // max(1, opened.metadata.num_rows)
+            count = max(1, min(LARGEST_BATCH, BATCH_BYTES // max(1, long)))
+            yield from opened.iter_batches(count, columns=None if names is None else list(names))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(
+            f"{file} is damaged: {str(error).splitlines()[0]}", hint="Convert the source again."
+        ) from error
 
 
 def _turn_fields(schema: pa.Schema) -> list[str]:

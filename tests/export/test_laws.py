@@ -64,6 +64,18 @@ def test_batches_and_buckets_change_nothing(
     assert written(exported(source, target)[1]) == whole
 
 
+@pytest.mark.parametrize("target", ["trl", "kto"])
+def test_a_damaged_data_set_is_one_message(target: str, tmp_path: Path) -> None:
+    """Bytes in the middle that are no Parquet: which file, and the remedy."""
+    source = dataset(tmp_path, FINE)
+    (path,) = (source / "data").iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100] + bytes(400) + whole[500:])
+    with pytest.raises(InputError, match=r"train-00000-of-00001\.parquet is damaged: ") as raised:
+        exported(source, target)
+    assert raised.value.hint == "Convert the source again."
+
+
 def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     """An export that cannot be made does not take the place of an older one."""
     _, output = exported(dataset(tmp_path, FINE), "openai")
