@@ -221,7 +221,8 @@ class Run:
                 yield row
 
     def _seen(self, row: Row) -> list[str]:
-        margin = ["no margin"] if self.facts.margins and row.get("margin") is None else []
+        empty = "margin" in row and row["margin"] is None
+        margin = ["no margin"] if self.facts.margins and empty else []
         return [*seen_in(row), *margin, *self.target.sees(row)]
 
     def _nothing(self, account: Account) -> InputError:

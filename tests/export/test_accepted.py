@@ -9,6 +9,7 @@ axolotl, ms-swift, openrlhf), and what its import then asks for.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import partial
 from importlib.util import find_spec
@@ -258,11 +259,19 @@ def test_llama_factory_takes_calls_of_tools(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_openrlhf_renders_every_row(tmp_path: Path, pairs: Path) -> None:
     """Its own loader and reward data set's preprocessing, with the keys of our script."""
+    import openrlhf
     from openrlhf.datasets.reward_dataset import preprocess_data
     from openrlhf.datasets.utils import blending_datasets
 
     _, output = exported(pairs, "openrlhf")
     script = (output / "dpo.sh").read_text(encoding="utf-8")
+    for program in ("dpo", "rm"):
+        source = (Path(openrlhf.__file__).parent / "cli" / f"train_{program}.py").read_text(
+            encoding="utf-8"
+        )
+        options = re.findall(r"--[\w.]+\.\w+", (output / f"{program}.sh").read_text("utf-8"))
+        assert len(options) > 8
+        assert [option for option in options if f'"{option}"' not in source] == []
     strategy = SimpleNamespace(print=str, is_rank_0=bool, args=SimpleNamespace(use_ms=False))
     tokenizer = _tokenizer(tmp_path, pairs)
     tokenizer.chat_template = CHATML.replace(" | trim", "")
