@@ -37,6 +37,9 @@ KNOWN = 100
 MEASURE = "measure:"
 """Stands before the name of a dimension while its score is read."""
 
+NAMED = ("model", "annotator")
+"""Fields that say who; a row is whole without them."""
+
 SIDE_SCORES = {"a": (1.0, 0.0), "b": (0.0, 1.0), "tie": (0.5, 0.5)}
 
 
@@ -325,7 +328,8 @@ def _read(
                 _put(MEASURE + name, parse(given[name]), row, whole, lists)
         else:
             for path in layout.paths[field]:
-                _put(RAW + path.text, path, row, whole, lists)
+                if field not in NAMED or get(row, path) is not None:
+                    _put(RAW + path.text, path, row, whole, lists)
     if layout.roles:
         whole = {name: _renamed(value, layout.roles) for name, value in whole.items()}
         lists = {name: [_renamed(v, layout.roles) for v in vs] for name, vs in lists.items()}
