@@ -5,14 +5,22 @@ from __future__ import annotations
 from prefdata.errors import UnknownNameError
 from prefdata.formats.base import Format
 from prefdata.formats.comparisons import COMPARISONS
-from prefdata.formats.families import helpsteer, hh
+from prefdata.formats.families import (
+    helpsteer,
+    hh,
+    ultrafeedback_binarized,
+)
 from prefdata.formats.layout_file import SUFFIXES, load_format
 from prefdata.formats.pairs import PAIRS
 from prefdata.formats.ratings import LISTS_FORMAT, LONG_FORMAT, WIDE_FORMAT
 from prefdata.formats.unpaired import UNPAIRED
 
 GENERIC = (PAIRS, COMPARISONS, WIDE_FORMAT, LISTS_FORMAT, LONG_FORMAT, UNPAIRED)
-KNOWN: tuple[Format, ...] = (*hh.FORMATS, *helpsteer.FORMATS)
+KNOWN: tuple[Format, ...] = (
+    *helpsteer.FORMATS,
+    *hh.FORMATS,
+    *ultrafeedback_binarized.FORMATS,
+)
 
 FORMATS: dict[str, Format] = {each.name: each for each in (*GENERIC, *KNOWN)}
 
