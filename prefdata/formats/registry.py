@@ -8,6 +8,7 @@ from prefdata.formats.comparisons import COMPARISONS
 from prefdata.formats.families import (
     helpsteer,
     hh,
+    orca,
     ultrafeedback_binarized,
 )
 from prefdata.formats.layout_file import SUFFIXES, load_format
@@ -19,6 +20,7 @@ GENERIC = (PAIRS, COMPARISONS, WIDE_FORMAT, LISTS_FORMAT, LONG_FORMAT, UNPAIRED)
 KNOWN: tuple[Format, ...] = (
     *helpsteer.FORMATS,
     *hh.FORMATS,
+    *orca.FORMATS,
     *ultrafeedback_binarized.FORMATS,
 )
 
