@@ -6,6 +6,7 @@ from prefdata.errors import UnknownNameError
 from prefdata.formats.base import Format
 from prefdata.formats.comparisons import COMPARISONS
 from prefdata.formats.families import (
+    distilabel,
     helpsteer,
     hh,
     orca,
@@ -18,6 +19,7 @@ from prefdata.formats.unpaired import UNPAIRED
 
 GENERIC = (PAIRS, COMPARISONS, WIDE_FORMAT, LISTS_FORMAT, LONG_FORMAT, UNPAIRED)
 KNOWN: tuple[Format, ...] = (
+    *distilabel.FORMATS,
     *helpsteer.FORMATS,
     *hh.FORMATS,
     *orca.FORMATS,
