@@ -9,6 +9,7 @@ from prefdata.formats.families import (
     distilabel,
     helpsteer,
     hh,
+    mixtures,
     orca,
     ultrafeedback_binarized,
 )
@@ -22,6 +23,7 @@ KNOWN: tuple[Format, ...] = (
     *distilabel.FORMATS,
     *helpsteer.FORMATS,
     *hh.FORMATS,
+    *mixtures.FORMATS,
     *orca.FORMATS,
     *ultrafeedback_binarized.FORMATS,
 )
