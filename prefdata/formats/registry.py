@@ -11,6 +11,7 @@ from prefdata.formats.families import (
     hh,
     mixtures,
     orca,
+    rewardbench,
     ultrafeedback_binarized,
 )
 from prefdata.formats.layout_file import SUFFIXES, load_format
@@ -25,6 +26,7 @@ KNOWN: tuple[Format, ...] = (
     *hh.FORMATS,
     *mixtures.FORMATS,
     *orca.FORMATS,
+    *rewardbench.FORMATS,
     *ultrafeedback_binarized.FORMATS,
 )
 
