@@ -13,6 +13,7 @@ from prefdata.formats.families import (
     orca,
     rewardbench,
     ultrafeedback_binarized,
+    ultrainteract,
 )
 from prefdata.formats.layout_file import SUFFIXES, load_format
 from prefdata.formats.pairs import PAIRS
@@ -28,6 +29,7 @@ KNOWN: tuple[Format, ...] = (
     *orca.FORMATS,
     *rewardbench.FORMATS,
     *ultrafeedback_binarized.FORMATS,
+    *ultrainteract.FORMATS,
 )
 
 FORMATS: dict[str, Format] = {each.name: each for each in (*GENERIC, *KNOWN)}
