@@ -12,6 +12,7 @@ from prefdata.formats.families import (
     mixtures,
     orca,
     rewardbench,
+    rlaif_v,
     ultrafeedback_binarized,
     ultrainteract,
 )
@@ -28,6 +29,7 @@ KNOWN: tuple[Format, ...] = (
     *mixtures.FORMATS,
     *orca.FORMATS,
     *rewardbench.FORMATS,
+    *rlaif_v.FORMATS,
     *ultrafeedback_binarized.FORMATS,
     *ultrainteract.FORMATS,
 )
