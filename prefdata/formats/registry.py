@@ -13,6 +13,7 @@ from prefdata.formats.families import (
     orca,
     rewardbench,
     rlaif_v,
+    stack_exchange,
     ultrafeedback_binarized,
     ultrainteract,
 )
@@ -30,6 +31,7 @@ KNOWN: tuple[Format, ...] = (
     *orca.FORMATS,
     *rewardbench.FORMATS,
     *rlaif_v.FORMATS,
+    *stack_exchange.FORMATS,
     *ultrafeedback_binarized.FORMATS,
     *ultrainteract.FORMATS,
 )
