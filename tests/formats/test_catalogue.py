@@ -116,6 +116,23 @@ def test_more_columns_in_another_order_change_nothing(format: Format, tmp_path: 
     assert pairs_of(mixed, expected(format)) == pairs_of(plain, expected(format))
 
 
+@pytest.mark.parametrize(
+    "format", [each for each in READ if each.facts.sets], ids=lambda each: each.name
+)
+def test_a_sample_in_a_file_of_any_name_gives_the_same(format: Format, tmp_path: Path) -> None:
+    """Its columns tell what it is; or a generic format reads the same out of them."""
+    named = converted(copy_of(format, tmp_path))
+    (tmp_path / "any").mkdir()
+    plain = tmp_path / "any" / f"data{file_of(format).suffix}"
+    plain.write_bytes(file_of(format).read_bytes())
+    outcome = converted(plain)
+    assert outcome.ids == named.ids
+    assert pairs_of(outcome, expected(format)) == pairs_of(named, expected(format))
+    assert [(each.line, each.reason) for each in outcome.rejects] == [
+        (each.line, each.reason) for each in named.rejects
+    ]
+
+
 @pytest.mark.parametrize("format", list(FORMATS.values()), ids=lambda each: each.name)
 def test_formats_that_look_alike_are_told_apart(format: Format, tmp_path: Path) -> None:
     """The best match is better than the next, and not by chance of the order."""
