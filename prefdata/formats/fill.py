@@ -138,7 +138,7 @@ def match(layout: Layout, sample: Sample, wishes: Wishes) -> Match | None:
         layout.name,
         KNOWN + len(needs),
         columns,
-        _shapes(layout, columns, rows),
+        _shapes(layout, columns, sample, rows),
         (f"it has {', '.join(needs)}",),
         values=layout.values,
         polarity=layout.polarity,
@@ -210,15 +210,23 @@ def _dimensions(layout: Layout, names: Sequence[str]) -> list[str]:
     return [d for d, text in given.items() if layout.prepare or parse(text).column in names]
 
 
-def _shapes(layout: Layout, columns: Iterable[str], rows: Iterable[Row]) -> dict[str, Shape]:
-    """How the text at each path is written, by the sample."""
-    prepared = [made for row in rows if isinstance(made := _prepared(layout, row), Mapping)]
+def _shapes(
+    layout: Layout, columns: Iterable[str], sample: Sample, rows: Iterable[Row]
+) -> dict[str, Shape]:
+    """How the text at each path is written, by the sample.
+
+    Where rows are looked into, their cells are open; else columns are read as they stand.
+    """
+    inside = by_row(layout)
+    made = [_prepared(layout, row) for row in rows] if inside else sample.rows
+    held = [row for row in made if isinstance(row, Mapping)]
     shapes: dict[str, Shape] = {}
     for field in set(GENERIC[layout.kind].texts) & set(columns):
         if not _composed(layout.fields[field]):
             for path in layout.paths[field]:
-                values = (v for row in prepared for v in _each(get(row, path), path))
-                shapes[path.text] = shape_of(value for value in values if value is not None)
+                values = [v for row in held for v in _each(get(row, path), path) if v is not None]
+                mixed = not inside and path.text in sample.mixed
+                shapes[path.text] = "json" if mixed else shape_of(values)
     return shapes
 
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 from prefdata.formats import reasons
 from prefdata.formats.fill import format_of
 from prefdata.formats.layout import Layout, Row, Unfit
+from prefdata.formats.verdicts import written
 
 LICENCE = "Apache-2.0, in the data set's card"
 SYSTEM = {"role": "system", "content": "Be brief."}
 ASKED = {"role": "user", "content": "What is 2 + 2?"}
 JUDGED = ("unchanged", "swapped")
+ABSENT = (None, "")
 
 
 def _judged(row: Row) -> Row:
     """Rows that the judge settled, with what it rated the better and the worse answer."""
-    status, rating = row.get("status"), row.get("rating", ())
+    status, rating = written(row.get("status") or ""), row.get("rating", ())
     if status == "tie":
         raise Unfit(reasons.TIE, "status")
-    if status is None or rating is None:
-        raise Unfit(reasons.NO_WINNER, "rating" if rating is None else "status")
+    if rating in ABSENT or status in ABSENT:
+        raise Unfit(reasons.NO_WINNER, "rating" if rating in ABSENT else "status")
     if status not in JUDGED:
         raise Unfit(reasons.UNKNOWN_WINNER, "status", f"found {status}")
     if not isinstance(rating, list) or not rating:

@@ -107,7 +107,6 @@ FORMATS = (
             distinct=False,
             polarity="the chosen answer is better",
             ties="none",
-            group="conversation",
             sets=("allenai/pref-test-sets",),
             licence="that of each part, in the data set's card",
             notes=f"{EVAL} Its splits are test sets of HH-RLHF, SHP, PKU-SafeRLHF, MT-Bench and "
