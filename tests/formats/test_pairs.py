@@ -432,6 +432,18 @@ def test_a_prompt_may_be_left_out_where_conversations_hold_it(tmp_path: Path) ->
     ]
 
 
+@pytest.mark.parametrize("score", [2**63, -(2**63) - 1, 10**30, 10**500])
+def test_a_number_of_any_size_costs_at_most_its_row(score: int, tmp_path: Path) -> None:
+    """Also where lines are read one by one, since another line is broken."""
+    source = tmp_path / "pairs.jsonl"
+    rows = [f'{{"prompt": "{n}?", "chosen": "4", "rejected": "5", "margin": 1}}' for n in range(3)]
+    odd = f'{{"prompt": "3?", "chosen": "4", "rejected": "5", "margin": {score}}}'
+    source.write_text("\n".join([*rows, odd, "{"]) + "\n", "utf-8")
+    found = converted(source)
+    assert {(f"{n}?", "4", "5") for n in range(3)} <= found.pairs
+    assert [each.line for each in found.rejects] in ([5], [4, 5])
+
+
 def test_answers_that_are_json_are_texts(tmp_path: Path) -> None:
     """An object that is no message is what the model said, to the letter."""
     row = {"prompt": '{"ask": 1}', "chosen": '{"a": [1, "x"]}', "rejected": '{"a": 2}'}
