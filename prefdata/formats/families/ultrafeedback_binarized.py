@@ -29,8 +29,8 @@ FORMATS = (
             ties=EQUAL,
             sets=("HuggingFaceH4/ultrafeedback_binarized",),
             licence=LICENCE,
-            notes="Take the *_prefs splits: the *_sft and *_gen splits hold the same pairs again. "
-            "The column messages repeats chosen and is not read.",
+            notes="Take the *_prefs splits: the others are made for other training and repeat "
+            "rows. The column messages repeats chosen and is not read.",
             example={
                 "prompt": "What is 2 + 2?",
                 "prompt_id": "0f",
