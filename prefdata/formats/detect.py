@@ -87,7 +87,7 @@ def near(sample: Sample) -> tuple[Near, ...]:
     for each in FORMATS.values():
         missing = tuple(name for name in each.facts.needs if name not in sample.names)
         held = len(each.facts.needs) - len(missing)
-        if missing and held >= 2 and held >= len(missing):
+        if missing and held >= 2 and held >= len(missing) and not each.facts.refusal:
             found.append((held / len(each.facts.needs), held, Near(each.name, missing)))
     found.sort(key=lambda item: (-item[0], -item[1], item[2].format))
     return tuple(each for *_, each in found[:MOST_NEAR])

@@ -36,6 +36,31 @@ FORMATS = (
     ),
     format_of(
         Layout(
+            name="distilabel-0",
+            kind="ratings",
+            summary="one row per input: lists of generations, rating and models (before 1.0)",
+            fields={
+                "prompt": "input",
+                "response": "generations[]",
+                "score": "rating[]",
+                "model": "generation_model[]",
+            },
+            needs=("input", "rating[]"),
+            polarity="a higher rating is better",
+            ties="equal ratings",
+            absent="a rating of null, or no list of ratings: the labelling failed",
+            licence="that of the data set it was made from",
+            notes="A missing rating concerns one generation alone; it is never read as a number.",
+            example={
+                "input": "What is 2 + 2?",
+                "generation_model": ["one", "other"],
+                "generations": ["4", "5"],
+                "rating": [5, 1],
+            },
+        )
+    ),
+    format_of(
+        Layout(
             name="capybara-dpo",
             kind="pairs",
             summary="one row per pair: two whole conversations of several turns, with ratings",
