@@ -69,6 +69,7 @@ def format_of(layout: Layout) -> Format:
             layout.notes,
             layout.dimensions,
             required(layout),
+            by_name=not layout.distinct,
         ),
     )
 
@@ -125,7 +126,8 @@ def match(layout: Layout, sample: Sample, wishes: Wishes) -> Match | None:
     described = wishes.columns or wishes.winner or wishes.label
     if described or not set(needs) <= set(sample.names):
         return None
-    if not layout.distinct and not _named(sample.origin, layout.sets):
+    called = "" if layout.distinct else _named(sample.origin, layout.sets)
+    if not (layout.distinct or called or wishes.format == layout.name):
         return None
     rows = [_decoded(row, sample) for row in sample.rows]
     if not all(any(get(row, parse(each)) is not None for row in rows) for each in layout.needs):
@@ -139,7 +141,7 @@ def match(layout: Layout, sample: Sample, wishes: Wishes) -> Match | None:
         KNOWN + len(needs),
         columns,
         _shapes(layout, columns, sample, rows),
-        (f"it has {', '.join(needs)}",),
+        (f"it has {', '.join(needs)}", *((f"its name holds {called}",) if called else ())),
         values=layout.values,
         polarity=layout.polarity,
         ranked=bool(layout.order)
@@ -162,10 +164,14 @@ def weights(layout: Layout, names: Sequence[str], wanted: str) -> dict[str, floa
     return {name: layout.dimensions.get(name, 0.0) for name in names}
 
 
-def _named(origin: str, sets: Sequence[str]) -> bool:
-    """Whether a source's name holds the name of a data set, however its slash is written."""
-    origin, *names = (re.sub(r"[^a-z0-9]+", "-", each.lower()) for each in (origin, *sets))
-    return any(name in origin for name in names)
+def _named(origin: str, sets: Sequence[str]) -> str:
+    """The data set whose name a source's name holds, however its slash is written, or ``""``."""
+    place = _plain(origin)
+    return next((name for name in sets if _plain(name) in place), "")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())
 
 
 def _decoded(row: Row, sample: Sample) -> Row:

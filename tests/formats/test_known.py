@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from prefdata.formats.detect import near
+from prefdata.formats.sample import Sample
 from prefdata.transforms.options import Options
 from tests.outcome import Row, converted, jsonl
 
@@ -50,6 +52,21 @@ def test_the_name_alone_makes_no_source_of_it(tmp_path: Path) -> None:
     judged = {**row, "status": "unchanged", "chosen_score": 9.0, "in_gsm8k_train": False}
     found = converted(placed(tmp_path, "argilla/distilabel-intel-orca-dpo-pairs", [judged]))
     assert found.manifest["sources"][0]["format"] == "orca-dpo-pairs-judged"  # type: ignore[index]
+
+
+def test_a_format_that_the_user_names_needs_no_name_of_a_folder(tmp_path: Path) -> None:
+    """What --format says goes before what the name says."""
+    source = jsonl(tmp_path / "rows.jsonl", [{"dataset": "one", **talk("a?")}])
+    assert converted(source).manifest["sources"][0]["format"] == "pairs"  # type: ignore[index]
+    found = converted(source, format="dpo-mix")
+    assert found.manifest["sources"][0]["format"] == "dpo-mix"  # type: ignore[index]
+    assert [row["source"] for row in found.rows] == ["one"]
+
+
+def test_nothing_is_nearly_a_set_that_is_refused_or_known_by_its_name() -> None:
+    """No column would make it that; the hint would send the user the wrong way."""
+    found = near(Sample(["question", "chosen", "rejected"], []))
+    assert not {"rlaif-v", "orca-dpo-pairs", "tulu-3-preference"} & {each.format for each in found}
 
 
 def test_columns_of_a_known_source_may_mix_text_and_messages(tmp_path: Path) -> None:
