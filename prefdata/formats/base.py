@@ -130,12 +130,14 @@ class Wishes:
         winner: value to ``"a"``, ``"b"`` or ``"tie"``, from ``--winner``.
         label: value to true or false, from ``--label``.
         dimension: the dimension to take, from ``--dimension``.
+        format: the format that it is, from ``--format``.
     """
 
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     winner: Mapping[str, str] = field(default_factory=dict)
     label: Mapping[str, bool] = field(default_factory=dict)
     dimension: str = ""
+    format: str = ""
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,8 @@ class Facts:
         dimensions: the weight of each dimension that counts where the user chooses none.
         needs: the columns by which it is recognised.
         refusal: why rows of this kind are not converted; empty where they are.
+        by_name: whether its columns are everybody's, so that the name of one of ``sets`` must stand
+            in the source's own name.
     """
 
     ties: str = ""
@@ -205,6 +209,7 @@ class Facts:
     dimensions: Mapping[str, float] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     refusal: str = ""
+    by_name: bool = False
 
 
 @dataclass(frozen=True)
