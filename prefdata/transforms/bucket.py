@@ -47,25 +47,26 @@ def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) ->
     ratings = ratings.with_row_index("at")
     comparisons = comparisons.with_row_index("at")
     scored, rated = _rated(ratings, options)
-    verdicts = votes.oriented(_verdicts(comparisons, rated))
-    outcomes = votes.resolved(verdicts, options)
-    made = votes.merged(verdicts, outcomes, options)
-    told = _told(verdicts, outcomes, made)
-    chosen = made.filter(pl.col("reason").is_null()).drop("reason", "side")
-    chosen = chosen.join(
-        verdicts.drop("chosen_score", "rejected_score", "votes", "agreement", *votes.COMPARISON),
-        left_on="first",
-        right_on="place",
-        maintain_order="left",
+    verdicts = _verdicts(comparisons, rated)
+    made, told = votes.settled(verdicts, options)
+    chosen = pl.concat(
+        [
+            verdicts.drop("chosen_score", "rejected_score", "votes", "agreement")[made["first"]],
+            made,
+        ],
+        how="horizontal",
     )
     rows, named = _identified(chosen, comparisons, options)
     told = told.join(named, on="first", how="left", maintain_order="left")
-    of_comparisons = told.filter(~pl.col("rated")).sort("place")
+    of_comparisons = told.head(comparisons.height)
     ledger = entries(
         comparisons.with_columns(of_comparisons["reason"], of_comparisons["pair"]), rated=False
     )
     if ratings.height:
-        of_ratings = entries(_left_over(ratings, scored, told.filter("rated")), rated=True)
+        of_ratings = told.slice(comparisons.height).hstack(
+            rated.select("prompt_id", "chosen_id", "rejected_id")
+        )
+        of_ratings = entries(_left_over(ratings, scored, of_ratings), rated=True)
         ledger = pl.concat([ledger, of_ratings])
     return Decided(rows, ledger)
 
@@ -123,43 +124,6 @@ def _verdicts(comparisons: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
         pl.lit(value=True).alias("rated"),
     )
     return pl.concat([said, follows]).with_row_index("place")
-
-
-def _told(verdicts: pl.DataFrame, outcomes: pl.DataFrame, made: pl.DataFrame) -> pl.DataFrame:
-    """Of each verdict: the pair it went into or lost against, by the place of its first verdict."""
-    key = list(votes.COMPARISON)
-    light = verdicts.select(*key, "side", "place", "rated", "a_id", "b_id")
-    same = made.select(*key, "side", "first", pl.col("reason").alias("too_small"))
-    other = made.filter(pl.col("reason").is_null()).group_by(key)
-    small = made.filter(pl.col("reason").is_not_null()).group_by(key)
-    lost = outcomes.filter(pl.col("side").is_null()).select(
-        *key, pl.col("reason").alias("undecided")
-    )
-    told = light.join(same, on=[*key, "side"], how="left")
-    told = told.join(other.agg(pl.col("first").min().alias("against")), on=key, how="left")
-    told = told.join(small.agg(pl.col("reason").min().alias("dropped")), on=key, how="left")
-    told = told.join(lost, on=key, how="left")
-    into = pl.col("first").is_not_null() & pl.col("too_small").is_null()
-    return told.select(
-        "place",
-        "rated",
-        "prompt_id",
-        "a_id",
-        "b_id",
-        pl.when(into).then("first").otherwise("against").alias("first"),
-        pl.when(into & (pl.col("place") == pl.col("first")))
-        .then(pl.lit(reasons.KEPT))
-        .when(into)
-        .then(pl.lit(reasons.DUPLICATE))
-        .when(pl.col("too_small").is_not_null())
-        .then("too_small")
-        .when(pl.col("against").is_not_null())
-        .then(pl.lit(reasons.OUTVOTED))
-        .when((pl.col("undecided") == reasons.TIE) & (pl.col("side") != 0))
-        .then(pl.lit(reasons.CONFLICT))
-        .otherwise(pl.coalesce("undecided", "dropped"))
-        .alias("reason"),
-    )
 
 
 def _identified(
@@ -234,7 +198,7 @@ def _left_over(ratings: pl.DataFrame, scored: pl.DataFrame, told: pl.DataFrame) 
     """Each rating with the pairs that its response went into, or the reason why in none."""
     sides = pl.concat(
         told.select("prompt_id", pl.col(side).alias("response_id"), "pair", "reason")
-        for side in ("a_id", "b_id")
+        for side in ("chosen_id", "rejected_id")
     )
     went = pl.col("reason").is_in([reasons.KEPT, reasons.DUPLICATE])
     into = sides.filter(went).with_columns(pl.lit(reasons.KEPT).alias("reason"))
