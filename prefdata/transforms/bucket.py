@@ -18,6 +18,8 @@ from prefdata.transforms.ledger import entries
 from prefdata.transforms.options import Options
 from prefdata.transforms.split import in_test
 
+PLACE = ("source", "row", "line", "item")
+
 
 class Decided(NamedTuple):
     """What a bucket gives.
@@ -46,7 +48,8 @@ def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) ->
     """
     ratings = ratings.with_row_index("at")
     comparisons = comparisons.with_row_index("at")
-    scored, rated = _rated(ratings, options)
+    numbered = _numbered(ratings)
+    scored, rated = _rated(ratings, numbered, options)
     verdicts = _verdicts(comparisons, rated)
     made, told = votes.settled(verdicts, options)
     chosen = pl.concat(
@@ -63,24 +66,48 @@ def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) ->
         comparisons.with_columns(of_comparisons["reason"], of_comparisons["pair"]), rated=False
     )
     if ratings.height:
-        of_ratings = told.slice(comparisons.height).hstack(
-            rated.select("prompt_id", "chosen_id", "rejected_id")
+        said = rated.select("prompt", "chosen", "rejected").hstack(told.slice(comparisons.height))
+        why = _left_over(numbered, scored, said)
+        of_ratings = entries(
+            pl.concat(
+                [ratings.select(PLACE)[why["at"]], why.select("reason", "pair")], how="horizontal"
+            ),
+            rated=True,
         )
-        of_ratings = entries(_left_over(ratings, scored, of_ratings), rated=True)
         ledger = pl.concat([ledger, of_ratings])
     return Decided(rows, ledger)
 
 
-def _rated(ratings: pl.DataFrame, options: Options) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The score of each response, and the pairs that follow from the scores."""
-    light = ratings.lazy().select(
-        "scope", "prompt_id", "response_id", "score", "model", "annotator", "origin", "at"
+def _numbered(ratings: pl.DataFrame) -> pl.DataFrame:
+    """Ratings with ids as numbers in the order of the ids, which are quicker to work with."""
+    names = {"prompt_id": "prompt", "scope": "scope", "response_id": "response"}
+    return ratings.select(
+        *(pl.col(id).rank("dense").cast(pl.UInt32).alias(name) for id, name in names.items()),
+        *("score", "annotator", "at"),
     )
-    scored = aggregate.responses(light, options.aggregate).collect()
+
+
+def _rated(
+    ratings: pl.DataFrame, numbered: pl.DataFrame, options: Options
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The score of each response, and the pairs that follow from the scores."""
+    scored = aggregate.responses(numbered, options.aggregate)
     pairing.refuse_too_many(scored, options)
-    found = pairing.pairs(scored.lazy(), options)
-    rated = aggregate.agreement(found, light).collect()
-    return scored, rated.sort("prompt_id", "chosen_id", "rejected_id", "chosen_at")
+    if options.strategy == "best-random":
+        chance = ratings.select(pairing.chance(options.seed)).to_series()
+        scored = scored.with_columns(chance.gather(scored["at"]))
+    found = aggregate.agreement(pairing.pairs(scored, options), numbered)
+    chosen, rejected = found["chosen_at"], found["rejected_at"]
+    found = found.with_columns(
+        ratings["prompt_id"].gather(chosen),
+        ratings["origin"].gather(chosen),
+        ratings["response_id"].gather(chosen).alias("chosen_id"),
+        ratings["response_id"].gather(rejected).alias("rejected_id"),
+        ratings["model"].gather(chosen).alias("chosen_model"),
+        ratings["model"].gather(rejected).alias("rejected_model"),
+        numbered["prompt"].gather(chosen),
+    )
+    return scored, found.sort("prompt", "chosen", "rejected", "chosen_at")
 
 
 def _verdicts(comparisons: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
@@ -194,24 +221,23 @@ def with_texts(
     )
 
 
-def _left_over(ratings: pl.DataFrame, scored: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
+def _left_over(numbered: pl.DataFrame, scored: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
     """Each rating with the pairs that its response went into, or the reason why in none."""
+    key = ["prompt", "response"]
     sides = pl.concat(
-        told.select("prompt_id", pl.col(side).alias("response_id"), "pair", "reason")
-        for side in ("chosen_id", "rejected_id")
+        told.select("prompt", pl.col(side).alias("response"), "pair", "reason")
+        for side in ("chosen", "rejected")
     )
     went = pl.col("reason").is_in([reasons.KEPT, reasons.DUPLICATE])
     into = sides.filter(went).with_columns(pl.lit(reasons.KEPT).alias("reason"))
-    lost = sides.filter(~went).unique(["prompt_id", "response_id"], maintain_order=True)
-    lost = lost.join(into, on=["prompt_id", "response_id"], how="anti")
+    lost = sides.filter(~went).unique(key, keep="first", maintain_order=True)
+    lost = lost.join(into, on=key, how="anti", maintain_order="left")
     scopes = scored.group_by("scope").agg(
         pl.len().alias("n"), (pl.col("score").max() == pl.col("score").min()).alias("level")
     )
-    paired = pl.col("prompt_id").is_in(sides["prompt_id"].unique().implode())
-    light = ratings.select("source", "row", "line", "item", "scope", "prompt_id", "response_id")
-    told_of = light.join(
-        pl.concat([into, lost]), on=["prompt_id", "response_id"], how="left", maintain_order="left"
-    )
+    paired = pl.col("prompt").is_in(sides["prompt"].unique().implode())
+    light = numbered.select("at", "scope", *key)
+    told_of = light.join(pl.concat([into, lost]), on=key, how="left", maintain_order="left")
     why = (
         pl.when(pl.col("reason").is_not_null())
         .then("reason")
@@ -224,4 +250,4 @@ def _left_over(ratings: pl.DataFrame, scored: pl.DataFrame, told: pl.DataFrame) 
         .otherwise(pl.lit(reasons.MIDDLE))
     )
     told_of = told_of.join(scopes, on="scope", how="left", maintain_order="left")
-    return told_of.with_columns(why.alias("reason"))
+    return told_of.select("at", why.alias("reason"), "pair")
