@@ -29,8 +29,8 @@ NULL = re.compile(rb"\s*null")
 """A block that begins so ends the whole process inside of pyarrow 26.0."""
 TOOLS = re.compile(b"|".join(f'"{key}"'.encode() for key in TOOL_KEYS))
 SLACK = 1 << 20
-RING = 4
-"""Buffers in use at once: one is worked on, one waits, one is filled, one to spare."""
+RING = 7
+"""Buffers in use at once: one is filled, one waits, up to four are worked on, one to spare."""
 
 
 class Block(NamedTuple):
