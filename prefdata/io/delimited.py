@@ -110,11 +110,11 @@ def csv_chunks(stream: BinaryIO, decoder: Decoder, wanted: list[str], name: str)
         whole, rest = data[:cut], data[cut:]
         if not whole:
             continue
-        if decoder.is_utf8:
-            decoder.check(whole, offset)
         breaks, used = counted(whole, NEWLINE), len(whole)
         chunk = _fast(whole, breaks, layout, wanted, (row, line))
         if chunk is None:
+            if decoder.is_utf8:
+                decoder.check(whole, offset)
             chunk, used = _slow(whole, layout, wanted, (row, line), last=last)
             breaks = counted(memoryview(whole)[:used], NEWLINE)
         rest = whole[used:] + rest

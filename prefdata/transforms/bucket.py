@@ -80,9 +80,14 @@ def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) ->
 
 def _numbered(ratings: pl.DataFrame) -> pl.DataFrame:
     """Ratings with ids as numbers in the order of the ids, which are quicker to work with."""
-    names = {"prompt_id": "prompt", "scope": "scope", "response_id": "response"}
+    ranked = bool((ratings["scope"] != ratings["prompt_id"]).any())
+    prompt, response, scope = (
+        pl.col(name).rank("dense").cast(pl.UInt32) for name in ("prompt_id", "response_id", "scope")
+    )
     return ratings.select(
-        *(pl.col(id).rank("dense").cast(pl.UInt32).alias(name) for id, name in names.items()),
+        prompt.alias("prompt"),
+        response.alias("response"),
+        (scope if ranked else prompt).alias("scope"),
         *("score", "annotator", "at"),
     )
 
