@@ -109,6 +109,7 @@ def as_messages(column: pl.Series) -> pl.Series:
 
 def stacked(columns: Sequence[pl.Series]) -> pl.Series:
     """Put columns of messages end to end: as text where all are text, as messages otherwise."""
+    columns = [column for column in columns if len(column)] or list(columns[:1])
     if len({column.dtype for column in columns}) > 1:
         columns = [as_messages(column) for column in columns]
     return pl.concat(columns)
