@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -75,7 +75,12 @@ def format_of(layout: Layout) -> Format:
 
 
 def refused(
-    name: str, summary: str, needs: tuple[str, ...], why: str, sets: tuple[str, ...] = ()
+    name: str,
+    summary: str,
+    needs: tuple[str, ...],
+    why: str,
+    sets: tuple[str, ...] = (),
+    holds: Callable[[Sample], bool] | None = None,
 ) -> Format:
     """A format that is recognised so that it can be refused with the reason.
 
@@ -85,10 +90,13 @@ def refused(
         needs: the columns that tell it.
         why: what the user is told.
         sets: the data sets that are written so.
+        holds: a further look at the first rows.
     """
 
     def fits(sample: Sample, wishes: Wishes) -> Match | None:
         if wishes.columns or not set(needs) <= set(sample.names):
+            return None
+        if holds and not holds(sample):
             return None
         return Match(name, KNOWN + len(needs), {}, why=(f"it has {', '.join(needs)}",))
 

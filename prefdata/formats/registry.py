@@ -6,6 +6,7 @@ from prefdata.errors import UnknownNameError
 from prefdata.formats.base import Format
 from prefdata.formats.comparisons import COMPARISONS
 from prefdata.formats.families import (
+    arena,
     distilabel,
     helpsteer,
     hh,
@@ -24,6 +25,7 @@ from prefdata.formats.unpaired import UNPAIRED
 
 GENERIC = (PAIRS, COMPARISONS, WIDE_FORMAT, LISTS_FORMAT, LONG_FORMAT, UNPAIRED)
 KNOWN: tuple[Format, ...] = (
+    *arena.FORMATS,
     *distilabel.FORMATS,
     *helpsteer.FORMATS,
     *hh.FORMATS,
