@@ -260,10 +260,10 @@ def _prepared(layout: Layout, row: Row) -> Row | Unfit:
 def build(layout: Layout, frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     """Fill the generic format's fields, and let that build the records."""
     generic = GENERIC[layout.kind].format
+    if not by_row(layout):
+        return generic.build(frame, match)
     names = {field: _labels(layout, field) for field in match.columns}
     inner = replace(match, columns=names)
-    if not by_row(layout):
-        return generic.build(frame, inner)
     found = [
         each
         for at, row in enumerate(_rows(frame, match))

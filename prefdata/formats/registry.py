@@ -6,12 +6,14 @@ from prefdata.errors import UnknownNameError
 from prefdata.formats.base import Format
 from prefdata.formats.comparisons import COMPARISONS
 from prefdata.formats.families import (
+    alpaca,
     arena,
     distilabel,
     helpsteer,
     hh,
     mixtures,
     orca,
+    pku,
     rewardbench,
     rlaif_v,
     stack_exchange,
@@ -25,12 +27,14 @@ from prefdata.formats.unpaired import UNPAIRED
 
 GENERIC = (PAIRS, COMPARISONS, WIDE_FORMAT, LISTS_FORMAT, LONG_FORMAT, UNPAIRED)
 KNOWN: tuple[Format, ...] = (
+    *alpaca.FORMATS,
     *arena.FORMATS,
     *distilabel.FORMATS,
     *helpsteer.FORMATS,
     *hh.FORMATS,
     *mixtures.FORMATS,
     *orca.FORMATS,
+    *pku.FORMATS,
     *rewardbench.FORMATS,
     *rlaif_v.FORMATS,
     *stack_exchange.FORMATS,

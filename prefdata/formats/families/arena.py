@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from json import dumps
 
 from prefdata.formats import reasons
 from prefdata.formats.conversation import cell
@@ -38,15 +39,18 @@ def _assistant(text: str) -> dict[str, object]:
     return {"role": "assistant", "content": text}
 
 
-def _example(better: str = "4", worse: str = "5") -> dict[str, object]:
-    asked = _user("What is 2 + 2?")
-    return {
-        "model_a": "north",
-        "model_b": "south",
-        "winner": "model_a",
-        "conversation_a": [asked, _assistant(better)],
-        "conversation_b": [asked, _assistant(worse)],
-    }
+def _blocks(turn: dict[str, object]) -> dict[str, object]:
+    return {"role": turn["role"], "content": [{"type": "text", "text": turn["content"]}]}
+
+
+ASKED, GOOD, BAD = _user("What is 2 + 2?"), _assistant("4"), _assistant("5")
+EXAMPLE = {
+    "model_a": "north",
+    "model_b": "south",
+    "winner": "model_a",
+    "conversation_a": [ASKED, GOOD],
+    "conversation_b": [ASKED, BAD],
+}
 
 
 def _list(row: Row, name: str) -> list[object]:
@@ -129,7 +133,7 @@ def _said(turn: object) -> str:
 
 
 def _until_the_judged_turn(row: Row) -> Row:
-    """MT-Bench: conversations hold both turns; a verdict on the first says nothing of the second."""
+    """MT-Bench: conversations hold both turns; what follows the judged one is cut off."""
     turn = written(row.get("turn"))
     if turn not in ("1", "2"):
         raise Unfit(reasons.WRONG_TYPE, "turn", f"expected 1 or 2, found {turn}")
@@ -168,7 +172,7 @@ FORMATS = (
             notes=OWN_ANSWERS,
             example={
                 "question_id": "q1",
-                **_example(),
+                **EXAMPLE,
                 "judge": "arena_user_1",
                 "turn": 1,
                 "anony": True,
@@ -228,7 +232,13 @@ FORMATS = (
             sets=("lmarena-ai/arena-human-preference-100k",),
             licence="in the data set's card",
             notes=f"All rows are in a split called test. {OWN_ANSWERS}",
-            example={"question_id": "q1", **_example(), "judge_hash": "9f"},
+            example={
+                "question_id": "q1",
+                **EXAMPLE,
+                "conversation_a": dumps([ASKED, GOOD]),
+                "conversation_b": dumps([ASKED, BAD]),
+                "judge_hash": "9f",
+            },
         )
     ),
     format_of(
@@ -252,14 +262,16 @@ FORMATS = (
             f"rows with images are rejected. {OWN_ANSWERS}",
             example={
                 "id": "1",
-                **_example(),
+                **EXAMPLE,
+                "conversation_a": [_blocks(ASKED), _blocks(GOOD)],
+                "conversation_b": [_blocks(ASKED), _blocks(BAD)],
                 "evaluation_session_id": "s1",
                 "evaluation_order": 1,
                 "full_conversation": [
                     {
-                        "user": _user("What is 2 + 2?"),
-                        "model_side_a": _assistant("4"),
-                        "model_side_b": _assistant("5"),
+                        "user": _blocks(ASKED),
+                        "model_side_a": _blocks(GOOD),
+                        "model_side_b": _blocks(BAD),
                     }
                 ],
             },
@@ -284,7 +296,7 @@ FORMATS = (
             licence="CC-BY-4.0, in the data set's card",
             notes="Conversations are cut after the turn that was judged. Verdicts on the second "
             "turn are rejected where the models gave different first answers.",
-            example={"question_id": 81, **_example(), "judge": "expert_1", "turn": 1},
+            example={"question_id": 81, **EXAMPLE, "judge": "expert_1", "turn": 1},
         )
     ),
     refused(
