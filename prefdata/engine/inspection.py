@@ -129,7 +129,8 @@ def _inspected(each: Recognised, options: Options, wishes: Wishes, encoding: str
     if kind == "unpaired":
         result = labels.unpaired(good, options)
         rows = result.rows.join(
-            good.select(pl.col("row").alias("of_row"), "prompt", completion="response"), on="of_row"
+            good.select("prompt", of_row="row", of_item="item", completion="response"),
+            on=["of_row", "of_item"],
         )
     else:
         frames = {name: pl.DataFrame(schema=SCHEMAS[name]) for name in ("ratings", "comparisons")}

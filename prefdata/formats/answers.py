@@ -267,14 +267,14 @@ def _shared(row: Sequence[Turns]) -> tuple[tuple[Turns, ...] | None, str, str, i
 
     Where there is none: the reason, the detail, and which conversation is at fault.
     """
+    for place, turns in enumerate(row):
+        if not turns or turns[-1]["role"] != "assistant":
+            return None, reasons.NO_ANSWER, "", place
     shortest = min(len(turns) for turns in row)
     same = next((i for i in range(shortest) if any(t[i] != row[0][i] for t in row)), shortest)
     rests = [turns[same:] for turns in row]
     if not all(rests):
         return None, reasons.OTHER_PROMPT, "one conversation is the beginning of the other", -1
-    for place, turns in enumerate(row):
-        if turns[-1]["role"] != "assistant":
-            return None, reasons.NO_ANSWER, "", place
     if any(turn["role"] not in ("assistant", "tool") for rest in rests for turn in rest):
         return None, reasons.OTHER_PROMPT, f"they differ from turn {same + 1} on", -1
     return (row[0][:same], *rests), "", "", 0

@@ -26,7 +26,8 @@ class Decided(NamedTuple):
 
     Attributes:
         rows: the rows of the data set without their texts, in the order of their ids: ``test`` says
-            which split they go to, ``of_source`` and ``of_row`` which row has their texts.
+            which split they go to, ``of_source``, ``of_row`` and ``of_item`` which record has their
+            texts.
         ledger: what became of each record, as in `prefdata.transforms.ledger`.
     """
 
@@ -186,6 +187,7 @@ def _identified(
         in_test(chosen["prompt_id"], options.test_size, options.seed).alias("test"),
         place.alias("of_source"),
         place.alias("of_row"),
+        place.alias("of_item"),
         "rated",
         "winner",
         "at_a",
@@ -194,6 +196,7 @@ def _identified(
     rows = rows.with_columns(
         comparisons["source"].gather(rows["of_source"]).alias("of_source"),
         comparisons["row"].gather(rows["of_row"]).alias("of_row"),
+        comparisons["item"].gather(rows["of_item"]).alias("of_item"),
     )
     return rows.sort("prompt_id", "id"), chosen.select("first", pl.col("id").alias("pair"))
 
