@@ -102,6 +102,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "accepted",
         "is_preferred",
         "good",
+        "kto_tag",
     ),
     "winner": (
         "winner",

@@ -49,7 +49,8 @@ def as_csv(path: Path, rows: Sequence[Row]) -> Path:
 
 
 def as_parquet(path: Path, rows: Sequence[Row]) -> Path:
-    pq.write_table(pa.Table.from_pylist([dict(row) for row in rows]), path)
+    names = dict.fromkeys(name for row in rows for name in row)
+    pq.write_table(pa.table({name: [row.get(name) for row in rows] for name in names}), path)
     return path
 
 
