@@ -25,7 +25,7 @@ from prefdata.formats.base import (
     finished,
 )
 from prefdata.formats.conversation import SPEAKER, cell, shape_of
-from prefdata.formats.layout import GENERIC, Layout, Row, Unfit
+from prefdata.formats.layout import GENERIC, HOT, Layout, Row, Unfit
 from prefdata.formats.paths import Path, filled, get, parse, slots
 from prefdata.formats.sample import Sample
 from prefdata.formats.scores import number
@@ -36,9 +36,6 @@ KNOWN = 100
 
 MEASURE = "measure:"
 """Stands before the name of a dimension while its score is read."""
-
-NAMED = ("model", "annotator")
-"""Fields that say who; a row is whole without them."""
 
 SIDE_SCORES = {"a": (1.0, 0.0), "b": (0.0, 1.0), "tie": (0.5, 0.5)}
 
@@ -125,6 +122,7 @@ def required(layout: Layout) -> tuple[str, ...]:
             given = layout.fields[field]
             paths = layout.paths[field]
             columns += [p.column for p in (paths[:1] if isinstance(given, Mapping) else paths)]
+        columns += [path.column for name in HOT for path in layout.paths.get(name, ())]
     return tuple(dict.fromkeys(columns))
 
 
@@ -339,6 +337,7 @@ def _read(
     """What the fields hold: once for the row, and once for each item of its lists."""
     whole: dict[str, object] = {}
     lists: dict[str, list[object]] = {}
+    needed = {name for group in GENERIC[layout.kind].needs for name in group}
     for field in match.columns:
         given, label = layout.fields[field], RAW + field
         if isinstance(given, str) and slots(given):
@@ -347,11 +346,10 @@ def _read(
             whole |= _sides(layout, given, row, match)
         elif isinstance(given, Mapping):
             for name in match.dimensions:
-                _put(MEASURE + name, parse(given[name]), row, whole, lists)
+                _put(MEASURE + name, parse(given[name]), row, (whole, lists), needed=False)
         else:
             for path in layout.paths[field]:
-                if field not in NAMED or get(row, path) is not None:
-                    _put(RAW + path.text, path, row, whole, lists)
+                _put(RAW + path.text, path, row, (whole, lists), needed=field in needed)
     if layout.roles:
         whole = {name: _renamed(value, layout.roles) for name, value in whole.items()}
         lists = {name: [_renamed(v, layout.roles) for v in vs] for name, vs in lists.items()}
@@ -362,15 +360,30 @@ def _read(
 
 
 def _put(
-    label: str, path: Path, row: Row, whole: dict[str, object], lists: dict[str, list[object]]
+    label: str,
+    path: Path,
+    row: Row,
+    into: tuple[dict[str, object], dict[str, list[object]]],
+    *,
+    needed: bool,
 ) -> None:
+    """Put a value where it belongs: with the whole row, or with the lists."""
+    whole, lists = into
     value = get(row, path)
+    if needed and value is None:
+        _check_cell(row.get(path.column), path)
     if not path.each:
         whole[label] = value
     elif isinstance(value, list):
         lists[label] = value
-    else:
+    elif needed:
         raise Unfit(reasons.MISSING, path.text, "expected a list")
+
+
+def _check_cell(held: object, path: Path) -> None:
+    """A text into which a path goes is a cell that could not be read."""
+    if path.steps and isinstance(held, str) and held.lstrip()[:1] in ("[", "{"):
+        raise Unfit(reasons.BROKEN_JSON, path.column, "in a cell")
 
 
 def _count(lists: Mapping[str, list[object]]) -> int:
@@ -421,6 +434,9 @@ def _sides(layout: Layout, given: Mapping[str, str], row: Row, match: Match) -> 
 def _template(template: str, row: Row) -> str | None:
     """A text made of several fields; None where none of them is there."""
     held = {text: get(row, parse(text)) for text in slots(template)}
+    for text, value in held.items():
+        if value is None:
+            _check_cell(row.get(parse(text).column), parse(text))
     odd = next(
         (t for t, v in held.items() if v is not None and not isinstance(v, str | int | float)), ""
     )

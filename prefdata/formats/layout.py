@@ -145,10 +145,12 @@ class Layout:
                     f"{where} does not say where {' or '.join(group)} stands",
                     hint=f"{self.kind} need {', '.join(g[0] for g in generic.needs)}.",
                 )
+        self._check_one_order(where)
         try:
-            _ = self.paths
+            _ = self.paths, [parse(each) for each in (*self.needs, *self.reads)]
         except ValueError as error:
             raise UsageError(f"{where}: {error}", hint="A path begins with a column.") from error
+        self._check_dimensions(where)
 
     @staticmethod
     def _check_several(name: str, given: object, where: str) -> None:
@@ -162,6 +164,43 @@ class Layout:
                 f"{where}: {name} has {len(given)} paths; it can have one",
                 hint=f"Only {' and '.join(SEVERAL)} can have several.",
             )
+
+    def _check_one_order(self, where: str) -> None:
+        """One thing says what is better, and says it of both sides."""
+        for group in GENERIC[self.kind].needs:
+            given = [name for name in group if name in self.fields]
+            given += ["order"] if self.order and "rank" in group else []
+            if len(given) > 1:
+                raise UsageError(
+                    f"{where} says twice what is better: by {' and by '.join(given)}",
+                    hint="Leave one of them out.",
+                )
+        if "winner_a" in self.fields and "winner_b" not in self.fields:
+            raise UsageError(
+                f"{where} has winner_a but no winner_b", hint="Or use winner, with values."
+            )
+        if self.order and self.kind != "ratings":
+            raise UsageError(
+                f"{where}: {self.kind} have no order", hint="Only lists of ratings have one."
+            )
+        if self.middle and self.kind != "comparisons":
+            raise UsageError(
+                f"{where}: {self.kind} have no middle", hint="Only the winner of comparisons has."
+            )
+
+    def _check_dimensions(self, where: str) -> None:
+        for name, given in self.fields.items():
+            if not _texts(given):
+                raise UsageError(f"{where}: {name} has no path", hint="Leave it out, or name one.")
+        if self.order and not any(path.each for path in self.paths["response"]):
+            raise UsageError(
+                f"{where} has an order, but response is no list",
+                hint="Write its path with [], as in output[].",
+            )
+        named = [name for g in self.fields.values() if isinstance(g, Mapping) for name in g]
+        for name in self.dimensions:
+            if name not in named:
+                raise UnknownNameError("dimension", name, named, where=where)
 
     @property
     def record_kind(self) -> Kind:
