@@ -30,6 +30,9 @@ PANDALM = Wishes(
     winner={"1": "a", "2": "b", "0": "tie"},
 )
 RANKED = Wishes(columns={"ranked": ("output",)})
+LAYOUTS = Path(__file__).parents[2] / "examples" / "formats"
+BOTH_WAYS = pytest.mark.parametrize("described", ["by options", "in YAML"])
+"""A source that no format knows, described on the command line or in a file: the same counts."""
 
 FILES: dict[str, Wishes | None] = {
     "arena-hard/arena-bench-ratings.csv": None,
@@ -43,6 +46,12 @@ FILES: dict[str, Wishes | None] = {
     "pandalm/testset-v1.json": PANDALM,
     "qlora/vicuna-gpt4-pairs.jsonl.gz": QLORA,
 }
+
+
+def described_as(described: str, name: str, source: Path, output: Path, wishes: Wishes) -> Made:
+    if described == "by options":
+        return converted([source], output, wishes=wishes)
+    return converted([source], output, format=str(LAYOUTS / f"{name}.yaml"))
 
 
 def content(made: Made) -> dict[object, tuple[object, ...]]:
@@ -198,11 +207,12 @@ def found(made: Made) -> dict[tuple[str, str, str], tuple[object, object]]:
     }
 
 
-def test_qlora(data: Path, tmp_path: Path) -> None:
+@BOTH_WAYS
+def test_qlora(described: str, data: Path, tmp_path: Path) -> None:
     """Verdicts of GPT-4 in both orders: those that flip cancel out, counted here by hand."""
     source = data / "qlora/vicuna-gpt4-pairs.jsonl.gz"
     rows = packed_rows(source)
-    made = converted([source], tmp_path / "out", wishes=QLORA)
+    made = described_as(described, "qlora", source, tmp_path / "out", QLORA)
     side = {1: "a", 2: "b", 3: "tie"}
     usable = [row for row in rows if row["score"] in side]
     votes = comparisons(
@@ -222,11 +232,12 @@ def test_qlora(data: Path, tmp_path: Path) -> None:
     assert {pair: votes for pair, (_, votes) in found(made).items()} == expected
 
 
-def test_pandalm(data: Path, tmp_path: Path) -> None:
+@BOTH_WAYS
+def test_pandalm(described: str, data: Path, tmp_path: Path) -> None:
     """Three annotators a row; 54 empty answers and 6 that are true or false are refused by name."""
     source = data / "pandalm/testset-v1.json"
     rows = json.loads(source.read_text("utf-8"))
-    made = converted([source], tmp_path / "out", wishes=PANDALM)
+    made = described_as(described, "pandalm", source, tmp_path / "out", PANDALM)
     side = {0: "tie", 1: "a", 2: "b"}
     empty = boolean = 0
     given = []
@@ -275,11 +286,12 @@ def test_hh_rlhf(data: Path, tmp_path: Path) -> None:
             assert "\n\nAssistant:" not in str(row[side])
 
 
-def test_ranked_answers_with_history(data: Path, tmp_path: Path) -> None:
+@BOTH_WAYS
+def test_ranked_answers_with_history(described: str, data: Path, tmp_path: Path) -> None:
     """The first and the last of each list; the history stands in the prompt, turn by turn."""
     source = data / "llama-factory/oaast_rm_zh.json"
     rows = json.loads(source.read_text("utf-8"))
-    made = converted([source], tmp_path / "out", wishes=RANKED)
+    made = described_as(described, "oasst-rm", source, tmp_path / "out", RANKED)
     assert made.report.rows_read == len(rows) == 775
     prompts: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for row in rows:
