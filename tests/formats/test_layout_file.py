@@ -8,7 +8,7 @@ import pytest
 
 from prefdata.errors import PrefdataError, UnknownNameError, UsageError
 from prefdata.formats.layout_file import load_format
-from tests.outcome import converted, jsonl
+from tests.outcome import Row, converted, jsonl
 
 BASE = "kind: pairs\nfields: {prompt: p, chosen: a, rejected: b}\n"
 VOTES = "kind: comparisons\nfields: {prompt: p, response_a: x, response_b: y, winner: w}\n"
@@ -252,8 +252,10 @@ def test_yes_and_no_are_words_and_true_is_true(tmp_path: Path) -> None:
 )
 def test_a_value_means_what_is_written(written: str, label: object, tmp_path: Path) -> None:
     """True, numbers, and what YAML 1.1 takes for octal numbers and times of day."""
-    other = {"p": "Two?", "a": "bad", "w": "no"}
-    rows = [{"p": "One?", "a": "good", "w": label}, other]
+    rows: list[Row] = [
+        {"p": "One?", "a": "good", "w": label},
+        {"p": "Two?", "a": "bad", "w": "no"},
+    ]
     format = yaml_file(tmp_path, f"{LABELS}values: {{{written}: true, no: false}}\n")
     outcome = converted(jsonl(tmp_path / "rows.jsonl", rows), format=str(format))
     assert outcome.labels == {("One?", "good", True), ("Two?", "bad", False)}

@@ -121,8 +121,8 @@ def test_an_optional_list_may_be_missing(tmp_path: Path) -> None:
 
 def test_an_empty_list_and_one_that_is_no_list_are_refused(tmp_path: Path) -> None:
     """Each with what was expected."""
-    rows = [answered(5, 1), answered(), {"question": "Q", "answers": "x"}, {"question": "Q"}]
-    outcome = read(tmp_path, LISTS, rows)
+    odd: list[Row] = [{"question": "Q", "answers": "x"}, {"question": "Q"}]
+    outcome = read(tmp_path, LISTS, [answered(5, 1), answered(), *odd])
     assert [each[1:] for each in outcome.rejects] == [
         ("answers[].text", "fewer than two responses", "the list is empty"),
         ("answers[].text", "field is missing", "expected a list"),

@@ -143,3 +143,23 @@ def _odd(row: Row) -> bool:
 def test_real_files_are_recognised_by_name(name: str, format: str, data: Path) -> None:
     """Without a flag; what they give is counted beside the other real files."""
     assert inspect([data / "llama-factory" / name])[0].format == format
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "odd"),
+    [
+        ("llama-factory-v1", "chosen_messages", 3),
+        ("rlhflow", "chosen", "text"),
+        ("llama-factory-sharegpt", "conversations", {"a": 1}),
+    ],
+)
+def test_one_odd_row_changes_no_other(name: str, field: str, odd: object, tmp_path: Path) -> None:
+    """A number or a text where the others have messages."""
+    rows = sample_rows(name)
+    hub = next(iter(FORMATS[name].facts.sets), "set").replace("/", "--")
+    (tmp_path / hub).mkdir()
+    plain = converted(jsonl(tmp_path / hub / "plain.jsonl", rows))
+    mixed = converted(jsonl(tmp_path / hub / "mixed.jsonl", [*rows, {**rows[0], field: odd}]))
+    assert format_of(mixed) == name
+    assert mixed.pairs == plain.pairs
+    assert rejected(mixed)[:-1] == rejected(plain)

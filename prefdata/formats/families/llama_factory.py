@@ -29,8 +29,9 @@ def _list(value: object) -> list[object]:
 
 def _only_labels(rows: list[Row]) -> bool:
     """Whether labels are true and false, and nothing else is there to be compared."""
-    said = {written(row.get("label")) for row in rows} - NONE
-    return said <= set(LABELS) and not any(row.get(name) for row in rows for name in OTHERS)
+    said = [word for row in rows if (word := written(row.get("label"))) not in NONE]
+    labels = sum(word in LABELS for word in said) >= 0.9 * len(said)
+    return labels and not any(row.get(name) for row in rows for name in OTHERS)
 
 
 def _turn(text: str, weight: float, role: str = "assistant") -> dict[str, object]:
