@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from prefdata.errors import InputError, UnknownNameError, UsageError
 from prefdata.formats.base import Format, Match, Wishes
-from prefdata.formats.registry import FORMATS, named
+from prefdata.formats.registry import FORMATS, GENERIC, named
 from prefdata.formats.sample import Sample
 
 
@@ -97,7 +97,7 @@ def near(sample: Sample) -> tuple[Near, ...]:
 
 
 def _check_wishes(sample: Sample, wishes: Wishes, name: str) -> None:
-    fields = list(dict.fromkeys(field for each in FORMATS.values() for field in each.fields))
+    fields = list(dict.fromkeys(field for each in GENERIC for field in each.fields))
     for field, columns in wishes.columns.items():
         if field not in fields:
             raise UnknownNameError("field", field, fields, where="--map")
