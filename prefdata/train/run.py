@@ -82,7 +82,7 @@ def train(
             run = Run(plan, folder, output, display or Lines(say), say)
             result = run.go(source, began)
     except BaseException:
-        if folder.last_checkpoint() is None and not (folder.first / "recipe.yaml").is_file():
+        if not folder.worth_keeping():
             folder.remove()
         raise
     folder.remove()

@@ -68,6 +68,16 @@ class RunFolder:
         found = [p for p in self.checkpoints.glob("checkpoint-*") if _whole(p)]
         return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
+    def worth_keeping(self) -> bool:
+        """Whether a run that stops now left anything to go on from.
+
+        Example:
+            >>> RunFolder(Path("none")).worth_keeping()
+            False
+        """
+        begun = self.first.with_name(f"{self.first.name}.run")
+        return self.first.is_dir() or begun.is_dir() or self.last_checkpoint() is not None
+
     def remove(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self.path, ignore_errors=True)
