@@ -25,10 +25,12 @@ class Pair:
 
     @property
     def up(self) -> float:
+        """The log ratio of the chosen answer."""
         return self.chosen - self.ref_chosen
 
     @property
     def down(self) -> float:
+        """The log ratio of the rejected answer."""
         return self.rejected - self.ref_rejected
 
 
@@ -46,19 +48,19 @@ def dpo(pair: Pair, beta: float, _e: float) -> float:
 
 
 def cdpo(pair: Pair, beta: float, e: float) -> float:
-    """Conservative DPO (E. Mitchell's note, eq. 3): -(1 - e) log sigma(x) - e log sigma(-x)."""
+    """Conservative DPO, E. Mitchell's note: -(1 - e) log sigma(x) - e log sigma(-x)."""
     x = beta * (pair.up - pair.down)
     return -(1 - e) * log_sigmoid(x) - e * log_sigmoid(-x)
 
 
 def robust(pair: Pair, beta: float, e: float) -> float:
-    """Robust DPO, arXiv 2403.00409, eq. 12: [-(1 - e) log sigma(x) + e log sigma(-x)] / (1 - 2e)."""
+    """Robust DPO, arXiv 2403.00409: [-(1 - e) log sigma(x) + e log sigma(-x)] / (1 - 2e)."""
     x = beta * (pair.up - pair.down)
     return (-(1 - e) * log_sigmoid(x) + e * log_sigmoid(-x)) / (1 - 2 * e)
 
 
 def hinge(pair: Pair, beta: float, _e: float) -> float:
-    """The hinge of SLiC, arXiv 2309.06657, eq. 13: max(0, 1 - x)."""
+    """The hinge of SLiC, as arXiv 2309.06657 writes it: max(0, 1 - x)."""
     return max(0.0, 1 - beta * (pair.up - pair.down))
 
 
@@ -75,13 +77,13 @@ def exo_pair(pair: Pair, beta: float, e: float) -> float:
 
 
 def nca_pair(pair: Pair, beta: float, _e: float) -> float:
-    """NCA, arXiv 2402.05369, eq. 16 for two answers, the better one with weight 1."""
+    """NCA, arXiv 2402.05369, for two answers, the better one with weight 1."""
     up, down = beta * pair.up, beta * pair.down
     return -log_sigmoid(up) - 0.5 * log_sigmoid(-up) - 0.5 * log_sigmoid(-down)
 
 
 def bco_pair(pair: Pair, beta: float, _e: float) -> float:
-    """BCO, arXiv 2404.04656, eq. 10, without the shift by the running mean."""
+    """BCO, arXiv 2404.04656, without the shift by the running mean."""
     return -log_sigmoid(beta * pair.up) - log_sigmoid(-beta * pair.down)
 
 
@@ -108,7 +110,7 @@ def discopop(pair: Pair, beta: float, _e: float) -> float:
 
 
 def sigmoid_norm(pair: Pair, beta: float, _e: float) -> float:
-    """Length-normalised DPO, arXiv 2411.15124, eq. 6: both ratios per token."""
+    """Length-normalised DPO, arXiv 2411.15124: both ratios per token."""
     return -log_sigmoid(beta * (pair.up / pair.len_chosen - pair.down / pair.len_rejected))
 
 
@@ -131,14 +133,14 @@ PER_PAIR: dict[str, Callable[[Pair, float, float], float]] = {
 
 
 def aot(pairs: list[Pair], beta: float, e: float) -> float:
-    """AOT, arXiv 2406.05882, eq. 11: the margins of policy and reference, each sorted."""
+    """AOT for pairs, arXiv 2406.05882: the margins of policy and reference, each sorted."""
     ours = sorted(pair.chosen - pair.rejected for pair in pairs)
     theirs = sorted(pair.ref_chosen - pair.ref_rejected for pair in pairs)
     return _smoothed([a - b for a, b in zip(ours, theirs, strict=True)], beta, e)
 
 
 def aot_unpaired(pairs: list[Pair], beta: float, e: float) -> float:
-    """AOT for unpaired answers, arXiv 2406.05882, eq. 12: both log ratios, each sorted."""
+    """AOT for unpaired answers, arXiv 2406.05882: both log ratios, each sorted."""
     ups, downs = sorted(pair.up for pair in pairs), sorted(pair.down for pair in pairs)
     return _smoothed([a - b for a, b in zip(ups, downs, strict=True)], beta, e)
 
@@ -157,7 +159,7 @@ PER_BATCH: dict[str, Callable[[list[Pair], float, float], float]] = {
 
 
 def kto(up: float, kl: float, beta: float, *, good: bool) -> float:
-    """KTO, arXiv 2402.01306, eq. 8: 1 - sigma(beta (up - kl)), turned round for bad answers."""
+    """KTO, arXiv 2402.01306, eq. 7: 1 - sigma(beta (up - kl)), turned round for bad answers."""
     return 1 - sigmoid(beta * (up - kl) if good else beta * (kl - up))
 
 

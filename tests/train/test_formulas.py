@@ -71,7 +71,7 @@ def trl_loss(
     *,
     view: str = "pairs",
     extra: tuple[str, ...] = (),
-    **options: Any,  # noqa: ANN401
+    **options: Any,
 ) -> float:
     """The loss that TRL computes of all rows as one batch."""
     policy, reference, data = two
@@ -116,7 +116,7 @@ def test_each_loss_of_dpo_is_its_formula(
     tmp_path: Path,
 ) -> None:
     """With a policy that has moved away from its reference, beta 0.3 and smoothing 0.2."""
-    options = trl_losses({"loss_type": loss, "beta": BETA, "label_smoothing": FLIP})
+    options: dict[str, Any] = trl_losses({"loss_type": loss, "beta": BETA, "label_smoothing": FLIP})
     if loss in formulas.PER_PAIR:
         one = formulas.PER_PAIR[loss]
         expected = sum(one(p, BETA, FLIP) for p in pairs_by_hand) / len(pairs_by_hand)
@@ -129,7 +129,7 @@ def test_a_list_of_losses_is_their_weighted_sum(
     two: tuple[Path, Path, Path], pairs_by_hand: list[formulas.Pair], tmp_path: Path
 ) -> None:
     """With conservative DPO among them."""
-    options = trl_losses(
+    options: dict[str, Any] = trl_losses(
         {
             "loss_type": ["cdpo", "sft", "apo_zero"],
             "loss_weights": [0.5, 2.0, 1.5],
@@ -171,7 +171,9 @@ def test_the_reward_model_is_its_formula(
                     for ids in encoded.completions
                 ]
             )
-    expected = sum(formulas.reward(*pair, margin) for pair in scores) / len(scores)
+    expected = sum(formulas.reward(chosen, rejected, margin) for chosen, rejected in scores) / len(
+        scores
+    )
     assert found == pytest.approx(expected, rel=1e-4)
 
 
@@ -183,7 +185,12 @@ def test_cpo_and_simpo_are_their_formulas(
     found = trl_loss("cpo", two, tmp_path, beta=BETA, cpo_alpha=0.0, label_smoothing=FLIP)
     expected = sum(formulas.cpo(p, BETA, FLIP) for p in pairs_by_hand) / count
     assert found == pytest.approx(expected, rel=1e-4)
-    options = {"loss_type": "simpo", "beta": 2.0, "simpo_gamma": 1.0, "cpo_alpha": 0.0}
+    options: dict[str, Any] = {
+        "loss_type": "simpo",
+        "beta": 2.0,
+        "simpo_gamma": 1.0,
+        "cpo_alpha": 0.0,
+    }
     found = trl_loss("simpo", two, tmp_path, **options)
     expected = sum(formulas.simpo(p, 2.0, 1.0) for p in pairs_by_hand) / count
     assert found == pytest.approx(expected, rel=1e-4)
@@ -206,10 +213,8 @@ def test_kto_is_its_formula(
     tmp_path: Path,
 ) -> None:
     """With weights for both classes, and the divergence of mismatched answers."""
-    weights = {"desirable_weight": 1.5, "undesirable_weight": 0.5}
-    found = trl_loss(
-        "kto", two, tmp_path, view="unpaired", beta=BETA, loss_type=loss, **weights
-    )
+    weights: dict[str, Any] = {"desirable_weight": 1.5, "undesirable_weight": 0.5}
+    found = trl_loss("kto", two, tmp_path, view="unpaired", beta=BETA, loss_type=loss, **weights)
     kl = divergence(two, tmp_path) if loss == "kto" else 0.0
     one = getattr(formulas, loss)
     terms = [

@@ -23,11 +23,11 @@ FOUND = "reference: its log-probabilities are found in the cache"
 COMPUTED = "reference: its log-probabilities are computed once, and kept"
 
 
-def options(recipe: Recipe, **changes: Any) -> Recipe:  # noqa: ANN401
+def options(recipe: Recipe, **changes: Any) -> Recipe:
     return recipe.model_copy(update={"options": {**recipe.options, **changes}})
 
 
-def keys(**changes: Any) -> Change:  # noqa: ANN401
+def keys(**changes: Any) -> Change:
     return lambda recipe, _work: recipe.model_copy(update=changes)
 
 
@@ -56,7 +56,7 @@ def one_weight(folder: Path, which: int = 0) -> None:
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 
-def config(**changes: Any) -> Callable[[Path], None]:  # noqa: ANN401
+def config(**changes: Any) -> Callable[[Path], None]:
     def write(folder: Path) -> None:
         held = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps({**held, **changes}))
@@ -67,6 +67,11 @@ def config(**changes: Any) -> Callable[[Path], None]:  # noqa: ANN401
 def template(folder: Path) -> None:
     file = folder / "chat_template.jinja"
     file.write_text(file.read_text().replace("message['role']", "(message['role'] | upper)"))
+
+
+def other_reference(recipe: Recipe, work: Path) -> Recipe:
+    changed = other_model(recipe, work, lambda folder: one_weight(folder, 1)).model
+    return recipe.model_copy(update={"reference": changed})
 
 
 ROWS = polite_pairs(24)
@@ -89,7 +94,7 @@ STALE: dict[str, Change] = {
     "chosen and rejected, swapped": lambda r, w: rewritten(
         r, w, [{**row, "chosen": row["rejected"], "rejected": row["chosen"]} for row in ROWS]
     ),
-    "another reference": lambda r, w: other_reference(r, w),
+    "another reference": other_reference,
     "the method": keys(method="kto"),
 }
 """Whatever the numbers rest on; each must make the stored ones useless."""
@@ -105,11 +110,6 @@ FRESH: dict[str, Change] = {
     "another folder with the same model": lambda r, w: other_model(r, w, lambda _f: None),
 }
 """What the numbers do not rest on; each must find the stored ones."""
-
-
-def other_reference(recipe: Recipe, work: Path) -> Recipe:
-    changed = other_model(recipe, work, lambda folder: one_weight(folder, 1)).model
-    return recipe.model_copy(update={"reference": changed})
 
 
 @pytest.fixture(scope="module")
@@ -154,8 +154,7 @@ def test_what_they_do_not_rest_on_leaves_them(change: str, base: Recipe, tmp_pat
 def test_a_sweep_over_beta_costs_one_pass_and_changes_no_number(
     chat_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three betas: one pass of the reference over both splits, and the losses of three runs
-    without a cache."""
+    """Three betas, one pass of the reference over both splits, and the losses of runs without."""
     monkeypatch.setenv("PREFDATA_CACHE", str(tmp_path / "cache"))
     data = write_dataset(tmp_path / "d", ROWS, polite_pairs(8, seed=1))
     passes = []
@@ -229,9 +228,8 @@ def test_another_reference_is_what_rewards_are_measured_against(
 
         weights = load_file(changed / "model.safetensors")
         torch.manual_seed(0)
-        for tensor in weights.values():
-            tensor += 0.05 * torch.randn_like(tensor)
-        save_file(weights, changed / "model.safetensors", metadata={"format": "pt"})
+        moved = {k: t + 0.05 * torch.randn_like(t) for k, t in weights.items()}
+        save_file(moved, changed / "model.safetensors", metadata={"format": "pt"})
     found = {}
     for cached in (True, False):
         recipe = base.model_copy(
