@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from prefdata.engine import convert, inspect
+    from prefdata.engine import agree, convert, inspect
     from prefdata.errors import (
         InputError,
         JudgeError,
@@ -52,12 +52,13 @@ __all__ = [
     "UsageError",
     "Verdict",
     "__version__",
+    "agree",
     "convert",
     "inspect",
 ]
 
 _HOMES = {
-    "prefdata.engine": ("convert", "inspect"),
+    "prefdata.engine": ("agree", "convert", "inspect"),
     "prefdata.errors": tuple(name for name in __all__ if name.endswith("Error")),
     "prefdata.schemas": (
         "Comparison",

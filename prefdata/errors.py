@@ -15,6 +15,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MOST_NAMES = 40
+"""How many names a hint lists."""
+
 
 class PrefdataError(Exception):
     """Root of every error that prefdata raises on purpose.
@@ -68,9 +71,9 @@ class UnknownNameError(PrefdataError, LookupError):
         near = difflib.get_close_matches(name, names, n=2)
         guess = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
         place = f" in {where}" if where else ""
-        super().__init__(
-            f"unknown {kind} {name!r}{place}", hint=f"{guess}Known: {', '.join(names) or 'none'}."
-        )
+        more = f", and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        known_names = f"Known: {', '.join(names[:MOST_NAMES]) or 'none'}{more}."
+        super().__init__(f"unknown {kind} {name!r}{place}", hint=guess + known_names)
 
 
 class MissingExtraError(PrefdataError, ImportError):

@@ -155,7 +155,7 @@ def convert(
     target = Path(output)
     refuse_existing(target, force=force, made_of="manifest.json")
     with found([str(source) for source in sources]) as files, ThreadPoolExecutor(1) as hasher:
-        hashes = [hasher.submit(_sha256, each.path) for each in files]
+        hashes = [hasher.submit(_sha256, each.local) for each in files]
         begun_as = _stamps(files)
         try:
             recognised = recognise(files, wishes, format, encoding)
@@ -220,7 +220,7 @@ def _run(
     tell: Progress,
 ) -> tuple[Account, Assembled]:
     names = [each.source.name for each in recognised]
-    size = sum(e.source.path.stat().st_size * UNPACKED[e.source.packed] for e in recognised)
+    size = sum(e.source.local.stat().st_size * UNPACKED[e.source.packed] for e in recognised)
     gathered = any(each.detection.format.kind == "ratings" for each in recognised)
     account, trail = Account(), Trail(folder, names)
     spool = Spool(folder.parent / "spool", size if gathered else size // LIGHT, texts=gathered)
@@ -265,7 +265,7 @@ def _nothing(account: Account, names: Sequence[str]) -> InputError:
 
 def _stamps(files: Sequence[Source]) -> list[tuple[int, int]]:
     """Size and time of change of each source."""
-    found = [each.path.stat() for each in files]
+    found = [each.local.stat() for each in files]
     return [(each.st_size, each.st_mtime_ns) for each in found]
 
 
@@ -289,7 +289,7 @@ def _source_reports(
     return tuple(
         SourceReport(
             name=each.source.name,
-            size=each.source.path.stat().st_size,
+            size=each.source.local.stat().st_size,
             sha256=hashes[number].result(),
             format=each.detection.format.name,
             why=each.detection.match.why,

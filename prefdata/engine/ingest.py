@@ -74,7 +74,7 @@ def read_records(
     """
     match, format = each.detection.match, each.detection.format
     scalars = {name for f in SCALARS for name in match.columns.get(f, ())}
-    pieces = chunks(each.source, each.sample, match.wanted, scalars, encoding)
+    pieces = chunks(each.source, each.sample, match.wanted, scalars, encoding, raw=match.raw)
     for piece in _ahead(pieces):
         made = records(format, piece.frame, match)
         if not ids:
@@ -135,7 +135,8 @@ def ingest(
         if kind == "ratings":
             dimensions |= set(made["dimension"].unique().drop_nulls())
             one_dimension(dimensions, wishes, each.source.name)
-            made = _of_dimension(made, wishes.dimension, trail, account)
+            if not each.detection.match.dimensions:
+                made = _of_dimension(made, wishes.dimension, trail, account)
         bad, good = (
             made.filter(pl.col("reason").is_not_null()),
             made.filter(pl.col("reason").is_null()),

@@ -52,6 +52,7 @@ class Inspection:
         columns: field to the columns that would fill it.
         unused: columns that would not be used.
         runner_up: the format that came second, or ``""``.
+        near: known formats that it would be with a few more columns, and which.
         rows: how many rows were looked at: all, or a first piece.
         outcomes: what would become of them, by outcome and reason.
         problems: rows that give no record, the most frequent reason first.
@@ -67,6 +68,7 @@ class Inspection:
     columns: Mapping[str, tuple[str, ...]]
     unused: tuple[str, ...]
     runner_up: str
+    near: Mapping[str, tuple[str, ...]]
     rows: int
     outcomes: Mapping[str, Mapping[str, int]]
     problems: tuple[Problem, ...]
@@ -106,7 +108,7 @@ def inspect(
         'ratings-long'
     """
     wishes = wishes or Wishes()
-    with found([str(source) for source in sources]) as files:
+    with found([str(source) for source in sources], fetch=False) as files:
         return [
             _inspected(each, options or Options(), wishes, encoding)
             for each in recognise(files, wishes, format, encoding)
@@ -119,7 +121,7 @@ def _inspected(each: Recognised, options: Options, wishes: Wishes, encoding: str
     other = 0
     if kind == "ratings":
         one_dimension(set(made["dimension"].unique().drop_nulls()), wishes, each.source.name)
-    if kind == "ratings" and wishes.dimension:
+    if kind == "ratings" and wishes.dimension and not match.dimensions:
         other = made.filter(of_another(wishes.dimension)).height
         made = made.filter(~of_another(wishes.dimension))
     bad = made.filter(pl.col("reason").is_not_null())
@@ -154,6 +156,7 @@ def _inspected(each: Recognised, options: Options, wishes: Wishes, encoding: str
         match.columns,
         tuple(n for n in each.sample.names if n not in used),
         runner_up.format if runner_up else "",
+        dict(each.detection.near),
         piece.rows,
         outcomes,
         problems,

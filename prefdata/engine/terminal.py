@@ -101,6 +101,8 @@ def show_inspection(found: Inspection, console: Console) -> None:
         table.add_row(field, " + ".join(names))
     table.add_row("not used", ", ".join(found.unused) or "none")
     table.add_row("runner-up", found.runner_up or "none")
+    for name, missing in found.near.items():
+        table.add_row("not quite", f"{name}, which also has {', '.join(missing)}")
     console.print(Padding(table, (0, 2)))
     console.print(f"\nOf the first {found.rows:,} rows:")
     bad = {each.reason: 0 for each in found.problems}

@@ -262,6 +262,8 @@ def _checked(frame: pl.DataFrame, responses: dict[str, str], prompt_column: str)
     """The checks that every record must pass, whatever its format."""
     prompt = prompt_column or "prompt"
     empty = pl.col("prompt").list.len() == 0
+    asked = pl.col("prompt").list.get(-1, null_on_oob=True).struct.field("content")
+    empty |= ~asked.str.contains(NOT_BLANK)
     frame = flagged(frame, empty | pl.col("prompt").is_null(), reasons.EMPTY, prompt)
     last = _role("prompt", -1)
     frame = flagged(frame, ~last.is_in(["user", "tool"]), reasons.ASSISTANT_PROMPT, prompt)

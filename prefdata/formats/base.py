@@ -21,6 +21,12 @@ Shape = Literal["text", "transcript", "cell", "nested", "json"]
 
 MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
 
+SIDES = pl.List(pl.Struct({"dimension": pl.String, "a": pl.Float64, "b": pl.Float64}))
+"""What each side scored on each dimension."""
+
+SCORES = pl.List(pl.Struct({"dimension": pl.String, "score": pl.Float64}))
+"""What one response scored on each dimension."""
+
 PLACE: dict[str, pl.DataType | type[pl.DataType]] = {
     "row": pl.UInt64,
     "line": pl.UInt64,
@@ -35,6 +41,7 @@ COLUMNS: dict[Kind, dict[str, pl.DataType | type[pl.DataType]]] = {
         "prompt": MESSAGES,
         "response": MESSAGES,
         "score": pl.Float64,
+        "dimensions": SCORES,
         "annotator": pl.String,
         "model": pl.String,
         "dimension": pl.String,
@@ -50,6 +57,7 @@ COLUMNS: dict[Kind, dict[str, pl.DataType | type[pl.DataType]]] = {
         "score_b": pl.Float64,
         "votes": pl.Int64,
         "agreement": pl.Float64,
+        "dimensions": SIDES,
         "annotator": pl.String,
         "model_a": pl.String,
         "model_b": pl.String,
@@ -144,6 +152,9 @@ class Match:
         questions: what cannot be told without the user, each with the option that settles it.
         polarity: which value means better, in words.
         ranked: whether each row is a ranking of its own, so that ranks of two rows do not compare.
+        raw: columns that are read as the JSON text of each value.
+        dimensions: the dimensions that it has, each with its weight where the user chooses none;
+            empty where the rows themselves say which dimension they are on.
     """
 
     format: str
@@ -155,6 +166,8 @@ class Match:
     questions: tuple[str, ...] = ()
     polarity: str = ""
     ranked: bool = False
+    raw: frozenset[str] = frozenset()
+    dimensions: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def wanted(self) -> list[str]:
@@ -164,6 +177,34 @@ class Match:
     def column(self, name: str) -> str:
         """The one column of a field, or ``""``."""
         return self.columns.get(name, ("",))[0]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a user should know of a source before they trust a conversion.
+
+    Attributes:
+        ties: what a tie looks like.
+        absent: what a row without a verdict looks like.
+        group: what is kept on one side of the split: all rows of a ``prompt``, or of a
+            ``conversation`` (all prompts that begin with the same user turn).
+        sets: the data sets that are written so, by their names on the hub.
+        licence: where the licence is stated.
+        notes: traps, and what was left out.
+        dimensions: the weight of each dimension that counts where the user chooses none.
+        needs: the columns by which it is recognised.
+        refusal: why rows of this kind are not converted; empty where they are.
+    """
+
+    ties: str = ""
+    absent: str = ""
+    group: Literal["prompt", "conversation"] = "prompt"
+    sets: tuple[str, ...] = ()
+    licence: str = ""
+    notes: str = ""
+    dimensions: Mapping[str, float] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    refusal: str = ""
 
 
 @dataclass(frozen=True)
@@ -179,6 +220,7 @@ class Format:
         example: a row as it stands in a file, a person can see which response is better.
         match: recognises it; None where it does not fit at all.
         build: turns raw columns into the columns of its kind.
+        facts: what else is to be known of it.
     """
 
     name: str
@@ -189,6 +231,7 @@ class Format:
     example: Mapping[str, object]
     match: Callable[[Sample, Wishes], Match | None]
     build: Callable[[pl.DataFrame, Match], pl.DataFrame]
+    facts: Facts = field(default_factory=Facts)
 
 
 def finished(frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:

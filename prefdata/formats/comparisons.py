@@ -55,6 +55,7 @@ def match(sample: Sample, wishes: Wishes) -> Match | None:
     columns |= {
         name: wishes.columns[name] for name in ("model_a", "model_b") if name in wishes.columns
     }
+    columns = {field: names for field, names in columns.items() if names}
     used |= {name for names in columns.values() for name in names}
     columns |= pick.prompt(sample, wishes, used)
     used |= {name for names in columns.values() for name in names}
@@ -171,10 +172,10 @@ def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
         each = _judged(frame, column, match)
         if len(columns) > 1:
             each = each.with_columns(pl.lit(column).alias("annotator"))
-        made.append(
-            finished(each.with_columns(pl.lit(item, pl.UInt32).alias("item")), "comparisons")
-        )
-    return pl.concat(made)
+        before = pl.col("item") if "item" in frame.columns else pl.lit(0)
+        place = (before * len(columns) + item).cast(pl.UInt32).alias("item")
+        made.append(finished(each.with_columns(place), "comparisons"))
+    return pl.concat(made).sort("row", "item") if len(made) > 1 else made[0]
 
 
 def _judged(frame: pl.DataFrame, column: str, match: Match) -> pl.DataFrame:

@@ -10,6 +10,13 @@ from prefdata.formats.registry import FORMATS, named
 from prefdata.formats.sample import Sample
 
 
+class Near(NamedTuple):
+    """A format that does not fit, and the columns that it lacks."""
+
+    format: str
+    missing: tuple[str, ...]
+
+
 class Detection(NamedTuple):
     """What a source is.
 
@@ -17,11 +24,13 @@ class Detection(NamedTuple):
         format: the format that fits best.
         match: how it would read the source.
         runner_up: the match that came second, if any.
+        near: formats that would fit better if the source had a few more columns.
     """
 
     format: Format
     match: Match
     runner_up: Match | None
+    near: tuple[Near, ...] = ()
 
 
 def detect(sample: Sample, wishes: Wishes, *, name: str, format: str = "") -> Detection:
@@ -43,19 +52,45 @@ def detect(sample: Sample, wishes: Wishes, *, name: str, format: str = "") -> De
     matches = [found for each in tried if (found := each.match(sample, wishes))]
     matches.sort(key=lambda match: -match.score)
     if not matches:
-        raise _nothing(sample, wishes, name)
+        raise _nothing(sample, wishes, name, tried[0] if format else None)
     best = matches[0]
+    chosen = next(each for each in tried if each.name == best.format)
+    if chosen.facts.refusal:
+        raise InputError(f"{name} is {chosen.name}: {chosen.summary}", hint=chosen.facts.refusal)
     if best.questions:
         raise UsageError(
             f"{name} looks like {best.format}, but can be read in two ways",
             hint="; ".join(best.questions),
         )
-    if wishes.dimension and "dimension" not in best.columns:
+    if wishes.dimension and best.dimensions and wishes.dimension not in best.dimensions:
+        raise UnknownNameError("dimension", wishes.dimension, best.dimensions, where=name)
+    if wishes.dimension and not best.dimensions and "dimension" not in best.columns:
         raise UsageError(
             f"{name} has no column of dimensions",
             hint="Leave --dimension out, or name the column, as in --map dimension=aspect.",
         )
-    return Detection(FORMATS[best.format], best, matches[1] if len(matches) > 1 else None)
+    runner_up = matches[1] if len(matches) > 1 else None
+    return Detection(chosen, best, runner_up, near(sample) if not format else ())
+
+
+MOST_NEAR = 2
+
+
+def near(sample: Sample) -> tuple[Near, ...]:
+    """Known formats of which the source has most columns, but not all.
+
+    Example:
+        >>> near(Sample(["prompt", "response_1", "response_2"], []))[0]
+        Near(format='helpsteer2-preference', missing=('preference_strength',))
+    """
+    found = []
+    for each in FORMATS.values():
+        missing = tuple(name for name in each.facts.needs if name not in sample.names)
+        held = len(each.facts.needs) - len(missing)
+        if missing and held >= 2 and held >= len(missing):
+            found.append((held / len(each.facts.needs), held, Near(each.name, missing)))
+    found.sort(key=lambda item: (-item[0], -item[1], item[2].format))
+    return tuple(each for *_, each in found[:MOST_NEAR])
 
 
 def _check_wishes(sample: Sample, wishes: Wishes, name: str) -> None:
@@ -68,7 +103,14 @@ def _check_wishes(sample: Sample, wishes: Wishes, name: str) -> None:
                 raise UnknownNameError("column", column, sample.names, where=name)
 
 
-def _nothing(sample: Sample, wishes: Wishes, name: str) -> InputError:
+def _nothing(sample: Sample, wishes: Wishes, name: str, only: Format | None) -> InputError:
+    missing = [each for each in only.facts.needs if each not in sample.names] if only else []
+    if only and missing:
+        return InputError(
+            f"{name} is not {only.name}: it has no column {', '.join(missing)}",
+            hint=f"Its columns are {', '.join(sample.names[:12])}. Leave --format out to have it "
+            "recognised, or describe it in a YAML file.",
+        )
     shown = ", ".join(sample.names[:12]) + (", …" if len(sample.names) > 12 else "")
     if wishes.columns:
         return UsageError(
@@ -76,8 +118,10 @@ def _nothing(sample: Sample, wishes: Wishes, name: str) -> InputError:
             f"in {name} (columns: {shown})",
             hint="'pref formats' lists the fields of each format.",
         )
+    nearest = "".join(f"It is {n}, if {' and '.join(m)} were there. " for n, m in near(sample))
     return InputError(
         f"{name} is not of a known shape (columns: {shown})",
-        hint="Say which column is which, as in --map prompt=question,response=answer,score=stars "
+        hint=nearest
+        + "Say which column is which, as in --map prompt=question,response=answer,score=stars "
         "or --map prompt=q,response_a=x,response_b=y,winner=vote.",
     )

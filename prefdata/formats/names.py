@@ -200,6 +200,11 @@ def sided(names: Iterable[str], field: str) -> dict[str, str]:
     Example:
         >>> sided(["response_a", "response_b", "score"], "response")
         {'a': 'response_a', 'b': 'response_b'}
+
+    The sides are in their own order, whatever that of the columns:
+
+        >>> list(sided(["answer_2", "answer_1"], "response"))
+        ['1', '2']
     """
     found: dict[str, dict[str, str]] = {}
     stems = (*ALIASES[field], *SIDED_TOO.get(field, ()))
@@ -208,7 +213,8 @@ def sided(names: Iterable[str], field: str) -> dict[str, str]:
             if (match := pattern.fullmatch(plain(name))) and match["stem"] in stems:
                 found.setdefault(match["stem"], {})[match["side"]] = name
     complete = [sides for sides in found.values() if len(sides) > 1]
-    return max(complete, key=len, default={})
+    largest = max(complete, key=len, default={})
+    return {side: largest[side] for side in sorted(largest, key=lambda side: (len(side), side))}
 
 
 def plural(names: Iterable[str], field: str) -> str:

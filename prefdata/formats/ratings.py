@@ -189,7 +189,7 @@ def build_wide(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
             side, Match("", 0, {**named, **({"model": (models[index],)} if models else {})})
         )
         made.append(finished(side.with_columns(pl.lit(index, pl.UInt32).alias("item")), "ratings"))
-    return concatenated(made)
+    return concatenated(made).sort("row", "item")
 
 
 def match_lists(sample: Sample, wishes: Wishes) -> Match | None:

@@ -5,26 +5,34 @@ from __future__ import annotations
 from prefdata.errors import UnknownNameError
 from prefdata.formats.base import Format
 from prefdata.formats.comparisons import COMPARISONS
+from prefdata.formats.families import helpsteer, hh
+from prefdata.formats.layout_file import SUFFIXES, load_format
 from prefdata.formats.pairs import PAIRS
 from prefdata.formats.ratings import LISTS_FORMAT, LONG_FORMAT, WIDE_FORMAT
 from prefdata.formats.unpaired import UNPAIRED
 
-FORMATS: dict[str, Format] = {
-    each.name: each
-    for each in (PAIRS, COMPARISONS, WIDE_FORMAT, LISTS_FORMAT, LONG_FORMAT, UNPAIRED)
-}
+GENERIC = (PAIRS, COMPARISONS, WIDE_FORMAT, LISTS_FORMAT, LONG_FORMAT, UNPAIRED)
+KNOWN: tuple[Format, ...] = (*hh.FORMATS, *helpsteer.FORMATS)
+
+FORMATS: dict[str, Format] = {each.name: each for each in (*GENERIC, *KNOWN)}
 
 
 def named(name: str) -> Format:
-    """The format of that name.
+    """The format of that name, or the one that a YAML file describes.
 
     Raises:
         UnknownNameError: there is none.
+        UsageError: the file cannot be used.
 
     Example:
         >>> named("pairs").kind
         'comparisons'
     """
+    if name.endswith(SUFFIXES):
+        return load_format(name)
     if name not in FORMATS:
-        raise UnknownNameError("format", name, FORMATS)
+        error = UnknownNameError("format", name, FORMATS)
+        guess = error.hint.partition("Known:")[0]
+        error.hint = f"{guess}'pref formats' lists all; a YAML file can describe another."
+        raise error
     return FORMATS[name]

@@ -17,6 +17,7 @@ class Sample:
         text_only: whether every cell is text, as in CSV.
         mixed: columns whose values no one type holds, such as text here and a list there; they are
             read as the JSON text of each value.
+        origin: the name of the source, which may tell what the columns do not.
 
     Example:
         >>> Sample(["score"], [{"score": 5}, {"score": None}]).values("score")
@@ -27,6 +28,7 @@ class Sample:
     rows: list[dict[str, object]]
     text_only: bool = False
     mixed: frozenset[str] = frozenset()
+    origin: str = ""
 
     def values(self, name: str) -> list[object]:
         """What a column holds in the sample, nulls left out."""

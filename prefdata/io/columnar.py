@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import BinaryIO
 
 import polars as pl
@@ -12,12 +12,15 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from prefdata.errors import InputError
+from prefdata.formats.base import as_json
 from prefdata.io.chunks import CHUNK_BYTES, Chunk, numbered
 from prefdata.io.sources import Source
 
 
-def columnar_chunks(source: Source, stream: BinaryIO, wanted: list[str]) -> Iterator[Chunk]:
-    """Read a Parquet or Arrow file in pieces.
+def columnar_chunks(
+    source: Source, stream: BinaryIO, wanted: list[str], raw: Collection[str] = ()
+) -> Iterator[Chunk]:
+    """Read a Parquet or Arrow file in pieces; ``raw`` columns as the JSON text of each value.
 
     Raises:
         InputError: the file is damaged.
@@ -27,7 +30,8 @@ def columnar_chunks(source: Source, stream: BinaryIO, wanted: list[str]) -> Iter
         for batch in _batches(source, stream, wanted):
             frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
             frame = frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
-            yield Chunk(numbered(frame, row, row + 1), _raw(frame))
+            texts = frame.with_columns(as_json(frame[name]) for name in wanted if name in raw)
+            yield Chunk(numbered(texts, row, row + 1), _raw(frame))
             row += frame.height
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -25,6 +26,10 @@ def sample(source: Source, encoding: str = "") -> Sample:
     Raises:
         InputError: no row of the sample can be read.
     """
+    return replace(_sample(source, encoding), origin=source.name)
+
+
+def _sample(source: Source, encoding: str) -> Sample:
     decoder = Decoder(source.name, encoding)
     with source.open() as stream:
         if source.kind in ("parquet", "arrow"):
@@ -78,7 +83,14 @@ def _csv_sample(data: bytes, name: str) -> Sample:
 
 
 def chunks(
-    source: Source, found: Sample, wanted: list[str], scalars: set[str], encoding: str = ""
+    source: Source,
+    found: Sample,
+    wanted: list[str],
+    scalars: set[str],
+    encoding: str = "",
+    *,
+    raw: Collection[str] = (),
+    known: Iterable[pa.Field] = (),
 ) -> Iterator[Chunk]:
     """Read all rows of a source, a piece at a time.
 
@@ -88,6 +100,8 @@ def chunks(
         wanted: the columns to give.
         scalars: those of them in which a number may stand for text.
         encoding: as in `prefdata.io.text.Decoder`.
+        raw: those of them that are given as the JSON text of each value; CSV has text anyway.
+        known: columns of JSON whose type is known, so that it need not be guessed.
 
     Raises:
         InputError: the file as a whole cannot be read.
@@ -95,13 +109,20 @@ def chunks(
     decoder = Decoder(source.name, encoding)
     with source.open() as stream:
         if source.kind in ("parquet", "arrow"):
-            yield from columnar_chunks(source, stream, wanted)
+            yield from columnar_chunks(source, stream, wanted, raw)
             return
         if source.kind == "csv":
             yield from csv_chunks(stream, decoder, wanted, source.name)
             return
+        fields = {field.name: field for field in known}
         schema = pa.schema(
-            [typed.column(name, found.values(name), scalar=name in scalars) for name in wanted]
+            [
+                typed.as_json(name)
+                if name in raw
+                else fields.get(name)
+                or typed.column(name, found.values(name), scalar=name in scalars)
+                for name in wanted
+            ]
         )
         blocks = (
             array_blocks(stream, decoder, source.name)

@@ -13,12 +13,13 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
 from prefdata.errors import InputError, UsageError
+from prefdata.io.remote import RemoteFile, is_remote, remote_files
 
 Kind = Literal["jsonl", "json", "csv", "parquet", "arrow"]
 
@@ -67,10 +68,15 @@ class Source:
         packed: ``"gz"``, ``"zst"`` or ``""``.
     """
 
-    path: Path
+    path: Path | RemoteFile
     name: str
     kind: Kind
     packed: str = ""
+
+    @property
+    def local(self) -> Path:
+        """Where the bytes are on this machine, as `found` sees to it unless told otherwise."""
+        return cast("Path", self.path)
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -80,12 +86,12 @@ class Source:
             InputError: the file cannot be opened.
         """
         try:
-            raw = self.path.open("rb")
+            file: AbstractContextManager[BinaryIO] = self.path.open("rb")
         except OSError as error:
             raise InputError(
                 f"{self.name} cannot be read: {error.strerror}", hint="Check its permissions."
             ) from error
-        with raw:
+        with file as raw:
             try:
                 yield unpacked(raw, self.packed)
             except (OSError, EOFError, zlib.error) as error:
@@ -106,11 +112,13 @@ def unpacked(raw: BinaryIO, packed: str) -> BinaryIO:
 
 
 @contextmanager
-def found(requests: Sequence[str]) -> Iterator[list[Source]]:
+def found(requests: Sequence[str], *, fetch: bool = True) -> Iterator[list[Source]]:
     """Turn what a user named into the files to read; standard input is kept in a temporary file.
 
     Args:
-        requests: paths, globs, folders, or ``"-"`` for standard input.
+        requests: paths, globs, folders, addresses, or ``"-"`` for standard input.
+        fetch: keep what lies elsewhere in a temporary file too, as it is read more than once;
+            otherwise only what is read of it is fetched.
 
     Raises:
         UsageError: a path does not exist, or nothing to read was named.
@@ -124,11 +132,27 @@ def found(requests: Sequence[str]) -> Iterator[list[Source]]:
             elif Path(request).is_fifo():
                 with Path(request).open("rb") as pipe:
                     sources.append(identified(_kept(stack, pipe, request), request))
+            elif is_remote(request):
+                sources.extend(_elsewhere(stack, request, fetch=fetch))
             else:
                 sources.extend(identified(path, str(path)) for path in _paths(request))
         if not sources:
             raise UsageError("no source was named", hint="Name a file, a glob, a folder or '-'.")
         yield list(dict.fromkeys(sources))
+
+
+def _elsewhere(stack: ExitStack, request: str, *, fetch: bool) -> Iterator[Source]:
+    """The sources behind an address; in a folder, only what looks like data."""
+    files = remote_files(request)
+    data = [file for file in files if _suffix(file.path)[0]] if len(files) > 1 else files
+    if not data:
+        raise UsageError(f"no data file in {request}", hint=_looked_for())
+    for file in data:
+        if not fetch:
+            yield identified(file, file.url)
+            continue
+        with file.open() as stream:
+            yield identified(_kept(stack, stream, file.url), file.url)
 
 
 def _kept(stack: ExitStack, stream: BinaryIO, name: str) -> Path:
@@ -182,11 +206,12 @@ def _inside(folder: Path) -> list[Path]:
         and results.isdisjoint(p.parents)
     ]
     if not files:
-        raise UsageError(
-            f"no data file in the folder {folder}",
-            hint=f"Looked for {', '.join(sorted(SUFFIXES))}, also with .gz and .zst.",
-        )
+        raise UsageError(f"no data file in the folder {folder}", hint=_looked_for())
     return files
+
+
+def _looked_for() -> str:
+    return f"Looked for {', '.join(sorted(SUFFIXES))}, also with .gz and .zst."
 
 
 def _is_result(folder: Path) -> bool:
@@ -204,7 +229,7 @@ def _suffix(name: str) -> tuple[Kind | None, str]:
     return SUFFIXES.get(Path(path.stem).suffix if packed else path.suffix), packed
 
 
-def identified(path: Path, name: str) -> Source:
+def identified(path: Path | RemoteFile, name: str) -> Source:
     """Tell a file's kind, by its first bytes where they speak and by its suffix otherwise.
 
     Raises:
@@ -212,7 +237,8 @@ def identified(path: Path, name: str) -> Source:
     """
     by_suffix, packed = _suffix(name)
     try:
-        with path.open("rb") as raw:
+        file: AbstractContextManager[BinaryIO] = path.open("rb")
+        with file as raw:
             magic = raw.read(4)
             packed = (
                 "gz" if magic[:2] == b"\x1f\x8b" else "zst" if magic == b"\x28\xb5\x2f\xfd" else ""

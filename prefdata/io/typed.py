@@ -32,11 +32,16 @@ def column(name: str, values: Iterable[object], *, scalar: bool) -> pa.Field:
     try:
         kind = _without_null(pa.infer_type(held)) if held else pa.string()
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-        return pa.field(name, pa.string(), metadata=AS_JSON)
+        return as_json(name)
     several = pa.types.is_nested(kind) or not scalar
     if several and not all(_fits(value, kind) for value in held):
-        return pa.field(name, pa.string(), metadata=AS_JSON)
+        return as_json(name)
     return pa.field(name, kind, metadata=LENIENT if scalar and pa.types.is_string(kind) else None)
+
+
+def as_json(name: str) -> pa.Field:
+    """A column that is given as the JSON text of each value, whatever it holds."""
+    return pa.field(name, pa.string(), metadata=AS_JSON)
 
 
 def _without_slips(held: list[object]) -> list[object]:

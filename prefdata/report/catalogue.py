@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import polars as pl
 
 from prefdata.formats import FORMATS, Format, Sample, Wishes
-from prefdata.formats.base import records
+from prefdata.formats.base import as_json, records
 
 
 def catalogue() -> str:
@@ -25,6 +26,7 @@ def facts(format: Format) -> dict[str, object]:
         "fields": list(format.fields),
         "polarity": format.polarity,
         "example": dict(format.example),
+        **asdict(format.facts),
     }
 
 
@@ -36,26 +38,37 @@ def described(format: Format) -> str:
         >>> print(described(named("pairs")).splitlines()[0])
         pairs: one row per pair: a prompt, the chosen and the rejected response
     """
-    return "\n".join(
-        [
-            f"{format.name}: {format.summary}",
-            f"fields    {', '.join(format.fields)}",
-            f"better    {format.polarity}",
-            f"a row     {json.dumps(format.example, ensure_ascii=False)}",
-            f"is read   {_read(format)}",
-        ]
-    )
+    facts = format.facts
+    lines = {
+        "needs": ", ".join(facts.needs),
+        "fields": ", ".join(format.fields),
+        "better": format.polarity,
+        "a tie": facts.ties,
+        "no verdict": facts.absent,
+        "counts": ", ".join(f"{name} ({weight:g})" for name, weight in facts.dimensions.items()),
+        "split by": facts.group,
+        "sets": ", ".join(facts.sets),
+        "licence": facts.licence,
+        "note": facts.notes,
+        "refused": facts.refusal,
+        "a row": json.dumps(format.example, ensure_ascii=False) if format.example else "",
+        "is read": _read(format),
+    }
+    shown = [f"{name:<10}  {text}" for name, text in lines.items() if text]
+    return "\n".join([f"{format.name}: {format.summary}", *shown])
 
 
 def _read(format: Format) -> str:
     """The record that the example row becomes."""
     row = dict(format.example)
-    match = format.match(Sample(list(row), [row]), Wishes())
+    origin = next(iter(format.facts.sets), "")
+    match = format.match(Sample(list(row), [row], origin=origin), Wishes()) if row else None
     if match is None:
         return ""
     frame = pl.DataFrame([row]).with_columns(
         pl.lit(0, pl.UInt64).alias("row"), pl.lit(1, pl.UInt64).alias("line")
     )
+    frame = frame.with_columns(as_json(frame[name]) for name in match.wanted if name in match.raw)
     made = records(format, frame, match).drop("row", "line", "item", "reason", "field", "detail")
     shown = [
         {name: _plain(value) for name, value in each.items() if value is not None}
@@ -67,4 +80,6 @@ def _read(format: Format) -> str:
 
 
 def _plain(value: object) -> object:
-    return " ".join(turn["content"] for turn in value) if isinstance(value, list) else value
+    if not isinstance(value, list):
+        return value
+    return " ".join(turn["content"] for turn in value) if "content" in value[0] else value

@@ -112,8 +112,8 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "ratings.csv -o out --format rating-long",
         "unknown format 'rating-long'",
         (
-            "Did you mean 'ratings-long' or 'ratings-lists'? Known: pairs, comparisons, "
-            "ratings-wide, ratings-lists, ratings-long, unpaired."
+            "Did you mean 'ratings-long' or 'ratings-lists'? "
+            "'pref formats' lists all; a YAML file can describe another."
         ),
     ),
     "word of --winner": (
@@ -271,8 +271,8 @@ NAMES = {
     ("formats", "pair"): (
         "unknown format 'pair'",
         (
-            "Did you mean 'pairs' or 'unpaired'? Known: pairs, comparisons, ratings-wide, "
-            "ratings-lists, ratings-long, unpaired."
+            "Did you mean 'pairs' or 'unpaired'? "
+            "'pref formats' lists all; a YAML file can describe another."
         ),
     ),
     ("schema", "pairs"): (

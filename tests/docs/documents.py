@@ -18,13 +18,21 @@ import click
 
 from prefdata.cli import CONTEXT, pref
 from prefdata.formats import FORMATS
+from prefdata.formats.registry import GENERIC, KNOWN
+from prefdata.report.catalogue import described
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 COMMANDS = ROOT / "docs" / "commands.md"
+CATALOGUE = ROOT / "docs" / "formats.md"
 CONSOLE = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 PYTHON = re.compile(r"(?<=^```python\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 TABLE = re.compile(r"(?<=<!-- formats -->\n).*?(?=<!-- end of formats -->)", re.DOTALL)
+INTRODUCTION = (
+    "Everything that is recognised without a flag. This page is what `pref formats NAME` prints: "
+    "`python -m tests.docs` writes it anew. A source that is not here is read by a generic format, "
+    "or described in YAML: see `examples/formats/`."
+)
 TRAINING = ("$ pref train", "$ pref eval", "&& pref train")
 
 
@@ -97,9 +105,21 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def formats() -> str:
-    """The formats as a table."""
-    rows = [f"| `{each.name}` | {each.summary} | {each.polarity} |" for each in FORMATS.values()]
+    """The generic formats as a table."""
+    rows = [f"| `{each.name}` | {each.summary} | {each.polarity} |" for each in GENERIC]
     return "\n".join(["| format | a row is | better is |", "|---|---|---|", *rows]) + "\n"
+
+
+def catalogue() -> str:
+    """Every format: a table of the known data sets, then what `pref formats NAME` says of each."""
+    rows = [
+        f"| {', '.join(each.facts.sets) or 'no one set'} | [`{each.name}`](#{each.name}) "
+        f"| {'refused' if each.facts.refusal else each.kind} |"
+        for each in KNOWN
+    ]
+    table = "\n".join(["| data set | format | gives |", "|---|---|---|", *rows])
+    details = (f"## {each.name}\n\n```text\n{described(each)}\n```" for each in FORMATS.values())
+    return "\n\n".join(["# Formats", INTRODUCTION, table, *details]) + "\n"
 
 
 def normal(text: str) -> str:

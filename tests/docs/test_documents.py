@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.docs.documents import (
+    CATALOGUE,
     COMMANDS,
     PYTHON,
     README,
     ROOT,
+    catalogue,
     commands,
     each_command,
     environment,
@@ -70,6 +72,11 @@ def test_the_readme_s_python_runs(code: str, tmp_path: Path) -> None:
 def test_the_page_of_commands_is_current() -> None:
     """It holds what `--help` prints."""
     assert COMMANDS.read_text(encoding="utf-8") == commands(), f"docs/commands.md {ANEW}"
+
+
+def test_the_page_of_formats_is_what_the_registry_says() -> None:
+    """A format that is added is in the docs."""
+    assert CATALOGUE.read_text(encoding="utf-8") == catalogue(), f"docs/formats.md {ANEW}"
 
 
 @pytest.mark.parametrize("name", [name for name, _ in each_command()])

@@ -298,3 +298,11 @@ def test_a_row_of_which_nobody_decided_anything_names_the_reason(tmp_path: Path)
     """A file with nothing but empty verdicts is an error that counts them."""
     with pytest.raises(ValueError, match=r"none of the 2 rows of .* gave a pair: .*no verdict"):
         voted(tmp_path, ["none", ""])
+
+
+def test_the_models_can_be_left_out(tmp_path: Path) -> None:
+    """An empty mapping of a column that would be taken otherwise."""
+    row = {"prompt": "2+2?", "response_a": "4", "response_b": "5", "winner": "model_a"}
+    path = jsonl(tmp_path / "votes.jsonl", [{**row, "model_a": "x", "model_b": "y"}])
+    (found,) = converted(path, wishes=Wishes({"model_a": (), "model_b": ()})).rows
+    assert (found["model_chosen"], found["model_rejected"]) == (None, None)

@@ -34,7 +34,9 @@ def test_a_record_by_its_public_name_loads_no_engine() -> None:
     assert not loaded("from prefdata import PreferencePair") & (HEAVY | {"click", "rich"})
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["convert", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["convert", "--help"], ["agree", "--help"]]
+)
 def test_help_is_light(arguments: list[str]) -> None:
     """No engine is loaded to say what it would do."""
     code = f"""

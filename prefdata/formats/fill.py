@@ -1,0 +1,479 @@
+"""Reading a source as its layout says: recognise it, then fill the fields of a generic format."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import polars as pl
+
+from prefdata.formats import reasons
+from prefdata.formats.base import (
+    RAW,
+    SCORES,
+    SIDES,
+    Facts,
+    Format,
+    Match,
+    Shape,
+    Wishes,
+    concatenated,
+    finished,
+)
+from prefdata.formats.conversation import SPEAKER, cell, shape_of
+from prefdata.formats.layout import GENERIC, Layout, Row, Unfit
+from prefdata.formats.paths import Path, filled, get, parse, slots
+from prefdata.formats.sample import Sample
+from prefdata.formats.scores import number
+from prefdata.formats.verdicts import written
+
+KNOWN = 100
+"""The score of a layout before its columns are counted: above every generic format."""
+
+MEASURE = "measure:"
+"""Stands before the name of a dimension while its score is read."""
+
+SIDE_SCORES = {"a": (1.0, 0.0), "b": (0.0, 1.0), "tie": (0.5, 0.5)}
+
+
+def format_of(layout: Layout) -> Format:
+    """The format that reads what a layout describes.
+
+    Example:
+        >>> made = Layout("mine", "pairs", "a pair", {"chosen": "good", "rejected": "bad"}, "good")
+        >>> format_of(made).kind
+        'comparisons'
+    """
+    return Format(
+        layout.name,
+        layout.record_kind,
+        layout.summary,
+        tuple(layout.fields),
+        layout.polarity,
+        layout.example,
+        partial(match, layout),
+        partial(build, layout),
+        Facts(
+            layout.ties,
+            layout.absent,
+            layout.group,
+            layout.sets,
+            layout.licence,
+            layout.notes,
+            layout.dimensions,
+            required(layout),
+        ),
+    )
+
+
+def refused(
+    name: str, summary: str, needs: tuple[str, ...], why: str, sets: tuple[str, ...] = ()
+) -> Format:
+    """A format that is recognised so that it can be refused with the reason.
+
+    Args:
+        name: what ``pref formats`` calls it.
+        summary: one line: what a row is.
+        needs: the columns that tell it.
+        why: what the user is told.
+        sets: the data sets that are written so.
+    """
+
+    def fits(sample: Sample, wishes: Wishes) -> Match | None:
+        if wishes.columns or not set(needs) <= set(sample.names):
+            return None
+        return Match(name, KNOWN + len(needs), {}, why=(f"it has {', '.join(needs)}",))
+
+    def never(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+        raise NotImplementedError(name)
+
+    return Format(
+        name,
+        "comparisons",
+        summary,
+        (),
+        why,
+        {},
+        fits,
+        never,
+        Facts(sets=sets, needs=needs, refusal=why),
+    )
+
+
+def required(layout: Layout) -> tuple[str, ...]:
+    """The columns without which a source is not recognised."""
+    columns = [parse(each).column for each in layout.needs]
+    if not layout.prepare:
+        for group in GENERIC[layout.kind].needs:
+            field = next((name for name in group if name in layout.fields), "response")
+            given = layout.fields[field]
+            paths = layout.paths[field]
+            columns += [p.column for p in (paths[:1] if isinstance(given, Mapping) else paths)]
+    return tuple(dict.fromkeys(columns))
+
+
+def match(layout: Layout, sample: Sample, wishes: Wishes) -> Match | None:
+    """Fits where the layout's columns are there, and what they hold is as it says."""
+    needs = required(layout)
+    described = wishes.columns or wishes.winner or wishes.label
+    if described or not set(needs) <= set(sample.names):
+        return None
+    if not layout.distinct and not _named(sample.origin, layout.sets):
+        return None
+    rows = [_decoded(row, sample) for row in sample.rows]
+    if not all(any(get(row, parse(each)) is not None for row in rows) for each in layout.needs):
+        return None
+    if layout.holds and not layout.holds(rows):
+        return None
+    columns = _columns(layout, sample)
+    dimensions = _dimensions(layout, sample.names)
+    return Match(
+        layout.name,
+        KNOWN + len(needs),
+        columns,
+        _shapes(layout, columns, rows),
+        (f"it has {', '.join(needs)}",),
+        values=layout.values,
+        polarity=layout.polarity,
+        ranked=bool(layout.order)
+        or ("rank" in columns and any(path.each for path in layout.paths["response"])),
+        raw=_raw(layout, columns, sample),
+        dimensions=weights(layout, dimensions, wishes.dimension),
+    )
+
+
+def _raw(layout: Layout, columns: Mapping[str, tuple[str, ...]], sample: Sample) -> frozenset[str]:
+    """The columns to read as JSON text: all, where rows are looked into; cells of CSV are text."""
+    looked_into = by_row(layout) and not sample.text_only
+    return frozenset(n for names in columns.values() for n in names) if looked_into else frozenset()
+
+
+def weights(layout: Layout, names: Sequence[str], wanted: str) -> dict[str, float]:
+    """What each dimension counts: the one that the user wants, or as the layout says."""
+    if wanted in names:
+        return {name: float(name == wanted) for name in names}
+    return {name: layout.dimensions.get(name, 0.0) for name in names}
+
+
+def _named(origin: str, sets: Sequence[str]) -> bool:
+    """Whether a source's name holds the name of a data set, however its slash is written."""
+    origin, *names = (re.sub(r"[^a-z0-9]+", "-", each.lower()) for each in (origin, *sets))
+    return any(name in origin for name in names)
+
+
+def _decoded(row: Row, sample: Sample) -> Row:
+    """A row of the sample; lists and objects in the cells of a CSV file are read."""
+    return {name: _opened(value) for name, value in row.items()} if sample.text_only else row
+
+
+def _opened(value: object) -> object:
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{"):
+        return value
+    held = cell(value)
+    return value if held is None else held
+
+
+def by_row(layout: Layout) -> bool:
+    """Whether rows are looked into one by one: about 20 µs each; else columns are as they stand."""
+    extra = layout.prepare or layout.roles or layout.middle or layout.order
+    composed = any(_composed(given) for given in layout.fields.values())
+    return bool(extra) or composed or not all(p.plain for ps in layout.paths.values() for p in ps)
+
+
+def _composed(given: object) -> bool:
+    """Whether a field is a template, or has a path per dimension."""
+    return isinstance(given, Mapping) or (isinstance(given, str) and bool(slots(given)))
+
+
+def _columns(layout: Layout, sample: Sample) -> dict[str, tuple[str, ...]]:
+    """The columns that each field is made of, those that are there."""
+    names = set(sample.names)
+    if layout.prepare:
+        return dict.fromkeys(layout.fields, tuple(c for c in layout.columns if c in names))
+    found = {
+        field: tuple(dict.fromkeys(p.column for p in paths if p.column in names))
+        for field, paths in layout.paths.items()
+    }
+    return {field: columns for field, columns in found.items() if columns}
+
+
+def _dimensions(layout: Layout, names: Sequence[str]) -> list[str]:
+    """The dimensions whose columns are there."""
+    given = next((g for g in layout.fields.values() if isinstance(g, Mapping)), {})
+    return [d for d, text in given.items() if layout.prepare or parse(text).column in names]
+
+
+def _shapes(layout: Layout, columns: Iterable[str], rows: Iterable[Row]) -> dict[str, Shape]:
+    """How the text at each path is written, by the sample."""
+    prepared = [made for row in rows if isinstance(made := _prepared(layout, row), Mapping)]
+    shapes: dict[str, Shape] = {}
+    for field in set(GENERIC[layout.kind].texts) & set(columns):
+        if not _composed(layout.fields[field]):
+            for path in layout.paths[field]:
+                values = (v for row in prepared for v in _each(get(row, path), path))
+                shapes[path.text] = shape_of(value for value in values if value is not None)
+    return shapes
+
+
+def _each(value: object, path: Path) -> list[object]:
+    if not path.each:
+        return [value]
+    return value if isinstance(value, list) else []
+
+
+def _prepared(layout: Layout, row: Row) -> Row | Unfit:
+    try:
+        return layout.prepare(row) if layout.prepare else row
+    except Unfit as unfit:
+        return unfit
+
+
+def build(layout: Layout, frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+    """Fill the generic format's fields, and let that build the records."""
+    generic = GENERIC[layout.kind].format
+    names = {field: _labels(layout, field) for field in match.columns}
+    inner = replace(match, columns=names)
+    if not by_row(layout):
+        return generic.build(frame, inner)
+    found = [
+        each
+        for at, row in enumerate(_rows(frame, match))
+        for each in _records(layout, at, row, match)
+    ]
+    good = [each for each in found if not each.unfit]
+    made, shapes = _frame(layout, frame, good, names, match.shapes)
+    if layout.order:
+        places = [-e.item if layout.order == "worst-first" else e.item for e in good]
+        made = made.with_columns(pl.Series(RAW + "place", places, dtype=pl.Int64))
+        names["rank"] = (RAW + "place",)
+    built = generic.build(made, replace(inner, columns=names, shapes=shapes))
+    if bad := [each for each in found if each.unfit]:
+        built = concatenated([built, finished(_refusals(frame, bad), generic.kind)])
+    return built.sort("row", "item", maintain_order=True)
+
+
+def _labels(layout: Layout, field: str) -> tuple[str, ...]:
+    """What a field's columns are called while records are built: by their paths."""
+    if _composed(layout.fields[field]):
+        return (RAW + field,)
+    return tuple(RAW + path.text for path in layout.paths[field])
+
+
+def _rows(frame: pl.DataFrame, match: Match) -> Iterator[Row]:
+    """The raw columns as rows of plain values."""
+    names = [name.removeprefix(RAW) for name in match.wanted]
+    columns = [_values(frame[RAW + name], encoded=name in match.raw) for name in names]
+    return (dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True))
+
+
+def _values(column: pl.Series, *, encoded: bool) -> list[object]:
+    if encoded:
+        return [None if text is None else json.loads(text) for text in column]
+    return [_opened(value) for value in column.to_list()]
+
+
+class Record(NamedTuple):
+    """One record of a row.
+
+    Attributes:
+        at: the place of the row in its frame.
+        item: which record of the row it is.
+        values: label of a column to its value.
+        unfit: why it is none.
+    """
+
+    at: int
+    item: int
+    values: Mapping[str, object]
+    unfit: Unfit | None = None
+
+
+def _records(layout: Layout, at: int, row: Row, match: Match) -> list[Record]:
+    """The records of a row; one that says why, where there are none."""
+    made = _prepared(layout, row)
+    if isinstance(made, Unfit):
+        return [Record(at, 0, {}, made)]
+    try:
+        whole, lists = _read(layout, made, match)
+        count = _count(lists)
+    except Unfit as unfit:
+        return [Record(at, 0, {}, unfit)]
+    each = [{**whole, **{n: values[k] for n, values in lists.items()}} for k in range(count)]
+    if match.dimensions and layout.record_kind == "ratings":
+        each = [_combined(values, match.dimensions) for values in each]
+    return [Record(at, item, values) for item, values in enumerate(each)]
+
+
+def _read(
+    layout: Layout, row: Row, match: Match
+) -> tuple[dict[str, object], dict[str, list[object]]]:
+    """What the fields hold: once for the row, and once for each item of its lists."""
+    whole: dict[str, object] = {}
+    lists: dict[str, list[object]] = {}
+    for field in match.columns:
+        given, label = layout.fields[field], RAW + field
+        if isinstance(given, str) and slots(given):
+            whole[label] = _template(given, row)
+        elif isinstance(given, Mapping) and layout.kind == "comparisons":
+            whole |= _sides(layout, given, row, match)
+        elif isinstance(given, Mapping):
+            for name in match.dimensions:
+                _put(MEASURE + name, parse(given[name]), row, whole, lists)
+        else:
+            for path in layout.paths[field]:
+                _put(RAW + path.text, path, row, whole, lists)
+    if layout.roles:
+        whole = {name: _renamed(value, layout.roles) for name, value in whole.items()}
+        lists = {name: [_renamed(v, layout.roles) for v in vs] for name, vs in lists.items()}
+    if layout.middle:
+        label = _labels(layout, "winner")[0]
+        whole[label] = _from_middle(whole.get(label), layout.middle)
+    return whole, lists
+
+
+def _put(
+    label: str, path: Path, row: Row, whole: dict[str, object], lists: dict[str, list[object]]
+) -> None:
+    value = get(row, path)
+    if not path.each:
+        whole[label] = value
+    elif isinstance(value, list):
+        lists[label] = value
+    else:
+        raise Unfit(reasons.MISSING, path.text, "expected a list")
+
+
+def _count(lists: Mapping[str, list[object]]) -> int:
+    """How many records a row has: as many as its lists are long."""
+    if not lists:
+        return 1
+    (first, held), *others = lists.items()
+    for name, values in others:
+        if len(values) != len(held):
+            shown = first.removeprefix(RAW), name.removeprefix(RAW)
+            detail = f"{len(held)} in {shown[0]}, {len(values)} in {shown[1]}"
+            raise Unfit(reasons.WRONG_TYPE, shown[1], detail)
+    if not held:
+        raise Unfit(reasons.ONE_RESPONSE, first.removeprefix(RAW), "the list is empty")
+    return len(held)
+
+
+def _combined(values: Mapping[str, object], weights: Mapping[str, float]) -> dict[str, object]:
+    """One score out of those on each dimension: their weighted mean, over the dimensions it has."""
+    kept = {name: value for name, value in values.items() if not name.startswith(MEASURE)}
+    held = {name: _number(values.get(MEASURE + name)) for name in weights}
+    scores = {name: value for name, value in held.items() if value is not None}
+    total = sum(weights[name] for name in scores)
+    mean = sum(weights[n] * v for n, v in scores.items()) / total if total else None
+    listed = [{"dimension": name, "score": value} for name, value in scores.items()]
+    return {**kept, RAW + "score": mean, "dimensions": listed}
+
+
+def _number(value: object) -> float | None:
+    return None if isinstance(value, list | dict) else number(pl.Series([value], strict=False))[0]
+
+
+def _sides(layout: Layout, given: Mapping[str, str], row: Row, match: Match) -> dict[str, object]:
+    """The winner on the dimension that counts, and what each side scored on all of them."""
+    held = {name: get(row, parse(given[name])) for name in match.dimensions}
+    chosen = max(match.dimensions, key=lambda name: match.dimensions[name])
+    meant = {
+        name: layout.values.get(written(value)) for name, value in held.items() if value is not None
+    }
+    scores = [
+        {"dimension": name, "a": SIDE_SCORES[side][0], "b": SIDE_SCORES[side][1]}
+        for name, side in meant.items()
+        if side in SIDE_SCORES
+    ]
+    return {RAW + "winner": held[chosen], "dimensions": scores}
+
+
+def _template(template: str, row: Row) -> str | None:
+    """A text made of several fields; None where none of them is there."""
+    held = {text: get(row, parse(text)) for text in slots(template)}
+    odd = next(
+        (t for t, v in held.items() if v is not None and not isinstance(v, str | int | float)), ""
+    )
+    if odd:
+        raise Unfit(reasons.WRONG_TYPE, odd, "expected text")
+    if all(value is None or value == "" for value in held.values()):
+        return None
+    return filled(template, {t: "" if v is None else str(v) for t, v in held.items()})
+
+
+def _renamed(value: object, roles: Mapping[str, str]) -> object:
+    """Messages with the usual names of roles."""
+    if isinstance(value, list):
+        return [_renamed(item, roles) for item in value]
+    if isinstance(value, dict):
+        return {
+            key: roles.get(said, said) if key in SPEAKER and isinstance(said, str) else said
+            for key, said in value.items()
+        }
+    return value
+
+
+def _from_middle(value: object, middle: float) -> object:
+    try:
+        return float(value) - middle  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return value
+
+
+def _frame(
+    layout: Layout,
+    frame: pl.DataFrame,
+    found: Sequence[Record],
+    names: Mapping[str, tuple[str, ...]],
+    shapes: Mapping[str, Shape],
+) -> tuple[pl.DataFrame, dict[str, Shape]]:
+    """Records as a frame with a column for each label, and how the text in each is written."""
+    texts = {label for f in GENERIC[layout.kind].texts for label in names.get(f, ())}
+    labels = [label for each in names.values() for label in each]
+    columns, written_as = [], dict(shapes)
+    for label in dict.fromkeys(labels):
+        values = [each.values.get(label) for each in found]
+        if label in texts:
+            column, written_as[label] = _texts(values, shapes.get(label, "text"))
+        else:
+            column = pl.Series([_scalar(value) for value in values], dtype=pl.String)
+        columns.append(column.alias(label))
+    if found and "dimensions" in found[0].values:
+        listed = [each.values["dimensions"] for each in found]
+        kind = SCORES if layout.record_kind == "ratings" else SIDES
+        columns.append(pl.Series("dimensions", listed, dtype=kind))
+    return _placed(frame, found).hstack(columns), written_as
+
+
+def _placed(frame: pl.DataFrame, found: Sequence[Record]) -> pl.DataFrame:
+    at = pl.Series([each.at for each in found], dtype=pl.UInt32)
+    item = pl.Series("item", [each.item for each in found], dtype=pl.UInt32)
+    return frame.select("row", "line")[at].hstack([item])
+
+
+def _texts(values: Sequence[object], shape: Shape) -> tuple[pl.Series, Shape]:
+    """Texts as they stand; values that are none as JSON, which any reader of messages takes."""
+    plain = all(value is None or isinstance(value, str) for value in values)
+    if plain or shape in ("transcript", "cell"):
+        return pl.Series([_scalar(value) for value in values], dtype=pl.String), shape
+    texts = [None if v is None else json.dumps(v, ensure_ascii=False) for v in values]
+    return pl.Series(texts, dtype=pl.String), "json"
+
+
+def _scalar(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _refusals(frame: pl.DataFrame, found: Sequence[Record]) -> pl.DataFrame:
+    why = [each.unfit for each in found if each.unfit]
+    return _placed(frame, found).with_columns(
+        pl.Series("reason", [each.reason for each in why], dtype=pl.String),
+        pl.Series("field", [each.field or None for each in why], dtype=pl.String),
+        pl.Series("detail", [each.detail or None for each in why], dtype=pl.String),
+    )

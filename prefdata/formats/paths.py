@@ -1,0 +1,118 @@
+"""Paths into nested rows: ``info.post``, ``summaries[0].text``, ``completions[].response``.
+
+A path begins with a column; a dot goes into an object, ``[0]`` takes one item of a list, and ``[]``
+stands for every item: paths with ``[]`` walk their lists in step.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+EACH = "[]"
+PART = re.compile(r"\.?(?P<key>[^.\[\]{}]+)|\[(?P<index>\d*)\]")
+SLOT = re.compile(r"\{([^{}]+)\}")
+
+
+class Path(NamedTuple):
+    """A path, cut into steps.
+
+    Attributes:
+        text: the path as it was written.
+        column: the column that it begins with.
+        steps: keys, places in a list, and at most one `EACH`.
+    """
+
+    text: str
+    column: str
+    steps: tuple[str | int, ...]
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a column and nothing more."""
+        return not self.steps
+
+    @property
+    def each(self) -> bool:
+        """Whether it gives one value for every item of a list."""
+        return EACH in self.steps
+
+
+def parse(text: str, columns: Sequence[str] = ()) -> Path:
+    """Cut a path into steps.
+
+    Args:
+        text: the path.
+        columns: names that are taken whole, even where they hold a dot.
+
+    Raises:
+        ValueError: it is no path.
+
+    Example:
+        >>> parse("completions[].annotations.honesty").steps
+        ('[]', 'annotations', 'honesty')
+        >>> parse("info.post", columns=["info.post"]).plain
+        True
+    """
+    if text in columns:
+        return Path(text, text, ())
+    found, at = [], 0
+    while at < len(text) and (part := PART.match(text, at)):
+        found.append(part)
+        at = part.end()
+    if at != len(text) or not found or found[0]["key"] is None:
+        raise ValueError(f"{text!r} is no path; write it as in info.post or answers[].text")
+    steps = tuple(_step(part) for part in found[1:])
+    if steps.count(EACH) > 1:
+        raise ValueError(f"{text!r} goes through two lists; one [] is allowed")
+    return Path(text, found[0]["key"], steps)
+
+
+def _step(part: re.Match[str]) -> str | int:
+    if part["key"] is not None:
+        return part["key"]
+    return int(part["index"]) if part["index"] else EACH
+
+
+def get(row: Mapping[str, object], path: Path) -> object:
+    """What stands at a path, None where there is nothing; a list of that where it has ``[]``.
+
+    Example:
+        >>> row = {"answers": [{"text": "4"}, {"text": "5"}], "info": None}
+        >>> get(row, parse("answers[].text")), get(row, parse("info.post"))
+        (['4', '5'], None)
+    """
+    return _walk(row.get(path.column), path.steps)
+
+
+def _walk(value: object, steps: Sequence[str | int]) -> object:
+    for at, step in enumerate(steps):
+        if step == EACH:
+            return [_walk(v, steps[at + 1 :]) for v in value] if isinstance(value, list) else None
+        if isinstance(step, int):
+            held = value if isinstance(value, list) else []
+            value = held[step] if step < len(held) else None
+        else:
+            value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
+def slots(template: str) -> list[str]:
+    """The paths in a text with braces; none where it is a path itself.
+
+    Example:
+        >>> slots("Title: {info.title}\\n{info.post}")
+        ['info.title', 'info.post']
+    """
+    return SLOT.findall(template)
+
+
+def filled(template: str, values: Mapping[str, str]) -> str:
+    """Fill the braces of a template in one pass, so that braces in the values stay as they are.
+
+    Example:
+        >>> filled("{a} and {b}", {"a": "{b}", "b": "2"})
+        '{b} and 2'
+    """
+    return SLOT.sub(lambda slot: values[slot[1]], template)

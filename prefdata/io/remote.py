@@ -1,0 +1,201 @@
+"""Sources that lie elsewhere: ``hf://``, ``s3://``, ``gs://`` and ``https://``.
+
+`fsspec` gives them one face. Underneath, S3 and Google Cloud Storage are pyarrow's own clients, the
+Hugging Face hub is ``huggingface_hub``, and the web is ``fsspec``'s reader over aiohttp. Keys come
+from where these look for them: the usual variables, files and logins.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
+from urllib.parse import urlsplit, urlunsplit
+
+from prefdata.errors import InputError, MissingExtraError, PrefdataError, UsageError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+SCHEMES = {
+    "hf": "the Hugging Face hub",
+    "s3": "S3",
+    "gs": "Google Cloud Storage",
+    "http": "the web",
+    "https": "the web",
+}
+KEYS = {
+    "hf": "Log in with 'hf auth login' or set HF_TOKEN, if the data set is private or gated.",
+    "s3": "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; for a public bucket "
+    "AWS_SKIP_SIGNATURE=true; for another service AWS_ENDPOINT_URL.",
+    "gs": "Log in with 'gcloud auth application-default login', or set "
+    "GOOGLE_APPLICATION_CREDENTIALS; for a public bucket GS_SKIP_SIGNATURE=true.",
+    "http": "Check the address.",
+    "https": "Check the address, and whether it asks for a login.",
+}
+CLIENTS = ("aiohttp", "fsspec", "google", "httpx", "huggingface_hub", "pyarrow")
+"""Whose exceptions tell of the network or the server; any other is a defect of ours."""
+
+TIMEOUT = 20.0
+"""Seconds to wait for a server to answer."""
+
+PIECE = 1 << 20
+
+
+class Stat(NamedTuple):
+    """Size in bytes, and time of change in nanoseconds: 0, as servers seldom tell it."""
+
+    st_size: int
+    st_mtime_ns: int = 0
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file that lies elsewhere; it is opened like a `pathlib.Path`.
+
+    Attributes:
+        url: what to call it.
+        path: its path, as its file system has it.
+    """
+
+    url: str
+    path: str
+
+    @contextmanager
+    def open(self, _mode: str = "rb") -> Iterator[BinaryIO]:
+        """Open it; only what is read is fetched.
+
+        Raises:
+            InputError: it cannot be reached or read.
+        """
+        with _reached(self.url), _filesystem(self.url).open(self.path, "rb") as file:
+            yield cast("BinaryIO", file)
+
+    def stat(self) -> Stat:
+        """Its size.
+
+        Raises:
+            InputError: it cannot be reached.
+        """
+        with _reached(self.url):
+            return Stat(int(_filesystem(self.url).size(self.path) or 0))
+
+
+def is_remote(request: str) -> bool:
+    """Whether a source was named by an address.
+
+    Example:
+        >>> is_remote("hf://datasets/org/name"), is_remote("ratings.csv")
+        (True, False)
+    """
+    return request.partition("://")[0].lower() in SCHEMES and "://" in request
+
+
+def remote_files(request: str) -> list[RemoteFile]:
+    """The files behind an address: one file, those that a glob matches, or all in a folder.
+
+    Raises:
+        UsageError: there is none.
+        InputError: the server cannot be reached, or does not let us in.
+        MissingExtraError: a library is missing.
+    """
+    scheme = request.partition("://")[0].lower()
+    if scheme in ("http", "https"):
+        return [RemoteFile(request, request)]
+    with _reached(request):
+        fs = _filesystem(request)
+        inner = request.partition("://")[2]
+        if any(mark in inner for mark in "*?["):
+            paths = sorted(fs.glob(inner))
+        elif fs.isdir(inner):
+            paths = sorted(fs.find(inner))
+        else:
+            paths = [inner] if fs.exists(inner) else []
+    if not paths:
+        raise UsageError(f"nothing lies at {request}", hint="Check the address; quote a glob.")
+    return [RemoteFile(f"{scheme}://{path}", path) for path in map(str, paths)]
+
+
+def _filesystem(url: str) -> AbstractFileSystem:
+    """The file system of an address."""
+    scheme = url.partition("://")[0].lower()
+    try:
+        import fsspec
+        from fsspec.implementations.arrow import ArrowFSWrapper
+    except ImportError as error:
+        raise MissingExtraError("remote", needed_for=f"{scheme}://") from error
+    try:
+        if scheme == "s3":
+            return ArrowFSWrapper(_s3())
+        if scheme == "gs":
+            return ArrowFSWrapper(_gs())
+        if scheme == "hf":
+            from huggingface_hub import HfFileSystem
+
+            return HfFileSystem()
+        return fsspec.filesystem(scheme, client_kwargs={"timeout": _web_timeout()})
+    except ImportError as error:
+        raise MissingExtraError("remote", needed_for=f"{scheme}://") from error
+
+
+def _web_timeout() -> object:
+    from aiohttp import ClientTimeout
+
+    return ClientTimeout(connect=TIMEOUT, sock_read=3 * TIMEOUT)
+
+
+def _s3() -> object:
+    from pyarrow.fs import S3FileSystem
+
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    parts = urlsplit(endpoint)
+    return S3FileSystem(
+        anonymous=_is_set("AWS_SKIP_SIGNATURE"),
+        region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
+        scheme=parts.scheme or "https",
+        endpoint_override=urlunsplit(("", parts.netloc, parts.path, "", ""))[2:] or None,
+        connect_timeout=TIMEOUT,
+        request_timeout=3 * TIMEOUT,
+    )
+
+
+def _gs() -> object:
+    from pyarrow.fs import GcsFileSystem
+
+    return GcsFileSystem(
+        anonymous=_is_set("GS_SKIP_SIGNATURE"), retry_time_limit=timedelta(seconds=TIMEOUT)
+    )
+
+
+def _is_set(variable: str) -> bool:
+    return os.environ.get(variable, "").lower() in ("1", "true", "yes")
+
+
+@contextmanager
+def _reached(url: str) -> Iterator[None]:
+    """Turn what any of the clients raises into one message."""
+    scheme = url.partition("://")[0].lower()
+    try:
+        yield
+    except PrefdataError:
+        raise
+    except Exception as error:
+        unanswered = _of_a_client(error.__cause__) and not hasattr(error.__cause__, "status")
+        if isinstance(error, FileNotFoundError) and not unanswered:
+            raise UsageError(f"nothing lies at {url}", hint=KEYS[scheme]) from error
+        if not isinstance(error, OSError) and not _of_a_client(error):
+            raise
+        said = str(error.__cause__ if unanswered else error).strip()
+        why = said.splitlines()[0] if said else type(error).__name__
+        raise InputError(
+            f"{url} cannot be read from {SCHEMES[scheme]}: {why[:300]}",
+            hint=f"Check the network. {KEYS[scheme]}",
+        ) from error
+
+
+def _of_a_client(error: BaseException | None) -> bool:
+    """Whether an exception comes from a client: the server was not reached, or refused us."""
+    return type(error).__module__.split(".")[0] in CLIENTS

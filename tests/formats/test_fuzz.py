@@ -1,0 +1,96 @@
+"""Rows that lost their meaning, in every format: ten thousand, each damaged in one place."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from prefdata.formats import Format
+from prefdata.formats.sample import SAMPLE_ROWS
+from tests.formats.test_catalogue import READ, file_of
+from tests.outcome import converted
+
+ROWS = 10_000
+HOSTILE = ("\x00", "\ud83d", "\u202e", "\ufeff", "é" * 3, "💥" * 20_000, "\r\n", '"}{', "{0}")
+
+Place = tuple[str | int, ...]
+
+
+def places(value: object, at: Place = ()) -> Iterator[Place]:
+    """Every place in a nested value, the value itself not among them."""
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    for key, item in items:
+        yield (*at, key)
+        yield from places(item, (*at, key))
+
+
+def damaged(row: dict[str, object], chance: random.Random) -> object:
+    """A row with one thing wrong: gone, of another type, nested wrongly, or hostile text."""
+    row = copy.deepcopy(row)
+    at = chance.choice(list(places(row)))
+    holder: object = row
+    for key in at[:-1]:
+        holder = holder[key]  # type: ignore[index]
+    was = holder[at[-1]]  # type: ignore[index]
+    if chance.random() < 0.2:
+        del holder[at[-1]]  # type: ignore[attr-defined]
+    elif chance.random() < 0.03:
+        return chance.choice([None, [], [row], "row", 5, True])
+    else:
+        holder[at[-1]] = chance.choice(wrong(was))  # type: ignore[index]
+    return row
+
+
+def wrong(was: object) -> list[object]:
+    """What may stand where something else was; hostile text keeps the words of the text."""
+    deep: object = was
+    for _ in range(60):
+        deep = [deep]
+    kinds = [None, "", [], {}, [was], {"value_of": was}, [[]], deep, "N/A", " \n\t "]
+    if isinstance(was, str):
+        hostile = [
+            "\x00",
+            "\ud83d",
+            "\u202e",
+            "\ufeff",
+            "é" * 3,
+            "💥" * 20_000,
+            "\r\n",
+            '"}{',
+            "{0}",
+        ]
+        return [*kinds, *(was + text for text in hostile), 7, False]
+    return [*kinds, "five", "\ud83d", float("nan")]
+
+
+@pytest.mark.parametrize("format", READ, ids=lambda each: each.name)
+def test_a_damaged_row_is_accounted_for_and_inverts_nothing(format: Format, tmp_path: Path) -> None:
+    """No traceback, the sum holds, and no answer that says bad is ever better than another."""
+    if file_of(format).suffix != ".jsonl":
+        pytest.skip("the sample is no JSON; its rows are damaged in tests/io")
+    chance = random.Random(format.name)  # noqa: S311 - it damages rows
+    rows = [json.loads(line) for line in file_of(format).read_text("utf-8").splitlines()]
+    bad = [damaged(chance.choice(rows), chance) for _ in range(ROWS // len(READ) + 1)]
+    folder = tmp_path / next(iter(format.facts.sets), "sample").replace("/", "--")
+    folder.mkdir()
+    path = folder / file_of(format).name
+    sound = rows * (SAMPLE_ROWS // len(rows) + 1)
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*sound, *bad]), "utf-8")
+    outcome = converted(path)
+    assert outcome.manifest["rows_read"] == len(sound) + len(bad)
+    assert outcome.manifest["sources"][0]["format"] == format.name  # type: ignore[index]
+    for prompt, better, worse in outcome.labels if format.kind == "unpaired" else outcome.pairs:
+        assert prompt.strip()
+        assert "bad" not in better if worse is not False else "good" not in better
+        assert "good" not in str(worse)

@@ -1,0 +1,156 @@
+"""Sources that lie elsewhere, read from real servers on loopback."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pyarrow.fs
+import pytest
+
+from prefdata.engine import convert, inspect
+from prefdata.errors import InputError, UsageError
+from tests.io.hub import hub
+from tests.outcome import converted, jsonl, read
+
+pytest.importorskip("fsspec", reason="the extra 'remote' is not installed")
+
+ROWS = [
+    {"prompt": f"{n} + {n}?", "chosen": str(2 * n), "rejected": str(2 * n + 1)} for n in range(1, 6)
+]
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A web server and the folder that it shows."""
+    folder = tmp_path / "shown"
+    folder.mkdir()
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)) as address:
+        yield address, folder
+
+
+class serving:  # noqa: N801 - reads as a verb
+    """Run a server while the block runs; gives its address."""
+
+    def __init__(self, server: http.server.ThreadingHTTPServer) -> None:
+        self.server = server
+
+    def __enter__(self) -> str:
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An S3 service with an empty bucket: its name."""
+    server = pytest.importorskip("moto.server", reason="moto is not installed")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "a-key-for-tests")
+    service = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    service.start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{service.get_host_and_port()[1]}")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    _storage().create_dir("votes")
+    yield "votes"
+    service.stop()
+
+
+def _storage() -> pyarrow.fs.S3FileSystem:
+    return pyarrow.fs.S3FileSystem(
+        endpoint_override=os.environ["AWS_ENDPOINT_URL"].removeprefix("http://"),
+        scheme="http",
+        allow_bucket_creation=True,
+    )
+
+
+def _upload(path: str, data: bytes) -> None:
+    with _storage().open_output_stream(path) as stream:
+        stream.write(data)
+
+
+def test_a_file_on_the_web_gives_the_same_pairs(web: tuple[str, Path], tmp_path: Path) -> None:
+    """By its address; the address is the name of the source."""
+    address, folder = web
+    local = converted(jsonl(folder / "pairs.jsonl", ROWS))
+    report = convert([f"{address}/pairs.jsonl"], tmp_path / "out")
+    assert read(tmp_path / "out").ids == local.ids
+    assert report.sources[0].name == f"{address}/pairs.jsonl"
+    assert report.sources[0].size == (folder / "pairs.jsonl").stat().st_size
+
+
+def test_a_folder_and_a_glob_on_s3_give_the_same_pairs(bucket: str, tmp_path: Path) -> None:
+    """Only what looks like data is read in a folder."""
+    local = converted(jsonl(tmp_path / "pairs.jsonl", ROWS))
+    for index, row in enumerate(ROWS):
+        _upload(f"{bucket}/week/{index}.jsonl", json.dumps(row).encode() + b"\n")
+    _upload(f"{bucket}/week/notes.md", b"# Notes")
+    for request in (f"s3://{bucket}/week", f"s3://{bucket}/week/*.jsonl"):
+        convert([request], tmp_path / "out", force=True)
+        assert read(tmp_path / "out").ids == local.ids
+
+
+def test_parquet_on_s3_is_inspected_without_a_copy(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its footer and first rows are enough."""
+    pl.DataFrame(ROWS).write_parquet(tmp_path / "pairs.parquet")
+    _upload(f"{bucket}/pairs.parquet", (tmp_path / "pairs.parquet").read_bytes())
+    monkeypatch.setattr("prefdata.io.sources._kept", None)
+    found = inspect([f"s3://{bucket}/pairs.parquet"])[0]
+    assert (found.format, found.rows) == ("pairs", len(ROWS))
+
+
+def test_a_data_set_on_the_hub_is_read(tmp_path: Path) -> None:
+    """A real client against a server of ours; its settings are read once in a process."""
+    local = converted(jsonl(tmp_path / "pairs.jsonl", ROWS))
+    files = {
+        "README.md": b"# A data set",
+        "data/train.jsonl": (tmp_path / "pairs.jsonl").read_bytes(),
+    }
+    with serving(hub("org/name", files)) as address:
+        run = subprocess.run(
+            [sys.executable, "-m", "prefdata", "convert", "hf://datasets/org/name", "-o", "hub"],
+            cwd=tmp_path,
+            env={**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert run.returncode == 0, run.stderr
+    assert read(tmp_path / "hub").ids == local.ids
+
+
+def test_an_address_with_nothing_behind_it_says_so(
+    web: tuple[str, Path], bucket: str, tmp_path: Path
+) -> None:
+    """Before anything is written."""
+    for request in (f"{web[0]}/gone.jsonl", f"s3://{bucket}/gone.jsonl", f"s3://{bucket}/*.csv"):
+        with pytest.raises(UsageError, match="nothing lies at"):
+            convert([request], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_server_that_cannot_be_reached_is_an_error_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One message that names the address, and no traceback."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    for request in ("http://127.0.0.1:9/pairs.jsonl", "s3://votes/pairs.jsonl"):
+        with pytest.raises(InputError, match=request) as error:
+            convert([request], tmp_path / "out")
+        assert "network" in error.value.hint
