@@ -64,25 +64,12 @@ def prepare(work: Path, width: int, layers: int, rows: int) -> None:
     from prefdata.train.tiny import make_tiny
 
     words = WORDS.split()
-        "the",
-        "river",
-        "runs",
-        "past",
-        "a",
-        "lamp",
-        "in",
-        "the",
-        "garden",
-        "and",
-        "under",
-        "an",
-        "old",
-        "stone",
-        "bridge",
-    ]
     made = []
     for number in range(rows):
-        sides = [" ".join(words[(number + k * side) % len(words)] for k in range(60)) for side in (3, 5)]
+        sides = [
+            " ".join(words[(number + place * stride) % len(words)] for place in range(60))
+            for stride in (3, 5)
+        ]
         texts = {"prompt": f"Tell me of number {number}.", "chosen": sides[0], "rejected": sides[1]}
         made.append(
             {"id": str(number), "prompt_id": str(number), "source": "made"}
