@@ -19,7 +19,7 @@ from prefdata.train.measured import fill_measured
 from prefdata.train.methods import Method, find_method
 from prefdata.train.recipe import TINY, Recipe
 
-NEEDED = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
+NEEDED = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tensorboard")
 
 
 @dataclass(frozen=True)
