@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from prefdata import __version__
-from prefdata.train.dataset import DatasetDirectory
+from prefdata.io.directory import DatasetDirectory
 from prefdata.train.loading import PLAIN
 from prefdata.train.plan import Plan, is_local
 from prefdata.train.recipe import TINY, Recipe

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from prefdata.errors import InputError, UsageError
-from prefdata.train.dataset import DatasetDirectory, open_dataset
+from prefdata.io.directory import DatasetDirectory, open_dataset
 from prefdata.train.plan import check_model, require_train
 from prefdata.train.recipe import TINY, Recipe, load_recipe
 
