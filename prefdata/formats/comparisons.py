@@ -78,7 +78,7 @@ def match(sample: Sample, wishes: Wishes) -> Match | None:
         why,
         values=values,
         questions=(question,) if question else (),
-        polarity=_polarity(values),
+        polarity=polarity(values),
     )
 
 
@@ -139,7 +139,13 @@ def _values(
     return values, question if unknown or question else ""
 
 
-def _polarity(values: Mapping[str, str]) -> str:
+def polarity(values: Mapping[str, str]) -> str:
+    """What the values of a winner column mean, in words.
+
+    Example:
+        >>> polarity({"1": "a", "2": "b"})
+        "'1': the first is better; '2': the second is better"
+    """
     if not values:
         return "the winner column names the better response"
     named = {

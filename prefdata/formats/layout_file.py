@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from prefdata.errors import InputError, UnknownNameError, UsageError
+from prefdata.formats import comparisons
 from prefdata.formats.base import Format
 from prefdata.formats.conversation import ROLES
 from prefdata.formats.fill import format_of
@@ -19,7 +20,6 @@ SUFFIXES = (".yaml", ".yml")
 MEANINGS = {"comparisons": ("a", "b", "tie", "none"), "unpaired": ("true", "false")}
 POLARITY = {
     "pairs": "the chosen response is better",
-    "comparisons": "the values say which response is better",
     "ratings": "a higher score is better, a lower rank is better",
     "unpaired": "the values say whether the response was good",
 }
@@ -84,7 +84,8 @@ def load_format(path: str | Path) -> Format:
     except ValidationError as error:
         raise _said(error, path) from error
     _check_words(file, path)
-    polarity = file.polarity or POLARITY[file.kind]
+    told = comparisons.polarity(file.values) if file.kind == "comparisons" else POLARITY[file.kind]
+    polarity = file.polarity or told
     return format_of(Layout(name=path.stem, **{**dict(file), "polarity": polarity}))
 
 
