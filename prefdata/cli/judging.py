@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from prefdata.cli.options import limit_of, reading, wishes_from
+from prefdata.cli.options import limit_of, reading, share_of, wishes_from
 from prefdata.cli.output import console
+from prefdata.errors import UsageError
 
 if TYPE_CHECKING:
+    from prefdata.judge.endpoint import Endpoint
+    from prefdata.judge.request import Question
     from prefdata.train.judging import LocalJudge
 
 
@@ -98,6 +102,14 @@ if TYPE_CHECKING:
 @click.option("--seed", default=0, show_default=True, help="Seed of the split.")
 @reading
 @click.option("--max-rejects", metavar="N|P%", help="Exit with 3 if more rows are rejected.")
+@click.option(
+    "--calibrate",
+    metavar="FILE",
+    help="Judge this labelled sample first; a jury is weighed by it.",
+)
+@click.option(
+    "--min-agreement", metavar="N|P%", help="Go no further where a judge agrees less with it."
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Say what it would cost; ask nothing.")
 @click.option("-f", "--force", is_flag=True, help="Replace an existing data set directory.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
@@ -105,43 +117,14 @@ if TYPE_CHECKING:
 def judge(
     sources: tuple[str, ...],
     output: str,
-    models: tuple[str, ...],
-    base_url: str,
-    azure_version: str,
-    key_env: tuple[str, ...],
-    key_file: Path | None,
-    criteria: str,
-    prompt_file: Path | None,
-    reasoning: bool,
-    logprobs: bool,
-    orders: str,
-    flips: str,
-    veto: str,
-    flagged: str,
-    weights: tuple[str, ...],
-    max_tokens: int,
-    max_cost: float | None,
-    prices: Path | None,
-    concurrency: int,
-    rpm: float,
-    tpm: float,
-    batch: bool,
-    no_wait: bool,
-    timeout: float,
-    journal: str,
-    test_size: float,
-    seed: int,
-    columns: tuple[str, ...],
-    winner: tuple[str, ...],
-    label: tuple[str, ...],
-    dimension: str,
-    format_: str,
-    encoding: str,
+    calibrate: str | None,
+    min_agreement: str | None,
     max_rejects: str | None,
     dry_run: bool,
     force: bool,
     as_json: bool,
     quiet: bool,
+    **given: Any,
 ) -> int:
     """Ask models which response is better, and make pairs of what they say.
 
@@ -152,71 +135,23 @@ def judge(
     Each comparison is shown in both orders, and a verdict counts where both agree. Every call is
     kept in a journal beside OUT: the same command goes on where it was, and pays for nothing twice.
     """
-    from prefdata.engine.asking import Asking
-    from prefdata.engine.cases import Inputs
-    from prefdata.engine.judging import ask_judges, plan_judges
-    from prefdata.engine.terminal import planned, show_judging, show_plan
-    from prefdata.engine.verdicts import Ruling
-    from prefdata.judge.batch import Limits
-    from prefdata.judge.criteria import DEFAULT, parse
-    from prefdata.judge.endpoint import endpoints
-    from prefdata.judge.prices import table
-    from prefdata.judge.prompt import builtin, load
-    from prefdata.judge.request import Question
-    from prefdata.judge.runner import Pace
+    from prefdata.engine.judging import ask_judges
+    from prefdata.engine.terminal import show_judging
     from prefdata.report.progress import progress
 
-    limit = limit_of(max_rejects)
-    judges, notes = endpoints(
-        models,
-        base_url=base_url,
-        azure_version=azure_version,
-        key_env=key_env,
-        key_file=key_file,
-        needed=not dry_run,
-    )
-    for note in notes:
-        click.echo(f"Note: {note}", err=True)
-    question = Question(
-        load(prompt_file) if prompt_file else builtin(),
-        parse(criteria) if criteria else DEFAULT,
-        reasoning,
-        max_tokens,
-        logprobs,
-    )
-    limits = Limits(wait=not no_wait) if batch else None
-    asking = Asking(
-        question, Pace(concurrency, rpm, tpm), timeout, max_cost, table(prices), limits, journal
-    )
-    ruling = Ruling(
-        flips=flips,  # type: ignore[arg-type]
-        orders=2 if orders == "both" else 1,
-        veto=veto,
-        drop_flagged=flagged == "drop",
-        weights=weights_from(weights, models),
-        test_size=test_size,
-        seed=seed,
-    )
-    how: dict[str, Any] = {
-        "asking": asking,
-        "ruling": ruling,
-        "inputs": Inputs(wishes_from(columns, winner, label, dimension), format_, encoding),
-    }
+    limit, least = limit_of(max_rejects), share_of(min_agreement)
+    if least is not None and not calibrate:
+        raise UsageError("--min-agreement needs a sample", hint="Name it with --calibrate FILE.")
+    judges, how = _asked(given, needed=not dry_run)
+    if dry_run:
+        _show_plan(sources, output, judges, how, as_json=as_json)
+        return 0
+    how["local"] = _local
+    if calibrate and not _calibrated(calibrate, output, judges, how, least, quiet=quiet):
+        return 3
     screen = console()
     with progress(screen, quiet=quiet) as tell:
-        if dry_run:
-            found = plan_judges(sources, output, judges, **how, progress=tell)
-        else:
-            local = _local if any(each.is_local for each in judges) else None
-            report = ask_judges(
-                sources, output, judges, **how, force=force, local=local, progress=tell
-            )
-    if dry_run:
-        if as_json:
-            click.echo(json.dumps(planned(found), indent=2, ensure_ascii=False))
-        else:
-            show_plan(found, console(stderr=False))
-        return 0
+        report = ask_judges(sources, output, judges, **how, force=force, progress=tell)
     if not quiet:
         show_judging(report, screen)
     if as_json:
@@ -233,6 +168,111 @@ def judge(
     return 0
 
 
+def _asked(given: Mapping[str, Any], *, needed: bool) -> tuple[list[Endpoint], dict[str, Any]]:
+    """The judges, and how they are asked, as the options say."""
+    from prefdata.engine.asking import Asking
+    from prefdata.engine.cases import Inputs
+    from prefdata.engine.verdicts import Ruling
+    from prefdata.judge.batch import Limits
+    from prefdata.judge.endpoint import endpoints
+    from prefdata.judge.prices import table
+    from prefdata.judge.runner import Pace
+
+    names = ("base_url", "azure_version", "key_env", "key_file")
+    judges, notes = endpoints(given["models"], **{n: given[n] for n in names}, needed=needed)
+    for note in notes:
+        click.echo(f"Note: {note}", err=True)
+    wishes = wishes_from(given["columns"], given["winner"], given["label"], given["dimension"])
+    asking = Asking(
+        _question(given),
+        Pace(given["concurrency"], given["rpm"], given["tpm"]),
+        given["timeout"],
+        given["max_cost"],
+        table(given["prices"]),
+        Limits(wait=not given["no_wait"]) if given["batch"] else None,
+        given["journal"],
+    )
+    ruling = Ruling(
+        flips=given["flips"],
+        orders=2 if given["orders"] == "both" else 1,
+        veto=given["veto"],
+        drop_flagged=given["flagged"] == "drop",
+        weights=weights_from(given["weights"], given["models"]),
+        test_size=given["test_size"],
+        seed=given["seed"],
+    )
+    inputs = Inputs(wishes, given["format_"], given["encoding"])
+    return judges, {"asking": asking, "ruling": ruling, "inputs": inputs}
+
+
+def _question(given: Mapping[str, Any]) -> Question:
+    """What stands in a request."""
+    from prefdata.judge.criteria import DEFAULT, parse
+    from prefdata.judge.prompt import builtin, load
+    from prefdata.judge.request import Question
+
+    return Question(
+        load(given["prompt_file"]) if given["prompt_file"] else builtin(),
+        parse(given["criteria"]) if given["criteria"] else DEFAULT,
+        given["reasoning"],
+        given["max_tokens"],
+        given["logprobs"],
+    )
+
+
+def _show_plan(
+    sources: tuple[str, ...],
+    output: str,
+    judges: list[Endpoint],
+    how: dict[str, Any],
+    *,
+    as_json: bool,
+) -> None:
+    """Print what judging would come to."""
+    from prefdata.engine.judging import plan_judges
+    from prefdata.engine.terminal import planned, show_plan
+
+    found = plan_judges(sources, output, judges, **how)
+    if as_json:
+        click.echo(json.dumps(planned(found), indent=2, ensure_ascii=False))
+    else:
+        show_plan(found, console(stderr=False))
+
+
+def _calibrated(
+    sample: str,
+    output: str,
+    judges: list[Endpoint],
+    how: dict[str, Any],
+    least: float | None,
+    *,
+    quiet: bool,
+) -> bool:
+    """Hold the judges against a labelled sample, and weigh a jury by it; whether they may go on."""
+    from dataclasses import replace
+
+    from prefdata.engine.agreement_view import show_agreement
+    from prefdata.engine.calibrating import calibrate_judges
+    from prefdata.judge.calibration import jury_weights
+    from prefdata.report.progress import progress
+
+    screen = console()
+    with progress(screen, quiet=quiet) as tell:
+        agreed = calibrate_judges(sample, output, judges, **how, progress=tell)
+    if not quiet:
+        show_agreement(agreed, screen)
+    missed = agreed.missed(least) if least is not None else []
+    for each in missed:
+        click.echo(
+            f"{each.annotator} agrees with {sample} in {each.accuracy}; "
+            f"--min-agreement asks for {100 * (least or 0):g}%. Nothing else was judged.",
+            err=True,
+        )
+    if len(judges) > 1 and not how["ruling"].weights:
+        how["ruling"] = replace(how["ruling"], weights=jury_weights(agreed.agreement))
+    return not missed
+
+
 def _local(source: str) -> LocalJudge:
     """Load a model that runs in this process."""
     from prefdata.train.judging import LocalJudge
@@ -242,7 +282,7 @@ def _local(source: str) -> LocalJudge:
 
 def weights_from(given: tuple[str, ...], models: tuple[str, ...]) -> dict[str, float]:
     """The weight of each judge's vote, as ``MODEL=N`` says."""
-    from prefdata.errors import UnknownNameError, UsageError
+    from prefdata.errors import UnknownNameError
 
     found = {}
     for each in given:

@@ -66,7 +66,7 @@ def ask_judges(
     _check(judges, asking, ruling)
     tell = progress or (lambda _stage, _done, _total: None)
     refuse_existing(target, force=force or _is_unfinished(target), made_of="manifest.json")
-    path = _journal_of(target, asking)
+    path = journal_of(target, asking)
     scorers, judges = _loaded(judges, local)
     with found([str(source) for source in sources]) as files, replacing(target) as folder:
         hashes = [sha256(each.local) for each in files]
@@ -114,7 +114,7 @@ def plan_judges(
     """
     asking, ruling, inputs = asking or Asking(), ruling or Ruling(), inputs or Inputs()
     _check(judges, asking, ruling)
-    path = _journal_of(Path(output), asking)
+    path = journal_of(Path(output), asking)
     tell = progress or (lambda _stage, _done, _total: None)
     with (
         found([str(source) for source in sources]) as files,
@@ -143,7 +143,8 @@ def plan_judges(
             book.close()
 
 
-def _journal_of(output: Path, asking: Asking) -> Path:
+def journal_of(output: Path, asking: Asking) -> Path:
+    """The file of calls of a run."""
     return Path(asking.journal) if asking.journal else output.with_name(output.name + ".journal")
 
 

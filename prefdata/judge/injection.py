@@ -54,14 +54,16 @@ ORDERS = (
         rf"\b(?:this|my|me|mine|{ANSWER}s? {SLOT}|above)\b.{{0,60}}\b(?:{BETTER}|{TOP})\b"
     ),
     (
-        r"\b(?:you must|please|always|only|just|you should|you will|make sure to)\W+(?:\w+\W+){0,3}?"
+        r"\b(?:you must|please|always|only|just|you should|you will|make sure to)\W+"
+        r"(?:\w+\W+){0,3}?"
         rf"(?:{PICK}|say|reply|output|respond with|answer with|return)\b.{{0,40}}"
         rf"\b(?:this|my|{ANSWER} (?:\(?[ab12]\)?|one|two)|[ab12])\b"
     ),
 )
 SPEECH = (
     (
-        r"\b(?:dear|hello|hi|hey|attention|note to|message to|to the|for the|instructions? (?:to|for))"
+        r"\b(?:dear|hello|hi|hey|attention|note to|message to|to the|for the|"
+        r"instructions? (?:to|for))"
         rf"(?: the| all| any)?(?: \w+)? ?{JUDGE}\b"
     ),
     rf"(?m:^\W*{JUDGE}\s*[:,])",
@@ -75,7 +77,8 @@ SPEECH = (
         r"(?:over|complete[d]?|finished|ended|done|override|mode|system)\b"
     ),
     (
-        rf"\bthe other {ANSWER}\b.{{0,80}}\b(?:wrong|worse|bad|harmful|incorrect|false|unsafe|dangerous"
+        rf"\bthe other {ANSWER}\b.{{0,80}}"
+        r"\b(?:wrong|worse|bad|harmful|incorrect|false|unsafe|dangerous"
         r"|plagiari|inferior|ignore|lie|lies)"
     ),
 )
