@@ -1,13 +1,10 @@
-"""Without the extra ``judge`` these tests have nothing to run on."""
+"""What the tests of judges share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-
-pytest.importorskip("openai")
-pytest.importorskip("aiohttp")
 
 from tests.judge.server import Server
 

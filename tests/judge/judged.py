@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
+import pytest
 
 from prefdata.engine.asking import Asking
 from prefdata.engine.judge_report import JudgeReport
@@ -17,6 +18,9 @@ from prefdata.engine.verdicts import Ruling
 from prefdata.judge.endpoint import Endpoint, Key
 from prefdata.judge.prices import Price
 from prefdata.judge.runner import Pace
+
+pytest.importorskip("openai", reason="the extra judge is not installed")
+pytest.importorskip("aiohttp", reason="the extra judge is not installed")
 
 Row = Mapping[str, Any]
 PRICES = {"judge": Price(2.0, 8.0, 0.5), "other": Price(1.0, 4.0, 0.25)}

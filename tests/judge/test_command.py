@@ -35,7 +35,7 @@ def knows(body: Body) -> Said:
     number = (
         int(seen(body).prompt.split()[1].rstrip("?")) if seen(body).prompt.startswith("q") else 0
     )
-    wrong = body["model"] == "bad" or (body["model"] == "half" and number % 2)
+    wrong = body["model"] == "bad" or (body["model"] == "half" and int(number or 0) % 2)
     return Said(verdict(body, "1" if first != bool(wrong) else "2"))
 
 

@@ -18,9 +18,6 @@ import pytest
 
 from tests.judge.judged import read, rows
 
-pytest.importorskip("openai")
-pytest.importorskip("aiohttp")
-
 
 def judged(folder: Path, model: str, *more: str) -> subprocess.CompletedProcess[str]:
     """Run the command on five comparisons."""
