@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from prefdata import __version__
-from prefdata.cli import agreeing, data, demonstration, exporting, training
+from prefdata.cli import agreeing, data, demonstration, exporting, judging, training
 from prefdata.errors import Interrupted, PrefdataError
 
 KEEP_MEMORY = "dirty_decay_ms:5000,muzzy_decay_ms:-1"
@@ -40,6 +40,7 @@ for command in (
     data.inspect,
     data.formats,
     data.schema,
+    judging.judge,
     agreeing.agree,
     exporting.export,
     training.train,

@@ -7,7 +7,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from prefdata.engine.ingest import Recognised, ingest, one_dimension
 from prefdata.engine.stream import stream
 from prefdata.errors import InputError, UsageError
 from prefdata.formats import Wishes, detect
+from prefdata.formats.base import Format
 from prefdata.io.dataset import SCHEMA_VERSION
 from prefdata.io.read import sample
 from prefdata.io.sources import Source, found
@@ -155,7 +156,7 @@ def convert(
     target = Path(output)
     refuse_existing(target, force=force, made_of="manifest.json")
     with found([str(source) for source in sources]) as files, ThreadPoolExecutor(1) as hasher:
-        hashes = [hasher.submit(_sha256, each.local) for each in files]
+        hashes = [hasher.submit(sha256, each.local) for each in files]
         begun_as = _stamps(files)
         try:
             recognised = recognise(files, wishes, format, encoding)
@@ -163,7 +164,7 @@ def convert(
             with replacing(target) as folder:
                 account, made = _run(folder, recognised, kind, options, wishes, encoding, tell)
                 _refuse_changed(files, begun_as)
-                reports = _source_reports(recognised, hashes, account)
+                reports = source_reports(recognised, [each.result() for each in hashes], account)
                 report = _report(target, kind, reports, account, made, options, wishes)
                 report = _timed(report, time.monotonic() - begun)
                 _write_about(folder, report)
@@ -174,9 +175,20 @@ def convert(
 
 
 def recognise(
-    files: Sequence[Source], wishes: Wishes, format: str = "", encoding: str = ""
+    files: Sequence[Source],
+    wishes: Wishes,
+    format: str = "",
+    encoding: str = "",
+    others: Mapping[str, Format] | None = None,
 ) -> list[Recognised]:
     """Recognise each source by its first rows.
+
+    Args:
+        files: the sources.
+        wishes: what they do not say themselves.
+        format: the format of all of them, where detection is not wanted.
+        encoding: their encoding, if not UTF-8.
+        others: formats beyond the registered ones.
 
     Raises:
         InputError: one of them is not of a known shape.
@@ -185,7 +197,7 @@ def recognise(
     recognised = []
     for each in files:
         first = sample(each, encoding)
-        detection = detect(first, wishes, name=each.name, format=format)
+        detection = detect(first, wishes, name=each.name, format=format, others=others)
         recognised.append(Recognised(each, first, detection))
     return recognised
 
@@ -279,19 +291,27 @@ def _refuse_changed(files: Sequence[Source], begun_as: Sequence[tuple[int, int]]
             )
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _source_reports(
-    recognised: Sequence[Recognised], hashes: Sequence[Future[str]], account: Account
+def source_reports(
+    recognised: Sequence[Recognised], hashes: Sequence[str], account: Account
 ) -> tuple[SourceReport, ...]:
+    """What was read from each source.
+
+    Args:
+        recognised: the sources.
+        hashes: the SHA-256 of each.
+        account: what became of their rows.
+    """
     return tuple(
         SourceReport(
             name=each.source.name,
             size=each.source.local.stat().st_size,
-            sha256=hashes[number].result(),
+            sha256=hashes[number],
             format=each.detection.format.name,
             why=each.detection.match.why,
             polarity=each.detection.match.polarity,

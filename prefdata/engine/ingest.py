@@ -159,7 +159,7 @@ def ingest(
         )
         spool.put(kind, good)
         if bad.height or piece.unread:
-            _refuse(piece, bad, good, number, trail, account)
+            refuse(piece, bad, good, number, trail, account)
         progress(piece.rows)
     return dimensions
 
@@ -204,7 +204,7 @@ def _of_dimension(
     return made.filter(~other)
 
 
-def _refuse(
+def refuse(
     piece: Chunk, bad: pl.DataFrame, good: pl.DataFrame, number: int, trail: Trail, account: Account
 ) -> None:
     """Bad rows to the rejects; of a row that is good in part, only the bad entry to the ledger."""

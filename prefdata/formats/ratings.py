@@ -102,7 +102,7 @@ def build_long(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     frame = _scored(
         frame, match.column("score") or match.column("rank"), down="rank" in match.columns
     )
-    return finished(_named(frame, match), "ratings")
+    return finished(named(frame, match), "ratings")
 
 
 def _scored(frame: pl.DataFrame, column: str, *, down: bool) -> pl.DataFrame:
@@ -116,7 +116,8 @@ def _scored(frame: pl.DataFrame, column: str, *, down: bool) -> pl.DataFrame:
     return frame.with_columns(-value if down else value)
 
 
-def _named(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+def named(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+    """Add what is known of each rating besides the number, as text."""
     names = {
         "annotator": "annotator",
         "model": "model",
@@ -184,9 +185,9 @@ def build_wide(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     ):
         side = answers(frame, match, {"response": response})
         side = _scored(side, score, down=measure == "rank")
-        named = {key: value for key, value in match.columns.items() if key != "model"}
-        side = _named(
-            side, Match("", 0, {**named, **({"model": (models[index],)} if models else {})})
+        others = {key: value for key, value in match.columns.items() if key != "model"}
+        side = named(
+            side, Match("", 0, {**others, **({"model": (models[index],)} if models else {})})
         )
         made.append(finished(side.with_columns(pl.lit(index, pl.UInt32).alias("item")), "ratings"))
     return concatenated(made).sort("row", "item")
@@ -257,7 +258,7 @@ def build_lists(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     inner = Match("", 0, columns, shapes)
     good = answers(good, inner, {"response": "@response"})
     down = "scores" not in match.columns
-    good = _named(_scored(good, "@measure", down=down), inner)
+    good = named(_scored(good, "@measure", down=down), inner)
     good = good.with_columns(
         pl.col("field").replace({"@response": listed, "@measure": measured or listed})
     )

@@ -27,6 +27,11 @@ UNKNOWN_LABEL = "label is neither true nor false"
 IDENTICAL = "both responses are the same"
 ONE_RESPONSE = "fewer than two responses"
 TIE = "tie"
+FLIP = "the verdict changes with the order"
+DIVIDED = "the judges are divided"
+VETO = "the winner is worse on a criterion that must not be lost"
+INJECTION = "the winner speaks to the judge"
+NOT_JUDGED = "not judged yet"
 CONFLICT = "verdicts contradict each other"
 SMALL_MARGIN = "margin is too small"
 NO_MARGIN = "margin is unknown"
@@ -63,6 +68,11 @@ REMEDIES: dict[str, str] = {
     IDENTICAL: "Nothing can be learned from it: leave the row out.",
     ONE_RESPONSE: "A pair needs two responses with scores to one prompt.",
     TIE: "None is needed: a tie never becomes a pair.",
+    FLIP: "Choose --flips ask-again, or a stronger judge.",
+    DIVIDED: "Ask one more judge, or weigh them with --weight.",
+    VETO: "None is needed: --veto asked for it.",
+    INJECTION: "Look at the answer; --flagged keep takes it as it is.",
+    NOT_JUDGED: "Run the same command again: it asks for what is missing.",
     CONFLICT: "Ask one more annotator, or choose --conflicts.",
     SMALL_MARGIN: "Lower --min-margin to keep it.",
     SCORES_DISAGREE: "Check the columns; --map score_chosen=,score_rejected= leaves scores out.",
