@@ -30,12 +30,21 @@ def test_a_set_that_is_known_by_its_name_is_read_the_same_without_it(
     hub = FORMATS[name].facts.sets[0].replace("/", "--")
     (tmp_path / hub).mkdir()
     (tmp_path / "mine").mkdir()
-    rows = [row for row in sample_rows(name) if "images" not in row]
+    rows = sample_rows(name)
     known = converted(jsonl(tmp_path / hub / "rows.jsonl", rows))
     plain = converted(jsonl(tmp_path / "mine" / "rows.jsonl", rows))
     assert (format_of(known), format_of(plain)) == (name, "pairs")
     assert known.ids == plain.ids
     assert rejected(known) == rejected(plain)
+
+
+def test_a_row_with_an_image_is_refused_where_its_trainer_is_known(tmp_path: Path) -> None:
+    """The answer is on more than the text."""
+    rows = sample_rows("llama-factory")[:1]
+    (tmp_path / "LLaMA-Factory").mkdir()
+    path = tmp_path / "LLaMA-Factory" / "rows.jsonl"
+    outcome = converted(jsonl(path, [*rows, {**rows[0], "images": ["a.png"]}]))
+    assert rejected(outcome) == [("images", "images and audio are not covered")]
 
 
 def test_each_rejected_response_of_a_list_gives_its_own_pair(tmp_path: Path) -> None:
