@@ -250,7 +250,9 @@ def _run(
         one_dimension(dimensions, wishes, ", ".join(names[: number + 1]))
     spool.close()
     if gathered:
-        made = assemble(folder, options, **shared, progress=partial(tell, "pairing"))
+        spread = frozenset(n for n, e in enumerate(recognised) if e.detection.match.spread)
+        pairing = partial(tell, "pairing")
+        made = assemble(folder, options, **shared, spread=spread, progress=pairing)
     else:
         writing = partial(tell, "writing")
         made = stream(folder, kind, recognised, encoding, options, **shared, progress=writing)

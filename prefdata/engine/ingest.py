@@ -15,13 +15,13 @@ from prefdata.errors import UsageError
 from prefdata.formats import Detection, Sample, Wishes, reasons
 from prefdata.formats.base import records
 from prefdata.formats.ids import content_ids, scoped
-from prefdata.io.chunks import Chunk
+from prefdata.io.chunks import Chunk, in_one_piece
 from prefdata.io.read import chunks
 from prefdata.io.sources import Source
 from prefdata.io.spool import IDS, Spool
 from prefdata.io.trail import Trail
 from prefdata.transforms.account import Account
-from prefdata.transforms.ledger import REJECTS, entries
+from prefdata.transforms.ledger import REJECTS, by_row, entries
 
 Result = TypeVar("Result")
 
@@ -49,6 +49,8 @@ SCALARS = (
     "score_chosen",
     "score_rejected",
     "margin",
+    "strength",
+    "list",
     "votes",
     "agreement",
     "weight",
@@ -81,7 +83,13 @@ def read_records(
     """
     match, format = each.detection.match, each.detection.format
     scalars = {name for f in SCALARS for name in match.columns.get(f, ())}
-    pieces = chunks(each.source, each.sample, match.wanted, scalars, encoding, raw=match.raw)
+    pieces = chunks(
+        *(each.source, each.sample, match.wanted, scalars, encoding),
+        raw=match.raw,
+        held=match.whole,
+    )
+    if match.whole:
+        pieces = iter([in_one_piece(pieces, each.source.name)])
 
     def build(piece: Chunk) -> tuple[Chunk, pl.DataFrame]:
         made = records(format, piece.frame, match).with_columns(pl.col("item").fill_null(0))
@@ -209,6 +217,9 @@ def refuse(
 ) -> None:
     """Bad rows to the rejects; of a row that is good in part, only the bad entry to the ledger."""
     whole = bad.join(good.select("row").unique(), on="row", how="anti", maintain_order="left")
+    left = by_row(_entries(whole)).filter(pl.col("outcome") == "left over")
+    account.settle(left)
+    whole = whole.join(left, on="row", how="anti", maintain_order="left")
     first = whole.unique("row", keep="first", maintain_order=True)
     places = piece.frame["row"].search_sorted(first["row"])
     refused = first.select("source", "row", "line", "field", "reason", "detail").with_columns(

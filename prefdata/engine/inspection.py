@@ -17,7 +17,7 @@ from prefdata.io.dataset import readable
 from prefdata.io.sources import found
 from prefdata.io.spool import SCHEMAS
 from prefdata.transforms import bucket, labels
-from prefdata.transforms.ledger import by_row
+from prefdata.transforms.ledger import LEFT_OVER, by_row
 from prefdata.transforms.options import Options
 
 
@@ -144,6 +144,10 @@ def _inspected(each: Recognised, options: Options, wishes: Wishes, encoding: str
     if other:
         outcomes.setdefault("left over", {})[reasons.OTHER_DIMENSION] = other
     whole = bad.join(good, on="row", how="anti").unique("row", keep="first", maintain_order=True)
+    left = whole.filter(pl.col("reason").is_in(LEFT_OVER))
+    for reason, count in left.group_by("reason", maintain_order=True).len().rows():
+        outcomes.setdefault("left over", {})[reason] = count
+    whole = whole.filter(~pl.col("reason").is_in(LEFT_OVER))
     problems = _problems(whole, [(u.reason, u.field, u.line) for u in piece.unread])
     used = set(match.wanted)
     runner_up = each.detection.runner_up

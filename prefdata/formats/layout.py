@@ -7,7 +7,7 @@ that no known source has ways of its own with prompts, ties or missing values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -63,6 +63,8 @@ SEVERAL = ("prompt", "winner")
 class Unfit(Exception):  # noqa: N818 (it is an outcome of a row, not an error of the program)
     """Raised by a layout's ``prepare``: the row cannot be used, and why.
 
+    In a list of a prepared row it may stand as a value: it refuses that one record of the row.
+
     Args:
         reason: one of `prefdata.formats.reasons`.
         field: where.
@@ -97,8 +99,12 @@ class Layout:
         holds: a further look at the first rows.
         prepare: makes a row that the fields are read from, for what no path can say; raises
             `Unfit`.
-        reads: columns that ``prepare`` takes where they are there, besides ``needs``.
+        gather: the same for a source whose rows need each other: gives for all rows at once what
+            ``prepare`` would give for each. Such a source is read in one piece.
+        reads: columns that ``prepare`` or ``gather`` takes where they are there, besides ``needs``.
         polarity: which value means better, in words.
+        lists: columns that may hold a list or an object beside text: each such cell of a CSV file
+            is read as one. In other columns an answer that happens to be JSON stays text.
         ties: what a tie looks like, in words.
         absent: what a row without a verdict looks like, in words.
         group: what is kept on one side of the split.
@@ -123,7 +129,9 @@ class Layout:
     distinct: bool = True
     holds: Callable[[list[Row]], bool] | None = None
     prepare: Callable[[Row], Row] | None = None
+    gather: Callable[[Sequence[Row]], Sequence[Row | Unfit]] | None = None
     reads: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
     ties: str = ""
     absent: str = ""
     group: Group = "prompt"
@@ -151,6 +159,11 @@ class Layout:
         except ValueError as error:
             raise UsageError(f"{where}: {error}", hint="A path begins with a column.") from error
         self._check_dimensions(where)
+        if self.spread and self.kind != "ratings":
+            raise UsageError(
+                f"{where}: the prompt stands in a list, and the {self.kind} of a row have one",
+                hint="Only ratings can have a prompt for each item of a list.",
+            )
 
     @staticmethod
     def _check_several(name: str, given: object, where: str) -> None:
@@ -203,6 +216,16 @@ class Layout:
                 raise UnknownNameError("dimension", name, named, where=where)
 
     @property
+    def made(self) -> bool:
+        """Whether the fields are read from rows that a function makes."""
+        return bool(self.prepare or self.gather)
+
+    @property
+    def spread(self) -> bool:
+        """Whether the records of one row may answer several prompts."""
+        return any(path.each for name in PROMPT for path in self.paths.get(name, ()))
+
+    @property
     def record_kind(self) -> Kind:
         """The records that it gives."""
         return GENERIC[self.kind].format.kind
@@ -215,7 +238,7 @@ class Layout:
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """The columns that are read, each once."""
-        if self.prepare:
+        if self.made:
             return tuple(dict.fromkeys(parse(each).column for each in (*self.needs, *self.reads)))
         return tuple(dict.fromkeys(p.column for paths in self.paths.values() for p in paths))
 

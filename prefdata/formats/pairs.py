@@ -8,7 +8,7 @@ from prefdata.formats import pick, reasons
 from prefdata.formats.answers import answers, flagged
 from prefdata.formats.base import Format, Match, Wishes, finished
 from prefdata.formats.sample import Sample
-from prefdata.formats.scores import number
+from prefdata.formats.scores import countable, number
 
 EXTRAS = (
     "score_chosen",
@@ -22,7 +22,6 @@ EXTRAS = (
     "source",
 )
 FIELDS = ("prompt", "system", "history", "chosen", "rejected", *EXTRAS)
-MOST_VOTES = 10**9
 
 
 def match(sample: Sample, wishes: Wishes) -> Match | None:
@@ -82,7 +81,7 @@ def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
 def _plausible(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     """Refuse rows whose votes, agreement or margin cannot be what they are called."""
     votes, share, margin = pl.col("votes"), pl.col("agreement"), pl.col("strength")
-    whole = votes.is_between(1, MOST_VOTES) & (votes == votes.floor())
+    whole = countable(votes)
     checks = {
         "votes": (~whole, reasons.WRONG_TYPE, "expected a count of votes, 1 or more"),
         "agreement": (

@@ -26,6 +26,7 @@ LONG = (
     "annotator",
     "model",
     "dimension",
+    "list",
     "source",
 )
 WIDE = ("prompt", "system", "history", "response", "score", "rank", "model", "annotator", "source")
@@ -83,7 +84,10 @@ def match_long(sample: Sample, wishes: Wishes) -> Match | None:
         return None
     used.add(column)
     columns |= prompts | {measure: (column,)}
-    columns |= pick.fields(sample, wishes, ("annotator", "model", "dimension", "source"), used)
+    extra = ["annotator", "model", "dimension", "source"]
+    if measure == "rank" or "list" in wishes.columns:
+        extra.append("list")
+    columns |= pick.fields(sample, wishes, extra, used)
     shapes = pick.shapes(sample, columns, TEXTS)
     if "prompt" not in columns and not pick.holds_prompt(shapes, columns["response"], sample):
         return None
@@ -113,7 +117,7 @@ def _scored(frame: pl.DataFrame, column: str, *, down: bool) -> pl.DataFrame:
         detail = pl.when(said != "").then(pl.format("found {}", said))
         frame = flagged(frame, pl.lit(none & gone), reasons.MISSING, column, detail)
         frame = flagged(frame, pl.lit(none), reasons.NOT_A_NUMBER, column, detail)
-    return frame.with_columns(-value if down else value)
+    return frame.with_columns(0 - value if down else value)
 
 
 def named(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
@@ -122,6 +126,7 @@ def named(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
         "annotator": "annotator",
         "model": "model",
         "dimension": "dimension",
+        "list": "list",
         "source": "origin",
     }
     given = {new: match.column(field) for field, new in names.items() if match.column(field)}

@@ -36,6 +36,7 @@ CONFLICT = "verdicts contradict each other"
 SMALL_MARGIN = "margin is too small"
 NO_MARGIN = "margin is unknown"
 SCORES_DISAGREE = "the rejected response has the higher score"
+SET_ASIDE = "marked as unfit by its source"
 
 DUPLICATE = "duplicate of a pair"
 OUTVOTED = "outvoted"
@@ -43,6 +44,7 @@ MIDDLE = "middle rank"
 TIED = "all scores are equal"
 ALONE = "the only response to its prompt"
 OTHER_DIMENSION = "rating of another dimension"
+USER_TURN = "a turn of the user"
 KEPT = "kept"
 
 REMEDIES: dict[str, str] = {
@@ -77,4 +79,5 @@ REMEDIES: dict[str, str] = {
     SMALL_MARGIN: "Lower --min-margin to keep it.",
     SCORES_DISAGREE: "Check the columns; --map score_chosen=,score_rejected= leaves scores out.",
     NO_MARGIN: "Leave --min-margin out, or give scores.",
+    SET_ASIDE: "None is needed: it was deleted, failed its review or was written by a model.",
 }

@@ -54,6 +54,7 @@ FORMATS = (
             },
             needs=("messages",),
             reads=("system", "margin", "rejected_response", "rejected_messages", *COLUMNS),
+            lists=("rejected_response",),
             holds=_rejects,
             prepare=_both,
             polarity="messages end with the better answer",
