@@ -10,7 +10,7 @@ import click
 
 from prefdata import __version__
 from prefdata.cli import agreeing, data, demonstration, training
-from prefdata.errors import PrefdataError
+from prefdata.errors import Interrupted, PrefdataError
 
 KEEP_MEMORY = "dirty_decay_ms:5000,muzzy_decay_ms:-1"
 """Polars gives memory back at once, only for a conversion to take it again a moment later."""
@@ -64,9 +64,10 @@ def main(args: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as stopped:
+        left = "Nothing was left half written; run the same command again."
         click.echo(
-            "Interrupted. Nothing was left half written; run the same command again.", err=True
+            f"Interrupted. {stopped if isinstance(stopped, Interrupted) else left}", err=True
         )
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)

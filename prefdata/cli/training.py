@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from prefdata.cli.output import nothing, say, show_table
+from prefdata.cli.output import console, nothing, say, show_table
+
+if TYPE_CHECKING:
+    from prefdata.train.display import Display
 
 
 def _methods(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
@@ -17,20 +23,39 @@ def _methods(_context: click.Context, _parameter: click.Parameter, typed: str) -
     return [name for name in METHODS if name.startswith(typed)]
 
 
+@contextmanager
+def _shown(*, quiet: bool) -> Iterator[tuple[Display | None, Callable[[str], None]]]:
+    """A live table on a terminal, lines elsewhere; and what says a line beside it."""
+    target = console()
+    if quiet or not target.is_terminal:
+        yield None, nothing if quiet else say
+        return
+    from prefdata.train.display import Table
+
+    with Table(target) as table:
+        yield table, target.print
+
+
 @click.command()
 @click.argument("source", metavar="OUT|RECIPE", type=click.Path(path_type=Path))
 @click.option("-m", "--model", metavar="PATH|NAME", help="A folder, a name on the hub, or tiny.")
 @click.option("-o", "--output", metavar="DIR", help="Folder of the model.  [default: OUT-METHOD]")
-@click.option("--method", metavar="NAME", shell_complete=_methods, help="dpo (default) or kto.")
+@click.option(
+    "--method",
+    metavar="NAME",
+    shell_complete=_methods,
+    help="dpo, kto, orpo, cpo, simpo, reward or sft.  [default: dpo]",
+)
 @click.option("--lora/--full", "lora", default=None, help="LoRA or all weights.  [default: full]")
 @click.option("--epochs", type=float, help="Passes over the train split.  [default: 1]")
 @click.option("--max-steps", type=int, help="Stop after so many steps; overrides --epochs.")
-@click.option("--lr", "learning_rate", type=float, help="Peak rate.  [default: 1e-6, LoRA 1e-5]")
+@click.option("--lr", "learning_rate", type=float, help="Peak rate.  [default: by method]")
 @click.option("--batch-size", type=int, help="Rows per device and step.  [default: 8]")
 @click.option("--max-length", type=int, help="Tokens of prompt and answer.  [default: 1024]")
 @click.option("--allow-drops", type=int, help="Rows that --max-length may cost.  [default: 0]")
 @click.option("--seed", type=int, help="Seed of weights and shuffling.  [default: 42]")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any option of TRL.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("-f", "--force", is_flag=True, help="Replace an existing model.")
 @click.option("-n", "--dry-run", is_flag=True, help="Check all, print the recipe, train nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -38,6 +63,7 @@ def _methods(_context: click.Context, _parameter: click.Parameter, typed: str) -
 def train(
     source: Path,
     settings: tuple[str, ...],
+    resume: bool,
     force: bool,
     dry_run: bool,
     as_json: bool,
@@ -59,7 +85,8 @@ def train(
     if dry_run:
         click.echo(recipe_yaml(make_plan(recipe, force=force).recipe), nl=False)
         return
-    result = run(recipe, force=force, say=nothing if quiet else say)
+    with _shown(quiet=quiet) as (display, told):
+        result = run(recipe, force=force, resume=resume, display=display, say=told)
     if not quiet:
         show_table(result.table())
         say(f"saved {result.output} after {result.steps:,} steps, {result.seconds:.0f} s")

@@ -81,7 +81,7 @@ def model_card(plan: Plan, result: TrainingResult) -> str:
         f"---\n{yaml.safe_dump(header, sort_keys=False)}---",
         f"# {plan.output.name}",
         f"Trained from `{plan.recipe.model}` with {plan.method.summary}; {how}.",
-        f"Made by prefdata {__version__} with TRL's {plan.method.trainer}.",
+        f"Made by prefdata {__version__} with TRL's {plan.method.trainer.partition(':')[2]}.",
         "## Use",
         USE.replace("MODEL", plan.output.name),
         "## Metrics",

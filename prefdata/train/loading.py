@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefdata.errors import UsageError
@@ -9,12 +11,36 @@ from prefdata.errors import UsageError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+PLAIN = "none"
+"""The chat template that stands for none: messages are written out as plain text."""
 
-def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
+
+def named(place: str) -> type:
+    """A class by its place, as ``module:name``.
+
+    Example:
+        >>> named("pathlib:Path")
+        <class 'pathlib...Path'>
+    """
+    module, _, name = place.partition(":")
+    found: type = getattr(import_module(module), name)
+    return found
+
+
+def load_tokenizer(
+    source: str,
+    *,
+    chat_template: str = "",
+    revision: str = "",
+    trust_remote_code: bool = False,
+) -> PreTrainedTokenizerBase:
     """The tokenizer of a model, fit for training.
 
     Args:
         source: a folder or a name on the hub.
+        chat_template: a Jinja file that replaces its template; ``none`` takes the template away.
+        revision: branch, tag or commit on the hub.
+        trust_remote_code: run code that comes with it.
 
     Raises:
         UsageError: there is none, or it has no end token.
@@ -26,8 +52,10 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError) as error:
+        tokenizer = AutoTokenizer.from_pretrained(
+            source, revision=revision or "main", trust_remote_code=trust_remote_code
+        )
+    except (OSError, ValueError, KeyError) as error:
         raise UsageError(
             f"{source}: no tokenizer can be loaded ({first_line(error)})",
             hint="Give a folder that holds model and tokenizer, a name on the hub, or tiny.",
@@ -37,6 +65,10 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
             f"{source}: its tokenizer has no end token, so the model could not learn to stop",
             hint="Set eos_token in its tokenizer_config.json.",
         )
+    if chat_template == PLAIN:
+        tokenizer.chat_template = None
+    elif chat_template:
+        tokenizer.chat_template = Path(chat_template).expanduser().read_text(encoding="utf-8")
     return tokenizer
 
 
@@ -54,17 +86,28 @@ def load_model(source: str) -> PreTrainedModel:
         False
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         model = AutoModelForCausalLM.from_pretrained(source, dtype="auto")
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"{source}: the model cannot be loaded ({first_line(error)})",
-            hint="Give a folder that holds config.json and weights, or a name on the hub.",
-        ) from error
+    except (OSError, ValueError, SafetensorError) as error:
+        raise unloadable(source, error) from error
     return model.to(device).eval()
+
+
+def unloadable(source: str, error: Exception) -> UsageError:
+    """What to say of a model that cannot be loaded.
+
+    Example:
+        >>> str(unloadable("m", OSError("no weights")))
+        'm: the model cannot be loaded (no weights)'
+    """
+    return UsageError(
+        f"{source}: the model cannot be loaded ({first_line(error)})",
+        hint="Give a folder that holds config.json and weights, a name on the hub, or tiny.",
+    )
 
 
 def first_line(error: Exception) -> str:

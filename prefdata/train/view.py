@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,16 +12,29 @@ from prefdata.train.dataset import COLUMNS, DatasetDirectory
 if TYPE_CHECKING:
     from datasets import Dataset
 
-Messages = Sequence[Mapping[str, str]]
+Messages = Sequence[Mapping[str, object]]
 
-COMPLETIONS = {"pairs": ("chosen", "rejected"), "unpaired": ("completion",)}
+COMPLETIONS = {
+    "pairs": ("chosen", "rejected"),
+    "unpaired": ("completion",),
+    "chosen": ("completion",),
+}
 """Per view, the columns that hold completions."""
 
 SPEAKERS = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
+TOOLS = "tools"
+"""A column of its own, where the data has one: the tools that a row's model may call, as JSON."""
 
 
 def load_view(
-    dataset: DatasetDirectory, split: str, *, view: str, chat: bool, seed: int, cache: Path
+    dataset: DatasetDirectory,
+    split: str,
+    *,
+    view: str,
+    chat: bool,
+    seed: int,
+    cache: Path,
+    extra: Sequence[str] = (),
 ) -> Dataset:
     """One split as the trainer takes it, read from its files and never held in memory.
 
@@ -30,10 +44,11 @@ def load_view(
     Args:
         dataset: the data set directory.
         split: ``train`` or ``test``.
-        view: ``pairs`` or ``unpaired``; pairs can be viewed as unpaired.
+        view: ``pairs``, ``unpaired`` or ``chosen``; pairs can be viewed as any of them.
         chat: whether the tokenizer has a chat template; without one, messages become plain text.
         seed: of the shuffling.
         cache: where the memory-mapped copy goes.
+        extra: further columns of the files to keep.
 
     Example:
         >>> load_view(dataset, "test", view="pairs", chat=True, seed=42, cache=Path("cache"))
@@ -45,15 +60,83 @@ def load_view(
         dataset.files[split],
         split=split,
         cache_dir=str(cache),
-        columns=list(COLUMNS[dataset.kind]),
+        columns=[*COLUMNS[dataset.kind], *extra, *_tools(dataset.files[split])],
     )
-    if view != dataset.kind:
+    if view == "unpaired" and dataset.kind == "pairs":
         from trl import unpair_preference_dataset
 
         rows = unpair_preference_dataset(rows)
+    if view == "chosen":
+        rows = _chosen(rows, dataset.kind)
     if view == "unpaired":
         rows = rows.shuffle(seed=seed)
-    return rows if chat else rows.map(_as_text)
+    return _as_messages(rows) if chat else rows.map(_as_text)
+
+
+def _tools(files: Sequence[str]) -> list[str]:
+    import pyarrow.parquet as pq
+
+    return [TOOLS] if all(TOOLS in pq.read_schema(file).names for file in files) else []
+
+
+def _chosen(rows: Dataset, kind: str) -> Dataset:
+    """The answers to imitate: the chosen ones of pairs, those labelled good of the others."""
+    if kind == "pairs":
+        return rows.remove_columns("rejected").rename_column("chosen", "completion")
+    good = [position for position, label in enumerate(rows["label"]) if label]
+    return rows.select(good).remove_columns("label")
+
+
+def _as_messages(rows: Dataset) -> Dataset:
+    """Messages with the fields that they have, and the arguments of tool calls as objects.
+
+    Columns of one type give every message every field, and chat templates ask whether a field is
+    there; and most of them write arguments as JSON themselves, which would quote ours twice.
+    """
+    from datasets import Features, Json, List
+
+    columns = [name for name in ("prompt", *SIDES) if name in rows.column_names]
+    if not any(TOOL_FIELDS & set(_fields(rows.features[name])) for name in columns):
+        return rows
+    features = Features({**rows.features, **{name: List(Json()) for name in columns}})
+
+    def clean(row: Mapping[str, Messages]) -> dict[str, list[dict[str, object]]]:
+        return {name: [_message(message) for message in row[name]] for name in columns}
+
+    return rows.map(clean, features=features)
+
+
+SIDES = ("chosen", "rejected", "completion")
+TOOL_FIELDS = {"name", "tool_call_id", "tool_calls"}
+
+
+def _fields(feature: object) -> Mapping[str, object]:
+    inner = getattr(feature, "feature", {})
+    return inner if isinstance(inner, Mapping) else {}
+
+
+def _message(message: Mapping[str, object]) -> dict[str, object]:
+    """A message without the fields that are not set, and with arguments read from their JSON."""
+    kept = {name: value for name, value in message.items() if value is not None}
+    calls = kept.get("tool_calls")
+    if isinstance(calls, list):
+        kept["tool_calls"] = [_call(call) for call in calls]
+    return kept
+
+
+def _call(call: Mapping[str, object]) -> dict[str, object]:
+    kept = {name: value for name, value in call.items() if value is not None}
+    function = kept.get("function")
+    if isinstance(function, Mapping) and isinstance(function.get("arguments"), str):
+        kept["function"] = {**function, "arguments": _read_json(function["arguments"])}
+    return kept
+
+
+def _read_json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def prompt_text(messages: Messages) -> str:
@@ -69,7 +152,7 @@ def prompt_text(messages: Messages) -> str:
         >>> prompt_text([{"role": "user", "content": "Name a colour."}])
         'User: Name a colour.\\n\\nAssistant:'
     """
-    turns = [f"{_speaker(message)}: {message['content']}" for message in messages]
+    turns = [f"{_speaker(message)}: {_content(message)}" for message in messages]
     return "\n\n".join([*turns, "Assistant:"])
 
 
@@ -81,17 +164,26 @@ def completion_text(messages: Messages) -> str:
         ' Blue.'
     """
     first, *rest = messages
-    turns = [f"{_speaker(message)}: {message['content']}" for message in rest]
-    return "\n\n".join([f" {first['content']}", *turns])
+    turns = [f"{_speaker(message)}: {_content(message)}" for message in rest]
+    return "\n\n".join([f" {_content(first)}", *turns])
 
 
-def _speaker(message: Mapping[str, str]) -> str:
-    return SPEAKERS.get(message["role"], message["role"].capitalize())
+def _speaker(message: Mapping[str, object]) -> str:
+    role = str(message["role"])
+    return SPEAKERS.get(role, role.capitalize())
+
+
+def _content(message: Mapping[str, object]) -> str:
+    """What a turn says, and below it the calls that it makes, one JSON object a line."""
+    calls = message.get("tool_calls")
+    made = [_call(call) for call in calls] if isinstance(calls, list) else []
+    written = [json.dumps(call.get("function", call)) for call in made]
+    said = [str(message["content"])] if message["content"] or not written else []
+    return "\n".join([*said, *written])
 
 
 def _as_text(row: Mapping[str, Messages]) -> dict[str, str]:
-    sides = [side for view in COMPLETIONS.values() for side in view if side in row]
     return {
         "prompt": prompt_text(row["prompt"]),
-        **{side: completion_text(row[side]) for side in sides},
+        **{side: completion_text(row[side]) for side in SIDES if side in row},
     }

@@ -68,8 +68,10 @@ def test_an_unknown_key_names_the_near_one(tmp_path: Path) -> None:
     assert refused(write(tmp_path, "modle: m\n")) == (
         "mine.yaml: unknown key 'modle'",
         (
-            "Did you mean 'model'? Known: model, data, output, method, lora, learning_rate, "
-            "epochs, max_steps, batch_size, max_length, allow_drops, seed, options."
+            "Did you mean 'model'? Known: model, revision, dtype, attention, quantization, "
+            "trust_remote_code, chat_template, data, output, method, first, reference, "
+            "reference_cache, lora, learning_rate, epochs, max_steps, batch_size, max_length, "
+            "allow_drops, margin_scale, smaller_on_oom, evaluation, seed, options."
         ),
     )
 
@@ -117,7 +119,10 @@ def test_a_key_by_another_name_gets_its_right_one(tmp_path: Path, key: str, hint
         (
             "label_smoothing=0.1",
             "label_smoothing has no effect with loss_type sigmoid",
-            "Use loss_type: robust, or another of robust, exo_pair, aot, aot_unpaired.",
+            (
+                "Use loss_type: cdpo for conservative DPO, which label_smoothing with sigmoid once "
+                "was, or robust where labels are known to be flipped."
+            ),
         ),
         (
             "loss_type=kto_pair",
@@ -130,7 +135,11 @@ def test_a_key_by_another_name_gets_its_right_one(tmp_path: Path, key: str, hint
             "epochs is 'many'",
             "It should be a valid number, unable to parse string as a number.",
         ),
-        ("lora.rank=4", "lora: unknown key 'rank'", "Known: r, alpha, dropout, target_modules."),
+        (
+            "lora.rank=4",
+            "lora: unknown key 'rank'",
+            "Known: r, alpha, dropout, target_modules, merge, options.",
+        ),
         ("lora.r=0", "lora.r is 0", "It should be greater than or equal to 1."),
         (
             "lora.dropout=0.1",
@@ -144,11 +153,13 @@ def test_what_trl_would_not_take_is_refused(setting: str, message: str, hint: st
     assert refused(None, setting) == (f"command line: {message}", hint)
 
 
-def test_an_option_of_the_recipe_itself_is_sent_to_its_key(tmp_path: Path) -> None:
-    """One thing is said in one place."""
-    assert refused(write(tmp_path, "options: {learning_rate: 1}\n")) == (
-        "mine.yaml: option 'learning_rate' is set by the recipe itself",
-        "Use the key 'learning_rate' at the top level of the recipe.",
+def test_an_option_of_the_recipe_itself_may_go_by_either_name(tmp_path: Path) -> None:
+    """TRL's name under options is the recipe's key; two values for one thing are refused."""
+    recipe = load_recipe(write(tmp_path, "options: {num_train_epochs: 3, seed: 1, beta: 0.2}\n"))
+    assert (recipe.epochs, recipe.seed, recipe.options) == (3, 1, {"beta": 0.2})
+    assert refused(write(tmp_path, "epochs: 1\noptions: {num_train_epochs: 3}\n")) == (
+        "mine.yaml: option 'num_train_epochs' is 3, and the key 'epochs' is 1",
+        "Say it once, with the key 'epochs'.",
     )
 
 
@@ -164,7 +175,9 @@ def test_an_unknown_method_is_refused() -> None:
     """The methods are named."""
     with pytest.raises(UnknownNameError, match="unknown method 'dop'") as caught:
         load_recipe(flags={"method": "dop"})
-    assert caught.value.hint == "Did you mean 'dpo'? Known: dpo, kto."
+    assert (
+        caught.value.hint == "Did you mean 'dpo'? Known: dpo, kto, orpo, cpo, simpo, reward, sft."
+    )
 
 
 @pytest.mark.parametrize(
