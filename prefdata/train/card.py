@@ -16,10 +16,11 @@ from prefdata.train.recipe import TINY, Recipe
 from prefdata.train.result import TrainingResult
 
 USE = """```python
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from {library} import {loader}
+from transformers import AutoTokenizer
 
-model = AutoModelForCausalLM.from_pretrained("MODEL")
-tokenizer = AutoTokenizer.from_pretrained("MODEL")
+model = {loader}.from_pretrained("{model}")
+tokenizer = AutoTokenizer.from_pretrained("{model}")
 ```"""
 
 
@@ -69,21 +70,29 @@ def model_card(plan: Plan, result: TrainingResult) -> str:
         >>> model_card(plan, result).startswith("---")  # doctest: +SKIP
         True
     """
+    adapter = plan.recipe.lora is not None and not plan.recipe.lora.merge
+    scores = plan.method.task == "SEQ_CLS"
+    library = "peft" if adapter else "transformers"
+    task = "SequenceClassification" if scores else "CausalLM"
     header: dict[str, object] = {
-        "library_name": "transformers",
-        "pipeline_tag": "text-generation",
+        "library_name": library,
+        "pipeline_tag": "text-classification" if scores else "text-generation",
         "tags": ["trl", plan.method.name, "prefdata"],
     }
     if plan.recipe.model != TINY and not is_local(plan.recipe.model):
         header["base_model"] = plan.recipe.model
-    how = "LoRA, merged into the weights" if result.lora else "a full fine-tune"
+    loader = f"Auto{'Peft' if adapter else ''}ModelFor{task}"
+    merged = "LoRA, saved as an adapter" if adapter else "LoRA, merged into the weights"
+    how = merged if result.lora else "a full fine-tune"
+    if plan.recipe.first:
+        how += ", after supervised fine-tuning on the chosen answers"
     parts = [
         f"---\n{yaml.safe_dump(header, sort_keys=False)}---",
         f"# {plan.output.name}",
         f"Trained from `{plan.recipe.model}` with {plan.method.summary}; {how}.",
         f"Made by prefdata {__version__} with TRL's {plan.method.trainer.partition(':')[2]}.",
         "## Use",
-        USE.replace("MODEL", plan.output.name),
+        USE.format(library=library, loader=loader, model=plan.output.name),
         "## Metrics",
         _metrics(result),
         "## Data",

@@ -104,9 +104,11 @@ def unloadable(source: str, error: Exception) -> UsageError:
         >>> str(unloadable("m", OSError("no weights")))
         'm: the model cannot be loaded (no weights)'
     """
+    give = "Give a folder that holds config.json and weights, a name on the hub, or tiny."
+    trust = "If you trust the code that comes with it: --set trust_remote_code=true."
     return UsageError(
         f"{source}: the model cannot be loaded ({first_line(error)})",
-        hint="Give a folder that holds config.json and weights, a name on the hub, or tiny.",
+        hint=trust if "custom code" in str(error) else give,
     )
 
 

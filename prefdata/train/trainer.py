@@ -21,7 +21,7 @@ from transformers import (
     Trainer,
 )
 
-from prefdata.errors import RecipeError
+from prefdata.errors import PrefdataError, RecipeError
 from prefdata.train.loading import first_line, named, unloadable
 from prefdata.train.losses import trl_losses
 from prefdata.train.methods import Method
@@ -93,6 +93,8 @@ def build_trainer(
             peft_config=_lora_config(recipe, method),
             **_models(recipe, method, source),
         )
+    except PrefdataError:
+        raise
     except (OSError, SafetensorError) as error:
         raise unloadable(recipe.model, error) from error
     except (ValueError, NotImplementedError) as error:

@@ -23,13 +23,13 @@ def why(made: Made, line: int = 1) -> list[object]:
     return [reject["reason"] for reject in made.rejects if reject["line"] == line]
 
 
-def test_nectar_order_is_not_inverted(tmp_path: Path) -> None:
+def test_axolotl_took_the_worst_rank_of_nectar_as_chosen(tmp_path: Path) -> None:
     """Rank 1 is best (axolotl took the worst rank as chosen)."""
     row = {"prompt": "2 + 2?", "responses": ["6", "4", "5"], "ranks": [3, 1, 2]}
     assert make(tmp_path, [row]).pairs == [("4", "6")]
 
 
-def test_nectar_rejected_is_never_the_better_one(tmp_path: Path) -> None:
+def test_open_instruct_drew_better_answers_as_rejected(tmp_path: Path) -> None:
     """Whatever is drawn is worse than what is chosen (open-instruct drew from all the others)."""
     answers = [f"rank {n}" for n in range(1, 8)]
     rows = [
@@ -43,7 +43,7 @@ def test_nectar_rejected_is_never_the_better_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["N/A", "", None, "nan", "-"])
-def test_not_available_is_not_minus_one(tmp_path: Path, missing: str | None) -> None:
+def test_open_instruct_read_not_available_as_minus_one(tmp_path: Path, missing: str | None) -> None:
     """A missing rating is missing: it enters no mean and makes no pair (open-instruct: -1)."""
     rows = [rated("x", 2), rated("x", missing), rated("y", 1), rated("z", missing)]
     made = make(tmp_path, rows)
@@ -52,7 +52,7 @@ def test_not_available_is_not_minus_one(tmp_path: Path, missing: str | None) -> 
     assert why(made, 2) == why(made, 4) == ["field is missing"]
 
 
-def test_one_bad_row_shifts_no_other(tmp_path: Path) -> None:
+def test_open_instruct_shifted_answers_behind_a_bad_row(tmp_path: Path) -> None:
     """Rows behind an unreadable one keep their own prompts (open-instruct shifted all answers)."""
     rows = [pair(f"good {n}", f"bad {n}", f"prompt {n}") for n in range(6)]
     made = make(tmp_path, [*rows[:3], '{"prompt": "cut', rated("", "N/A"), *rows[3:]])
@@ -62,13 +62,13 @@ def test_one_bad_row_shifts_no_other(tmp_path: Path) -> None:
         assert (row["chosen"], row["rejected"]) == (f"good {number}", f"bad {number}")
 
 
-def test_all_ratings_tied_is_no_pair(tmp_path: Path) -> None:
+def test_distilabel_paired_an_answer_with_itself_when_all_tied(tmp_path: Path) -> None:
     """Equal ratings give no pair of equal texts (distilabel)."""
     made = make(tmp_path, [rated("x", 3), rated("y", 3), rated("p", 2, "P"), rated("q", 1, "P")])
     assert made.pairs == [("p", "q")]
 
 
-def test_a_tie_is_not_an_identical_pair(tmp_path: Path) -> None:
+def test_nemo_rl_and_alpaca_farm_made_identical_pairs_of_ties(tmp_path: Path) -> None:
     """A tie is an outcome of its own (NeMo-RL, alpaca_farm wrote chosen = rejected)."""
     made = make(tmp_path, [judged("x", "y", "tie"), judged("p", "q", "b")])
     assert made.pairs == [("q", "p")]
@@ -76,20 +76,20 @@ def test_a_tie_is_not_an_identical_pair(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("reply", ["error", "N/A", "", None])
-def test_no_verdict_is_not_a_vote_for_b(tmp_path: Path, reply: str | None) -> None:
+def test_evals_and_reward_bench_counted_no_verdict_for_b(tmp_path: Path, reply: str | None) -> None:
     """An unusable verdict is no verdict (evals, RewardBench counted it for B or as half a win)."""
     made = make(tmp_path, [judged("x", "y", reply), judged("p", "q", "a")])
     assert made.pairs == [("p", "q")]
     assert why(made) == ["no verdict"]
 
 
-def test_minus_one_is_not_unflipped(tmp_path: Path) -> None:
+def test_trl_judges_unflipped_a_failure_to_two(tmp_path: Path) -> None:
     """A failure marked as -1 is asked about, not read as a side (TRL's judges made it a 2)."""
     with pytest.raises(UsageError, match="can be read in two ways"):
         make(tmp_path, [judged("x", "y", -1), judged("p", "q", 1), judged("r", "s", 0)])
 
 
-def test_the_prompt_is_not_repeated_in_the_completion(tmp_path: Path) -> None:
+def test_trl_trained_on_the_prompt_inside_the_completion(tmp_path: Path) -> None:
     """A prompt beside full conversations is taken off them (TRL trained on it twice)."""
     row = {
         "prompt": messages("Hi"),
@@ -100,20 +100,20 @@ def test_the_prompt_is_not_repeated_in_the_completion(tmp_path: Path) -> None:
     assert (only["prompt"], only["chosen"], only["rejected"]) == ("Hi", "Hello!", "Go.")
 
 
-def test_a_text_prompt_with_message_answers_is_one_shape(tmp_path: Path) -> None:
+def test_trl_crashed_on_a_text_prompt_with_message_answers(tmp_path: Path) -> None:
     """The ultrafeedback_binarized shape (TRL crashed, or not, by the hash seed)."""
     row = {"prompt": "Hi", "chosen": messages("Hi", "Hello!"), "rejected": messages("Hi", "Go.")}
     only = make(tmp_path, [row]).only
     assert (only["prompt"], only["chosen"], only["rejected"]) == ("Hi", "Hello!", "Go.")
 
 
-def test_a_prefix_pair_loses_no_letter(tmp_path: Path) -> None:
+def test_trl_extract_prompt_took_letters_off_a_prefix_pair(tmp_path: Path) -> None:
     """Paris against Paris, France: both whole (TRL's extract_prompt moved letters)."""
     rows = [pair("Paris, France", "Paris", "Capital?"), pair("Paris", "Paris, Texas", "City?")]
     assert make(tmp_path, rows).pairs == [("Paris", "Paris, Texas"), ("Paris, France", "Paris")]
 
 
-def test_a_prefix_pair_without_a_prompt_column_loses_no_letter(tmp_path: Path) -> None:
+def test_trl_extract_prompt_cut_inside_a_turn(tmp_path: Path) -> None:
     """The shared beginning is cut between turns, never inside one."""
     row = {"chosen": messages("City?", "Paris, France"), "rejected": messages("City?", "Paris")}
     only = make(tmp_path, [row]).only
@@ -124,13 +124,13 @@ def test_a_prefix_pair_without_a_prompt_column_loses_no_letter(tmp_path: Path) -
     )
 
 
-def test_an_empty_answer_is_a_reject(tmp_path: Path) -> None:
+def test_trl_extract_prompt_raised_on_an_empty_answer(tmp_path: Path) -> None:
     """An empty string has its line in the rejects (TRL raised an index error)."""
     assert why(make(tmp_path, [pair("", "bad"), GOOD])) == ["text is empty"]
 
 
 @pytest.mark.parametrize("turns", [3, 5, 7])
-def test_many_turns_do_not_make_chosen_equal_rejected(tmp_path: Path, turns: int) -> None:
+def test_axolotl_argilla_chat_made_chosen_equal_rejected(tmp_path: Path, turns: int) -> None:
     """Of long conversations the last answer is what differs (axolotl argilla_chat)."""
     shared = [f"turn {n}" for n in range(turns)]
     row = {"chosen": messages(*shared, "good"), "rejected": messages(*shared, "bad")}
@@ -143,20 +143,22 @@ def test_many_turns_do_not_make_chosen_equal_rejected(tmp_path: Path, turns: int
 
 
 @pytest.mark.parametrize("words", [(True, False), (1, 0), ("true", "false"), ("True", "False")])
-def test_labels_in_every_spelling(tmp_path: Path, words: tuple[object, object]) -> None:
+def test_llama_factory_dropped_labels_of_zero_and_one(
+    tmp_path: Path, words: tuple[object, object]
+) -> None:
     """Bool, 0 and 1, words: all are labels (LLaMA-Factory dropped 0 and 1)."""
     made = make(tmp_path, [labelled("x", words[0]), labelled("y", words[1])])
     assert {row["completion"]: row["label"] for row in made.rows} == {"x": True, "y": False}
 
 
-def test_nothing_is_injected(tmp_path: Path) -> None:
+def test_llama_factory_injected_a_system_prompt(tmp_path: Path) -> None:
     """No system prompt that the source does not have (LLaMA-Factory's openai format)."""
     row = {"prompt": messages("Hi"), "chosen": messages("Hi", "A")[1:], "rejected": "B"}
     made = make(tmp_path, [{**row, "rejected": messages("Hi", "B")[1:]}])
     assert made.only["prompt"] == "Hi"
 
 
-def test_a_transcript_that_is_the_beginning_of_the_other(tmp_path: Path) -> None:
+def test_hh_readers_raised_on_a_transcript_inside_another(tmp_path: Path) -> None:
     """One row is refused with the reason, the others convert (HH readers raised)."""
     begin = "\n\nHuman: Hi\n\nAssistant: Hello"
     rows = [
@@ -168,7 +170,7 @@ def test_a_transcript_that_is_the_beginning_of_the_other(tmp_path: Path) -> None
     assert why(made) == ["chosen and rejected answer different prompts"]
 
 
-def test_both_contexts_are_compared(tmp_path: Path) -> None:
+def test_several_took_the_prompt_of_chosen_for_both(tmp_path: Path) -> None:
     """Answers to different prompts are no pair (several projects take the prompt of chosen)."""
     row = {"chosen": messages("Hi", "Hello!"), "rejected": messages("Bye", "Go.")}
     whole = {"chosen": messages("Hi", "Hello!"), "rejected": messages("Hi", "Go.")}
@@ -177,7 +179,7 @@ def test_both_contexts_are_compared(tmp_path: Path) -> None:
     assert why(made) == ["chosen and rejected answer different prompts"]
 
 
-def test_no_row_of_the_test_split_is_trained_on(tmp_path: Path) -> None:
+def test_rlhflow_evaluated_on_rows_of_the_training_set(tmp_path: Path) -> None:
     """One prompt in two spellings and two files is in one split (RLHFlow evaluated on training)."""
     one = [pair("x", "y", f"prompt {n}") for n in range(50)]
     two = [pair("x", "z", f"prompt {n}\n") for n in range(50)]
@@ -187,7 +189,7 @@ def test_no_row_of_the_test_split_is_trained_on(tmp_path: Path) -> None:
     assert len({split for _, split in both}) == 2
 
 
-def test_no_row_vanishes(tmp_path: Path) -> None:
+def test_ms_swift_lost_half_of_a_million_rows(tmp_path: Path) -> None:
     """Each line of a file is named with what became of it (ms-swift lost half of a million)."""
     rows: list[Row | str] = ["{", pair("x", "y"), "", pair("x", "y"), pair("same", "same")]
     rows += ["[]", {"prompt": "Q", "chosen": "a", "rejected": None}]
@@ -211,7 +213,7 @@ def test_a_line_that_says_null_is_one_line(tmp_path: Path) -> None:
     ]
 
 
-def test_more_than_two_ranked_answers(tmp_path: Path) -> None:
+def test_llama_factory_left_ranked_lists_to_the_user(tmp_path: Path) -> None:
     """A ranked list is a source as it is (LLaMA-Factory: convert to pairs yourself)."""
     row = {"prompt": "Q", "output": ["best", "middle", "worst"]}
     made = make(tmp_path, [row], wishes=Wishes(columns={"ranked": ("output",)}), strategy="all")

@@ -32,9 +32,9 @@ def test_chosen_that_fall_with_rejected_are_explained() -> None:
     assert told(log(), log(-0.5, -3.0)) == []
     assert told(log(), log(-2.0, -5.0), log(-3.0, -9.0)) == [
         (
-            "chosen answers become less likely (their reward fell by 2.00), and rejected ones still "
-            "less (by 5.00): the margin grows while both fall. Common with DPO; if generations get "
-            "worse, add the loss sft, as in train/rpo.yaml, or raise beta"
+            "chosen answers become less likely (their reward fell by 2.00), and rejected ones "
+            "still less (by 5.00): the margin grows while both fall. Common with DPO; if "
+            "generations get worse, add the loss sft, as in train/rpo.yaml, or raise beta"
         )
     ]
 
@@ -48,8 +48,8 @@ def test_margins_without_end_are_explained() -> None:
     """They say no longer how good a model is."""
     assert told(log(), log(12.0, -12.0)) == [
         (
-            "the margin is 24.0 and grows without end once pairs are told apart; it no longer says how "
-            "good the model is: watch the evaluation, and stop early"
+            "the margin is 24.0 and grows without end once pairs are told apart; it no longer says "
+            "how good the model is: watch the evaluation, and stop early"
         )
     ]
 
@@ -66,8 +66,8 @@ def test_a_loss_that_does_not_move_is_told() -> None:
     assert told(*[log(loss=0.6931)] * 5) == []
     assert told(*[log(loss=0.6931)] * 7) == [
         (
-            "the loss is where it started (0.6931): the rate may be too low, or the answers of a pair "
-            "too much alike"
+            "the loss is where it started (0.6931): the rate may be too low, or the answers of a "
+            "pair too much alike"
         )
     ]
 
