@@ -1,4 +1,4 @@
-"""The commands that train: `train`, `eval`."""
+"""The command that trains: `train`."""
 
 from __future__ import annotations
 
@@ -93,49 +93,3 @@ def train(
         say(f"next: {result.next_step()}")
     if as_json:
         click.echo(json.dumps(result.as_json(), indent=2))
-
-
-@click.command("eval")
-@click.argument("model")
-@click.option(
-    "-d",
-    "--data",
-    metavar="OUT",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Data set directory to measure on.",
-)
-@click.option("--reference", metavar="PATH|NAME", help="What the model started from.")
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1),
-    metavar="N",
-    default=8,
-    show_default=True,
-    help="Answers per forward pass.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress, no table.")
-def evaluate(
-    model: str, data: Path, reference: str | None, batch_size: int, as_json: bool, quiet: bool
-) -> None:
-    """Measure a model on the held-out pairs of a data set directory.
-
-    \b
-      pref eval pairs-dpo --data pairs
-      pref eval pairs-dpo --data pairs --json
-
-    \b
-    accuracy         how often the chosen answer is the likelier one
-    reward_accuracy  how often it has the higher implicit reward, against the reference
-    reward_margin    by how much, on average
-    kl               how far the model has moved, in nats per answer
-    """
-    from prefdata.train import evaluate as measure
-
-    told = nothing if quiet else say
-    found = measure(model, data=data, reference=reference, batch_size=batch_size, say=told)
-    if not quiet:
-        show_table(found.table())
-    if as_json:
-        click.echo(json.dumps(found.as_json(), indent=2))

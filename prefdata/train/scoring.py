@@ -102,7 +102,8 @@ def score_rewards(
         # token that is no padding, and an end token that pads as well would be passed over.
         with torch.no_grad():
             if not hasattr(model, "score"):
-                return model(input_ids=input_ids, attention_mask=mask).logits[:, 0].tolist()
+                plain = model(input_ids=input_ids, attention_mask=mask).logits
+                return [float(value) for value in plain[:, 0]]
             hidden = model.base_model(
                 input_ids=input_ids, attention_mask=mask, use_cache=False
             ).last_hidden_state
@@ -133,9 +134,7 @@ def _by_row(
         yield from (list(islice(ready, len(row.completions))) for row in group)
 
 
-def _padded(
-    sequences: Sequence[Placed], device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _padded(sequences: Sequence[Placed], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids and mask, (sequences, longest), padded on the right."""
     import torch
 
