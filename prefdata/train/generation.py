@@ -72,8 +72,12 @@ class Generated:
         }
 
 
+SILENT = "(no answer)"
+"""What stands for an answer without a word, as a record cannot hold an empty one."""
+
+
 def _answer(text: str) -> Messages:
-    return [{"role": "assistant", "content": text}]
+    return [{"role": "assistant", "content": text or SILENT}]
 
 
 def check_prompts(source: Path | None) -> None:
@@ -338,6 +342,8 @@ def write_generations(made: Sequence[Generated], path: Path) -> None:
 def write_candidates(made: Sequence[Generated], path: Path) -> None:
     """Write the model's answers, those to one prompt together, as `pref judge` takes them.
 
+    Answers that are the same count once, and empty ones not at all: there is nothing to judge.
+
     Args:
         made: by `answered`.
         path: of the file.
@@ -349,7 +355,7 @@ def write_candidates(made: Sequence[Generated], path: Path) -> None:
     for one in made:
         key = json.dumps(one.prompt, sort_keys=True)
         texts = together.setdefault(key, (one.prompt, []))[1]
-        if one.after not in texts:
+        if one.after and one.after not in texts:
             texts.append(one.after)
     with path.open("w", encoding="utf-8") as opened:
         for prompt, texts in together.values():
