@@ -19,7 +19,7 @@ from prefdata.train.measured import fill_measured
 from prefdata.train.methods import Method, find_method
 from prefdata.train.recipe import TINY, Recipe
 
-NEEDED = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
+NEEDED = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tensorboard")
 
 
 @dataclass(frozen=True)
@@ -160,10 +160,20 @@ def is_adapter(folder: Path) -> bool:
     return (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file()
 
 
-def _check_adapter(model: str, folder: Path, max_length: int | None) -> None:
+def adapter_base(folder: Path) -> str:
+    """The base model that an adapter names, or nothing.
+
+    Example:
+        >>> adapter_base(Path("no/such/folder"))
+        ''
+    """
     config = _read_json(folder / "adapter_config.json") or {}
-    base = config.get("base_model_name_or_path")
-    if not isinstance(base, str) or not base:
+    return str(config.get("base_model_name_or_path") or "")
+
+
+def _check_adapter(model: str, folder: Path, max_length: int | None) -> None:
+    base = adapter_base(folder)
+    if not base:
         raise UsageError(
             f"{model}: a LoRA adapter that does not say what it adapts",
             hint="Set base_model_name_or_path in its adapter_config.json.",

@@ -231,6 +231,16 @@ def _misfits(
             "Leave it out, or set the option disable_dropout to false.",
         ),
         (
+            recipe.lora and options.get("sync_ref_model"),
+            "sync_ref_model does not work with lora, whose reference is the model without adapter",
+            "Leave one of them out.",
+        ),
+        (
+            recipe.lora and "lm_head" in recipe.lora.target_modules,
+            "lora.target_modules names lm_head, which TRL multiplies past the adapter",
+            "Leave lm_head out.",
+        ),
+        (
             recipe.quantization and not recipe.lora,
             f"quantization {recipe.quantization} without lora: quantised weights cannot be trained",
             "Add lora: true, or leave quantization out.",

@@ -127,8 +127,6 @@ def reference_key(trainer: Trainer, rows: Dataset) -> str:
 
 def _weights(model: torch.nn.Module) -> Iterator[bytes]:
     """Name, type, shape and bytes of every weight below the adapter, in order of name."""
-    import torch
-
     tensors = dict(model.named_parameters()) | dict(model.named_buffers())
     named: dict[str, torch.Tensor] = {}
     for name, tensor in tensors.items():
@@ -136,8 +134,21 @@ def _weights(model: torch.nn.Module) -> Iterator[bytes]:
             named[name.removeprefix("base_model.model.").replace(".base_layer", "")] = tensor
     for name, tensor in sorted(named.items()):
         yield f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode()
-        whole = tensor.detach().reshape(-1).contiguous().cpu()
-        yield whole.view(torch.uint8).numpy().tobytes() if whole.numel() else b""
+        yield from map(_bytes, (tensor, *_scales(tensor)))
+
+
+def _scales(tensor: torch.Tensor) -> list[torch.Tensor]:
+    """What quantised weights are multiplied by, which bitsandbytes keeps beside them."""
+    state, rows = getattr(tensor, "quant_state", None), getattr(tensor, "SCB", None)
+    found = [] if state is None else [t for _, t in sorted(state.as_dict(packed=True).items())]
+    return found if rows is None else [*found, rows]
+
+
+def _bytes(tensor: torch.Tensor) -> bytes:
+    import torch
+
+    whole = tensor.detach().reshape(-1).contiguous().cpu()
+    return bytes(whole.view(torch.uint8).numpy().tobytes()) if whole.numel() else b""
 
 
 def _tokens(rows: Dataset) -> Iterator[bytes]:

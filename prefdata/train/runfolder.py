@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from prefdata.errors import RecipeError, UsageError
-from prefdata.train.plan import Plan, is_local
+from prefdata.train.plan import Plan, adapter_base, is_adapter, is_local
 from prefdata.train.recipe import TINY
 
 IDENTITY = "run.json"
@@ -139,7 +139,7 @@ def identity(plan: Plan) -> dict[str, JsonValue]:
     return {
         "recipe": recipe,
         "data": _digest(files),
-        "model": _digest(sorted(_weights(Path(model).expanduser()))) if local else model,
+        "model": _digest(_model_files(Path(model).expanduser())) if local else model,
     }
 
 
@@ -183,9 +183,12 @@ def _flat(recipe: JsonValue) -> dict[str, JsonValue]:
     return found
 
 
-def _weights(folder: Path) -> list[Path]:
-    names = ("*.safetensors", "*.bin", "*.json", "*.jinja")
-    return [path for pattern in names for path in folder.glob(pattern)]
+def _model_files(folder: Path) -> list[Path]:
+    """What a model consists of; of an adapter, what its base consists of as well."""
+    names = ("*.safetensors", "*.json", "*.jinja", "*.model")
+    files = sorted(path for pattern in names for path in folder.glob(pattern))
+    base = adapter_base(folder) if is_adapter(folder) else ""
+    return [*files, *_model_files(Path(base).expanduser())] if base and is_local(base) else files
 
 
 def _digest(files: list[Path]) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 from prefdata.train.loading import load_tokenizer, unloadable
-from prefdata.train.plan import Plan, is_adapter, is_local
+from prefdata.train.plan import Plan, adapter_base, is_adapter, is_local
 from prefdata.train.recipe import TINY
 
 Say = Callable[[str], None]
@@ -72,14 +71,3 @@ def _merge(adapter: Path, folder: Path, *, trust_remote_code: bool) -> None:
     )
     merged.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-
-
-def adapter_base(adapter: Path) -> str:
-    """The base model that an adapter names.
-
-    Example:
-        >>> adapter_base(Path("adapter"))  # doctest: +SKIP
-        'org/base'
-    """
-    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
-    return str(config.get("base_model_name_or_path") or "")

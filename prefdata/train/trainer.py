@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from transformers import (
     Trainer,
 )
 
-from prefdata.errors import PrefdataError, RecipeError
+from prefdata.errors import PrefdataError, RecipeError, UsageError
 from prefdata.train.loading import first_line, named, unloadable
 from prefdata.train.losses import trl_losses
 from prefdata.train.methods import Method
@@ -81,6 +82,7 @@ def build_trainer(
         ... # doctest: +SKIP
     """
     method, recipe = plan.method, plan.recipe
+    _refuse_data_parallel()
     trainer = named(method.trainer)
     cached = trainer.__name__ in COLUMNS and uses_cache(recipe, method, len(rows))
     arguments = _arguments(plan, len(rows), batches, cached=cached)
@@ -104,6 +106,19 @@ def build_trainer(
         ) from error
     built.remove_callback(PrinterCallback)
     return built
+
+
+def _refuse_data_parallel() -> None:
+    """TRL finds out only after everything is loaded that it cannot use several GPUs like this."""
+    gpus = torch.cuda.device_count()
+    if gpus > 1 and not os.environ.get("WORLD_SIZE"):
+        raise UsageError(
+            f"{gpus} GPUs are visible to one process, and TRL trains on one GPU per process",
+            hint=(
+                f"Start it with: torchrun --nproc_per_node {gpus} -m prefdata train …, or make one "
+                "visible with CUDA_VISIBLE_DEVICES=0."
+            ),
+        )
 
 
 def uses_cache(recipe: Recipe, method: Method, rows: int) -> bool:

@@ -135,6 +135,22 @@ def test_the_cache_is_used_where_it_pays() -> None:
     assert not uses_cache(Recipe(), orpo, 1000)
 
 
+def test_several_gpus_without_a_launcher_are_refused_before_loading(
+    pairs: Path, chat_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TRL refuses them after everything is loaded."""
+    with hushed():
+        import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with pytest.raises(UsageError) as caught:
+        train(recipe(chat_model, pairs, tmp_path / "m"))
+    assert str(caught.value) == (
+        "4 GPUs are visible to one process, and TRL trains on one GPU per process"
+    )
+
+
 def test_a_moving_reference_trains(pairs: Path, chat_model: Path, tmp_path: Path) -> None:
     """TR-DPO: the reference follows the model every few steps."""
     options = {"sync_ref_model": True, "ref_model_sync_steps": 2}

@@ -249,6 +249,14 @@ def test_what_trl_would_not_take_is_refused(setting: str, message: str, hint: st
         (["method=sft", "first=true"], "first is supervised fine-tuning, and so is method sft"),
         (["method=kto", "evaluation.best=accuracy"], "method kto has no accuracy"),
         (["method=sft", "packing_strategy=bfd"], "packing_strategy has no effect without packing"),
+        (
+            ["lora=true", "sync_ref_model=true"],
+            "sync_ref_model does not work with lora, whose reference is the model without adapter",
+        ),
+        (
+            ["lora.target_modules=[q_proj, lm_head]"],
+            "lora.target_modules names lm_head, which TRL multiplies past the adapter",
+        ),
         (["method=reward", "beta=0.1"], "RewardConfig has no option 'beta'"),
     ],
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import JsonValue
@@ -46,15 +48,22 @@ def test_a_recipe_runs(path: Path, pairs: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
-def test_the_recipe_for_quantised_weights_runs_without_them(pairs: Path, tmp_path: Path) -> None:
-    """All of it but the quantisation, which needs a GPU and its library."""
+@pytest.mark.parametrize("bits", ["4bit", "8bit"])
+def test_the_recipe_for_quantised_weights_runs(bits: Any, pairs: Path, tmp_path: Path) -> None:  # noqa: ANN401
+    """On the CPU where the library is there; elsewhere all of it but the quantisation."""
     path = next(path for path in RECIPES if path.stem == "dpo-qlora")
+    quantization = bits
     if importlib.util.find_spec("bitsandbytes") is None:
-        with pytest.raises(RecipeError, match="quantization 4bit needs the package bitsandbytes"):
-            run(path, pairs, tmp_path / "m")
-    result = run(path, pairs, tmp_path / "m", quantization=None)
+        with pytest.raises(
+            RecipeError, match=f"quantization {bits} needs the package bitsandbytes"
+        ):
+            run(path, pairs, tmp_path / "m", quantization=bits)
+        quantization = None
+    result = run(path, pairs, tmp_path / "m", quantization=quantization)
     assert result.after["loss"] < result.before["loss"]
     assert generate(tmp_path / "m").startswith("Tell me of the river")
+    config = json.loads((tmp_path / "m" / "config.json").read_text())
+    assert "quantization_config" not in config
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
