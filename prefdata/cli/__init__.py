@@ -70,6 +70,9 @@ def main(args: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort) as stopped:
         left = "Nothing was left half written; run the same command again."
         cause = stopped.__cause__  # Click turns every interrupt into its own Abort
-        click.echo(f"Interrupted. {cause if isinstance(cause, Interrupted) else left}", err=True)
+        if speaks():
+            click.echo(
+                f"Interrupted. {cause if isinstance(cause, Interrupted) else left}", err=True
+            )
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)

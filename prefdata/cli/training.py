@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from prefdata.cli.launching import without_processes
 from prefdata.cli.output import console, nothing, say, show_table
 
 if TYPE_CHECKING:
@@ -55,6 +56,13 @@ def _shown(*, quiet: bool) -> Iterator[tuple[Display | None, Callable[[str], Non
 @click.option("--allow-drops", type=int, help="Rows that --max-length may cost.  [default: 0]")
 @click.option("--seed", type=int, help="Seed of weights and shuffling.  [default: 42]")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any option of TRL.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Devices of this machine to train on.",
+)
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("-f", "--force", is_flag=True, help="Replace an existing model.")
 @click.option("-n", "--dry-run", is_flag=True, help="Check all, print the recipe, train nothing.")
@@ -63,13 +71,14 @@ def _shown(*, quiet: bool) -> Iterator[tuple[Display | None, Callable[[str], Non
 def train(
     source: Path,
     settings: tuple[str, ...],
+    processes: int,
     resume: bool,
     force: bool,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
     **flags: str | float | bool | None,
-) -> None:
+) -> int:
     """Train a model on a data set directory, or as a recipe says.
 
     \b
@@ -78,13 +87,18 @@ def train(
     """
     from prefdata.train import load_recipe, make_plan, recipe_yaml
     from prefdata.train import train as run
+    from prefdata.train.processes import is_main, launch
 
     is_recipe = source.suffix in (".yaml", ".yml")
     known = flags if is_recipe else {**flags, "data": str(source)}
     recipe = load_recipe(source if is_recipe else None, flags=known, settings=settings)
     if dry_run:
         click.echo(recipe_yaml(make_plan(recipe, force=force).recipe), nl=False)
-        return
+        return 0
+    if processes > 1:
+        make_plan(recipe, force=force)
+        return launch(processes, without_processes())
+    quiet, as_json = quiet or not is_main(), as_json and is_main()
     with _shown(quiet=quiet) as (display, told):
         result = run(recipe, force=force, resume=resume, display=display, say=told)
     if not quiet:
@@ -93,3 +107,4 @@ def train(
         say(f"next: {result.next_step()}")
     if as_json:
         click.echo(json.dumps(result.as_json(), indent=2))
+    return 0

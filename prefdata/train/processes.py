@@ -7,7 +7,10 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from transformers import Trainer
 
 Found = TypeVar("Found")
 
@@ -53,9 +56,9 @@ def gathered(values: Sequence[Found]) -> list[Found]:
         return list(values)
     import torch.distributed
 
-    _joined()
     parts: list[list[Found]] = [[] for _ in range(count())]
-    torch.distributed.all_gather_object(parts, list(values))
+    with _together():
+        torch.distributed.all_gather_object(parts, list(values))
     return [value for part in parts for value in part]
 
 
@@ -80,25 +83,64 @@ def first_alone() -> Iterator[None]:
         ...     "data prepared"
         'data prepared'
     """
-    if count() == 1:
-        yield
-        return
-    _joined()
-    import torch.distributed
-
     if not is_main():
-        torch.distributed.barrier()
+        wait()
     yield
     if is_main():
-        torch.distributed.barrier()
+        wait()
 
 
-def _joined() -> None:
-    """Join the other processes, with gloo where there is no GPU."""
+def wait() -> None:
+    """Wait until all processes are here.
+
+    Example:
+        >>> wait()
+    """
+    if count() > 1:
+        import torch.distributed
+
+        with _together():
+            torch.distributed.barrier()
+
+
+@contextmanager
+def _together() -> Iterator[None]:
+    """Join the other processes, with gloo where there is no GPU; end where the first has failed.
+
+    It has said why, and this one has nothing to add.
+    """
     import torch
     from accelerate import PartialState
 
-    PartialState(cpu=not torch.cuda.is_available())
+    try:
+        PartialState(cpu=not torch.cuda.is_available())
+        yield
+    except RuntimeError:
+        if is_main():
+            raise
+        raise SystemExit(1) from None
+
+
+def unprepare(trainer: Trainer) -> None:
+    """Undo what measuring did to a model that several processes are about to train.
+
+    Accelerate prepares a model once: one that was first prepared to be evaluated is never wrapped
+    for training, and every process would train a model of its own without a word.
+
+    Args:
+        trainer: that has evaluated and not yet trained.
+
+    Example:
+        >>> unprepare(trainer)  # doctest: +SKIP
+    """
+    if count() == 1:
+        return
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    trainer.accelerator._models.clear()  # noqa: SLF001  # as accelerate's own free_memory does
+    if hasattr(model, "_original_forward"):
+        model.forward = model.__dict__.pop("_original_forward")
+    model.__dict__.pop("_is_accelerate_prepared", None)
+    trainer.model = trainer.model_wrapped = model
 
 
 def any_of(flag: bool) -> bool:
@@ -114,10 +156,10 @@ def any_of(flag: bool) -> bool:
     import torch.distributed
     from accelerate import PartialState
 
-    _joined()
-    told = torch.tensor(int(flag), device=PartialState().device)
-    torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
-    return bool(told.item())
+    with _together():
+        told = torch.tensor(int(flag), device=PartialState().device)
+        torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
+        return bool(told.item())
 
 
 def launch(processes: int, args: Sequence[str]) -> int:
@@ -142,9 +184,11 @@ def launch(processes: int, args: Sequence[str]) -> int:
 
     cores = max(1, (os.cpu_count() or 1) // processes)
     os.environ.setdefault("OMP_NUM_THREADS", str(cores))
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGTERM"
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
-    options = ["--standalone", f"--nproc-per-node={processes}", "-m", "prefdata", *args]
+    meet = ["--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
+    options = [*meet, f"--nproc-per-node={processes}", "-m", "prefdata", *args]
     config, entry, entry_args = config_from_args(parse_args(options))
     before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
     try:

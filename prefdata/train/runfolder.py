@@ -83,6 +83,16 @@ class RunFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
+def run_folder(plan: Plan) -> RunFolder:
+    """The folder of a run, whether it is there or not.
+
+    Example:
+        >>> run_folder(plan)  # doctest: +SKIP
+        RunFolder(path=PosixPath('pairs-dpo.run'))
+    """
+    return RunFolder(plan.output.absolute().with_name(f"{plan.output.name}.run"))
+
+
 def open_run(plan: Plan, *, force: bool, resume: bool) -> RunFolder:
     """Make the folder of a run, or find that of an interrupted one.
 
@@ -99,7 +109,7 @@ def open_run(plan: Plan, *, force: bool, resume: bool) -> RunFolder:
         >>> open_run(plan, force=False, resume=True)  # doctest: +SKIP
         RunFolder(path=PosixPath('pairs-dpo.run'))
     """
-    folder = RunFolder(plan.output.absolute().with_name(f"{plan.output.name}.run"))
+    folder = run_folder(plan)
     if resume:
         if not (folder.path / IDENTITY).is_file():
             done = plan.output.is_dir() and (plan.output / "recipe.yaml").is_file()
