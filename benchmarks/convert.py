@@ -70,6 +70,7 @@ def middle(costs: Sequence[Cost]) -> Cost:
     """The median of the times, and the highest of the peaks."""
     return Cost(
         median(cost.seconds for cost in costs),
+        median(cost.worked for cost in costs),
         max(cost.resident for cost in costs),
         max(cost.anonymous for cost in costs),
     )
@@ -92,7 +93,7 @@ def loop(folder: Path, kind: str, rows: int) -> Figure:
     taken = [run("pandas-loop", source(folder, kind, size)).seconds for size in LOOP_ROWS]
     measured_at = ", ".join(f"{t:.0f} s at {n:,}" for n, t in zip(LOOP_ROWS, taken, strict=True))
     seconds = parabola(LOOP_ROWS, taken, rows)
-    return Figure("pandas-loop", Cost(seconds, 0, 0), f"extrapolated from {measured_at}")
+    return Figure("pandas-loop", Cost(seconds, 0, 0, 0), f"extrapolated from {measured_at}")
 
 
 def parabola(at: Sequence[float], values: Sequence[float], where: float) -> float:
@@ -106,25 +107,26 @@ def table(figures: Sequence[Figure], title: str) -> None:
     """Print one table in Markdown."""
     floor = min(f.cost.seconds for f in figures if f.way.endswith("-pass"))
     print(f"\n**{title}**\n")
-    print("| way | seconds | times the floor | peak GB | of it anonymous | |")
-    print("|---|---:|---:|---:|---:|---|")
+    print("| way | seconds | times the floor | of processor time | peak GB | of it anonymous | |")
+    print("|---|---:|---:|---:|---:|---:|---|")
     for way, cost, note in figures:
         seconds = f"{cost.seconds:,.1f}" if cost.seconds < 3600 else f"{cost.seconds / 3600:,.1f} h"
-        memory = [f"{size / 1e9:.2f}" if size else "" for size in cost[1:]]
-        print(
-            f"| {way} | {seconds} | {cost.seconds / floor:,.2f} | {' | '.join(memory)} | {note} |"
-        )
+        worked = f"{cost.worked:.1f}" if cost.worked else ""
+        memory = [f"{size / 1e9:.2f}" if size else "" for size in (cost.resident, cost.anonymous)]
+        cells = [way, seconds, f"{cost.seconds / floor:,.2f}", worked, *memory, note]
+        print(f"| {' | '.join(cells)} |")
 
 
 def linearity(folder: Path, kind: str, sizes: Sequence[int], repeat: int) -> None:
     """Print what `pref convert` costs at growing sizes."""
     print(f"\n**{kind}: cost by size**\n")
-    print("| rows | seconds | seconds per million rows | peak GB | of it anonymous |")
-    print("|---:|---:|---:|---:|---:|")
+    print("| rows | seconds | per million rows | of processor time | peak GB | of it anonymous |")
+    print("|---:|---:|---:|---:|---:|---:|")
     for rows in sizes:
         cost = side_by_side(source(folder, kind, rows), ["pref convert"], repeat)[0].cost
         memory = f"{cost.resident / 1e9:.2f} | {cost.anonymous / 1e9:.2f}"
-        print(f"| {rows:,} | {cost.seconds:.1f} | {1e6 * cost.seconds / rows:.1f} | {memory} |")
+        each = f"{1e6 * cost.seconds / rows:.1f} | {1e6 * cost.worked / rows:.1f}"
+        print(f"| {rows:,} | {cost.seconds:.1f} | {each} | {memory} |")
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 import time
@@ -20,11 +21,14 @@ class Cost(NamedTuple):
 
     Args:
         seconds: wall time, start of the interpreter included.
+        worked: seconds of processor time of all threads and children, which depend less than wall
+            time on what else the machine does; 0 where the system does not say.
         resident: the peak in bytes, files mapped into memory included.
         anonymous: the peak in bytes of what is not a mapped file; 0 where the system does not say.
     """
 
     seconds: float
+    worked: float
     resident: int
     anonymous: int
 
@@ -47,7 +51,7 @@ def measured(command: Sequence[str]) -> Cost:
     Raises:
         BrokenRunError: the command failed; the message is what it wrote to stderr.
     """
-    start = time.perf_counter()
+    start, before = time.perf_counter(), _worked()
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8"
     )
@@ -59,7 +63,13 @@ def measured(command: Sequence[str]) -> Cost:
     watch.join()
     if process.returncode != 0:
         raise BrokenRunError(f"{' '.join(command)}\n{said}")
-    return Cost(seconds, peaks[0], peaks[1])
+    return Cost(seconds, _worked() - before, peaks[0], peaks[1])
+
+
+def _worked() -> float:
+    """Seconds of processor time of all children that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _watch(process: subprocess.Popen[str], peaks: list[int]) -> None:

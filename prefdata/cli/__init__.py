@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from prefdata import __version__
-from prefdata.cli import agreeing, data, demonstration, evaluating, training
+from prefdata.cli import agreeing, data, demonstration, evaluating, exporting, training
 from prefdata.cli.launching import speaks
 from prefdata.errors import Interrupted, PrefdataError
 
@@ -42,6 +42,7 @@ for command in (
     data.formats,
     data.schema,
     agreeing.agree,
+    exporting.export,
     training.train,
     evaluating.evaluate,
     demonstration.show,

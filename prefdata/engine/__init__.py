@@ -2,6 +2,7 @@
 
 from prefdata.engine.agreeing import AgreeReport, agree
 from prefdata.engine.conversion import ConvertReport, SourceReport, convert
+from prefdata.engine.exporting import export
 from prefdata.engine.inspection import Inspection, Problem, inspect
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "SourceReport",
     "agree",
     "convert",
+    "export",
     "inspect",
 ]

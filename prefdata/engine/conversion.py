@@ -236,6 +236,7 @@ def _run(
     for number, each in enumerate(recognised):
         dimensions |= ingest(each, number, wishes, encoding, **shared, progress=reading)
         one_dimension(dimensions, wishes, ", ".join(names[: number + 1]))
+    spool.close()
     if gathered:
         made = assemble(folder, options, **shared, progress=partial(tell, "pairing"))
     else:

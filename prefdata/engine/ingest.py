@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
@@ -20,6 +22,11 @@ from prefdata.io.spool import IDS, Spool
 from prefdata.io.trail import Trail
 from prefdata.transforms.account import Account
 from prefdata.transforms.ledger import REJECTS, entries
+
+Result = TypeVar("Result")
+
+BUILDERS = 2
+"""Pieces of a source that are made into records at once."""
 
 SCALARS = (
     "score",
@@ -75,29 +82,38 @@ def read_records(
     match, format = each.detection.match, each.detection.format
     scalars = {name for f in SCALARS for name in match.columns.get(f, ())}
     pieces = chunks(each.source, each.sample, match.wanted, scalars, encoding, raw=match.raw)
-    for piece in _ahead(pieces):
-        made = records(format, piece.frame, match)
-        if not ids:
-            yield piece, made.with_columns(pl.col("item").fill_null(0))
-            continue
-        made = content_ids(made, IDS[format.kind])
-        made = made.with_columns(
-            pl.lit(number, pl.UInt16).alias("source"),
-            pl.col("item").fill_null(0),
-            pl.col("origin").fill_null(Path(each.source.name).name),
-        )
-        if format.kind == "ratings":
-            made = scoped(made, ranked=match.ranked)
-        yield piece, _same(made) if format.kind == "comparisons" else made
+
+    def build(piece: Chunk) -> tuple[Chunk, pl.DataFrame]:
+        made = records(format, piece.frame, match).with_columns(pl.col("item").fill_null(0))
+        return piece, _identified(made, each, number) if ids else made
+
+    yield from _side_by_side(build, pieces)
 
 
-def _ahead(pieces: Iterator[Chunk]) -> Iterator[Chunk]:
-    """Read the next piece while this one is worked on."""
-    with ThreadPoolExecutor(1) as reader:
-        waiting = reader.submit(next, pieces, None)
-        while (piece := waiting.result()) is not None:
-            waiting = reader.submit(next, pieces, None)
-            yield piece
+def _side_by_side(work: Callable[[Chunk], Result], pieces: Iterator[Chunk]) -> Iterator[Result]:
+    """Results in order; the next piece is read, and two are worked on, while one is taken up."""
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(BUILDERS) as builders:
+        waiting: deque[Future[Result]] = deque()
+        coming = reader.submit(next, pieces, None)
+        while (piece := coming.result()) is not None:
+            coming = reader.submit(next, pieces, None)
+            waiting.append(builders.submit(work, piece))
+            if len(waiting) > BUILDERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _identified(made: pl.DataFrame, each: Recognised, number: int) -> pl.DataFrame:
+    """Records with their ids, and with the place that they have among all sources."""
+    kind = each.detection.format.kind
+    made = content_ids(made, IDS[kind]).with_columns(
+        pl.lit(number, pl.UInt16).alias("source"),
+        pl.col("origin").fill_null(Path(each.source.name).name),
+    )
+    if kind == "ratings":
+        return scoped(made, ranked=each.detection.match.ranked)
+    return _same(made) if kind == "comparisons" else made
 
 
 def _same(made: pl.DataFrame) -> pl.DataFrame:

@@ -34,9 +34,13 @@ def answers(frame: pl.DataFrame, match: Match, responses: dict[str, str]) -> pl.
     frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in PROBLEM)
     if _single_turns(frame, match, responses):
         return _texts(frame, match, responses)
-    frame = _prompted(frame, match)
-    for name, column in responses.items():
-        found = read(frame[column], match.shapes.get(column, "text"), "assistant")
+    said = {
+        name: read(frame[column], match.shapes.get(column, "text"), "assistant")
+        for name, column in responses.items()
+    }
+    frame = _prompted(frame, match, _whole([found.messages for found in said.values()]))
+    for name, found in said.items():
+        column = responses[name]
         frame = _noted(frame.with_columns(found.messages.alias(f"@{name}")), found, column)
     frame = _split(frame, responses, has_prompt=bool(match.column("prompt")))
     frame = _with_system(frame, match)
@@ -108,8 +112,20 @@ def flagged(
     )
 
 
-def _prompted(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
-    """Add the prompt from its own columns: the history, if any, and one or more texts."""
+def _whole(responses: Sequence[pl.Series]) -> pl.Series:
+    """Which rows hold whole conversations, so that they bring their prompt along."""
+    sides = pl.DataFrame([turns.alias(str(place)) for place, turns in enumerate(responses)])
+    first = (_role(name, 0) for name in sides.columns)
+    return sides.select(
+        pl.all_horizontal((role != "assistant").fill_null(value=False) for role in first)
+    ).to_series()
+
+
+def _prompted(frame: pl.DataFrame, match: Match, whole: pl.Series) -> pl.DataFrame:
+    """Add the prompt from its own columns: the history, if any, and one or more texts.
+
+    It may be left out where the responses are whole conversations.
+    """
     columns = match.columns.get("prompt", ())
     if not columns:
         return frame.with_columns(pl.lit(None, MESSAGES).alias("prompt"))
@@ -133,8 +149,8 @@ def _prompted(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     some = pl.any_horizontal(pl.all().is_not_null())
     frame = frame.with_columns(turns.select(pl.when(some).then(said).alias("prompt")).to_series())
     for name, found in parts.items():
-        frame = _noted(frame, found, name)
-    return flagged(frame, pl.col("prompt").is_null(), reasons.MISSING, columns[0])
+        frame = _noted(frame, _optional(found, whole), name)
+    return flagged(frame, pl.col("prompt").is_null() & ~whole, reasons.MISSING, columns[0])
 
 
 def _with_system(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
@@ -148,9 +164,15 @@ def _with_system(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     return frame.with_columns(prompt.alias("prompt")).drop("@system")
 
 
-def _optional(found: Read) -> Read:
-    """What may be left out: where it is empty or missing there is none, and that is no problem."""
+def _optional(found: Read, where: pl.Series | None = None) -> Read:
+    """What may be left out: where it is empty or missing there is none, and that is no problem.
+
+    Args:
+        found: what was read.
+        where: the rows in which it may be left out; all of them if None.
+    """
     none = found.reason.is_in([reasons.EMPTY, reasons.MISSING])
+    none = none if where is None else none & where
     held = pl.DataFrame(
         [found.messages.alias("m"), found.reason.alias("r"), none.fill_null(value=False).alias("n")]
     )

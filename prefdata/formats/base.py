@@ -109,6 +109,7 @@ def as_messages(column: pl.Series) -> pl.Series:
 
 def stacked(columns: Sequence[pl.Series]) -> pl.Series:
     """Put columns of messages end to end: as text where all are text, as messages otherwise."""
+    columns = [column for column in columns if len(column)] or list(columns[:1])
     if len({column.dtype for column in columns}) > 1:
         columns = [as_messages(column) for column in columns]
     return pl.concat(columns)
@@ -130,12 +131,14 @@ class Wishes:
         winner: value to ``"a"``, ``"b"`` or ``"tie"``, from ``--winner``.
         label: value to true or false, from ``--label``.
         dimension: the dimension to take, from ``--dimension``.
+        format: the format that it is, from ``--format``.
     """
 
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     winner: Mapping[str, str] = field(default_factory=dict)
     label: Mapping[str, bool] = field(default_factory=dict)
     dimension: str = ""
+    format: str = ""
 
 
 @dataclass(frozen=True)
@@ -194,6 +197,8 @@ class Facts:
         dimensions: the weight of each dimension that counts where the user chooses none.
         needs: the columns by which it is recognised.
         refusal: why rows of this kind are not converted; empty where they are.
+        by_name: whether its columns are everybody's, so that the name of one of ``sets`` must stand
+            in the source's own name.
     """
 
     ties: str = ""
@@ -205,6 +210,7 @@ class Facts:
     dimensions: Mapping[str, float] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     refusal: str = ""
+    by_name: bool = False
 
 
 @dataclass(frozen=True)
@@ -234,6 +240,10 @@ class Format:
     facts: Facts = field(default_factory=Facts)
 
 
+NAMES = ("model", "model_a", "model_b", "origin")
+"""Columns in which an empty cell, as CSV has it, is no name."""
+
+
 def finished(frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:
     """Bring a built frame to the exact columns and types of its kind, absent ones as null."""
     wanted = {**PLACE, **COLUMNS[kind]}
@@ -244,7 +254,8 @@ def _typed(frame: pl.DataFrame, name: str, dtype: pl.DataType | type[pl.DataType
     if name not in frame.columns:
         return pl.lit(None, dtype).alias(name)
     turns = dtype == MESSAGES and frame.schema[name] == pl.String
-    return pl.col(name) if turns else pl.col(name).cast(dtype)
+    value = pl.col(name) if turns else pl.col(name).cast(dtype)
+    return value.replace("", None) if name in NAMES else value
 
 
 RAW = "raw:"

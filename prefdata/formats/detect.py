@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from prefdata.errors import InputError, UnknownNameError, UsageError
@@ -49,7 +50,8 @@ def detect(sample: Sample, wishes: Wishes, *, name: str, format: str = "") -> De
     """
     _check_wishes(sample, wishes, name)
     tried = [named(format)] if format else list(FORMATS.values())
-    matches = [found for each in tried if (found := each.match(sample, wishes))]
+    told = replace(wishes, format=format)
+    matches = [found for each in tried if (found := each.match(sample, told))]
     matches.sort(key=lambda match: -match.score)
     if not matches:
         raise _nothing(sample, wishes, name, tried[0] if format else None)
@@ -87,7 +89,8 @@ def near(sample: Sample) -> tuple[Near, ...]:
     for each in FORMATS.values():
         missing = tuple(name for name in each.facts.needs if name not in sample.names)
         held = len(each.facts.needs) - len(missing)
-        if missing and held >= 2 and held >= len(missing):
+        useless = each.facts.refusal or each.facts.by_name
+        if missing and held >= 2 and held >= len(missing) and not useless:
             found.append((held / len(each.facts.needs), held, Near(each.name, missing)))
     found.sort(key=lambda item: (-item[0], -item[1], item[2].format))
     return tuple(each for *_, each in found[:MOST_NEAR])

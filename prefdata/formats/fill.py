@@ -37,6 +37,9 @@ KNOWN = 100
 MEASURE = "measure:"
 """Stands before the name of a dimension while its score is read."""
 
+NAMED = ("model", "annotator")
+"""Fields that say who; a row is whole without them."""
+
 SIDE_SCORES = {"a": (1.0, 0.0), "b": (0.0, 1.0), "tie": (0.5, 0.5)}
 
 
@@ -66,6 +69,7 @@ def format_of(layout: Layout) -> Format:
             layout.notes,
             layout.dimensions,
             required(layout),
+            by_name=not layout.distinct,
         ),
     )
 
@@ -122,7 +126,8 @@ def match(layout: Layout, sample: Sample, wishes: Wishes) -> Match | None:
     described = wishes.columns or wishes.winner or wishes.label
     if described or not set(needs) <= set(sample.names):
         return None
-    if not layout.distinct and not _named(sample.origin, layout.sets):
+    called = "" if layout.distinct else _named(sample.origin, layout.sets)
+    if not (layout.distinct or called or wishes.format == layout.name):
         return None
     rows = [_decoded(row, sample) for row in sample.rows]
     if not all(any(get(row, parse(each)) is not None for row in rows) for each in layout.needs):
@@ -135,8 +140,8 @@ def match(layout: Layout, sample: Sample, wishes: Wishes) -> Match | None:
         layout.name,
         KNOWN + len(needs),
         columns,
-        _shapes(layout, columns, rows),
-        (f"it has {', '.join(needs)}",),
+        _shapes(layout, columns, sample, rows),
+        (f"it has {', '.join(needs)}", *((f"its name holds {called}",) if called else ())),
         values=layout.values,
         polarity=layout.polarity,
         ranked=bool(layout.order)
@@ -159,10 +164,14 @@ def weights(layout: Layout, names: Sequence[str], wanted: str) -> dict[str, floa
     return {name: layout.dimensions.get(name, 0.0) for name in names}
 
 
-def _named(origin: str, sets: Sequence[str]) -> bool:
-    """Whether a source's name holds the name of a data set, however its slash is written."""
-    origin, *names = (re.sub(r"[^a-z0-9]+", "-", each.lower()) for each in (origin, *sets))
-    return any(name in origin for name in names)
+def _named(origin: str, sets: Sequence[str]) -> str:
+    """The data set whose name a source's name holds, however its slash is written, or ``""``."""
+    place = _plain(origin)
+    return next((name for name in sets if _plain(name) in place), "")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())
 
 
 def _decoded(row: Row, sample: Sample) -> Row:
@@ -207,15 +216,23 @@ def _dimensions(layout: Layout, names: Sequence[str]) -> list[str]:
     return [d for d, text in given.items() if layout.prepare or parse(text).column in names]
 
 
-def _shapes(layout: Layout, columns: Iterable[str], rows: Iterable[Row]) -> dict[str, Shape]:
-    """How the text at each path is written, by the sample."""
-    prepared = [made for row in rows if isinstance(made := _prepared(layout, row), Mapping)]
+def _shapes(
+    layout: Layout, columns: Iterable[str], sample: Sample, rows: Iterable[Row]
+) -> dict[str, Shape]:
+    """How the text at each path is written, by the sample.
+
+    Where rows are looked into, their cells are open; else columns are read as they stand.
+    """
+    inside = by_row(layout)
+    made = [_prepared(layout, row) for row in rows] if inside else sample.rows
+    held = [row for row in made if isinstance(row, Mapping)]
     shapes: dict[str, Shape] = {}
     for field in set(GENERIC[layout.kind].texts) & set(columns):
         if not _composed(layout.fields[field]):
             for path in layout.paths[field]:
-                values = (v for row in prepared for v in _each(get(row, path), path))
-                shapes[path.text] = shape_of(value for value in values if value is not None)
+                values = [v for row in held for v in _each(get(row, path), path) if v is not None]
+                mixed = not inside and path.text in sample.mixed
+                shapes[path.text] = "json" if mixed else shape_of(values)
     return shapes
 
 
@@ -325,7 +342,8 @@ def _read(
                 _put(MEASURE + name, parse(given[name]), row, whole, lists)
         else:
             for path in layout.paths[field]:
-                _put(RAW + path.text, path, row, whole, lists)
+                if field not in NAMED or get(row, path) is not None:
+                    _put(RAW + path.text, path, row, whole, lists)
     if layout.roles:
         whole = {name: _renamed(value, layout.roles) for name, value in whole.items()}
         lists = {name: [_renamed(v, layout.roles) for v in vs] for name, vs in lists.items()}

@@ -25,6 +25,9 @@ MAY_COMPOSE = (
 )
 """Every character that NFC can change, or join to the one before it, and some that it cannot."""
 
+COMPOSING = 0xCC
+"""The first byte of U+0300, the lowest of these characters, in UTF-8."""
+
 
 def content_ids(frame: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
     """Add the id of message columns to a frame, as 128-bit integers.
@@ -35,24 +38,41 @@ def content_ids(frame: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
     """
     for name, made in columns.items():
         if frame.schema[name] == pl.String:
-            text = pl.concat_str(pl.lit(speaker(name) + PART), _normal(pl.col(name)))
+            said = _normal(frame[name])
+            marked = pl.concat_str(pl.lit(speaker(name) + PART), name)
+            text = said.to_frame().select(marked.alias(name))
         else:
             turn = pl.element().struct
-            said = pl.concat_str(turn.field("role"), _normal(turn.field("content")), separator=PART)
-            text = pl.col(name).list.eval(said).list.join(TURN)
-        hashed = frame.select(text.alias(made)).select(plh.col(made).nchash.xxh3_128())
+            content = turn.field("content").map_batches(_normal, pl.String, is_elementwise=True)
+            spoken = pl.concat_str(turn.field("role"), content, separator=PART)
+            text = frame.select(pl.col(name).list.eval(spoken).list.join(TURN))
+        hashed = text.select(plh.col(name).nchash.xxh3_128().alias(made))
         frame = frame.with_columns(hashed.to_series())
     return frame
 
 
-def _normal(text: pl.Expr) -> pl.Expr:
+def _normal(text: pl.Series) -> pl.Series:
     """Normalise texts; compose only the few that need it: looking is cheap, composing is not."""
     text = text.str.strip_chars()
-    beyond_ascii = text.str.len_bytes() != text.str.len_chars()
-    composes = pl.when(beyond_ascii).then(text).str.contains(MAY_COMPOSE)
-    changes = composes.fill_null(value=False) | text.str.contains("\r\n", literal=True)
-    changed = pl.when(changes).then(text).str.replace_all("\r\n", "\n", literal=True)
-    return pl.coalesce(changed.str.normalize("NFC"), text)
+    changes = text.str.contains("\r\n", literal=True).fill_null(value=False)
+    suspect = pl.Series(_highest_bytes(text) >= COMPOSING)
+    if suspect.any():
+        looked_at = text.zip_with(suspect, text.clear(1).new_from_index(0, len(text)))
+        changes |= looked_at.str.contains(MAY_COMPOSE).fill_null(value=False)
+    if not changes.any():
+        return text
+    changed = text.filter(changes).str.replace_all("\r\n", "\n", literal=True).str.normalize("NFC")
+    return text.scatter(changes.arg_true(), changed)
+
+
+def _highest_bytes(text: pl.Series) -> np.ndarray:
+    """The highest byte of each text, or a higher one where it is empty."""
+    array = text.to_arrow()
+    data = np.frombuffer(array.buffers()[2] or b"", np.uint8)
+    starts = np.frombuffer(array.buffers()[1], np.int64)[array.offset :][: len(array)]
+    if not data.size:
+        return np.zeros(len(array), np.uint8)
+    return np.maximum.reduceat(data, np.minimum(starts, data.size - 1))
 
 
 def hexed(ids: pl.Series) -> pl.Series:

@@ -5,14 +5,36 @@ from __future__ import annotations
 from prefdata.errors import UnknownNameError
 from prefdata.formats.base import Format
 from prefdata.formats.comparisons import COMPARISONS
-from prefdata.formats.families import helpsteer, hh
+from prefdata.formats.families import (
+    distilabel,
+    helpsteer,
+    hh,
+    mixtures,
+    orca,
+    rewardbench,
+    rlaif_v,
+    stack_exchange,
+    ultrafeedback_binarized,
+    ultrainteract,
+)
 from prefdata.formats.layout_file import SUFFIXES, load_format
 from prefdata.formats.pairs import PAIRS
 from prefdata.formats.ratings import LISTS_FORMAT, LONG_FORMAT, WIDE_FORMAT
 from prefdata.formats.unpaired import UNPAIRED
 
 GENERIC = (PAIRS, COMPARISONS, WIDE_FORMAT, LISTS_FORMAT, LONG_FORMAT, UNPAIRED)
-KNOWN: tuple[Format, ...] = (*hh.FORMATS, *helpsteer.FORMATS)
+KNOWN: tuple[Format, ...] = (
+    *distilabel.FORMATS,
+    *helpsteer.FORMATS,
+    *hh.FORMATS,
+    *mixtures.FORMATS,
+    *orca.FORMATS,
+    *rewardbench.FORMATS,
+    *rlaif_v.FORMATS,
+    *stack_exchange.FORMATS,
+    *ultrafeedback_binarized.FORMATS,
+    *ultrainteract.FORMATS,
+)
 
 FORMATS: dict[str, Format] = {each.name: each for each in (*GENERIC, *KNOWN)}
 

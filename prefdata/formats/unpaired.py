@@ -66,7 +66,7 @@ def match(sample: Sample, wishes: Wishes) -> Match | None:
     values, question = _settle(sample.values(columns["label"][0]), wishes.label)
     return Match(
         "unpaired",
-        65,
+        72 if _for_kto(sample, columns) else 65,
         columns,
         shapes,
         pick.said(columns, "prompt", "completion", "label"),
@@ -74,6 +74,12 @@ def match(sample: Sample, wishes: Wishes) -> Match | None:
         questions=(question,) if question else (),
         polarity="a label of true means that the response was good",
     )
+
+
+def _for_kto(sample: Sample, columns: pick.Columns) -> bool:
+    """Whether it is written as KTO trainers want it: a rating beside the label only explains it."""
+    named = columns["completion"] == ("completion",) and columns["label"] == ("label",)
+    return named and all(isinstance(value, bool) for value in sample.values("label"))
 
 
 def _boolean(sample: Sample, wishes: Wishes) -> pick.Columns:

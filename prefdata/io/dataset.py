@@ -89,7 +89,7 @@ def _array(column: pl.Series, kind: pa.DataType) -> pa.Array:
     array = column.to_arrow()
     if not pa.types.is_list(kind) or column.dtype != pl.String:
         return array.cast(kind)
-    role = pa.array([speaker(column.name)]).take(pa.array(np.zeros(len(array), np.int8)))
+    role = pa.repeat(speaker(column.name), len(array))
     turns = pa.StructArray.from_arrays(
         [role, array.cast(pa.string())], fields=list(kind.value_type)
     )

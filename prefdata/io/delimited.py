@@ -110,14 +110,16 @@ def csv_chunks(stream: BinaryIO, decoder: Decoder, wanted: list[str], name: str)
         whole, rest = data[:cut], data[cut:]
         if not whole:
             continue
-        if decoder.is_utf8:
-            decoder.check(whole, offset)
-        chunk, used = _fast(whole, layout, wanted, row, line), len(whole)
+        breaks, used = counted(whole, NEWLINE), len(whole)
+        chunk = _fast(whole, breaks, layout, wanted, (row, line))
         if chunk is None:
+            if decoder.is_utf8:
+                decoder.check(whole, offset)
             chunk, used = _slow(whole, layout, wanted, (row, line), last=last)
+            breaks = counted(memoryview(whole)[:used], NEWLINE)
         rest = whole[used:] + rest
         row += chunk.frame.height + len(chunk.unread)
-        line += counted(memoryview(whole)[:used], NEWLINE)
+        line += breaks
         offset += used
         yield chunk
 
@@ -145,9 +147,11 @@ def _cut(data: bytes) -> int:
     return end + 1
 
 
-def _fast(data: bytes, layout: Header, wanted: list[str], row: int, line: int) -> Chunk | None:
+def _fast(
+    data: bytes, breaks: int, layout: Header, wanted: list[str], start: tuple[int, int]
+) -> Chunk | None:
     """The whole piece at once, or None where a record in it needs a closer look."""
-    names = layout.names
+    names, (row, line) = layout.names, start
     if b"\r" in data and counted(data, RETURN) != data.count(b"\r\n"):
         return None
     try:
@@ -163,7 +167,7 @@ def _fast(data: bytes, layout: Header, wanted: list[str], row: int, line: int) -
         return None
     if not frame.height or _has_short_row(frame, data, layout):
         return None
-    breaks = counted(data, NEWLINE) + (not data.endswith(b"\n"))
+    breaks += not data.endswith(b"\n")
     lines: pl.Series | int = line
     if breaks != frame.height:
         height = frame.select(

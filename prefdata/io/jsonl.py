@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.json as pj
@@ -20,7 +21,7 @@ from prefdata.errors import InputError
 from prefdata.formats import reasons
 from prefdata.formats.conversation import TOOL_KEYS
 from prefdata.io.chunks import AS_JSON, CHUNK_BYTES, Chunk, Unread, numbered
-from prefdata.io.text import Decoder, counted
+from prefdata.io.text import Decoder, as_text, counted
 from prefdata.io.typed import misfit, parsed, table
 
 NEWLINE = 10
@@ -28,8 +29,8 @@ NULL = re.compile(rb"\s*null")
 """A block that begins so ends the whole process inside of pyarrow 26.0."""
 TOOLS = re.compile(b"|".join(f'"{key}"'.encode() for key in TOOL_KEYS))
 SLACK = 1 << 20
-RING = 4
-"""Buffers in use at once: one is worked on, one waits, one is filled, one to spare."""
+RING = 7
+"""Buffers in use at once: one is filled, one waits, up to four are worked on, one to spare."""
 
 
 class Block(NamedTuple):
@@ -187,7 +188,7 @@ def json_chunks(blocks: Iterator[Block], schema: pa.Schema, decoder: Decoder) ->
 
 def _fast(block: Block, schema: pa.Schema, row: int) -> Chunk | None:
     """The whole block at once, or None where a row in it needs a closer look."""
-    data, wanted = block.data, {column.name for column in schema}
+    data = block.data
     nested = any(
         not pa.types.is_primitive(c.type) and not pa.types.is_string(c.type) for c in schema
     )
@@ -201,22 +202,37 @@ def _fast(block: Block, schema: pa.Schema, row: int) -> Chunk | None:
     reading = pj.ReadOptions(block_size=len(data) + 1, use_threads=False)
     try:
         read = pj.read_json(pa.BufferReader(data), read_options=reading, parse_options=options)
-        read.validate(full=True)
     except pa.ArrowInvalid:
         return None
     if read.num_rows != block.breaks + (data[-1] != NEWLINE):
         return None
-    frame = pl.DataFrame(read.select([c for c in schema.names if c in wanted]))
-    if _has_empty_row(frame):
+    columns = [_column(name, read[name]) for name in schema.names]
+    found = [column for column in columns if column is not None]
+    if len(found) < len(columns) or _has_empty_row(frame := pl.DataFrame(found)):
         return None
     lines = block.lines if isinstance(block.lines, int) else pl.Series(block.lines)
-    split: list[bytes] = []
+    ends: list[np.ndarray] = []
 
     def raw(position: int) -> str:
-        split.extend(bytes(data).split(b"\n") if not split else ())
-        return split[position].decode()
+        if not ends:
+            ends.append(np.flatnonzero(np.frombuffer(data, np.uint8) == NEWLINE))
+        start = ends[0][position - 1] + 1 if position else 0
+        return bytes(data[start : next(iter(ends[0][position : position + 1]), None)]).decode()
 
     return Chunk(numbered(frame, row, lines), raw)
+
+
+def _column(name: str, column: pa.ChunkedArray) -> pl.Series | None:
+    """A column that was parsed; None where it holds bytes that are not UTF-8."""
+    if pa.types.is_string(column.type):
+        chunks = [chunk.view(pa.binary()) for chunk in column.chunks]
+        text = as_text(pa.chunked_array(chunks, pa.binary()))
+        return None if text is None else text.alias(name)
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        return None
+    return pl.Series(name, column)
 
 
 def _has_empty_row(frame: pl.DataFrame) -> bool:

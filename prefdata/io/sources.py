@@ -34,6 +34,9 @@ SUFFIXES: dict[str, Kind] = {
     ".feather": "arrow",
     ".ipc": "arrow",
 }
+MARKS = ("manifest.json", "export.json")
+"""The files by which a data set directory and an export are known."""
+
 PACKED = {".gz": "gz", ".zst": "zst"}
 HEAD = 1 << 16
 WHAT_IS_READ = "JSON, JSONL, CSV, TSV, Parquet and Arrow are read, the first four also packed."
@@ -192,13 +195,14 @@ def _paths(request: str) -> list[Path]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """The data files of a folder; of a prefdata data set directory only its data.
+    """The data files of a folder; of what prefdata wrote only its data.
 
-    Data set directories that lie in the folder are results, not sources: they are left out.
+    Data set directories and exports that lie in the folder are results, not sources: they are left
+    out.
     """
     root = folder / "data" if _is_result(folder) else folder
     files = [p for p in sorted(root.rglob("*")) if p.is_file() and _suffix(p.name)[0]]
-    results = {p.parent for p in files if p.name == "manifest.json" and _is_result(p.parent)}
+    results = {p.parent for p in files if p.name in MARKS and _is_result(p.parent)}
     files = [
         p
         for p in files
@@ -215,10 +219,13 @@ def _looked_for() -> str:
 
 
 def _is_result(folder: Path) -> bool:
-    """Whether a folder is a data set directory that prefdata wrote."""
-    manifest = folder / "manifest.json"
+    """Whether a folder is a data set directory or an export that prefdata wrote."""
+    return any(_is_ours(folder / mark) for mark in MARKS)
+
+
+def _is_ours(mark: Path) -> bool:
     try:
-        return bool(json.loads(manifest.read_bytes()).get("program") == "prefdata")
+        return bool(json.loads(mark.read_bytes()).get("program") == "prefdata")
     except (OSError, ValueError, AttributeError):
         return False
 

@@ -40,6 +40,8 @@ those of the ranked list that it stands in.
 
 BUCKET_BYTES = 96 << 20
 MOST_BUCKETS = 1024
+HELD = 6
+"""Pieces of a source that are written together: many small files cost more than what they hold."""
 
 
 class Spool:
@@ -56,6 +58,7 @@ class Spool:
         self.texts = texts
         self.bits = min(MOST_BUCKETS, max(1, size // BUCKET_BYTES)).bit_length() - 1
         self.files: dict[tuple[Kind, int], list[Path]] = defaultdict(list)
+        self.held: dict[Kind, list[pl.DataFrame]] = defaultdict(list)
         folder.mkdir()
 
     @property
@@ -67,7 +70,17 @@ class Spool:
         """Add records with the columns of `SCHEMAS`, each to the bucket of its ``prompt_id``."""
         if not frame.height:
             return
-        for bucket, part in self._parts(frame.select(self._names(kind))):
+        self.held[kind].append(frame.select(self._names(kind)))
+        if len(self.held[kind]) == HELD:
+            self._flush(kind)
+
+    def close(self) -> None:
+        """Write what is still held: no more records come."""
+        for kind in list(self.held):
+            self._flush(kind)
+
+    def _flush(self, kind: Kind) -> None:
+        for bucket, part in self._parts(concatenated(self.held.pop(kind))):
             files = self.files[kind, bucket]
             path = self.folder / f"{kind}-{bucket:04d}-{len(files):06d}.arrow"
             part.write_ipc(path, compression="uncompressed")
@@ -89,7 +102,7 @@ class Spool:
         files = self.files.pop((kind, bucket), [])
         if not files:
             return pl.DataFrame(schema=SCHEMAS[kind]).select(self._names(kind))
-        frame = concatenated([pl.scan_ipc(path).collect() for path in files])
+        frame = concatenated([pl.read_ipc(path) for path in files])
         for path in files:
             path.unlink()
         return frame
@@ -135,7 +148,7 @@ class Ranges:
     def _span(self, number: int, span: int) -> pl.DataFrame:
         if self.at != (number, span):
             files = self.files.get((number, span), [])
-            parts = [pl.scan_ipc(path).collect() for path in files]
+            parts = [pl.read_ipc(path) for path in files]
             self.held = (
                 pl.concat(parts).sort("of_row", maintain_order=True) if parts else pl.DataFrame()
             )

@@ -49,10 +49,8 @@ class Trail:
         schema = ROWS if name == "rows" else REJECTS
         frame = pl.concat(self.held[name]) if self.held[name] else _empty(schema)
         if self.held[name]:
-            called = dict(enumerate(self.names))
-            frame = frame.with_columns(
-                pl.col("source").replace_strict(called, return_dtype=pl.String)
-            )
+            called = pl.Series("source", self.names).gather(frame["source"])
+            frame = frame.with_columns(called)
         if name == "rejects" and frame.height:
             remedy = pl.col("reason").replace_strict(REMEDIES, default="", return_dtype=pl.String)
             frame = frame.with_columns(remedy.alias("remedy"))

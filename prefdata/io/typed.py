@@ -12,6 +12,7 @@ from prefdata.formats import reasons
 from prefdata.formats.conversation import TOOL_KEYS
 from prefdata.io.chunks import AS_JSON, LENIENT, describe
 
+LARGEST = 2**63
 MESSAGE_KEYS = ("role", "content", "from", "value", "text", "type")
 
 
@@ -118,8 +119,11 @@ def _object(items: Sequence[tuple[str, object]]) -> dict[str, object]:
 
 
 def _integer(digits: str) -> float:
-    """A whole number; as a float where Python refuses that many digits."""
-    return int(digits) if len(digits) < 400 else float(digits)
+    """A whole number; as a float where it has more than 64 bits, which no column holds."""
+    if len(digits) > len(str(-LARGEST)):
+        return float(digits)
+    value = int(digits)
+    return value if -LARGEST <= value < LARGEST else float(digits)
 
 
 def _twice(value: object, keys: Collection[str]) -> str:

@@ -30,6 +30,9 @@ def facts(format: Format) -> dict[str, object]:
     }
 
 
+AND_NAME = "; and the name of the set in that of the file or its folders"
+
+
 def described(format: Format) -> str:
     """A format with its fields, its polarity, an example row and how that is read.
 
@@ -40,13 +43,13 @@ def described(format: Format) -> str:
     """
     facts = format.facts
     lines = {
-        "needs": ", ".join(facts.needs),
+        "needs": ", ".join(facts.needs) + (AND_NAME if facts.by_name else ""),
         "fields": ", ".join(format.fields),
-        "better": format.polarity,
+        "better": "" if facts.refusal else format.polarity,
         "a tie": facts.ties,
         "no verdict": facts.absent,
         "counts": ", ".join(f"{name} ({weight:g})" for name, weight in facts.dimensions.items()),
-        "split by": facts.group,
+        "split by": "" if facts.refusal else facts.group,
         "sets": ", ".join(facts.sets),
         "licence": facts.licence,
         "note": facts.notes,

@@ -10,7 +10,8 @@ from pathlib import Path
 import yaml
 
 from prefdata import __version__
-from prefdata.train.dataset import DatasetDirectory
+from prefdata.io.directory import DatasetDirectory
+from prefdata.train.loading import PLAIN
 from prefdata.train.plan import Plan, is_local
 from prefdata.train.recipe import TINY, Recipe
 from prefdata.train.result import TrainingResult
@@ -49,6 +50,8 @@ def write_records(
 def recipe_yaml(recipe: Recipe) -> str:
     """The effective recipe as YAML that `pref train` takes again, local paths made absolute.
 
+    Keys that say nothing are left out.
+
     Args:
         recipe: with its defaults filled in.
 
@@ -57,10 +60,18 @@ def recipe_yaml(recipe: Recipe) -> str:
         'model: tiny'
     """
     keys = recipe.model_dump(mode="json")
-    for key in ("model", "data", "output"):
-        if keys[key] and (key != "model" or (recipe.model != TINY and is_local(recipe.model))):
+    paths = {
+        "model": recipe.model != TINY and is_local(recipe.model),
+        "reference": is_local(recipe.reference),
+        "data": True,
+        "output": True,
+        "chat_template": recipe.chat_template != PLAIN,
+    }
+    for key, local in paths.items():
+        if local and keys[key]:
             keys[key] = str(Path(keys[key]).expanduser().absolute())
-    return yaml.safe_dump(keys, sort_keys=False, allow_unicode=True)
+    said = {key: value for key, value in keys.items() if value not in (None, "")}
+    return yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
 
 
 def model_card(plan: Plan, result: TrainingResult) -> str:

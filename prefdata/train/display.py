@@ -79,6 +79,7 @@ class Table(AbstractContextManager["Table"]):
         self.curves: dict[str, list[float]] = {}
         self.began = time.monotonic()
         self.first: tuple[int, float] | None = None
+        self.tokens = 0.0
         self.live: Live | None = None
 
     def __enter__(self) -> Self:
@@ -96,13 +97,14 @@ class Table(AbstractContextManager["Table"]):
         """Add the logs of a step, and draw anew."""
         now = time.monotonic()
         self.first = self.first or (step - 1, now)
+        self.tokens = logs.get("num_tokens", self.tokens)
         for key, name in SHOWN.items():
             if key in logs:
                 self.curves.setdefault(name, []).append(logs[key])
         if self.live:
-            self.live.update(self.drawn(step, steps, logs.get("num_tokens"), now), refresh=True)
+            self.live.update(self.drawn(step, steps, now), refresh=True)
 
-    def drawn(self, step: int, steps: int, tokens: float | None, now: float) -> Group:
+    def drawn(self, step: int, steps: int, now: float) -> Group:
         """The table as it stands, and below it how far the run is."""
         from rich.console import Group
         from rich.table import Table as RichTable
@@ -116,8 +118,8 @@ class Table(AbstractContextManager["Table"]):
         spent = max(now - since, 1e-9)
         left = (steps - step) * spent / max(step - began, 1)
         said = [f"step {step:,} of {steps:,}", f"{left:,.0f} s left"]
-        if tokens:
-            said.insert(1, f"{tokens / max(now - self.began, 1e-9):,.0f} tokens/s")
+        if self.tokens:
+            said.insert(1, f"{self.tokens / max(now - self.began, 1e-9):,.0f} tokens/s")
         return Group(table, "  ".join(said))
 
 

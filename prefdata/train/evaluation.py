@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import JsonValue
 
 from prefdata.errors import InputError, UsageError
+from prefdata.io.directory import DatasetDirectory, open_dataset
 from prefdata.train import processes
-from prefdata.train.dataset import DatasetDirectory, open_dataset
 from prefdata.train.estimates import Estimate
 from prefdata.train.evalrows import EvalRow, figures, slices
 from prefdata.train.losses import beta_of
 from prefdata.train.methods import Measure, find_method
-from prefdata.train.plan import check_model, is_adapter, require_train
+from prefdata.train.plan import adapter_base, check_model, is_adapter, require_train
 from prefdata.train.recipe import TINY, Recipe, load_recipe
-from prefdata.train.start import adapter_base
 
 if TYPE_CHECKING:
     import torch

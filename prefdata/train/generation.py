@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefdata.errors import InputError, UsageError
+from prefdata.io.directory import open_dataset
 from prefdata.train import processes
-from prefdata.train.dataset import open_dataset
 from prefdata.train.view import prompt_text
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from transformers import Trainer
 
 TOLERANCE = 1e-3
-HALF_TOLERANCE = 0.1
-"""Half precision rounds each token's log-probability, and a batch of another shape otherwise."""
+HALF_NATS = 1.0
+"""Half precision rounds each token's log-probability, and otherwise in a batch of another shape:
+so far apart may an answer's log-probabilities be on average, which beta turns into rewards."""
 
 
 def check_start(
@@ -101,7 +102,7 @@ def check_first_batch(trainer: Trainer, start_loss: float | None) -> None:
         {**logs, "loss": float(loss)},
         start_loss,
         dropouts=dropouts_of(trainer),
-        tolerance=HALF_TOLERANCE if half else TOLERANCE,
+        tolerance=HALF_NATS * getattr(trainer.args, "beta", 0.1) if half else TOLERANCE,
     )
 
 

@@ -9,7 +9,7 @@ from statistics import fmean
 from pydantic import JsonValue
 
 from prefdata.errors import RecipeError
-from prefdata.train.dataset import DatasetDirectory
+from prefdata.io.directory import DatasetDirectory
 from prefdata.train.losses import number
 from prefdata.train.options import AUTO
 from prefdata.train.recipe import Recipe

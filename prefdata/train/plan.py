@@ -12,8 +12,8 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from prefdata.errors import InputError, MissingExtraError, RecipeError, UsageError
+from prefdata.io.directory import DatasetDirectory, open_dataset
 from prefdata.io.staging import refuse_existing
-from prefdata.train.dataset import DatasetDirectory, open_dataset
 from prefdata.train.loading import PLAIN
 from prefdata.train.measured import fill_measured
 from prefdata.train.methods import Method, find_method

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prefdata.train.dataset import DatasetDirectory
+from prefdata.io.directory import DatasetDirectory
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prefdata.train.dataset import COLUMNS, DatasetDirectory
+from prefdata.io.directory import COLUMNS, DatasetDirectory
+from prefdata.io.plain import completion_text, prompt_text, with_arguments
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -21,7 +21,6 @@ COMPLETIONS = {
 }
 """Per view, the columns that hold completions."""
 
-SPEAKERS = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
 TOOLS = "tools"
 """A column of its own, where the data has one: the tools that a row's model may call, as JSON."""
 
@@ -120,66 +119,8 @@ def _message(message: Mapping[str, object]) -> dict[str, object]:
     kept = {name: value for name, value in message.items() if value is not None}
     calls = kept.get("tool_calls")
     if isinstance(calls, list):
-        kept["tool_calls"] = [_call(call) for call in calls]
+        kept["tool_calls"] = [with_arguments(call) for call in calls]
     return kept
-
-
-def _call(call: Mapping[str, object]) -> dict[str, object]:
-    kept = {name: value for name, value in call.items() if value is not None}
-    function = kept.get("function")
-    if isinstance(function, Mapping) and isinstance(function.get("arguments"), str):
-        kept["function"] = {**function, "arguments": _read_json(function["arguments"])}
-    return kept
-
-
-def _read_json(text: str) -> object:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def prompt_text(messages: Messages) -> str:
-    """A prompt as plain text, ending where the assistant is about to speak.
-
-    The prompt ends in ``Assistant:`` and the completion starts with a space, so that tokens do
-    not merge across the boundary.
-
-    Args:
-        messages: the turns before the answer.
-
-    Example:
-        >>> prompt_text([{"role": "user", "content": "Name a colour."}])
-        'User: Name a colour.\\n\\nAssistant:'
-    """
-    turns = [f"{_speaker(message)}: {_content(message)}" for message in messages]
-    return "\n\n".join([*turns, "Assistant:"])
-
-
-def completion_text(messages: Messages) -> str:
-    """A completion as plain text, to stand right behind `prompt_text`.
-
-    Example:
-        >>> completion_text([{"role": "assistant", "content": "Blue."}])
-        ' Blue.'
-    """
-    first, *rest = messages
-    turns = [f"{_speaker(message)}: {_content(message)}" for message in rest]
-    return "\n\n".join([f" {_content(first)}", *turns])
-
-
-def _speaker(message: Mapping[str, object]) -> str:
-    role = str(message["role"])
-    return SPEAKERS.get(role, role.capitalize())
-
-
-def _content(message: Mapping[str, object]) -> str:
-    """What a turn says, and below it the calls that it makes, one JSON object a line."""
-    calls = message.get("tool_calls")
-    made = [_call(call) for call in calls] if isinstance(calls, list) else []
-    written = [json.dumps(call.get("function", call)) for call in made]
-    said = [str(message["content"])] if message["content"] or not written else []
-    return "\n".join([*said, *written])
 
 
 def _as_text(row: Mapping[str, Messages]) -> dict[str, str]:

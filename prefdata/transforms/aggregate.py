@@ -10,35 +10,34 @@ DIGITS = 12
 """Significant digits of an aggregated score: 0.1, 0.2 and 0.3 give 0.2, not a trace more."""
 
 
-def responses(ratings: pl.LazyFrame, how: Aggregate) -> pl.LazyFrame:
+def responses(ratings: pl.DataFrame, how: Aggregate) -> pl.DataFrame:
     """Give each response of each prompt one score.
 
     Args:
         ratings: ``scope`` (what is compared with what: the prompt, or one ranked list),
-            ``prompt_id``, ``response_id``, ``score``, ``model``, ``origin`` and ``at``, the place
-            of each rating.
+            ``response``, ``score``, and ``at``, the place of each rating.
         how: ``mean``, ``median``, or ``majority`` (the commonest score; of several, the lowest).
 
     Returns:
-        One row per response and scope, with ``score``, ``ratings`` (how many it has), and the
-        ``model``, ``origin`` and ``at`` of its first rating. The order of the ratings does not
-        matter.
+        One row per response and scope, with ``score``, and ``at``, the place of its first rating.
+        The order of the ratings does not matter.
     """
+    names = ["scope", "response", "score", "at"]
+    both = pl.col("scope").cast(pl.UInt64) * (1 << 32) + pl.col("response")
+    once = ratings.select(both.is_unique()).to_series()
+    if once.all():
+        return ratings.select(names)
     score = pl.col("score")
     one = {"mean": score.mean(), "median": score.median(), "majority": score.mode().min()}[how]
-    ordered = ratings.sort("score", "at")
-    scored = ordered.group_by("scope", "response_id", maintain_order=True).agg(
-        pl.col("prompt_id").first(),
-        one.alias("score"),
-        pl.len().alias("ratings"),
-        pl.col("model", "origin").sort_by("at").first(),
-        pl.col("at").min(),
+    # Sorted by score: sums of fractions depend on their order.
+    ordered = ratings.filter(~once).sort("score", "at")
+    several = ordered.group_by("scope", "response", maintain_order=True).agg(
+        one.round_sig_figs(DIGITS), pl.col("at").min()
     )
-    rounded = pl.when(pl.col("ratings") > 1).then(score.round_sig_figs(DIGITS)).otherwise(score)
-    return scored.with_columns(rounded.alias("score"))
+    return pl.concat([ratings.filter(once).select(names), several.select(names)])
 
 
-def agreement(pairs: pl.LazyFrame, ratings: pl.LazyFrame) -> pl.LazyFrame:
+def agreement(pairs: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
     """Add to each pair how many annotators rated both responses, and how many of them agree.
 
     ``votes`` counts them. ``agreement`` is the share of their ratings that put the chosen response
@@ -46,18 +45,19 @@ def agreement(pairs: pl.LazyFrame, ratings: pl.LazyFrame) -> pl.LazyFrame:
     against each other as if one person had given them.
 
     Args:
-        pairs: ``scope``, ``chosen_id``, ``rejected_id``.
-        ratings: ``scope``, ``response_id``, ``score``, ``annotator``.
+        pairs: ``scope``, ``chosen``, ``rejected``.
+        ratings: ``scope``, ``response``, ``score``, ``annotator``.
     """
-    given = ratings.select("scope", "response_id", "annotator", "score")
-    key = ["scope", "chosen_id", "rejected_id"]
+    given = ratings.lazy().select("scope", "response", "annotator", "score")
+    key = ["scope", "chosen", "rejected"]
     both = (
-        pairs.select(key)
-        .join(given, left_on=["scope", "chosen_id"], right_on=["scope", "response_id"])
+        pairs.lazy()
+        .select(key)
+        .join(given, left_on=["scope", "chosen"], right_on=["scope", "response"])
         .join(
             given,
-            left_on=["scope", "rejected_id", "annotator"],
-            right_on=["scope", "response_id", "annotator"],
+            left_on=["scope", "rejected", "annotator"],
+            right_on=["scope", "response", "annotator"],
             nulls_equal=True,
             suffix="_rejected",
         )
@@ -66,5 +66,5 @@ def agreement(pairs: pl.LazyFrame, ratings: pl.LazyFrame) -> pl.LazyFrame:
         pl.col("annotator").n_unique().cast(pl.Int64).alias("votes"),
         (pl.col("score") > pl.col("score_rejected")).mean().alias("agreement"),
     )
-    joined = pairs.join(counted, on=key, how="left")
+    joined = pairs.join(counted.collect(), on=key, how="left", maintain_order="left")
     return joined.with_columns(pl.col("votes").fill_null(1))

@@ -18,6 +18,8 @@ from prefdata.transforms.ledger import entries
 from prefdata.transforms.options import Options
 from prefdata.transforms.split import in_test
 
+PLACE = ("source", "row", "line", "item")
+
 
 class Decided(NamedTuple):
     """What a bucket gives.
@@ -46,40 +48,71 @@ def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) ->
     """
     ratings = ratings.with_row_index("at")
     comparisons = comparisons.with_row_index("at")
-    scored, rated = _rated(ratings, options)
-    verdicts = votes.oriented(_verdicts(comparisons, rated))
-    outcomes = votes.resolved(verdicts, options)
-    made = votes.merged(verdicts, outcomes, options)
-    told = _told(verdicts, outcomes, made)
-    chosen = made.filter(pl.col("reason").is_null()).drop("reason", "side")
-    chosen = chosen.join(
-        verdicts.drop("chosen_score", "rejected_score", "votes", "agreement", *votes.COMPARISON),
-        left_on="first",
-        right_on="place",
-        maintain_order="left",
+    numbered = _numbered(ratings)
+    scored, rated = _rated(ratings, numbered, options)
+    verdicts = _verdicts(comparisons, rated)
+    made, told = votes.settled(verdicts, options)
+    chosen = pl.concat(
+        [
+            verdicts.drop("chosen_score", "rejected_score", "votes", "agreement")[made["first"]],
+            made,
+        ],
+        how="horizontal",
     )
     rows, named = _identified(chosen, comparisons, options)
     told = told.join(named, on="first", how="left", maintain_order="left")
-    of_comparisons = told.filter(~pl.col("rated")).sort("place")
+    of_comparisons = told.head(comparisons.height)
     ledger = entries(
         comparisons.with_columns(of_comparisons["reason"], of_comparisons["pair"]), rated=False
     )
     if ratings.height:
-        of_ratings = entries(_left_over(ratings, scored, told.filter("rated")), rated=True)
+        said = rated.select("prompt", "chosen", "rejected").hstack(told.slice(comparisons.height))
+        why = _left_over(numbered, scored, said)
+        of_ratings = entries(
+            pl.concat(
+                [ratings.select(PLACE)[why["at"]], why.select("reason", "pair")], how="horizontal"
+            ),
+            rated=True,
+        )
         ledger = pl.concat([ledger, of_ratings])
     return Decided(rows, ledger)
 
 
-def _rated(ratings: pl.DataFrame, options: Options) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The score of each response, and the pairs that follow from the scores."""
-    light = ratings.lazy().select(
-        "scope", "prompt_id", "response_id", "score", "model", "annotator", "origin", "at"
+def _numbered(ratings: pl.DataFrame) -> pl.DataFrame:
+    """Ratings with ids as numbers in the order of the ids, which are quicker to work with."""
+    ranked = bool((ratings["scope"] != ratings["prompt_id"]).any())
+    prompt, response, scope = (
+        pl.col(name).rank("dense").cast(pl.UInt32) for name in ("prompt_id", "response_id", "scope")
     )
-    scored = aggregate.responses(light, options.aggregate).collect()
+    return ratings.select(
+        prompt.alias("prompt"),
+        response.alias("response"),
+        (scope if ranked else prompt).alias("scope"),
+        *("score", "annotator", "at"),
+    )
+
+
+def _rated(
+    ratings: pl.DataFrame, numbered: pl.DataFrame, options: Options
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The score of each response, and the pairs that follow from the scores."""
+    scored = aggregate.responses(numbered, options.aggregate)
     pairing.refuse_too_many(scored, options)
-    found = pairing.pairs(scored.lazy(), options)
-    rated = aggregate.agreement(found, light).collect()
-    return scored, rated.sort("prompt_id", "chosen_id", "rejected_id", "chosen_at")
+    if options.strategy == "best-random":
+        chance = ratings.select(pairing.chance(options.seed)).to_series()
+        scored = scored.with_columns(chance.gather(scored["at"]))
+    found = aggregate.agreement(pairing.pairs(scored, options), numbered)
+    chosen, rejected = found["chosen_at"], found["rejected_at"]
+    found = found.with_columns(
+        ratings["prompt_id"].gather(chosen),
+        ratings["origin"].gather(chosen),
+        ratings["response_id"].gather(chosen).alias("chosen_id"),
+        ratings["response_id"].gather(rejected).alias("rejected_id"),
+        ratings["model"].gather(chosen).alias("chosen_model"),
+        ratings["model"].gather(rejected).alias("rejected_model"),
+        numbered["prompt"].gather(chosen),
+    )
+    return scored, found.sort("prompt", "chosen", "rejected", "chosen_at")
 
 
 def _verdicts(comparisons: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
@@ -123,43 +156,6 @@ def _verdicts(comparisons: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
         pl.lit(value=True).alias("rated"),
     )
     return pl.concat([said, follows]).with_row_index("place")
-
-
-def _told(verdicts: pl.DataFrame, outcomes: pl.DataFrame, made: pl.DataFrame) -> pl.DataFrame:
-    """Of each verdict: the pair it went into or lost against, by the place of its first verdict."""
-    key = list(votes.COMPARISON)
-    light = verdicts.select(*key, "side", "place", "rated", "a_id", "b_id")
-    same = made.select(*key, "side", "first", pl.col("reason").alias("too_small"))
-    other = made.filter(pl.col("reason").is_null()).group_by(key)
-    small = made.filter(pl.col("reason").is_not_null()).group_by(key)
-    lost = outcomes.filter(pl.col("side").is_null()).select(
-        *key, pl.col("reason").alias("undecided")
-    )
-    told = light.join(same, on=[*key, "side"], how="left")
-    told = told.join(other.agg(pl.col("first").min().alias("against")), on=key, how="left")
-    told = told.join(small.agg(pl.col("reason").min().alias("dropped")), on=key, how="left")
-    told = told.join(lost, on=key, how="left")
-    into = pl.col("first").is_not_null() & pl.col("too_small").is_null()
-    return told.select(
-        "place",
-        "rated",
-        "prompt_id",
-        "a_id",
-        "b_id",
-        pl.when(into).then("first").otherwise("against").alias("first"),
-        pl.when(into & (pl.col("place") == pl.col("first")))
-        .then(pl.lit(reasons.KEPT))
-        .when(into)
-        .then(pl.lit(reasons.DUPLICATE))
-        .when(pl.col("too_small").is_not_null())
-        .then("too_small")
-        .when(pl.col("against").is_not_null())
-        .then(pl.lit(reasons.OUTVOTED))
-        .when((pl.col("undecided") == reasons.TIE) & (pl.col("side") != 0))
-        .then(pl.lit(reasons.CONFLICT))
-        .otherwise(pl.coalesce("undecided", "dropped"))
-        .alias("reason"),
-    )
 
 
 def _identified(
@@ -230,24 +226,23 @@ def with_texts(
     )
 
 
-def _left_over(ratings: pl.DataFrame, scored: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
+def _left_over(numbered: pl.DataFrame, scored: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
     """Each rating with the pairs that its response went into, or the reason why in none."""
+    key = ["prompt", "response"]
     sides = pl.concat(
-        told.select("prompt_id", pl.col(side).alias("response_id"), "pair", "reason")
-        for side in ("a_id", "b_id")
+        told.select("prompt", pl.col(side).alias("response"), "pair", "reason")
+        for side in ("chosen", "rejected")
     )
     went = pl.col("reason").is_in([reasons.KEPT, reasons.DUPLICATE])
     into = sides.filter(went).with_columns(pl.lit(reasons.KEPT).alias("reason"))
-    lost = sides.filter(~went).unique(["prompt_id", "response_id"], maintain_order=True)
-    lost = lost.join(into, on=["prompt_id", "response_id"], how="anti")
+    lost = sides.filter(~went).unique(key, keep="first", maintain_order=True)
+    lost = lost.join(into, on=key, how="anti", maintain_order="left")
     scopes = scored.group_by("scope").agg(
         pl.len().alias("n"), (pl.col("score").max() == pl.col("score").min()).alias("level")
     )
-    paired = pl.col("prompt_id").is_in(sides["prompt_id"].unique().implode())
-    light = ratings.select("source", "row", "line", "item", "scope", "prompt_id", "response_id")
-    told_of = light.join(
-        pl.concat([into, lost]), on=["prompt_id", "response_id"], how="left", maintain_order="left"
-    )
+    paired = pl.col("prompt").is_in(sides["prompt"].unique().implode())
+    light = numbered.select("at", "scope", *key)
+    told_of = light.join(pl.concat([into, lost]), on=key, how="left", maintain_order="left")
     why = (
         pl.when(pl.col("reason").is_not_null())
         .then("reason")
@@ -260,4 +255,4 @@ def _left_over(ratings: pl.DataFrame, scored: pl.DataFrame, told: pl.DataFrame) 
         .otherwise(pl.lit(reasons.MIDDLE))
     )
     told_of = told_of.join(scopes, on="scope", how="left", maintain_order="left")
-    return told_of.with_columns(why.alias("reason"))
+    return told_of.select("at", why.alias("reason"), "pair")

@@ -70,6 +70,8 @@ def by_row(ledger: pl.DataFrame) -> pl.DataFrame:
 
 def lost(ledger: pl.DataFrame) -> pl.DataFrame:
     """Rows of which nothing became anything, with ``source``, ``row``, ``line`` and ``reason``."""
+    if not (ledger["outcome"] == "rejected").any():
+        ledger = ledger.clear()
     rows = by_row(ledger).filter(pl.col("outcome") == "rejected")
     return rows.select("source", "row", "line", "reason")
 

@@ -8,7 +8,7 @@ import polars_hash as plh
 from prefdata.errors import UsageError
 from prefdata.transforms.options import Options
 
-SIDE = ("response_id", "score", "model", "at")
+SIDE = ("response", "score", "at")
 MOST = 1000
 """Responses to one prompt that ``all`` still pairs: half a million pairs, all with their texts."""
 
@@ -30,27 +30,28 @@ def refuse_too_many(responses: pl.DataFrame, options: Options) -> None:
         )
 
 
-def pairs(responses: pl.LazyFrame, options: Options) -> pl.LazyFrame:
+def pairs(responses: pl.DataFrame, options: Options) -> pl.DataFrame:
     """Pair the responses of each scope: those to one prompt, or in one ranked list.
 
     Responses with the same score are never paired. Where several are best, or several worst, the
     one with the smallest id stands for them, so that the order of the rows does not matter.
 
     Args:
-        responses: one row per response: ``scope``, ``prompt_id``, ``response_id``, ``score``,
-            ``model``, ``origin``, ``at``.
+        responses: one row per response: ``scope``, ``response`` (its number in the order of the
+            ids), ``score``, ``at``, and ``chance`` where the strategy needs it.
         options: says which strategy, and the least margin.
 
     Returns:
-        ``scope``, ``prompt_id``, and of either side the id, score, model and place.
+        ``scope``, and of either side, as in ``chosen`` and ``chosen_score``, the number of the
+        response, its score and place.
     """
-    better = responses.select(
-        "scope", "prompt_id", "origin", *(pl.col(name).alias(f"chosen_{name}") for name in SIDE)
+    better = responses.select("scope", *(pl.col(name).alias(f"chosen_{name}") for name in SIDE))
+    chance = ["chance"] if options.strategy == "best-random" else []
+    worse = responses.select(
+        "scope", *(pl.col(name).alias(f"rejected_{name}") for name in SIDE), *chance
     )
-    worse = responses.select("scope", *(pl.col(name).alias(f"rejected_{name}") for name in SIDE))
-    ranked = responses.sort("scope", "score", "response_id", descending=[False, True, False])
     if options.strategy == "adjacent":
-        found = _adjacent(ranked)
+        found = _adjacent(responses)
     elif options.strategy == "all":
         found = better.join(worse, on="scope")
     else:
@@ -60,33 +61,26 @@ def pairs(responses: pl.LazyFrame, options: Options) -> pl.LazyFrame:
         found = _extreme(better, "chosen", best=True).join(others, on="scope")
     difference = pl.col("chosen_score") - pl.col("rejected_score")
     found = found.filter(difference > 0, difference >= options.least_margin)
-    if options.strategy == "best-random":
-        found = _first(found.sort(_chance(options.seed)))
-    return found.rename({"chosen_response_id": "chosen_id", "rejected_response_id": "rejected_id"})
+    if chance:
+        found = found.sort("chance").unique("scope", keep="first", maintain_order=True)
+    return found.rename({"chosen_response": "chosen", "rejected_response": "rejected"})
 
 
-def _extreme(side: pl.LazyFrame, name: str, *, best: bool) -> pl.LazyFrame:
+def _extreme(side: pl.DataFrame, name: str, *, best: bool) -> pl.DataFrame:
     """The best, or worst, response of each scope; of several, the one with the smallest id."""
-    score = pl.col(f"{name}_score")
-    edge = side.group_by("scope").agg((score.max() if best else score.min()).alias("edge"))
-    there = side.join(edge, on="scope").filter(score == pl.col("edge")).drop("edge")
-    return _first(there.sort(f"{name}_response_id"))
+    score, response = pl.col(f"{name}_score"), pl.col(f"{name}_response")
+    edge = score.max() if best else score.min()
+    return side.filter(score == edge.over("scope")).filter(response == response.min().over("scope"))
 
 
-def _first(found: pl.LazyFrame) -> pl.LazyFrame:
-    return found.unique("scope", keep="first", maintain_order=True)
+def chance(seed: int) -> pl.Expr:
+    """A number for each response that looks random, made of ``prompt_id`` and ``response_id``."""
+    text = pl.format("{} {} {}", pl.lit(str(seed)), pl.col("prompt_id"), pl.col("response_id"))
+    return plh.concat_str(text).nchash.xxh3_64().alias("chance")
 
 
-def _chance(seed: int) -> pl.Expr:
-    text = pl.format(
-        "{} {} {}", pl.lit(str(seed)), pl.col("prompt_id"), pl.col("rejected_response_id")
-    )
-    return plh.concat_str(text).nchash.xxh3_64()
-
-
-def _adjacent(ranked: pl.LazyFrame) -> pl.LazyFrame:
+def _adjacent(responses: pl.DataFrame) -> pl.DataFrame:
+    ranked = responses.sort("scope", "score", "response", descending=[False, True, False])
     previous = [pl.col(name).shift(1).over("scope").alias(f"chosen_{name}") for name in SIDE]
     renamed = [pl.col(name).alias(f"rejected_{name}") for name in SIDE]
-    return ranked.select("scope", "prompt_id", "origin", *previous, *renamed).drop_nulls(
-        "chosen_response_id"
-    )
+    return ranked.select("scope", *previous, *renamed).drop_nulls("chosen_response")

@@ -2,12 +2,120 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import polars as pl
 
 from prefdata.formats import reasons
 from prefdata.transforms.options import Options
 
 COMPARISON = ("prompt_id", "x_id", "y_id")
+
+
+class Settled(NamedTuple):
+    """What became of verdicts.
+
+    Attributes:
+        made: one row per pair: ``first`` (the place of its first verdict), scores, margin, votes
+            and agreement.
+        told: one row per verdict, by place: ``first`` names the pair that it went into or lost
+            against, ``reason`` says which of the two, or why there is none.
+    """
+
+    made: pl.DataFrame
+    told: pl.DataFrame
+
+
+def settled(verdicts: pl.DataFrame, options: Options) -> Settled:
+    """Make one pair of all verdicts that say the same of two responses, and resolve conflicts.
+
+    Most verdicts are alone in what they compare; only the others have to be counted.
+
+    Args:
+        verdicts: ``place``, the ids of prompt and responses, ``winner``, ``strength``, scores,
+            ``votes`` and ``agreement``.
+        options: says what to do with conflicts, and the least margin.
+    """
+    compared = verdicts.select(pl.col("prompt_id") ^ pl.col("a_id") ^ pl.col("b_id")).to_series()
+    if compared.n_unique() == verdicts.height:
+        return _alone(verdicts, options)
+    alone = compared.is_unique()
+    one = _alone(verdicts.filter(alone), options)
+    other = _counted(verdicts.filter(~alone), options)
+    made, told = (pl.concat(parts, how="diagonal") for parts in zip(one, other, strict=True))
+    return Settled(made, told.sort("place"))
+
+
+def _alone(verdicts: pl.DataFrame, options: Options) -> Settled:
+    """Verdicts each of which is the only one on its comparison."""
+    speaks = pl.when(pl.col("strength") > 0).then("strength").alias("strength")
+    why = pl.when(pl.col("winner") == 0).then(pl.lit(reasons.TIE)).otherwise(_too_small(options))
+    given = verdicts.with_columns(speaks).with_columns(_margin()).with_columns(why.alias("reason"))
+    kept = pl.col("reason").is_null()
+    names = ("chosen_score", "rejected_score", "margin", "votes", "agreement")
+    return Settled(
+        given.filter(kept).select(pl.col("place").alias("first"), *names),
+        given.select(
+            "place",
+            pl.when(kept).then("place").alias("first"),
+            pl.col("reason").fill_null(reasons.KEPT),
+        ),
+    )
+
+
+def _counted(verdicts: pl.DataFrame, options: Options) -> Settled:
+    """Verdicts of which several may be on the same comparison."""
+    verdicts = oriented(verdicts)
+    outcomes = resolved(verdicts, options)
+    made = merged(verdicts, outcomes, options)
+    told = _told(verdicts, outcomes, made)
+    names = ("first", "chosen_score", "rejected_score", "margin", "votes", "agreement")
+    return Settled(made.filter(pl.col("reason").is_null()).select(names), told)
+
+
+def _margin() -> pl.Expr:
+    difference = pl.col("chosen_score") - pl.col("rejected_score")
+    return pl.coalesce(difference, "strength").alias("margin")
+
+
+def _too_small(options: Options) -> pl.Expr:
+    """Why a margin is not enough; null where it is."""
+    if not options.min_margin > 0:
+        return pl.lit(None, pl.String)
+    small = pl.when(pl.col("margin") < options.least_margin).then(pl.lit(reasons.SMALL_MARGIN))
+    return small.when(pl.col("margin").is_null()).then(pl.lit(reasons.NO_MARGIN))
+
+
+def _told(verdicts: pl.DataFrame, outcomes: pl.DataFrame, made: pl.DataFrame) -> pl.DataFrame:
+    """Of each verdict: the pair it went into or lost against, by the place of its first verdict."""
+    key = list(COMPARISON)
+    same = made.select(*key, "side", "first", pl.col("reason").alias("too_small"))
+    other = made.filter(pl.col("reason").is_null()).group_by(key)
+    small = made.filter(pl.col("reason").is_not_null()).group_by(key)
+    lost = outcomes.filter(pl.col("side").is_null()).select(
+        *key, pl.col("reason").alias("undecided")
+    )
+    told = verdicts.select(*key, "side", "place").join(same, on=[*key, "side"], how="left")
+    told = told.join(other.agg(pl.col("first").min().alias("against")), on=key, how="left")
+    told = told.join(small.agg(pl.col("reason").min().alias("dropped")), on=key, how="left")
+    told = told.join(lost, on=key, how="left")
+    into = pl.col("first").is_not_null() & pl.col("too_small").is_null()
+    return told.select(
+        "place",
+        pl.when(into).then("first").otherwise("against").alias("first"),
+        pl.when(into & (pl.col("place") == pl.col("first")))
+        .then(pl.lit(reasons.KEPT))
+        .when(into)
+        .then(pl.lit(reasons.DUPLICATE))
+        .when(pl.col("too_small").is_not_null())
+        .then("too_small")
+        .when(pl.col("against").is_not_null())
+        .then(pl.lit(reasons.OUTVOTED))
+        .when((pl.col("undecided") == reasons.TIE) & (pl.col("side") != 0))
+        .then(pl.lit(reasons.CONFLICT))
+        .otherwise(pl.coalesce("undecided", "dropped"))
+        .alias("reason"),
+    )
 
 
 def oriented(verdicts: pl.DataFrame) -> pl.DataFrame:
@@ -105,13 +213,7 @@ def merged(verdicts: pl.DataFrame, outcomes: pl.DataFrame, options: Options) -> 
     agreement = pl.when("alone").then("agreement").otherwise(share).alias("agreement")
     made = made.with_columns(agreement).drop("agreeing", "alone", "unknown")
     made = made.join(_strength(verdicts, won, options), on=key, how="left")
-    margin = pl.coalesce(pl.col("chosen_score") - pl.col("rejected_score"), "strength")
-    small = pl.when(pl.col("margin") < options.least_margin).then(pl.lit(reasons.SMALL_MARGIN))
-    unknown = small.when(pl.col("margin").is_null()).then(pl.lit(reasons.NO_MARGIN))
-    wanted = options.min_margin > 0
-    return made.with_columns(margin.alias("margin")).with_columns(
-        (unknown if wanted else pl.lit(None, pl.String)).alias("reason")
-    )
+    return made.with_columns(_margin()).with_columns(_too_small(options).alias("reason"))
 
 
 def _scores() -> tuple[pl.Expr, pl.Expr]:

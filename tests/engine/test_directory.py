@@ -106,14 +106,14 @@ def test_the_manifest_names_its_sources(tmp_path: Path, *, packed: bool) -> None
 
 def test_the_schema_version_is_the_one_that_the_trainer_reads() -> None:
     """Two modules that may not import each other agree on it."""
-    from prefdata.train.dataset import SCHEMA_VERSION
+    from prefdata.io.directory import SCHEMA_VERSION
 
     assert dataset.SCHEMA_VERSION == SCHEMA_VERSION
 
 
 def test_the_trainer_finds_the_splits(directory: Path) -> None:
     """What convert writes is what train opens."""
-    from prefdata.train.dataset import open_dataset
+    from prefdata.io.directory import open_dataset
 
     opened = open_dataset(directory)
     manifest = json.loads((directory / "manifest.json").read_text("utf-8"))

@@ -326,3 +326,29 @@ def test_open_instruct(data: Path, tmp_path: Path) -> None:
     got = {(plain(str(r["chosen"])), plain(str(r["rejected"]))) for r in made.rows}
     assert got <= answers
     assert len(made.rows) + made.report.rows_rejected >= len(answers)
+
+
+def test_open_instruct_by_the_name_of_its_mixture(data: Path, tmp_path: Path) -> None:
+    """100 rows: those whose answers differ are pairs, the same as without the name."""
+    source = data / "open-instruct/preference_sample.jsonl"
+    rows = [json.loads(line) for line in source.read_text("utf-8").splitlines()]
+    named = tmp_path / "allenai--llama-3.1-tulu-3-8b-preference-mixture" / source.name
+    named.parent.mkdir()
+    named.write_bytes(source.read_bytes())
+    made, plain_made = converted([named], tmp_path / "a"), converted([source], tmp_path / "b")
+    assert made.report.sources[0].format == "tulu-3-preference"
+    assert content(made) == content(plain_made)
+    texts = [
+        (
+            tuple(plain(m["content"]) for m in r["chosen"][:-1]),
+            plain(r["chosen"][-1]["content"]),
+            plain(r["rejected"][-1]["content"]),
+        )
+        for r in rows
+    ]
+    wanted = {each for each in texts if each[1] != each[2] and all(each[1:])}
+    assert len(rows) == made.report.rows_read == 100
+    assert {(" | ".join(prompt), good, bad) for prompt, good, bad in wanted} == {
+        (plain(str(r["prompt"])), plain(str(r["chosen"])), plain(str(r["rejected"])))
+        for r in made.rows
+    }

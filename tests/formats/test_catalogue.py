@@ -7,10 +7,13 @@ the worse one "bad", so that no label can be inverted without a test that fails.
 
 from __future__ import annotations
 
+import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import yaml
 
@@ -114,6 +117,62 @@ def test_more_columns_in_another_order_change_nothing(format: Format, tmp_path: 
     assert mixed.manifest["sources"][0]["format"] == format.name  # type: ignore[index]
     assert mixed.ids == plain.ids
     assert pairs_of(mixed, expected(format)) == pairs_of(plain, expected(format))
+
+
+@pytest.mark.parametrize(
+    "format", [each for each in READ if each.facts.sets], ids=lambda each: each.name
+)
+def test_a_sample_in_a_file_of_any_name_gives_the_same(format: Format, tmp_path: Path) -> None:
+    """Its columns tell what it is; or a generic format reads the same out of them."""
+    named = converted(copy_of(format, tmp_path))
+    (tmp_path / "any").mkdir()
+    plain = tmp_path / "any" / f"data{file_of(format).suffix}"
+    plain.write_bytes(file_of(format).read_bytes())
+    outcome = converted(plain)
+    assert outcome.ids == named.ids
+    assert pairs_of(outcome, expected(format)) == pairs_of(named, expected(format))
+    assert [(each.line, each.reason) for each in outcome.rejects] == [
+        (each.line, each.reason) for each in named.rejects
+    ]
+
+
+def as_cells(rows: list[dict[str, Any]], path: Path) -> None:
+    """Write rows as CSV, lists and objects as JSON in their cells."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        for row in rows:
+            writer.writerow(
+                {n: json.dumps(v) if isinstance(v, list | dict) else v for n, v in row.items()}
+            )
+
+
+def as_columns(rows: list[dict[str, Any]], path: Path) -> None:
+    """Write rows as Parquet, each column of one type."""
+    pl.DataFrame(rows, infer_schema_length=None, strict=False).write_parquet(path)
+
+
+@pytest.mark.parametrize(
+    "format",
+    [each for each in READ if file_of(each).suffix == ".jsonl"],
+    ids=lambda each: each.name,
+)
+@pytest.mark.parametrize("write", [as_cells, as_columns], ids=["csv", "parquet"])
+def test_the_same_rows_in_another_kind_of_file_give_the_same(
+    format: Format, write: Callable[[list[dict[str, Any]], Path], None], tmp_path: Path
+) -> None:
+    """No JSON of a cell becomes an answer; an empty cell is missing."""
+    plain = converted(copy_of(format, tmp_path))
+    rows = [json.loads(line) for line in file_of(format).read_text("utf-8").splitlines()]
+    (tmp_path / "other").mkdir()
+    folder = copy_of(format, tmp_path / "other").parent
+    path = folder / ("data.csv" if write is as_cells else "data.parquet")
+    write(rows, path)
+    other = converted(path)
+    assert other.manifest["sources"][0]["format"] == format.name  # type: ignore[index]
+    assert other.ids == plain.ids
+    assert len(other.rejects) == len(plain.rejects)
 
 
 @pytest.mark.parametrize("format", list(FORMATS.values()), ids=lambda each: each.name)

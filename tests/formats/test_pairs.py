@@ -57,6 +57,22 @@ SHAPES: dict[str, Row] = {
         "chosen": f"\n\nHuman: {ASKED}\n\nAssistant: 4",
         "rejected": f"\n\nHuman: {ASKED}\n\nAssistant: 5",
     },
+    "HH transcripts beside their prompt": {
+        "prompt": f"\n\nHuman: {ASKED}\n\nAssistant:",
+        "chosen": f"\n\nHuman: {ASKED}\n\nAssistant: 4",
+        "rejected": f"\n\nHuman: {ASKED}\n\nAssistant: 5",
+    },
+    "HH with the chosen answer once more": {
+        "prompt": f"\n\nHuman: {ASKED}\n\nAssistant:",
+        "response": "4",
+        "chosen": "4",
+        "rejected": "5",
+    },
+    "HH transcripts beside a bare question": {
+        "prompt": ASKED,
+        "chosen": f"\n\nHuman: {ASKED}\n\nAssistant: 4",
+        "rejected": f"\n\nHuman: {ASKED}\n\nAssistant: 5",
+    },
     "question and answers": {"question": ASKED, "chosen": "4", "rejected": "5"},
     "hyphens and capitals": {
         "Prompt": ASKED,
@@ -120,6 +136,16 @@ MANY_TURNS: dict[str, Row] = {
     "HH transcripts": {
         "chosen": f"\n\nHuman: {ASKED}\n\nAssistant: 4\n\nHuman: And 3 + 3?\n\nAssistant: 6",
         "rejected": f"\n\nHuman: {ASKED}\n\nAssistant: 4\n\nHuman: And 3 + 3?\n\nAssistant: 7",
+    },
+    "HH transcripts beside their prompt": {
+        "prompt": f"\n\nHuman: {ASKED}\n\nAssistant: 4\n\nHuman: And 3 + 3?\n\nAssistant:",
+        "chosen": f"\n\nHuman: {ASKED}\n\nAssistant: 4\n\nHuman: And 3 + 3?\n\nAssistant: 6",
+        "rejected": f"\n\nHuman: {ASKED}\n\nAssistant: 4\n\nHuman: And 3 + 3?\n\nAssistant: 7",
+    },
+    "HH prompt beside bare answers": {
+        "prompt": f"\n\nHuman: {ASKED}\n\nAssistant: 4\n\nHuman: And 3 + 3?\n\nAssistant:",
+        "chosen": "6",
+        "rejected": "7",
     },
     "history of exchanges": {
         "history": [[ASKED, "4"]],
@@ -384,6 +410,38 @@ def test_a_prompt_that_the_conversations_do_not_hold_is_refused(tmp_path: Path) 
             "the prompt is not what the conversations begin with",
         )
     ]
+
+
+def test_a_prompt_may_be_left_out_where_conversations_hold_it(tmp_path: Path) -> None:
+    """An empty prompt costs a row only where the answers are bare."""
+    talk = {"chosen": [user(ASKED), bot("4")], "rejected": [user(ASKED), bot("5")]}
+    bare = {"chosen": [bot("4")], "rejected": [bot("5")]}
+    rows: list[Row] = [
+        {"prompt": "b?", **bare},
+        {"prompt": None, **talk},
+        {"prompt": None, **bare},
+        {"prompt": " ", **bare},
+        {"prompt": None, "chosen": talk["chosen"], "rejected": bare["rejected"]},
+    ]
+    found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
+    assert found.pairs == {("b?", "4", "5"), *ONE}
+    assert [(each.line, each.field, each.reason) for each in found.rejects] == [
+        (3, "prompt", "field is missing"),
+        (4, "prompt", "text is empty"),
+        (5, "prompt", "field is missing"),
+    ]
+
+
+@pytest.mark.parametrize("score", [2**63, -(2**63) - 1, 10**30, 10**500])
+def test_a_number_of_any_size_costs_at_most_its_row(score: int, tmp_path: Path) -> None:
+    """Also where lines are read one by one, since another line is broken."""
+    source = tmp_path / "pairs.jsonl"
+    rows = [f'{{"prompt": "{n}?", "chosen": "4", "rejected": "5", "margin": 1}}' for n in range(3)]
+    odd = f'{{"prompt": "3?", "chosen": "4", "rejected": "5", "margin": {score}}}'
+    source.write_text("\n".join([*rows, odd, "{"]) + "\n", "utf-8")
+    found = converted(source)
+    assert {(f"{n}?", "4", "5") for n in range(3)} <= found.pairs
+    assert [each.line for each in found.rejects] in ([5], [4, 5])
 
 
 def test_answers_that_are_json_are_texts(tmp_path: Path) -> None:

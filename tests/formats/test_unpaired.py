@@ -101,3 +101,24 @@ def test_every_shape_gives_prompt_completion_and_label(row: Row, tmp_path: Path)
     """The prompt never stays inside the completion."""
     found = converted(jsonl(tmp_path / "labels.jsonl", [row]))
     assert found.labels == {("0?", "answer 0", True)}
+
+
+def test_a_rating_beside_a_kto_label_only_explains_it(tmp_path: Path) -> None:
+    """With completion and label the file is for KTO: a rating makes no ratings of it."""
+    rows: list[Row] = [
+        {"prompt": "0?", "completion": "good", "label": True, "rating": 2.5},
+        {"prompt": "0?", "completion": "bad", "label": False, "rating": 4.5},
+    ]
+    found = converted(jsonl(tmp_path / "labels.jsonl", rows))
+    assert found.labels == {("0?", "good", True), ("0?", "bad", False)}
+
+
+def test_a_rating_that_the_user_names_goes_before_the_label(tmp_path: Path) -> None:
+    """The same file gives pairs where the rating is asked for."""
+    rows: list[Row] = [
+        {"prompt": "0?", "completion": "bad", "label": True, "rating": 2.5},
+        {"prompt": "0?", "completion": "good", "label": False, "rating": 4.5},
+    ]
+    source = jsonl(tmp_path / "labels.jsonl", rows)
+    found = converted(source, wishes=Wishes(columns={"score": ("rating",)}))
+    assert found.pairs == {("0?", "good", "bad")}

@@ -20,7 +20,7 @@ LAYERS = [
     {"formats"},
     {"io"},
     {"transforms"},
-    {"judge", "label", "report"},
+    {"judge", "label", "report", "export"},
     {"engine"},
     {"demo"},
     {"cli"},

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prefdata.train.dataset import open_dataset
+from prefdata.io.directory import open_dataset
 from prefdata.train.loading import named
 from prefdata.train.methods import METHODS
 from prefdata.train.quiet import hushed

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from prefdata.io.directory import open_dataset
 from prefdata.train import Recipe, TrainingResult, train
-from prefdata.train.dataset import open_dataset
 from prefdata.train.quiet import hushed
 from prefdata.train.tiny import make_tiny
 from tests.train.data import polite_pairs, unpaired, write_dataset

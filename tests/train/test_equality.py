@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
+from prefdata.io.directory import open_dataset
 from prefdata.train import METHODS, Recipe, train
-from prefdata.train.dataset import open_dataset
 from prefdata.train.loading import load_tokenizer, named
 from prefdata.train.quiet import hushed
 from prefdata.train.settings import LoraSettings

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from prefdata.io.directory import open_dataset
 from prefdata.train import METHODS
-from prefdata.train.dataset import open_dataset
 from prefdata.train.encoding import encode
 from prefdata.train.loading import load_model, load_tokenizer, named
 from prefdata.train.losses import trl_losses

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from prefdata.train.dataset import open_dataset
+from prefdata.io.directory import open_dataset
 from prefdata.train.loading import load_tokenizer, named
 from prefdata.train.losses import loss_types, loss_weights, trl_losses
 from prefdata.train.methods import METHODS

@@ -27,10 +27,11 @@ def recipe(model: Path | str, data: Path, output: Path, **changes: Any) -> Recip
 def test_weights_are_loaded_as_asked(
     method: str, pairs: Path, chat_model: Path, tmp_path: Path
 ) -> None:
-    """In bfloat16 with eager attention; by default in float32, whatever is in the file."""
+    """In bfloat16 with eager attention; by default in float32, which bf16 computes with as well."""
     for name, changes, expected in (
         ("half", {"dtype": "bfloat16", "attention": "eager"}, "bfloat16"),
         ("whole", {}, "float32"),
+        ("mixed", {"options": {"bf16": True, "use_cpu": True}}, "float32"),
     ):
         train(recipe(chat_model, pairs, tmp_path / name, method=method, **changes))
         config = json.loads((tmp_path / name / "config.json").read_text())

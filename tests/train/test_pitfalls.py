@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from prefdata.errors import InputError, TrainingError
+from prefdata.io.directory import open_dataset
 from prefdata.train import Recipe, load_recipe, train
-from prefdata.train.dataset import open_dataset
 from prefdata.train.encoding import encode
 from prefdata.train.loading import load_tokenizer
 from prefdata.train.preflight import Preflight, examine, refuse_losses

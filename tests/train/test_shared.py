@@ -11,8 +11,8 @@ import pytest
 from pydantic import JsonValue
 
 from prefdata import convert
+from prefdata.io.directory import open_dataset
 from prefdata.train import METHODS, TrainingResult, evaluate, load_recipe, train
-from prefdata.train.dataset import open_dataset
 from tests.train.saved import generate
 from tests.train.test_recipes import RECIPES, scores
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from prefdata.train.dataset import open_dataset
+from prefdata.io.directory import open_dataset
+from prefdata.io.plain import completion_text, prompt_text
 from prefdata.train.loading import load_tokenizer
 from prefdata.train.preflight import encode
 from prefdata.train.quiet import hushed
-from prefdata.train.view import completion_text, load_view, prompt_text
+from prefdata.train.view import load_view
 from tests.train.accepts import assert_trl_accepts, prepare_with_trl
 from tests.train.data import pair, polite_pairs, said, write_dataset
 

@@ -1,0 +1,151 @@
+"""Orca pairs (Intel), as chat (Hugging Face H4), and judged anew (Argilla), in pairs or labels."""
+
+from __future__ import annotations
+
+from prefdata.formats import reasons
+from prefdata.formats.fill import format_of
+from prefdata.formats.layout import Layout, Row, Unfit
+from prefdata.formats.verdicts import written
+
+LICENCE = "Apache-2.0, in the data set's card"
+SYSTEM = {"role": "system", "content": "Be brief."}
+ASKED = {"role": "user", "content": "What is 2 + 2?"}
+JUDGED = ("unchanged", "swapped")
+ABSENT = (None, "")
+
+
+def _judged(row: Row) -> Row:
+    """Rows that the judge settled, with what it rated the better and the worse answer."""
+    status, rating = written(row.get("status") or ""), row.get("rating", ())
+    if status == "tie":
+        raise Unfit(reasons.TIE, "status")
+    if rating in ABSENT or status in ABSENT:
+        raise Unfit(reasons.NO_WINNER, "rating" if rating in ABSENT else "status")
+    if status not in JUDGED:
+        raise Unfit(reasons.UNKNOWN_WINNER, "status", f"found {status}")
+    if not isinstance(rating, list) or not rating:
+        return row
+    if not all(isinstance(each, int | float) for each in rating):
+        raise Unfit(reasons.NO_WINNER, "rating", "a rating is missing")
+    return {**row, "best": max(rating), "worst": min(rating)}
+
+
+FORMATS = (
+    format_of(
+        Layout(
+            name="orca-dpo-pairs",
+            kind="pairs",
+            summary="one row per pair: a system message, a question and two answers as text",
+            fields={
+                "system": "system",
+                "prompt": "question",
+                "chosen": "chosen",
+                "rejected": "rejected",
+            },
+            needs=("system", "question"),
+            distinct=False,
+            polarity="the chosen answer is GPT-4's or GPT-3.5's, and assumed to be better",
+            ties="none are marked",
+            sets=("Intel/orca_dpo_pairs",),
+            licence=LICENCE,
+            notes="Nobody compared the answers; in the version that Argilla had judged, many pairs "
+            "are ties or the other way round. An empty system message is left out.",
+            example={
+                "system": "Be brief.",
+                "question": "What is 2 + 2?",
+                "chosen": "4",
+                "rejected": "5",
+            },
+        )
+    ),
+    format_of(
+        Layout(
+            name="orca-dpo-pairs-chat",
+            kind="pairs",
+            summary="one row per pair: a question and two whole conversations with a system turn",
+            fields={"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"},
+            needs=("prompt",),
+            distinct=False,
+            polarity="the chosen conversation ends with the answer assumed to be better",
+            ties="none are marked",
+            sets=("HuggingFaceH4/orca_dpo_pairs",),
+            licence="MIT, in the data set's card",
+            notes="Take the *_prefs splits. A system turn stays as it stands, also an empty one.",
+            example={
+                "prompt": "What is 2 + 2?",
+                "chosen": [SYSTEM, ASKED, {"role": "assistant", "content": "4"}],
+                "rejected": [SYSTEM, ASKED, {"role": "assistant", "content": "5"}],
+            },
+        )
+    ),
+    format_of(
+        Layout(
+            name="orca-dpo-pairs-judged",
+            kind="pairs",
+            summary="one row per pair: Orca pairs with a judge's ratings and what they changed",
+            fields={
+                "system": "system",
+                "prompt": "input",
+                "chosen": "chosen",
+                "rejected": "rejected",
+                "score_chosen": "best",
+                "score_rejected": "worst",
+            },
+            needs=("input", "chosen", "rejected", "status", "chosen_score", "in_gsm8k_train"),
+            reads=("system", "rating"),
+            prepare=_judged,
+            polarity="the chosen answer has the higher rating; status says whether the pair was "
+            "swapped for that, and it is not to be swapped again",
+            ties="status 'tie'",
+            absent="rating or status is missing",
+            sets=("argilla/distilabel-intel-orca-dpo-pairs",),
+            licence=LICENCE,
+            notes="Questions from GSM8K's training set are marked in in_gsm8k_train and are kept: "
+            "leave them out before a model is measured on GSM8K. The card advises to keep rows "
+            "whose chosen_score is 8 or more.",
+            example={
+                "system": "",
+                "input": "What is 2 + 2?",
+                "chosen": "4",
+                "rejected": "5",
+                "generations": ["5", "4"],
+                "rating": [1.0, 10.0],
+                "status": "swapped",
+                "chosen_score": 10.0,
+                "in_gsm8k_train": False,
+            },
+        )
+    ),
+    format_of(
+        Layout(
+            name="orca-kto",
+            kind="unpaired",
+            summary="one row per answer: the judged Orca pairs taken apart, each with its label",
+            fields={
+                "system": "system",
+                "prompt": "prompt",
+                "completion": "completion",
+                "label": "label",
+            },
+            values={"true": "true", "false": "false"},
+            needs=("prompt", "completion", "label", "status", "in_gsm8k_train"),
+            reads=("system", "rating"),
+            prepare=_judged,
+            polarity="true: the answer was the better one of its pair",
+            ties="status 'tie': the label tells nothing",
+            absent="rating or status is missing",
+            sets=("argilla/distilabel-intel-orca-kto",),
+            licence=LICENCE,
+            notes="Questions from GSM8K's training set are marked in in_gsm8k_train and are kept.",
+            example={
+                "system": "",
+                "prompt": "What is 2 + 2?",
+                "completion": "4",
+                "label": True,
+                "rating": 10.0,
+                "status": "unchanged",
+                "in_gsm8k_train": False,
+            },
+        )
+    ),
+)

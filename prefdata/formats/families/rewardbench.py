@@ -1,0 +1,121 @@
+"""Benchmarks of reward models (Ai2): to measure on, and to keep out of training data."""
+
+from __future__ import annotations
+
+from prefdata.formats import reasons
+from prefdata.formats.fill import format_of
+from prefdata.formats.layout import Layout, Row, Unfit
+
+EVAL = (
+    "It is a benchmark: do not train on it. Use it to measure a model, and to find its prompts "
+    "in training data."
+)
+LICENCE = "ODC-BY, in the data set's card; the answers keep the terms of the models they come from"
+
+
+def _listed(row: Row) -> Row:
+    """Right answers score 1 and wrong ones 0, so that no two right ones are paired."""
+    right, wrong = _texts(row, "chosen"), _texts(row, "rejected")
+    if any(text in wrong for text in right):
+        raise Unfit(reasons.CONFLICT, "chosen", "an answer is chosen and rejected")
+    scores = [1] * len(right) + [0] * len(wrong)
+    return {**row, "responses": [*right, *wrong], "scores": scores}
+
+
+def _texts(row: Row, name: str) -> list[object]:
+    texts = row.get(name)
+    if not isinstance(texts, list):
+        raise Unfit(reasons.WRONG_TYPE, name, "expected a list")
+    if not texts:
+        raise Unfit(reasons.ONE_RESPONSE, name, "the list is empty")
+    return texts
+
+
+FORMATS = (
+    format_of(
+        Layout(
+            name="reward-bench",
+            kind="pairs",
+            summary="one row per pair: two answers as text, their models and the subset",
+            fields={
+                "prompt": "prompt",
+                "chosen": "chosen",
+                "rejected": "rejected",
+                "model_chosen": "chosen_model",
+                "model_rejected": "rejected_model",
+                "source": "subset",
+            },
+            needs=("prompt", "subset", "chosen_model", "rejected_model"),
+            polarity="the chosen answer is better",
+            ties="none",
+            sets=("allenai/reward-bench",),
+            licence=LICENCE,
+            notes=f"{EVAL} The raw split holds the filtered one.",
+            example={
+                "prompt": "What is 2 + 2?",
+                "chosen": "4",
+                "chosen_model": "human",
+                "rejected": "5",
+                "rejected_model": "alpaca-7b",
+                "subset": "math-prm",
+                "id": 1,
+            },
+        )
+    ),
+    format_of(
+        Layout(
+            name="reward-bench-2",
+            kind="ratings",
+            summary="one row per prompt: a list of right answers and a list of wrong ones",
+            fields={
+                "prompt": "prompt",
+                "response": "responses[]",
+                "score": "scores[]",
+                "source": "subset",
+            },
+            needs=("prompt", "chosen", "rejected", "num_correct", "total_completions", "subset"),
+            prepare=_listed,
+            polarity="each chosen answer is better than each rejected one",
+            ties="answers of one list; the subset Ties has several right ones",
+            sets=("allenai/reward-bench-2",),
+            licence=LICENCE,
+            notes=f"{EVAL} A right answer counts 1, a wrong one 0; --strategy all pairs each right "
+            "answer with each wrong one.",
+            example={
+                "id": "1",
+                "prompt": "What is 2 + 2?",
+                "chosen": ["4"],
+                "rejected": ["5", "3", "22"],
+                "num_correct": 1,
+                "total_completions": 4,
+                "subset": "Math",
+            },
+        )
+    ),
+    format_of(
+        Layout(
+            name="pref-test-sets",
+            kind="pairs",
+            summary="one row per pair: a prompt as messages, two answers as text",
+            fields={
+                "prompt": "prompt",
+                "chosen": "chosen",
+                "rejected": "rejected",
+                "source": "subset",
+            },
+            needs=("prompt",),
+            distinct=False,
+            polarity="the chosen answer is better",
+            ties="none",
+            sets=("allenai/pref-test-sets",),
+            licence="that of each part, in the data set's card",
+            notes=f"{EVAL} Its splits are test sets of HH-RLHF, SHP, PKU-SafeRLHF, MT-Bench and "
+            "summaries.",
+            example={
+                "prompt": [{"role": "user", "content": "What is 2 + 2?"}],
+                "chosen": "4",
+                "rejected": "5",
+            },
+        )
+    ),
+)
