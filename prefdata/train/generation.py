@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from prefdata.errors import InputError, UsageError
 from prefdata.io.directory import open_dataset
+from prefdata.io.plain import prompt_text
 from prefdata.train import processes
-from prefdata.train.view import prompt_text
 
 if TYPE_CHECKING:
     import torch

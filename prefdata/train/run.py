@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from prefdata.errors import Interrupted, TrainingError
 from prefdata.io.staging import replacing
 from prefdata.train import processes
-from prefdata.train.card import write_records
+from prefdata.train.card import recipe_yaml, write_records
 from prefdata.train.display import Display, Lines
 from prefdata.train.loading import load_tokenizer
 from prefdata.train.plan import Plan, make_plan
@@ -23,6 +23,7 @@ from prefdata.train.preflight import Preflight, examine, preflight_lines, refuse
 from prefdata.train.recipe import Recipe
 from prefdata.train.result import TrainingResult
 from prefdata.train.runfolder import RunFolder, open_run, run_folder
+from prefdata.train.runpage import Sample, answers, sample_notes, write_page
 from prefdata.train.view import COMPLETIONS, load_view
 
 if TYPE_CHECKING:
@@ -159,6 +160,8 @@ class Run:
         output: the folder that becomes the model's.
         display: what the numbers are shown on.
         say: gets a line of progress at a time.
+        notes: what was warned of, for the page.
+        before: prompts, and what the model answered before training.
     """
 
     plan: Plan
@@ -166,6 +169,14 @@ class Run:
     output: Path
     display: Display
     say: Say
+    notes: list[str] = field(default_factory=list)
+    before: list[tuple[str, str]] = field(default_factory=list)
+
+    def _tell(self, line: str) -> None:
+        """Say a line, and keep it for the page where it is a note."""
+        if line.startswith("note: "):
+            self.notes.append(line.removeprefix("note: "))
+        self.say(line)
 
     def go(self, source: str | None, began: float) -> TrainingResult:
         """Prepare, train, measure, save.
@@ -202,14 +213,40 @@ class Run:
                 )
             result = self._result(views, found, len(measured), steps, before, after)
             result = replace(result, seconds=round(time.monotonic() - began, 1))
+            samples = self._samples(trainer, tokenizer, measured)
             save_model(trainer, tokenizer, self.output, plan, source)
         if not processes.is_main():
             return result
         keep_start(self.folder, source, self.output)
         write_records(self.output, plan, result, trainer.state.log_history)
+        notes = [*self.notes, *sample_notes(samples)]
+        for note in sample_notes(samples):
+            self.say(f"note: {note}")
+        text, history = recipe_yaml(recipe), trainer.state.log_history
+        write_page(self.output / "report.html", result, text, history, notes, samples)
         if self.folder.tensorboard.is_dir():
             self.folder.tensorboard.rename(self.output / "tensorboard")
         return result
+
+    def _samples(
+        self, trainer: Trainer, tokenizer: PreTrainedTokenizerBase, rows: Dataset
+    ) -> list[Sample]:
+        """Answers of the trained model beside those from before."""
+        after = self._answers(trainer, tokenizer, rows)
+        return [
+            Sample(prompt, old, new)
+            for (prompt, old), (_, new) in zip(self.before, after, strict=True)
+        ]
+
+    def _answers(
+        self, trainer: Trainer, tokenizer: PreTrainedTokenizerBase, rows: Dataset
+    ) -> list[tuple[str, str]]:
+        """Prompts and answers as the model is now; a reward model, or one in parts, gives none."""
+        spread = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+        speaks = self.plan.method.task == "CAUSAL_LM" and processes.is_main() and not spread
+        if not speaks or not self.plan.recipe.samples:
+            return []
+        return answers(trainer, tokenizer, rows, self.plan.recipe.samples)
 
     def _trained(
         self, source: str, tokenizer: PreTrainedTokenizerBase, rows: Dataset, measured: Dataset
@@ -278,12 +315,13 @@ class Run:
         meter = Meter(trainer, measured, tokenizer, plan)
         meter.take_reference()
         before = meter.metrics()
+        self.before = self._answers(trainer, tokenizer, measured)
         processes.unprepare(trainer)
 
         adviser, stop = Adviser(recipe.learning_rate or 0.0), Stop()
         for callback in (
             SavedLogs(),
-            Watch(self.display, adviser, self.say, self.folder.metrics),
+            Watch(self.display, adviser, self._tell, self.folder.metrics),
             OwnAccuracy(meter),
             stop,
         ):

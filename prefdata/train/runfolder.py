@@ -16,7 +16,7 @@ from prefdata.train.plan import Plan, adapter_base, is_adapter, is_local
 from prefdata.train.recipe import TINY
 
 IDENTITY = "run.json"
-FREE = ("output", "smaller_on_oom", "reference_cache", "allow_drops")
+FREE = ("output", "smaller_on_oom", "reference_cache", "allow_drops", "samples")
 """Recipe keys that a resumed run may change."""
 
 
