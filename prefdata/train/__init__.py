@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from prefdata.train.card import recipe_yaml
 from prefdata.train.estimates import Estimate
-from prefdata.train.evaluation import Evaluation, Prompting, evaluate
+from prefdata.train.evaluation import Evaluation, evaluate
 from prefdata.train.gates import check_gate, parse_gate
+from prefdata.train.generation import Prompting
 from prefdata.train.methods import METHODS, Method
 from prefdata.train.plan import Plan, make_plan
 from prefdata.train.recipe import Recipe, load_recipe

@@ -16,6 +16,7 @@ from prefdata.io.directory import DatasetDirectory, open_dataset
 from prefdata.train import processes
 from prefdata.train.estimates import Estimate
 from prefdata.train.evalrows import EvalRow, figures, slices
+from prefdata.train.generation import Generated, Prompting, answered, check_prompts, read_prompts
 from prefdata.train.losses import beta_of
 from prefdata.train.methods import Measure, find_method
 from prefdata.train.plan import adapter_base, check_model, is_adapter, require_train
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from prefdata.train.encoding import Encoded
-    from prefdata.train.generation import Generated
 
 Say = Callable[[str], None]
 Dtype = Literal["float32", "bfloat16", "float16"]
@@ -193,32 +193,6 @@ def _as_json(found: Mapping[str, Estimate]) -> dict[str, JsonValue]:
     return {name: estimate.as_json() for name, estimate in found.items()}
 
 
-@dataclass(frozen=True)
-class Prompting:
-    """How a model and its reference are asked for answers.
-
-    Args:
-        source: a data set directory, or a file of prompts; None for the held-out prompts of the
-            first data set.
-        answers: per prompt.
-        most: prompts that are asked at most; None for all.
-        max_new_tokens: of an answer.
-        temperature: of the sampling; 0 always takes the likeliest token.
-        seed: of the sampling.
-
-    Example:
-        >>> Prompting().answers
-        1
-    """
-
-    source: Path | None = None
-    answers: int = 1
-    most: int | None = None
-    max_new_tokens: int = 256
-    temperature: float = 0.0
-    seed: int = 0
-
-
 def evaluate(
     model: str,
     *,
@@ -268,8 +242,6 @@ def evaluate(
     if reference is not None:
         check_model(reference)
     if prompting is not None:
-        from prefdata.train.generation import check_prompts
-
         check_prompts(prompting.source)
     say("loading torch and transformers")
     from prefdata.train.quiet import hushed
@@ -468,8 +440,6 @@ class Bench:
     def _answered(
         self, prompting: Prompting, dataset: DatasetDirectory, say: Say
     ) -> list[Generated]:
-        from prefdata.train.generation import answered, read_prompts
-
         if self.measure == "reward":
             raise UsageError(
                 f"{self.name} is a reward model: it gives no answers",

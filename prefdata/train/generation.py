@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,6 +78,32 @@ SILENT = "(no answer)"
 
 def _answer(text: str) -> Messages:
     return [{"role": "assistant", "content": text or SILENT}]
+
+
+@dataclass(frozen=True)
+class Prompting:
+    """How a model and its reference are asked for answers.
+
+    Args:
+        source: a data set directory, or a file of prompts; None for the held-out prompts of the
+            first data set.
+        answers: per prompt.
+        most: prompts that are asked at most; None for all.
+        max_new_tokens: of an answer.
+        temperature: of the sampling; 0 always takes the likeliest token.
+        seed: of the sampling.
+
+    Example:
+        >>> Prompting().answers
+        1
+    """
+
+    source: Path | None = None
+    answers: int = 1
+    most: int | None = None
+    max_new_tokens: int = 256
+    temperature: float = 0.0
+    seed: int = 0
 
 
 def check_prompts(source: Path | None) -> None:
@@ -361,3 +387,36 @@ def write_candidates(made: Sequence[Generated], path: Path) -> None:
         for prompt, texts in together.values():
             row = {"prompt": prompt, "responses": [_answer(text) for text in texts]}
             opened.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def answer_prompts(
+    model: str, prompting: Prompting, *, batch_size: int = 8, say: Callable[[str], None]
+) -> list[Generated]:
+    """Load a model and have it answer a set of prompts.
+
+    Args:
+        model: a folder or a name on the hub.
+        prompting: what is asked, and how.
+        batch_size: answers at a time.
+        say: gets a line of progress.
+
+    Example:
+        >>> answer_prompts("model", Prompting(Path("prompts.txt")), say=print)  # doctest: +SKIP
+    """
+    from prefdata.train.loading import load_model, load_tokenizer
+    from prefdata.train.quiet import hushed
+
+    prompts = read_prompts(prompting.source or Path(), most=prompting.most)
+    say(f"answering {len(prompts):,} prompts, {prompting.answers} times each")
+    with hushed():
+        return answered(
+            prompts,
+            load_model(model),
+            None,
+            load_tokenizer(model),
+            answers=prompting.answers,
+            max_new_tokens=prompting.max_new_tokens,
+            temperature=prompting.temperature,
+            seed=prompting.seed,
+            batch_size=batch_size,
+        )

@@ -35,6 +35,11 @@ class RunFolder:
     path: Path
 
     @property
+    def begun(self) -> bool:
+        """Whether a run was begun here that can be gone on with."""
+        return (self.path / IDENTITY).is_file()
+
+    @property
     def checkpoints(self) -> Path:
         """Where the trainer saves its checkpoints."""
         return self.path / "checkpoints"
@@ -111,7 +116,7 @@ def open_run(plan: Plan, *, force: bool, resume: bool) -> RunFolder:
     """
     folder = run_folder(plan)
     if resume:
-        if not (folder.path / IDENTITY).is_file():
+        if not folder.begun:
             done = plan.output.is_dir() and (plan.output / "recipe.yaml").is_file()
             raise UsageError(
                 f"{plan.output} is finished already: there is nothing to resume"
@@ -121,7 +126,7 @@ def open_run(plan: Plan, *, force: bool, resume: bool) -> RunFolder:
             )
         check_same(json.loads((folder.path / IDENTITY).read_text(encoding="utf-8")), identity(plan))
         return folder
-    if folder.path.exists() and not force:
+    if folder.begun and not force:
         raise UsageError(
             f"{folder.path} holds an interrupted run",
             hint="Go on with it by --resume, or start anew with --force.",
