@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from prefdata.train.card import recipe_yaml
-from prefdata.train.evaluation import Estimate, Evaluation, evaluate
+from prefdata.train.estimates import Estimate
+from prefdata.train.evaluation import Evaluation, evaluate
+from prefdata.train.gates import check_gate, parse_gate
+from prefdata.train.generation import Prompting
 from prefdata.train.methods import METHODS, Method
 from prefdata.train.plan import Plan, make_plan
 from prefdata.train.recipe import Recipe, load_recipe
@@ -20,11 +23,14 @@ __all__ = [
     "LoraSettings",
     "Method",
     "Plan",
+    "Prompting",
     "Recipe",
     "TrainingResult",
+    "check_gate",
     "evaluate",
     "load_recipe",
     "make_plan",
+    "parse_gate",
     "recipe_yaml",
     "train",
 ]

@@ -12,6 +12,7 @@ from types import FrameType
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from prefdata.train import processes
 from prefdata.train.advice import Adviser
 from prefdata.train.display import Display
 from prefdata.train.measure import Meter
@@ -117,7 +118,8 @@ class Stop(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its impo
         control: TrainerControl,
         **_kwargs: object,
     ) -> None:
-        """Save, and stop."""
+        """Save, and stop, all processes at the same step."""
+        self.asked = processes.any_of(self.asked)
         if self.asked:
             control.should_save = control.should_log = control.should_training_stop = True
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,11 +74,16 @@ def load_tokenizer(
     return tokenizer
 
 
-def load_model(source: str) -> PreTrainedModel:
-    """A causal language model, ready to be evaluated, on a GPU where there is one.
+def load_model(
+    source: str, *, reward: bool = False, dtype: str = "float32", trust_remote_code: bool = False
+) -> PreTrainedModel:
+    """A model, ready to be evaluated, on a GPU where there is one.
 
     Args:
-        source: a folder or a name on the hub.
+        source: a folder, a LoRA adapter's folder, or a name on the hub.
+        reward: whether it is a reward model rather than a language model.
+        dtype: of its weights.
+        trust_remote_code: run code that comes with it.
 
     Raises:
         UsageError: it cannot be loaded.
@@ -87,14 +94,42 @@ def load_model(source: str) -> PreTrainedModel:
     """
     import torch
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    adapter = (Path(source).expanduser() / "adapter_config.json").is_file()
+    task = "SequenceClassification" if reward else "CausalLM"
+    loader = named(f"{'peft:AutoPeft' if adapter else 'transformers:Auto'}ModelFor{task}")
+    head = {"num_labels": 1} if adapter and reward else {}
     try:
-        model = AutoModelForCausalLM.from_pretrained(source, dtype="auto")
+        model = loader.from_pretrained(  # type: ignore[attr-defined]  # of libraries without types
+            source, dtype=getattr(torch, dtype), trust_remote_code=trust_remote_code, **head
+        )
     except (OSError, ValueError, SafetensorError) as error:
         raise unloadable(source, error) from error
-    return model.to(device).eval()
+    whole: PreTrainedModel = model.merge_and_unload() if adapter else model
+    place = os.environ.get("LOCAL_RANK", "0")
+    return whole.to(f"cuda:{place}" if torch.cuda.is_available() else "cpu").eval()
+
+
+def is_reward_model(source: str) -> bool:
+    """Whether a model scores answers rather than writing them.
+
+    Args:
+        source: a folder, a LoRA adapter's folder, or a name on the hub.
+
+    Example:
+        >>> is_reward_model("model")  # doctest: +SKIP
+        False
+    """
+    from transformers import AutoConfig
+
+    adapter = Path(source).expanduser() / "adapter_config.json"
+    if adapter.is_file():
+        return bool(json.loads(adapter.read_text("utf-8")).get("task_type") == "SEQ_CLS")
+    try:
+        config = AutoConfig.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        raise unloadable(source, error) from error
+    return any(name.endswith("ForSequenceClassification") for name in config.architectures or [])
 
 
 def unloadable(source: str, error: Exception) -> UsageError:

@@ -75,6 +75,7 @@ class Recipe(BaseModel):
             ``margin``; by default the column is not used.
         smaller_on_oom: when memory runs out, halve the batch and double the accumulation.
         evaluation: how to measure while training, stop early and keep the best.
+        samples: held-out prompts that ``report.html`` shows answers to, before and after.
         seed: of the weights (tiny, LoRA), the shuffling and the sampling.
         options: any option of TRL's own config for the method, under TRL's own name.
 
@@ -108,6 +109,7 @@ class Recipe(BaseModel):
     margin_scale: float | None = Field(None, gt=0)
     smaller_on_oom: bool = True
     evaluation: Annotated[EvaluationSettings | None, _or_defaults(EvaluationSettings)] = None
+    samples: int = Field(3, ge=0)
     seed: int = Field(42, ge=0)
     options: dict[str, JsonValue] = {}
 

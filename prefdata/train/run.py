@@ -7,21 +7,23 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from prefdata.errors import Interrupted, TrainingError
 from prefdata.io.staging import replacing
-from prefdata.train.card import write_records
+from prefdata.train import processes
+from prefdata.train.card import recipe_yaml, write_records
 from prefdata.train.display import Display, Lines
 from prefdata.train.loading import load_tokenizer
 from prefdata.train.plan import Plan, make_plan
 from prefdata.train.preflight import Preflight, examine, preflight_lines, refuse_losses
 from prefdata.train.recipe import Recipe
 from prefdata.train.result import TrainingResult
-from prefdata.train.runfolder import RunFolder, open_run
+from prefdata.train.runfolder import RunFolder, open_run, run_folder
+from prefdata.train.runpage import Sample, answers, sample_notes, write_page
 from prefdata.train.view import COMPLETIONS, load_view
 
 if TYPE_CHECKING:
@@ -72,27 +74,46 @@ def train(
     """
     began = time.monotonic()
     plan = make_plan(recipe, force=force)
-    folder = open_run(plan, force=force, resume=resume)
+    say = say if processes.is_main() else lambda _line: None
+    with processes.first_alone():
+        folder = run_folder(plan)
+        if processes.is_main():
+            open_run(plan, force=force, resume=resume)
     try:
         source = _first_stage(plan, folder, display, say) if plan.recipe.first else None
         say("loading torch, transformers and TRL")
         from prefdata.train.quiet import hushed
 
-        with hushed(), _tensorboard(folder), replacing(plan.output) as output:
+        with hushed(), _tensorboard(folder), _written(plan.output) as output:
             run = Run(plan, folder, output, display or Lines(say), say)
             result = run.go(source, began)
     except BaseException:
-        if not folder.worth_keeping():
+        if processes.is_main() and not folder.worth_keeping():
             folder.remove()
         raise
-    folder.remove()
+    if processes.is_main():
+        folder.remove()
+    processes.wait()
     return result
+
+
+@contextmanager
+def _written(output: Path) -> Iterator[Path]:
+    """The folder that becomes the output; of several processes, the first one writes it."""
+    if processes.is_main():
+        with replacing(output) as folder:
+            yield folder
+        return
+    with TemporaryDirectory() as unused:
+        yield Path(unused)
 
 
 def _first_stage(plan: Plan, folder: RunFolder, display: Display | None, say: Say) -> str:
     """The model of the first stage, trained now or before the run was interrupted."""
     first, recipe = plan.recipe.first, plan.recipe
-    if first is not None and not (folder.first / "recipe.yaml").is_file():
+    begun = processes.agreed(folder.first.with_name(f"{folder.first.name}.run").is_dir())
+    done = processes.agreed((folder.first / "recipe.yaml").is_file())
+    if first is not None and not done:
         stage = recipe.model_copy(
             update={
                 "method": "sft",
@@ -109,7 +130,6 @@ def _first_stage(plan: Plan, folder: RunFolder, display: Display | None, say: Sa
                 "options": first.options,
             }
         )
-        begun = folder.first.with_name(f"{folder.first.name}.run").is_dir()
         say("first stage: supervised fine-tuning on the chosen answers")
         train(stage, resume=begun, display=display, say=say)
         say("second stage")
@@ -140,6 +160,8 @@ class Run:
         output: the folder that becomes the model's.
         display: what the numbers are shown on.
         say: gets a line of progress at a time.
+        notes: what was warned of, for the page.
+        before: prompts, and what the model answered before training.
     """
 
     plan: Plan
@@ -147,6 +169,14 @@ class Run:
     output: Path
     display: Display
     say: Say
+    notes: list[str] = field(default_factory=list)
+    before: list[tuple[str, str]] = field(default_factory=list)
+
+    def _tell(self, line: str) -> None:
+        """Say a line, and keep it for the page where it is a note."""
+        if line.startswith("note: "):
+            self.notes.append(line.removeprefix("note: "))
+        self.say(line)
 
     def go(self, source: str | None, began: float) -> TrainingResult:
         """Prepare, train, measure, save.
@@ -159,15 +189,17 @@ class Run:
         from prefdata.train.start import starting_model
 
         plan, recipe = self.plan, self.plan.recipe
-        source = source or starting_model(plan, self.folder.start, self.say)
+        self._tell_processes()
+        with processes.first_alone():
+            source = source or starting_model(plan, self.folder.start, self.say)
         tokenizer = load_tokenizer(
             source,
             chat_template=recipe.chat_template,
             revision=recipe.revision,
             trust_remote_code=recipe.trust_remote_code,
         )
-        with TemporaryDirectory(prefix=".cache-", dir=self.folder.path) as cache:
-            views, found = prepare(plan, tokenizer, Path(cache), self.say)
+        with _cache(self.folder.path) as cache:
+            views, found = prepared_once(plan, tokenizer, cache, self.say)
             measured = views[plan.eval_split]
             if plan.eval_split == "train":
                 measured = measured.select(range(min(len(measured), TRAIN_ROWS_MEASURED)))
@@ -181,12 +213,40 @@ class Run:
                 )
             result = self._result(views, found, len(measured), steps, before, after)
             result = replace(result, seconds=round(time.monotonic() - began, 1))
+            samples = self._samples(trainer, tokenizer, measured)
             save_model(trainer, tokenizer, self.output, plan, source)
+        if not processes.is_main():
+            return result
         keep_start(self.folder, source, self.output)
         write_records(self.output, plan, result, trainer.state.log_history)
+        notes = [*self.notes, *sample_notes(samples)]
+        for note in sample_notes(samples):
+            self.say(f"note: {note}")
+        text, history = recipe_yaml(recipe), trainer.state.log_history
+        write_page(self.output / "report.html", result, text, history, notes, samples)
         if self.folder.tensorboard.is_dir():
             self.folder.tensorboard.rename(self.output / "tensorboard")
         return result
+
+    def _samples(
+        self, trainer: Trainer, tokenizer: PreTrainedTokenizerBase, rows: Dataset
+    ) -> list[Sample]:
+        """Answers of the trained model beside those from before."""
+        after = self._answers(trainer, tokenizer, rows)
+        return [
+            Sample(prompt, old, new)
+            for (prompt, old), (_, new) in zip(self.before, after, strict=True)
+        ]
+
+    def _answers(
+        self, trainer: Trainer, tokenizer: PreTrainedTokenizerBase, rows: Dataset
+    ) -> list[tuple[str, str]]:
+        """Prompts and answers as the model is now; a reward model, or one in parts, gives none."""
+        spread = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+        speaks = self.plan.method.task == "CAUSAL_LM" and processes.is_main() and not spread
+        if not speaks or not self.plan.recipe.samples:
+            return []
+        return answers(trainer, tokenizer, rows, self.plan.recipe.samples)
 
     def _trained(
         self, source: str, tokenizer: PreTrainedTokenizerBase, rows: Dataset, measured: Dataset
@@ -214,7 +274,8 @@ class Run:
         plan, recipe = self.plan, self.plan.recipe
         in_batch = any(loss.in_batch for loss in plan.method.chosen_losses(recipe.options))
         least = plan.method.min_batch_size
-        if recipe.smaller_on_oom and not in_batch and batches.rows > least:
+        alone = processes.count() == 1
+        if recipe.smaller_on_oom and alone and not in_batch and batches.rows > least:
             smaller = batches.smaller()
             if smaller.rows >= least:
                 return smaller
@@ -254,11 +315,13 @@ class Run:
         meter = Meter(trainer, measured, tokenizer, plan)
         meter.take_reference()
         before = meter.metrics()
+        self.before = self._answers(trainer, tokenizer, measured)
+        processes.unprepare(trainer)
 
         adviser, stop = Adviser(recipe.learning_rate or 0.0), Stop()
         for callback in (
             SavedLogs(),
-            Watch(self.display, adviser, self.say, self.folder.metrics),
+            Watch(self.display, adviser, self._tell, self.folder.metrics),
             OwnAccuracy(meter),
             stop,
         ):
@@ -295,6 +358,14 @@ class Run:
             trainer._total_train_tokens = seen[-1]  # noqa: SLF001  # which TRL counts anew
         trainer.train(resume_from_checkpoint=str(checkpoint))
 
+    def _tell_processes(self) -> None:
+        recipe, ids = self.plan.recipe, processes.gathered([os.getpid()])
+        if len(ids) > 1:
+            passes = int(str(recipe.options.get("gradient_accumulation_steps") or 1))
+            rows = len(ids) * recipe.batch_size * passes
+            named = ", ".join(map(str, ids))
+            self.say(f"{len(ids)} processes ({named}): {rows:,} rows a step")
+
     def _tell_reference(self, trainer: Trainer) -> None:
         keys = getattr(trainer, "reference_keys", [])
         if keys:
@@ -328,6 +399,39 @@ class Run:
             before=before,
             after=after,
         )
+
+
+@contextmanager
+def _cache(folder: Path) -> Iterator[Path]:
+    """A folder for prepared data, the same one in all processes."""
+    made = TemporaryDirectory(prefix=".cache-", dir=folder) if processes.is_main() else None
+    try:
+        yield Path(processes.agreed(made.name if made else ""))
+    finally:
+        if made:
+            made.cleanup()
+
+
+def prepared_once(
+    plan: Plan, tokenizer: PreTrainedTokenizerBase, cache: Path, say: Say
+) -> tuple[dict[str, Dataset], dict[str, Preflight]]:
+    """As `prepare`, by the first of several processes; the others read what it wrote.
+
+    Example:
+        >>> prepared_once(plan, tokenizer, Path("cache"), print)  # doctest: +SKIP
+    """
+    if processes.count() == 1:
+        return prepare(plan, tokenizer, cache, say)
+    from datasets import load_from_disk
+
+    found: dict[str, Preflight] = {}
+    with processes.first_alone():
+        if processes.is_main():
+            views, found = prepare(plan, tokenizer, cache, say)
+            for split, view in views.items():
+                view.save_to_disk(cache / f"view-{split}")
+    found = processes.agreed(found)
+    return {split: load_from_disk(cache / f"view-{split}") for split in found}, found
 
 
 def prepare(

@@ -16,7 +16,7 @@ from prefdata.train.plan import Plan, adapter_base, is_adapter, is_local
 from prefdata.train.recipe import TINY
 
 IDENTITY = "run.json"
-FREE = ("output", "smaller_on_oom", "reference_cache", "allow_drops")
+FREE = ("output", "smaller_on_oom", "reference_cache", "allow_drops", "samples")
 """Recipe keys that a resumed run may change."""
 
 
@@ -33,6 +33,11 @@ class RunFolder:
     """
 
     path: Path
+
+    @property
+    def begun(self) -> bool:
+        """Whether a run was begun here that can be gone on with."""
+        return (self.path / IDENTITY).is_file()
 
     @property
     def checkpoints(self) -> Path:
@@ -83,6 +88,16 @@ class RunFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
+def run_folder(plan: Plan) -> RunFolder:
+    """The folder of a run, whether it is there or not.
+
+    Example:
+        >>> run_folder(plan)  # doctest: +SKIP
+        RunFolder(path=PosixPath('pairs-dpo.run'))
+    """
+    return RunFolder(plan.output.absolute().with_name(f"{plan.output.name}.run"))
+
+
 def open_run(plan: Plan, *, force: bool, resume: bool) -> RunFolder:
     """Make the folder of a run, or find that of an interrupted one.
 
@@ -99,9 +114,9 @@ def open_run(plan: Plan, *, force: bool, resume: bool) -> RunFolder:
         >>> open_run(plan, force=False, resume=True)  # doctest: +SKIP
         RunFolder(path=PosixPath('pairs-dpo.run'))
     """
-    folder = RunFolder(plan.output.absolute().with_name(f"{plan.output.name}.run"))
+    folder = run_folder(plan)
     if resume:
-        if not (folder.path / IDENTITY).is_file():
+        if not folder.begun:
             done = plan.output.is_dir() and (plan.output / "recipe.yaml").is_file()
             raise UsageError(
                 f"{plan.output} is finished already: there is nothing to resume"
@@ -111,7 +126,7 @@ def open_run(plan: Plan, *, force: bool, resume: bool) -> RunFolder:
             )
         check_same(json.loads((folder.path / IDENTITY).read_text(encoding="utf-8")), identity(plan))
         return folder
-    if folder.path.exists() and not force:
+    if folder.begun and not force:
         raise UsageError(
             f"{folder.path} holds an interrupted run",
             hint="Go on with it by --resume, or start anew with --force.",

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from prefdata.train import processes
 from prefdata.train.plan import Plan
 from prefdata.train.runfolder import RunFolder
 
@@ -23,7 +24,7 @@ def save_model(
     plan: Plan,
     source: str,
 ) -> None:
-    """Write the trained model and its tokenizer.
+    """Write the trained model and its tokenizer; of several processes, the first one does.
 
     Args:
         trainer: that has trained.
@@ -35,6 +36,8 @@ def save_model(
     Example:
         >>> save_model(trainer, tokenizer, Path("model"), plan, "org/base")  # doctest: +SKIP
     """
+    if not processes.is_main():
+        return
     model = trainer.accelerator.unwrap_model(trainer.model)
     lora = plan.recipe.lora
     if lora and lora.merge:

@@ -23,6 +23,7 @@ from transformers import (
 )
 
 from prefdata.errors import PrefdataError, RecipeError, UsageError
+from prefdata.train import processes
 from prefdata.train.loading import first_line, named, unloadable
 from prefdata.train.losses import trl_losses
 from prefdata.train.methods import Method
@@ -115,7 +116,7 @@ def _refuse_data_parallel() -> None:
         raise UsageError(
             f"{gpus} GPUs are visible to one process, and TRL trains on one GPU per process",
             hint=(
-                f"Start it with: torchrun --nproc_per_node {gpus} -m prefdata train …, or make one "
+                f"Use them all with --processes {gpus}, or make one "
                 "visible with CUDA_VISIBLE_DEVICES=0."
             ),
         )
@@ -145,8 +146,8 @@ def uses_cache(recipe: Recipe, method: Method, rows: int) -> bool:
 
 
 def _step(recipe: Recipe) -> int:
-    """Rows per optimiser step on one device."""
-    return recipe.batch_size * accumulation(recipe)
+    """Rows per optimiser step, on all devices together."""
+    return recipe.batch_size * accumulation(recipe) * processes.count()
 
 
 def accumulation(recipe: Recipe) -> int:
@@ -187,6 +188,8 @@ def _arguments(plan: Plan, rows: int, batches: Batches, *, cached: bool) -> dict
         "per_device_train_batch_size": batches.rows,
         "gradient_accumulation_steps": batches.accumulation,
     }
+    if processes.count() > 1 and not gpu:
+        ours["use_cpu"] = True  # unsaid, each process would train a model of its own
     if cached:
         ours["precompute_ref_log_probs"] = True
     if not _loads_itself(method):

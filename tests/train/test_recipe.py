@@ -71,7 +71,7 @@ def test_an_unknown_key_names_the_near_one(tmp_path: Path) -> None:
             "Did you mean 'model'? Known: model, revision, dtype, attention, quantization, "
             "trust_remote_code, chat_template, data, output, method, first, reference, "
             "reference_cache, lora, learning_rate, epochs, max_steps, batch_size, max_length, "
-            "allow_drops, margin_scale, smaller_on_oom, evaluation, seed, options."
+            "allow_drops, margin_scale, smaller_on_oom, evaluation, samples, seed, options."
         ),
     )
 
