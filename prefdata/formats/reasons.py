@@ -30,6 +30,9 @@ TIE = "tie"
 CONFLICT = "verdicts contradict each other"
 SMALL_MARGIN = "margin is too small"
 NO_MARGIN = "margin is unknown"
+MISSING_DIMENSION = "no score on a dimension that is needed"
+NOT_PARETO = "better on one dimension, worse on another"
+VETOED = "the chosen response is worse on a dimension with a veto"
 SCORES_DISAGREE = "the rejected response has the higher score"
 
 DUPLICATE = "duplicate of a pair"
@@ -66,5 +69,8 @@ REMEDIES: dict[str, str] = {
     CONFLICT: "Ask one more annotator, or choose --conflicts.",
     SMALL_MARGIN: "Lower --min-margin to keep it.",
     SCORES_DISAGREE: "Check the columns; --map score_chosen=,score_rejected= leaves scores out.",
+    MISSING_DIMENSION: "Rate it, or leave the dimension out of the rule.",
+    NOT_PARETO: "Choose --weights or --lexicographic to decide between dimensions.",
+    VETOED: "None is needed: --veto refuses it.",
     NO_MARGIN: "Leave --min-margin out, or give scores.",
 }

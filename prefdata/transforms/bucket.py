@@ -6,6 +6,7 @@ at texts, only at their ids: `with_texts` fetches those of the pairs that were m
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import polars as pl
@@ -13,7 +14,7 @@ import polars as pl
 from prefdata.formats import reasons
 from prefdata.formats.base import stacked
 from prefdata.formats.ids import hexed, joined_ids
-from prefdata.transforms import aggregate, pairing, votes
+from prefdata.transforms import aggregate, dimensions, pairing, votes
 from prefdata.transforms.ledger import entries
 from prefdata.transforms.options import Options
 from prefdata.transforms.split import in_test
@@ -48,10 +49,12 @@ def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) ->
     """
     ratings = ratings.with_row_index("at")
     comparisons = comparisons.with_row_index("at")
-    numbered = _numbered(ratings)
-    scored, rated = _rated(ratings, numbered, options)
-    verdicts = _verdicts(comparisons, rated)
-    made, told = votes.settled(verdicts, options)
+    numbered = _numbered(ratings, options)
+    rated = _rated(ratings, numbered, options)
+    verdicts = _verdicts(comparisons, rated.pairs)
+    sides = _sides(comparisons, rated)
+    verdicts = dimensions.decided(verdicts, sides, options)
+    made, told, scores = _settled(verdicts, sides, options)
     chosen = pl.concat(
         [
             verdicts.drop("chosen_score", "rejected_score", "votes", "agreement")[made["first"]],
@@ -60,14 +63,15 @@ def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) ->
         how="horizontal",
     )
     rows, named = _identified(chosen, comparisons, options)
+    rows = rows.join(dimensions.listed(scores), on="first", how="left", maintain_order="left")
     told = told.join(named, on="first", how="left", maintain_order="left")
     of_comparisons = told.head(comparisons.height)
     ledger = entries(
         comparisons.with_columns(of_comparisons["reason"], of_comparisons["pair"]), rated=False
     )
     if ratings.height:
-        said = rated.select("prompt", "chosen", "rejected").hstack(told.slice(comparisons.height))
-        why = _left_over(numbered, scored, said)
+        said = rated.pairs.select("prompt", "chosen", "rejected")
+        why = _left_over(numbered, rated, said.hstack(told.slice(comparisons.height)))
         of_ratings = entries(
             pl.concat(
                 [ratings.select(PLACE)[why["at"]], why.select("reason", "pair")], how="horizontal"
@@ -75,11 +79,36 @@ def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) ->
             rated=True,
         )
         ledger = pl.concat([ledger, of_ratings])
-    return Decided(rows, ledger)
+    return Decided(rows.drop("first"), ledger)
 
 
-def _numbered(ratings: pl.DataFrame) -> pl.DataFrame:
-    """Ratings with ids as numbers in the order of the ids, which are quicker to work with."""
+def _settled(
+    verdicts: pl.DataFrame, sides: pl.DataFrame, options: Options
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Settle the verdicts that count: the pairs, what became of each verdict, and their scores."""
+    counts = pl.col("refusal").is_null()
+    made, told = votes.settled(verdicts.filter(counts), options)
+    refused = verdicts.filter(~counts)
+    if refused.height:
+        none = pl.lit(None, told.schema["first"]).alias("first")
+        told = pl.concat(
+            [told, refused.select("place", none, pl.col("refusal").alias("reason"))]
+        ).sort("place")
+    scores = dimensions.merged(told, verdicts, sides)
+    if options.veto:
+        gone = dimensions.vetoed(scores, made["first"], options)
+        made = made.join(gone, on="first", how="anti", maintain_order="left")
+        told = told.join(gone, on="first", how="left", maintain_order="left").select(
+            "place", "first", pl.coalesce("refusal", "reason").alias("reason")
+        )
+    return made, told, scores
+
+
+def _numbered(ratings: pl.DataFrame, options: Options) -> pl.DataFrame:
+    """Ratings with ids as numbers in the order of the ids, which are quicker to work with.
+
+    ``counts`` says whether a rating has a part in which response is better.
+    """
     ranked = bool((ratings["scope"] != ratings["prompt_id"]).any())
     prompt, response, scope = (
         pl.col(name).rank("dense").cast(pl.UInt32) for name in ("prompt_id", "response_id", "scope")
@@ -88,20 +117,41 @@ def _numbered(ratings: pl.DataFrame) -> pl.DataFrame:
         prompt.alias("prompt"),
         response.alias("response"),
         (scope if ranked else prompt).alias("scope"),
-        *("score", "annotator", "at"),
+        *("score", "annotator", "at", "dimensions"),
+        dimensions.counts(options).alias("counts"),
     )
 
 
-def _rated(
-    ratings: pl.DataFrame, numbered: pl.DataFrame, options: Options
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+class Rated(NamedTuple):
+    """What follows from ratings.
+
+    Attributes:
+        responses: the score of each response that is compared.
+        pairs: the pairs, in their order.
+        each: the scores of each response by dimension.
+    """
+
+    responses: pl.DataFrame
+    pairs: pl.DataFrame
+    each: pl.DataFrame
+
+
+def _rated(ratings: pl.DataFrame, numbered: pl.DataFrame, options: Options) -> Rated:
     """The score of each response, and the pairs that follow from the scores."""
-    scored = aggregate.responses(numbered, options.aggregate)
+    given = dimensions.of_responses(numbered)
+    each = dimensions.aggregated(given, options)
+    if options.rule:
+        scored, ballots = _by_rule(given, each, options)
+    else:
+        ballots = numbered.filter(pl.col("score").is_not_null())
+        scored = aggregate.responses(ballots, options.aggregate)
     pairing.refuse_too_many(scored, options)
     if options.strategy == "best-random":
         chance = ratings.select(pairing.chance(options.seed)).to_series()
         scored = scored.with_columns(chance.gather(scored["at"]))
-    found = aggregate.agreement(pairing.pairs(scored, options), numbered)
+    # Places in an order are no scores: their margin is looked at where the scores are known.
+    how = replace(options, min_margin=0.0) if options.lexicographic else options
+    found = aggregate.agreement(pairing.pairs(scored, how), ballots)
     chosen, rejected = found["chosen_at"], found["rejected_at"]
     found = found.with_columns(
         ratings["prompt_id"].gather(chosen),
@@ -112,7 +162,26 @@ def _rated(
         ratings["model"].gather(rejected).alias("rejected_model"),
         numbered["prompt"].gather(chosen),
     )
-    return scored, found.sort("prompt", "chosen", "rejected", "chosen_at")
+    return Rated(scored, found.sort("prompt", "chosen", "rejected", "chosen_at"), each)
+
+
+def _by_rule(
+    given: pl.DataFrame, each: pl.DataFrame, options: Options
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The score of each response, and what each annotator's own scores give."""
+    own = dimensions.aggregated(given, options, "annotator")
+    return dimensions.scored(each, options), dimensions.scored(own, options, "annotator")
+
+
+def _sides(comparisons: pl.DataFrame, rated: Rated) -> pl.DataFrame:
+    """What both sides of every verdict scored by dimension."""
+    placed = rated.pairs.with_row_index("place", offset=comparisons.height)
+    return pl.concat(
+        [
+            dimensions.of_comparisons(comparisons.rename({"at": "place"})),
+            dimensions.of_pairs(placed, rated.each),
+        ]
+    )
 
 
 def _verdicts(comparisons: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
@@ -173,6 +242,7 @@ def _identified(
     chosen = chosen.with_columns(hexed(chosen["id"]), hexed(chosen["prompt_id"]))
     place = pl.when(~pl.col("rated")).then("at_a")
     rows = chosen.select(
+        "first",
         "id",
         "prompt_id",
         pl.col("chosen_score").alias("score_chosen"),
@@ -226,9 +296,9 @@ def with_texts(
     )
 
 
-def _left_over(numbered: pl.DataFrame, scored: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
+def _left_over(numbered: pl.DataFrame, rated: Rated, told: pl.DataFrame) -> pl.DataFrame:
     """Each rating with the pairs that its response went into, or the reason why in none."""
-    key = ["prompt", "response"]
+    key, scored = ["prompt", "response"], rated.responses
     sides = pl.concat(
         told.select("prompt", pl.col(side).alias("response"), "pair", "reason")
         for side in ("chosen", "rejected")
@@ -241,11 +311,15 @@ def _left_over(numbered: pl.DataFrame, scored: pl.DataFrame, told: pl.DataFrame)
         pl.len().alias("n"), (pl.col("score").max() == pl.col("score").min()).alias("level")
     )
     paired = pl.col("prompt").is_in(sides["prompt"].unique().implode())
-    light = numbered.select("at", "scope", *key)
+    compared = scored.select("scope", "response", pl.lit(value=True).alias("compared"))
+    light = numbered.filter("counts").select("at", "scope", *key)
+    light = light.join(compared, on=["scope", "response"], how="left", maintain_order="left")
     told_of = light.join(pl.concat([into, lost]), on=key, how="left", maintain_order="left")
     why = (
         pl.when(pl.col("reason").is_not_null())
         .then("reason")
+        .when(pl.col("compared").is_null())
+        .then(pl.lit(reasons.MISSING_DIMENSION))
         .when(pl.col("n") == 1)
         .then(pl.lit(reasons.ALONE))
         .when("level")
@@ -255,4 +329,9 @@ def _left_over(numbered: pl.DataFrame, scored: pl.DataFrame, told: pl.DataFrame)
         .otherwise(pl.lit(reasons.MIDDLE))
     )
     told_of = told_of.join(scopes, on="scope", how="left", maintain_order="left")
-    return told_of.select("at", why.alias("reason"), "pair")
+    told_of = told_of.select("at", why.alias("reason"), "pair")
+    other = numbered.filter(~pl.col("counts"))
+    none = pl.lit(None, pl.String).alias("pair")
+    return pl.concat(
+        [told_of, other.select("at", pl.lit(reasons.OTHER_DIMENSION).alias("reason"), none)]
+    )
