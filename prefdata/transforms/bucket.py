@@ -6,6 +6,7 @@ at texts, only at their ids: `with_texts` fetches those of the pairs that were m
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -62,7 +63,8 @@ def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) ->
         ],
         how="horizontal",
     )
-    rows, named = _identified(chosen, comparisons, options)
+    groups = _groups(ratings, comparisons)
+    rows, named = _identified(chosen.join(groups, on="prompt_id"), comparisons, options)
     rows = rows.join(dimensions.listed(scores), on="first", how="left", maintain_order="left")
     told = told.join(named, on="first", how="left", maintain_order="left")
     of_comparisons = told.head(comparisons.height)
@@ -239,6 +241,7 @@ def _identified(
         pl.when(won).then("model_b").otherwise("model_a").alias("model_rejected"),
     )
     chosen = joined_ids(chosen, ["prompt_id", "chosen_id", "rejected_id"], "id")
+    test = in_test(hexed(chosen["group_id"]), options.test_size, options.seed)
     chosen = chosen.with_columns(hexed(chosen["id"]), hexed(chosen["prompt_id"]))
     place = pl.when(~pl.col("rated")).then("at_a")
     rows = chosen.select(
@@ -253,7 +256,8 @@ def _identified(
         "model_chosen",
         "model_rejected",
         pl.col("origin").alias("source"),
-        in_test(chosen["prompt_id"], options.test_size, options.seed).alias("test"),
+        test.alias("test"),
+        "group_id",
         place.alias("of_source"),
         place.alias("of_row"),
         "rated",
@@ -268,8 +272,18 @@ def _identified(
     return rows.sort("prompt_id", "id"), chosen.select("first", pl.col("id").alias("pair"))
 
 
+def _groups(ratings: pl.DataFrame, comparisons: pl.DataFrame) -> pl.DataFrame:
+    """The group of each prompt, for the split: the prompt itself, if records do not say."""
+    group = "group_id" if "group_id" in ratings.columns else "prompt_id"
+    names = [pl.col("prompt_id"), pl.col(group).alias("group_id")]
+    return pl.concat([ratings.select(names), comparisons.select(names)]).unique("prompt_id")
+
+
 def with_texts(
-    rows: pl.DataFrame, ratings: pl.DataFrame, comparisons: pl.DataFrame
+    rows: pl.DataFrame,
+    ratings: pl.DataFrame,
+    comparisons: pl.DataFrame,
+    keep: Collection[str] = (),
 ) -> pl.DataFrame:
     """Fetch the texts of pairs from the records that they were made of.
 
@@ -277,6 +291,7 @@ def with_texts(
         rows: what `pairs` gave, or some of it.
         ratings: the ratings that it was given.
         comparisons: the comparisons that it was given.
+        keep: columns of both that are taken along, of ratings from that of the chosen response.
     """
     prompts = stacked([ratings["prompt"], comparisons["prompt"]])
     responses = stacked([ratings["response"], comparisons["a"], comparisons["b"]])
@@ -293,6 +308,10 @@ def with_texts(
         prompts.gather(places["prompt"]).alias("prompt"),
         responses.gather(places["chosen"]).alias("chosen"),
         responses.gather(places["rejected"]).alias("rejected"),
+        *(
+            pl.concat([ratings[name], comparisons[name]]).gather(places["prompt"]).alias(name)
+            for name in keep
+        ),
     )
 
 

@@ -7,6 +7,8 @@ lacks one of them is compared with none.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import polars as pl
 
 from prefdata.formats import reasons
@@ -14,9 +16,7 @@ from prefdata.transforms.aggregate import DIGITS, summary
 from prefdata.transforms.options import ALL, Options
 
 RESPONSE = ("scope", "response")
-PAIR = pl.List(
-    pl.Struct({"dimension": pl.String, "chosen": pl.Float64, "rejected": pl.Float64})
-)
+PAIR = pl.List(pl.Struct({"dimension": pl.String, "chosen": pl.Float64, "rejected": pl.Float64}))
 """What both responses of a pair scored, as it is stored."""
 
 DECIMALS = 12
@@ -189,7 +189,7 @@ def decided(verdicts: pl.DataFrame, sides: pl.DataFrame, options: Options) -> pl
 
 
 def _weighed(sides: pl.DataFrame, options: Options) -> pl.DataFrame:
-    """By place: ``said`` (1, -1, 0, null where a score is missing), both scores, ``better`` …"""
+    """What the rule says of each place, as `_said` gives it."""
     names = options.deciding
     numbers = range(len(names))
     wide = sides.group_by("place").agg(
@@ -230,6 +230,7 @@ def _pareto_of_all(sides: pl.DataFrame) -> pl.DataFrame:
 
 
 def _said(found: pl.DataFrame) -> pl.DataFrame:
+    """``said`` is the winner: 1 for a, -1 for b, 0 for a tie, null where a score is missing."""
     ahead = (pl.col("score_a") > pl.col("score_b")).cast(pl.Int8)
     behind = (pl.col("score_a") < pl.col("score_b")).cast(pl.Int8)
     said = pl.when("whole").then(ahead - behind).alias("said")
@@ -300,3 +301,37 @@ def listed(scores: pl.DataFrame) -> pl.DataFrame:
         .group_by("first", maintain_order=True)
         .agg(pl.struct("dimension", "chosen", "rejected").cast(PAIR.inner).alias("dimensions"))
     )
+
+
+class Standing(NamedTuple):
+    """In how many pairs the chosen response is better, as good and worse on a dimension."""
+
+    better: int = 0
+    equal: int = 0
+    worse: int = 0
+
+    def plus(self, other: Standing) -> Standing:
+        """The pairs of both."""
+        return Standing(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+def compared(rows: pl.DataFrame) -> dict[str, Standing]:
+    """How the chosen response stands on each dimension; pairs without scores on it do not count.
+
+    Args:
+        rows: pairs, with ``dimensions``.
+    """
+    if rows["dimensions"].null_count() == rows.height:
+        return {}
+    each = rows.select(pl.col("dimensions").explode()).unnest("dimensions")
+    ahead, behind = pl.col("chosen"), pl.col("rejected")
+    counted = (
+        each.drop_nulls()
+        .group_by("dimension")
+        .agg(
+            (ahead > behind).sum().alias("better"),
+            (ahead == behind).sum().alias("equal"),
+            (ahead < behind).sum().alias("worse"),
+        )
+    )
+    return {str(name): Standing(*counts) for name, *counts in counted.sort("dimension").rows()}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as of
 from math import isfinite
 from typing import Literal, get_args
 
@@ -12,10 +13,12 @@ from prefdata.errors import UnknownNameError, UsageError
 Strategy = Literal["best-worst", "best-rest", "best-random", "adjacent", "all"]
 Aggregate = Literal["mean", "median", "majority"]
 Conflicts = Literal["majority", "drop", "keep"]
+SplitBy = Literal["", "prompt", "conversation"]
 
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 AGGREGATES: tuple[Aggregate, ...] = get_args(Aggregate)
 CONFLICTS: tuple[Conflicts, ...] = get_args(Conflicts)
+SPLITS_BY: tuple[SplitBy, ...] = get_args(SplitBy)
 
 ALL = ("all",)
 """Stands for every dimension that both responses have."""
@@ -41,6 +44,12 @@ class Options:
         pareto: better on one of these dimensions and worse on none; `ALL` means every dimension
             that both responses have.
         veto: no pair whose chosen response is worse on one of these dimensions.
+        split_by: what stays on one side of the split: all rows of a ``prompt``, or of a
+            ``conversation`` (all prompts that begin with the same user turn); by default what the
+            formats of the sources say.
+        keep: columns of the source, or patterns of their names, that every row gets as text.
+        caps: source, or a pattern of names, to the most rows that it gives.
+        mix: source, or a pattern of names, to its share of the rows.
 
     Raises:
         UnknownNameError: there is no such strategy, aggregate or way with conflicts.
@@ -57,16 +66,21 @@ class Options:
     min_margin: float = 0.0
     test_size: float = 0.1
     seed: int = 0
-    weights: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, float] = of(default_factory=dict)
     lexicographic: tuple[str, ...] = ()
     pareto: tuple[str, ...] = ()
     veto: tuple[str, ...] = ()
+    split_by: SplitBy = ""
+    keep: tuple[str, ...] = ()
+    caps: Mapping[str, int] = of(default_factory=dict)
+    mix: Mapping[str, float] = of(default_factory=dict)
 
     def __post_init__(self) -> None:
         for field, known in (
             ("strategy", STRATEGIES),
             ("aggregate", AGGREGATES),
             ("conflicts", CONFLICTS),
+            ("split_by", SPLITS_BY),
         ):
             if getattr(self, field) not in known:
                 raise UnknownNameError(field, getattr(self, field), known, where="the options")
@@ -82,6 +96,21 @@ class Options:
             )
 
         self._check_rule()
+        self._check_parts()
+
+    def _check_parts(self) -> None:
+        for name, cap in self.caps.items():
+            if not cap >= 0 or cap != int(cap):
+                raise UsageError(
+                    f"the cap of {name} is {cap:g}; expected a number of rows, 0 or more",
+                    hint="Write it as in --cap 'helpsteer*.jsonl=5000'.",
+                )
+        for name, share in self.mix.items():
+            if not (isfinite(share) and share > 0):
+                raise UsageError(
+                    f"the share of {name} is {share:g}; expected a number above 0",
+                    hint="Write it as in --mix a.jsonl=0.7,b.jsonl=0.3; leave out what gives none.",
+                )
 
     def _check_rule(self) -> None:
         ways = [name for name in RULES if getattr(self, name)]
