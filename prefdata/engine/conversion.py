@@ -16,7 +16,7 @@ from typing import TypedDict
 
 from prefdata import __version__
 from prefdata.engine.assemble import assemble
-from prefdata.engine.dimensions import ask_which, check_names, check_rule
+from prefdata.engine.dimensions import ask_which, check_chosen, check_names, check_rule
 from prefdata.engine.grouping import Groups, split_by
 from prefdata.engine.ingest import Recognised, ingest
 from prefdata.engine.job import Job, Written
@@ -94,8 +94,9 @@ class ConvertReport:
         splits: rows, distinct prompts and, where the split goes by them, conversations by split.
         leaks: prompts, or conversations, in more than one split; always 0, or the run would have
             failed.
-        dimensions: dimension to the number of pairs in which the chosen response is ``better``,
-            as good (``equal``) and ``worse`` on it; pairs without scores on it are not counted.
+        dimensions: dimension to the number of pairs in which the chosen response has the
+            ``higher``, the same (``equal``) and the ``lower`` score; pairs without both are not
+            counted.
         example: the first row of the data set.
         options: what was asked for.
         seconds: wall time.
@@ -265,6 +266,7 @@ def _run(folder: Path, job: Job, wishes: Wishes, tell: Progress) -> tuple[Accoun
     for number, each in enumerate(job.recognised):
         found = ingest(each, number, job.encoding, **shared, progress=reading)
         check_names(job.options, found, each.source.name)
+        check_chosen(wishes, found, each.source.name)
         by_row |= found if each.rated_by_row else set()
         ask_which(by_row, wishes, job.options, ", ".join(names[: number + 1]))
         dimensions |= found

@@ -48,6 +48,16 @@ def check_names(options: Options, found: Collection[str], name: str) -> None:
             raise UnknownNameError("dimension", dimension, sorted(found), where=name)
 
 
+def check_chosen(wishes: Wishes, found: Collection[str], name: str) -> None:
+    """Hold the one dimension that counts against those that rows are on.
+
+    Raises:
+        UnknownNameError: no row is on it.
+    """
+    if wishes.dimension and found and wishes.dimension not in found:
+        raise UnknownNameError("dimension", wishes.dimension, sorted(found), where=name)
+
+
 def ask_which(dimensions: Collection[str], wishes: Wishes, options: Options, name: str) -> None:
     """Stop where ratings of different things would be taken for ratings of one.
 

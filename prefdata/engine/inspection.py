@@ -59,8 +59,8 @@ class Inspection:
         outcomes: what would become of them, by outcome and reason.
         problems: rows that give no record, the most frequent reason first.
         split_by: what would stay on one side of the split: a ``prompt`` or a ``conversation``.
-        dimensions: dimension to the number of pairs in which the chosen response would be better,
-            as good and worse on it.
+        dimensions: dimension to the number of pairs in which the chosen response would have the
+            higher, the same and the lower score.
         example: a pair, or an unpaired preference, that the rows would give; empty if none.
     """
 

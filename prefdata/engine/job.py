@@ -45,7 +45,7 @@ class Written:
         rows: rows by split.
         prompts: distinct prompts by split.
         example: the first row, with its texts.
-        dimensions: how the chosen response stands on each.
+        dimensions: how the chosen response stands on each dimension.
         groups: takes the conversations of each split, where the split goes by them.
         conversations: conversations by split, once they were counted.
     """

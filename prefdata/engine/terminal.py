@@ -32,13 +32,24 @@ def show_conversion(report: ConvertReport, console: Console) -> None:
     what += "" if report.rows == 1 else "s"
     splits = ", ".join(f"{name} {each['rows']:,}" for name, each in report.splits.items())
     console.print(
-        f"\n{report.rows:,} {what} ({splits}); no prompt in two splits. {report.seconds:.1f} s\n"
+        f"\n{report.rows:,} {what} ({splits}); no {report.split_by} in two splits. "
+        f"{report.seconds:.1f} s"
     )
+    show_standings(report.dimensions, console)
+    console.print()
     console.print(_example(report.example))
     console.print()
     if report.rows_rejected:
         console.print(f"Rejected rows, with line and remedy: {report.output}/rejects")
     console.print(f"Next: pref train {report.output} --model tiny")
+
+
+def show_standings(dimensions: Mapping[str, Mapping[str, int]], console: Console) -> None:
+    """Say on which dimensions some chosen responses have the lower score."""
+    for name, found in dimensions.items():
+        if found["lower"]:
+            many = f"{found['lower']:,} of {sum(found.values()):,} pairs"
+            console.print(Text(f"chosen scores lower on {name} in {many}", style="yellow"))
 
 
 def _reasons(why: tuple[str, ...], polarity: str) -> Text:
@@ -100,6 +111,7 @@ def show_inspection(found: Inspection, console: Console) -> None:
     for field, names in found.columns.items():
         table.add_row(field, " + ".join(names))
     table.add_row("not used", ", ".join(found.unused) or "none")
+    table.add_row("split by", found.split_by)
     table.add_row("runner-up", found.runner_up or "none")
     for name, missing in found.near.items():
         table.add_row("not quite", f"{name}, which also has {', '.join(missing)}")
@@ -117,6 +129,7 @@ def show_inspection(found: Inspection, console: Console) -> None:
         where = f"{each.field}: " if each.field else ""
         plural = "line" if each.rows == 1 else "lines"
         console.print(f"  {where}{each.reason} ({plural} {lines})", style="yellow")
+    show_standings(found.dimensions, console)
     console.print()
     console.print(_example(found.example))
     console.print(f"\nNext: pref convert {found.name} -o pairs")

@@ -30,6 +30,7 @@ def card(manifest: Mapping[str, object]) -> str:
         f"---\n{yaml.safe_dump(header, sort_keys=False)}---",
         f"# Preference data made by prefdata {manifest['program_version']}",
         _splits(manifest, splits),
+        *_dimensions(manifest),
         _account(manifest),
         _sources(manifest),
         _options(manifest),
@@ -60,8 +61,33 @@ def _splits(manifest: Mapping[str, object], splits: Mapping[str, Mapping[str, in
     table = "\n".join(["| split | rows | prompts |", "|---|---|---|", *lines])
     return (
         f"Each row holds {what} as lists of messages; the answers hold only the answer. "
-        f"No prompt stands in more than one split.\n\n{table}"
+        f"{_stays(manifest)}\n\n{table}"
     )
+
+
+def _stays(manifest: Mapping[str, object]) -> str:
+    if manifest["split_by"] == "prompt":
+        return "No prompt stands in more than one split."
+    return (
+        "No conversation stands in more than one split: prompts that begin with the same user turn "
+        "are together."
+    )
+
+
+def _dimensions(manifest: Mapping[str, object]) -> list[str]:
+    """How the chosen response stands on each dimension, where there are any."""
+    found = cast("Mapping[str, Mapping[str, int]]", manifest["dimensions"])
+    if not found:
+        return []
+    lines = [
+        f"| {name} | {each['higher']:,} | {each['equal']:,} | {each['lower']:,} |"
+        for name, each in found.items()
+    ]
+    return [
+        "## Dimensions\n\nPairs in which the chosen answer has the higher, the same and the lower "
+        "score; pairs without both scores are not counted.\n\n"
+        + "\n".join(["| dimension | higher | equal | lower |", "|---|---|---|---|", *lines])
+    ]
 
 
 def _account(manifest: Mapping[str, object]) -> str:
@@ -92,7 +118,8 @@ def _sources(manifest: Mapping[str, object]) -> str:
 
 def _options(manifest: Mapping[str, object]) -> str:
     options = cast("Mapping[str, object]", manifest["options"])
-    lines = [f"- {name}: {value}" for name, value in options.items() if value not in ("", {}, None)]
+    empty: tuple[object, ...] = ("", {}, (), [], None)
+    lines = [f"- {name}: {value}" for name, value in options.items() if value not in empty]
     return "\n".join(["## Options\n", *lines])
 
 

@@ -73,7 +73,7 @@ def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) ->
     )
     if ratings.height:
         said = rated.pairs.select("prompt", "chosen", "rejected")
-        why = _left_over(numbered, rated, said.hstack(told.slice(comparisons.height)))
+        why = _left_over(numbered, rated, said.hstack(told.slice(comparisons.height)), options)
         of_ratings = entries(
             pl.concat(
                 [ratings.select(PLACE)[why["at"]], why.select("reason", "pair")], how="horizontal"
@@ -315,7 +315,9 @@ def with_texts(
     )
 
 
-def _left_over(numbered: pl.DataFrame, rated: Rated, told: pl.DataFrame) -> pl.DataFrame:
+def _left_over(
+    numbered: pl.DataFrame, rated: Rated, told: pl.DataFrame, options: Options
+) -> pl.DataFrame:
     """Each rating with the pairs that its response went into, or the reason why in none."""
     key, scored = ["prompt", "response"], rated.responses
     sides = pl.concat(
@@ -330,9 +332,11 @@ def _left_over(numbered: pl.DataFrame, rated: Rated, told: pl.DataFrame) -> pl.D
         pl.len().alias("n"), (pl.col("score").max() == pl.col("score").min()).alias("level")
     )
     paired = pl.col("prompt").is_in(sides["prompt"].unique().implode())
-    compared = scored.select("scope", "response", pl.lit(value=True).alias("compared"))
-    light = numbered.filter("counts").select("at", "scope", *key)
-    light = light.join(compared, on=["scope", "response"], how="left", maintain_order="left")
+    light = numbered.filter("counts").select("at", "scope", *key, pl.lit(1).alias("compared"))
+    if options.rule:
+        compared = scored.select("scope", "response", pl.lit(1).alias("compared"))
+        names = ["scope", "response"]
+        light = light.drop("compared").join(compared, on=names, how="left", maintain_order="left")
     told_of = light.join(pl.concat([into, lost]), on=key, how="left", maintain_order="left")
     why = (
         pl.when(pl.col("reason").is_not_null())
@@ -341,12 +345,18 @@ def _left_over(numbered: pl.DataFrame, rated: Rated, told: pl.DataFrame) -> pl.D
         .then(pl.lit(reasons.MISSING_DIMENSION))
         .when(pl.col("n") == 1)
         .then(pl.lit(reasons.ALONE))
+        .when(pl.col("level") & pl.col("differs"))
+        .then(pl.lit(reasons.NOT_PARETO))
         .when("level")
         .then(pl.lit(reasons.TIED))
         .when(~paired)
         .then(pl.lit(reasons.SMALL_MARGIN))
         .otherwise(pl.lit(reasons.MIDDLE))
     )
+    if options.pareto:
+        scopes = scopes.join(dimensions.differing(rated.each), on="scope", how="left")
+    else:
+        scopes = scopes.with_columns(pl.lit(value=False).alias("differs"))
     told_of = told_of.join(scopes, on="scope", how="left", maintain_order="left")
     told_of = told_of.select("at", why.alias("reason"), "pair")
     other = numbered.filter(~pl.col("counts"))

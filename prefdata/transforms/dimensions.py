@@ -16,7 +16,8 @@ from prefdata.transforms.aggregate import DIGITS, summary
 from prefdata.transforms.options import ALL, Options
 
 RESPONSE = ("scope", "response")
-PAIR = pl.List(pl.Struct({"dimension": pl.String, "chosen": pl.Float64, "rejected": pl.Float64}))
+SCORES = {"dimension": pl.String(), "chosen": pl.Float64(), "rejected": pl.Float64()}
+PAIR = pl.List(pl.Struct(SCORES))
 """What both responses of a pair scored, as it is stored."""
 
 DECIMALS = 12
@@ -248,6 +249,8 @@ def merged(told: pl.DataFrame, verdicts: pl.DataFrame, sides: pl.DataFrame) -> p
     Returns:
         ``first``, ``dimension``, ``chosen``, ``rejected``: means over the verdicts that have both.
     """
+    if not sides.height:
+        return pl.DataFrame(schema={"first": told.schema["first"], **SCORES})
     into = told.filter(pl.col("reason").is_in([reasons.KEPT, reasons.DUPLICATE]))
     won = into.select("place", "first").join(verdicts.select("place", "winner"), on="place")
     of_a = pl.col("winner") == 1
@@ -272,7 +275,8 @@ def vetoed(scores: pl.DataFrame, firsts: pl.Series, options: Options) -> pl.Data
     """The pairs that a veto refuses: ``first`` and ``refusal``.
 
     A pair is refused where its chosen response is worse on the dimension, and where that cannot be
-    told because one of the two has no score on it.
+    told because one of the two has no score on it. Where the weight of a dimension is negative,
+    more of it is worse.
 
     Args:
         scores: what `merged` gave.
@@ -281,9 +285,10 @@ def vetoed(scores: pl.DataFrame, firsts: pl.Series, options: Options) -> pl.Data
     """
     names = list(dict.fromkeys(options.veto))
     on = scores.filter(pl.col("dimension").is_in(names)).drop_nulls(["chosen", "rejected"])
-    known = on.group_by("first").agg(
-        pl.len().alias("known"), (pl.col("chosen") < pl.col("rejected")).any().alias("worse")
-    )
+    less = pl.col("dimension").is_in([n for n, weight in options.weights.items() if weight < 0])
+    ahead, behind = pl.col("chosen"), pl.col("rejected")
+    worse = pl.when(less).then(ahead > behind).otherwise(ahead < behind)
+    known = on.group_by("first").agg(pl.len().alias("known"), worse.any().alias("worse"))
     every = firsts.alias("first").to_frame().join(known, on="first", how="left")
     refusal = (
         pl.when("worse")
@@ -303,12 +308,22 @@ def listed(scores: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-class Standing(NamedTuple):
-    """In how many pairs the chosen response is better, as good and worse on a dimension."""
+def differing(each: pl.DataFrame) -> pl.DataFrame:
+    """The scopes in which responses differ on a dimension: ``scope`` and ``differs``.
 
-    better: int = 0
+    Args:
+        each: what `aggregated` gave.
+    """
+    several = each.group_by("scope", "dimension").agg((pl.col("score").n_unique() > 1).alias("n"))
+    return several.group_by("scope").agg(pl.col("n").any().alias("differs"))
+
+
+class Standing(NamedTuple):
+    """In how many pairs the chosen response has the higher, the same and the lower score."""
+
+    higher: int = 0
     equal: int = 0
-    worse: int = 0
+    lower: int = 0
 
     def plus(self, other: Standing) -> Standing:
         """The pairs of both."""
@@ -329,9 +344,9 @@ def compared(rows: pl.DataFrame) -> dict[str, Standing]:
         each.drop_nulls()
         .group_by("dimension")
         .agg(
-            (ahead > behind).sum().alias("better"),
+            (ahead > behind).sum().alias("higher"),
             (ahead == behind).sum().alias("equal"),
-            (ahead < behind).sum().alias("worse"),
+            (ahead < behind).sum().alias("lower"),
         )
     )
     return {str(name): Standing(*counts) for name, *counts in counted.sort("dimension").rows()}
