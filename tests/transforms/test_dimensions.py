@@ -83,10 +83,9 @@ def test_the_rule_decides(
 
 def test_the_score_is_on_the_scale_of_the_source(tmp_path: Path) -> None:
     """Weights are shares: a mean of 4 and 1 by 3 to 1 is 3.25, and so is it by 0.3 to 0.1."""
-    for number, weights in enumerate(
-        ({"helpfulness": 3.0, "correctness": 1.0}, {"helpfulness": 0.3, "correctness": 0.1})
-    ):
-        row = make(tmp_path / str(number), KIND, weights=weights).only
+    for scale in (1.0, 0.1):
+        weights = {"helpfulness": 3 * scale, "correctness": scale}
+        row = make(tmp_path / str(scale), KIND, weights=weights).only
         assert (row["score_chosen"], row["score_rejected"]) == (3.25, 2.25)
 
 
@@ -140,10 +139,8 @@ def test_a_veto_goes_with_the_one_dimension_that_counts(tmp_path: Path) -> None:
 def test_a_response_without_a_score_that_is_needed_is_in_no_pair(tmp_path: Path) -> None:
     """A mean over other dimensions is another mean: such a response is compared with none."""
     rows = long([*KIND, {**scored("half", 4, 0), "correctness": None}])
-    for how in (
-        How(weights={"helpfulness": 1, "correctness": 1}),
-        How(lexicographic=("helpfulness", "correctness")),
-    ):
+    weighed = How(weights={"helpfulness": 3, "correctness": 1})
+    for how in (weighed, How(lexicographic=("helpfulness", "correctness"))):
         made = make(tmp_path, rows, **how)
         assert "half" not in str(made.pairs)
         assert made.became(11) == [("left over", reasons.MISSING_DIMENSION)]
@@ -259,13 +256,10 @@ def test_a_source_without_dimensions_has_no_rule(tmp_path: Path) -> None:
     source = jsonl(tmp_path / "in.jsonl", [rated("a", 1), rated("b", 2)])
     with pytest.raises(UsageError, match="no scores by dimension, which --weights needs"):
         convert([source], tmp_path / "out", options=Options(weights={"a": 1}))
-    with pytest.raises(UsageError, match="cannot both decide"):
-        convert(
-            [source],
-            tmp_path / "out",
-            options=Options(weights={"a": 1}),
-            wishes=Wishes(dimension="a"),
-        )
+    both = jsonl(tmp_path / "both.jsonl", long(KIND))
+    decide = Options(weights={"helpfulness": 1})
+    with pytest.raises(UsageError, match="--dimension and --weights cannot both decide"):
+        convert([both], tmp_path / "out", options=decide, wishes=Wishes(dimension="correctness"))
 
 
 NUMBERS = st.sampled_from([0, 1, 2, 3, 4, 0.1, 0.7])
