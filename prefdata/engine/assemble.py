@@ -10,11 +10,13 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import polars as pl
 
+from prefdata.engine.deciding import decided, ends, overlapping, records
 from prefdata.engine.job import Job, Written, by_split
 from prefdata.io.dataset import number_shards, readable, write_parquet
 from prefdata.io.spool import Spool
@@ -22,6 +24,7 @@ from prefdata.io.trail import Trail
 from prefdata.transforms import bucket
 from prefdata.transforms.account import Account
 from prefdata.transforms.ledger import by_row, lost, refused
+from prefdata.transforms.overlap import Overlap
 from prefdata.transforms.split import SPLITS
 
 Result = TypeVar("Result")
@@ -35,6 +38,7 @@ class Made(NamedTuple):
     rows: pl.DataFrame
     ledger: pl.DataFrame
     rejects: pl.DataFrame
+    overlap: Overlap
     example: dict[str, object]
 
 
@@ -62,6 +66,7 @@ def assemble(
         progress: is told how many buckets are done, of how many.
     """
     (folder / "data").mkdir()
+    job = replace(job, ends=ends(job, spool, in_order))
 
     def work(number: int) -> Made:
         return _made(number, folder / "data", spool, job)
@@ -70,6 +75,7 @@ def assemble(
         trail.add(made.ledger, made.rejects)
         account.settle(by_row(made.ledger))
         result.count(made.rows)
+        result.compare(made.overlap)
         result.example = result.example or made.example
         progress(number + 1, spool.buckets)
     for split in SPLITS:
@@ -77,23 +83,23 @@ def assemble(
 
 
 def _made(number: int, folder: Path, spool: Spool, job: Job) -> Made:
-    ratings, comparisons = spool.get("ratings", number), spool.get("comparisons", number)
-    decided = bucket.pairs(ratings, comparisons, job.options)
+    held = records(spool, number)
+    made = decided(job, held)
     example: dict[str, object] = {}
-    for split, rows in by_split(decided.rows).items():
+    for split, rows in by_split(made.rows).items():
         if rows.height:
-            part = bucket.with_texts(rows, ratings, comparisons, job.keep)
+            part = bucket.with_texts(rows, held.ratings, held.comparisons, job.keep)
             write_parquet(part, folder / f"{split}-{number:06d}.parquet", job.schema)
             example = example or readable(part, job.schema.names)
-    gone = lost(decided.ledger)
-    said = comparisons.unique(["source", "row"], keep="first").select(
+    gone = lost(made.ledger)
+    said = held.comparisons.unique(["source", "row"], keep="first").select(
         "source",
         "row",
         pl.struct("prompt", "a", "b", "winner", "annotator").struct.json_encode().alias("raw"),
     )
     gone = gone.join(said, on=["source", "row"], how="left", maintain_order="left")
     rejects = refused(gone.drop("raw"), gone["raw"])
-    return Made(decided.rows, decided.ledger, rejects, example)
+    return Made(made.rows, made.ledger, rejects, overlapping(job, held), example)
 
 
 def in_order(work: Callable[[int], Result], count: int) -> Iterator[Result]:

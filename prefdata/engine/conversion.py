@@ -19,7 +19,7 @@ from prefdata.engine.assemble import assemble
 from prefdata.engine.dimensions import ask_which, check_chosen, check_names, check_rule
 from prefdata.engine.grouping import Groups, split_by
 from prefdata.engine.ingest import Recognised, ingest
-from prefdata.engine.job import Job, Written
+from prefdata.engine.job import MOST_SOURCES, Job, Written
 from prefdata.engine.keeping import chosen
 from prefdata.engine.stream import stream
 from prefdata.errors import InputError, UsageError
@@ -32,6 +32,7 @@ from prefdata.io.staging import refuse_existing, replacing
 from prefdata.io.trail import Trail
 from prefdata.report.card import card
 from prefdata.transforms.account import Account
+from prefdata.transforms.mixing import parts
 from prefdata.transforms.options import Options
 
 Progress = Callable[[str, int, int], None]
@@ -66,6 +67,8 @@ class SourceReport:
         polarity: which value means better.
         rows: rows read.
         outcomes: rows by outcome and reason.
+        gave: rows of the data set that it gave, by the source of their chosen response or, where
+            several sources say the same, of the first of them.
     """
 
     name: str
@@ -76,6 +79,24 @@ class SourceReport:
     polarity: str
     rows: int
     outcomes: Mapping[str, Mapping[str, int]]
+    gave: int
+
+
+@dataclass(frozen=True)
+class OverlapReport:
+    """What two sources have in common, before caps and shares.
+
+    Attributes:
+        sources: their names.
+        prompts: prompts that both have.
+        pairs: pairs, or labelled answers, that each of them gives by itself.
+        contradictions: pairs that one of them gives the other way round.
+    """
+
+    sources: tuple[str, str]
+    prompts: int
+    pairs: int
+    contradictions: int
 
 
 @dataclass(frozen=True)
@@ -97,6 +118,8 @@ class ConvertReport:
         dimensions: dimension to the number of pairs in which the chosen response has the
             ``higher``, the same (``equal``) and the ``lower`` score; pairs without both are not
             counted.
+        overlap: which sources have prompts in common, and what else; None where there are too many
+            sources to look.
         example: the first row of the data set.
         options: what was asked for.
         seconds: wall time.
@@ -113,6 +136,7 @@ class ConvertReport:
     splits: Mapping[str, Mapping[str, int]]
     leaks: int
     dimensions: Mapping[str, Mapping[str, int]]
+    overlap: tuple[OverlapReport, ...] | None
     example: Mapping[str, object]
     options: Mapping[str, object]
     seconds: float
@@ -176,7 +200,7 @@ def convert(
             with replacing(target) as folder:
                 account, made = _run(folder, job, wishes, tell)
                 _refuse_changed(files, begun_as)
-                reports = _source_reports(recognised, hashes, account)
+                reports = _source_reports(recognised, hashes, account, made)
                 report = _report(target, job, reports, account, made, wishes)
                 report = _timed(report, time.monotonic() - begun)
                 _write_about(folder, report)
@@ -224,6 +248,7 @@ def recognise(
 
 def _job(recognised: Sequence[Recognised], options: Options, encoding: str) -> Job:
     kind = _one_kind(recognised)
+    parts(options, [each.source.name for each in recognised])
     keep = tuple(recognised[0].keep)
     return Job(kind, recognised, encoding, options, stored(kind, keep=keep), keep)
 
@@ -334,7 +359,10 @@ def _sha256(path: Path) -> str:
 
 
 def _source_reports(
-    recognised: Sequence[Recognised], hashes: Sequence[Future[str]], account: Account
+    recognised: Sequence[Recognised],
+    hashes: Sequence[Future[str]],
+    account: Account,
+    made: Written,
 ) -> tuple[SourceReport, ...]:
     return tuple(
         SourceReport(
@@ -346,6 +374,7 @@ def _source_reports(
             polarity=each.detection.match.polarity,
             rows=account.read[number],
             outcomes=account.outcomes(number),
+            gave=made.by_source[number],
         )
         for number, each in enumerate(recognised)
     )
@@ -387,9 +416,19 @@ def _report(
         splits=splits,
         leaks=0,
         dimensions={name: found._asdict() for name, found in sorted(made.dimensions.items())},
+        overlap=_overlap(job, made),
         example=made.example,
         options=asked,
         seconds=0.0,
+    )
+
+
+def _overlap(job: Job, made: Written) -> tuple[OverlapReport, ...] | None:
+    if len(job.recognised) > MOST_SOURCES:
+        return None
+    return tuple(
+        OverlapReport((job.names[one], job.names[other]), *common)
+        for (one, other), common in sorted(made.overlap.items())
     )
 
 

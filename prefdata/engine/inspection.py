@@ -20,6 +20,7 @@ from prefdata.io.spool import SCHEMAS
 from prefdata.transforms import bucket, labels
 from prefdata.transforms.dimensions import compared
 from prefdata.transforms.ledger import by_row
+from prefdata.transforms.mixing import parts
 from prefdata.transforms.options import Options
 
 
@@ -119,6 +120,7 @@ def inspect(
     with found([str(source) for source in sources], fetch=False) as files:
         recognised = recognise(files, wishes, format, encoding, options=options)
         check_rule(options, wishes, recognised)
+        parts(options, [each.name for each in files])
         return [_inspected(each, options, wishes, encoding) for each in recognised]
 
 

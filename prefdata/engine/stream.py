@@ -7,12 +7,13 @@ alone, and the texts go straight from the source to Parquet, in the order of the
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
 from prefdata.engine.assemble import WORKERS, in_order
+from prefdata.engine.deciding import decided, ends, overlapping, records
 from prefdata.engine.ingest import read_records
 from prefdata.engine.job import Job, Written, by_split
 from prefdata.errors import InputError
@@ -22,10 +23,10 @@ from prefdata.io.dataset import readable
 from prefdata.io.shards import Shards
 from prefdata.io.spool import Ranges, Spool
 from prefdata.io.trail import Trail
-from prefdata.transforms import bucket, labels
 from prefdata.transforms.account import Account
 from prefdata.transforms.bucket import Decided
 from prefdata.transforms.ledger import LEDGER, by_row, lost, refused
+from prefdata.transforms.overlap import Overlap
 from prefdata.transforms.split import SPLITS
 
 
@@ -55,13 +56,19 @@ def stream(
     """
     (folder / "data").mkdir()
     kept, gone = Ranges(spool.folder / "kept"), Ranges(spool.folder / "gone")
-    decide = partial(_decided, job, spool)
-    for decided in in_order(decide, spool.buckets):
-        trail.add(decided.ledger, _none())
-        account.settle(by_row(decided.ledger))
-        result.count(decided.rows)
-        kept.put(decided.rows)
-        gone.put(lost(decided.ledger).rename({"source": "of_source", "row": "of_row"}))
+    job = replace(job, ends=ends(job, spool, in_order))
+
+    def work(number: int) -> tuple[Decided, Overlap]:
+        held = records(spool, number)
+        return decided(job, held), overlapping(job, held)
+
+    for found, overlap in in_order(work, spool.buckets):
+        trail.add(found.ledger, _none())
+        account.settle(by_row(found.ledger))
+        result.count(found.rows)
+        result.compare(overlap)
+        kept.put(found.rows)
+        gone.put(lost(found.ledger).rename({"source": "of_source", "row": "of_row"}))
     shards = Shards(folder / "data", job.schema, WORKERS)
     try:
         _write(shards, job, (kept, gone), trail, account, result, progress)
@@ -99,13 +106,6 @@ def _write(
                 f"{account.read[number]:,} rows, then {done - begun:,}",
                 hint="Convert a copy of it, or wait until it is written.",
             )
-
-
-def _decided(job: Job, spool: Spool, number: int) -> Decided:
-    if job.kind == "unpaired":
-        return labels.unpaired(spool.get("unpaired", number), job.options)
-    ratings, comparisons = spool.get("ratings", number), spool.get("comparisons", number)
-    return bucket.pairs(ratings, comparisons, job.options)
 
 
 def _with_texts(

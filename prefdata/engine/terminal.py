@@ -21,7 +21,11 @@ def show_conversion(report: ConvertReport, console: Console) -> None:
     """Print what was recognised and why, the account, one example, and what to do next."""
     for source in report.sources[:10]:
         console.print(
-            Text.assemble((source.name, "bold"), f": {source.rows:,} rows read as {source.format}")
+            Text.assemble(
+                (source.name, "bold"),
+                f": {source.rows:,} rows read as {source.format}",
+                f", gave {source.gave:,}" if len(report.sources) > 1 else "",
+            )
         )
         console.print(Padding(_reasons(source.why, source.polarity), (0, 2)))
     if len(report.sources) > 10:
@@ -36,12 +40,33 @@ def show_conversion(report: ConvertReport, console: Console) -> None:
         f"{report.seconds:.1f} s"
     )
     show_standings(report.dimensions, console)
+    show_overlap(report, console)
     console.print()
     console.print(_example(report.example))
     console.print()
     if report.rows_rejected:
         console.print(f"Rejected rows, with line and remedy: {report.output}/rejects")
     console.print(f"Next: pref train {report.output} --model tiny")
+
+
+MOST_OVERLAPS = 5
+
+
+def show_overlap(report: ConvertReport, console: Console) -> None:
+    """Say what sources have in common, those with the most prompts first."""
+    if report.overlap is None:
+        console.print(Text("too many sources to look for what they have in common", style="dim"))
+        return
+    found = sorted(report.overlap, key=lambda each: -each.prompts)
+    for each in found[:MOST_OVERLAPS]:
+        many = f"{each.prompts:,} {'prompt' if each.prompts == 1 else 'prompts'} in common"
+        text = f"{' and '.join(each.sources)}: {many}, {each.pairs:,} the same in both, "
+        style = "yellow" if each.contradictions else ""
+        console.print(Text(f"{text}{each.contradictions:,} contradict each other", style=style))
+    if len(found) > MOST_OVERLAPS:
+        console.print(
+            f"… and {len(found) - MOST_OVERLAPS} more that have prompts in common, in --json"
+        )
 
 
 def show_standings(dimensions: Mapping[str, Mapping[str, int]], console: Console) -> None:

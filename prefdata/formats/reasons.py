@@ -40,6 +40,7 @@ OUTVOTED = "outvoted"
 MIDDLE = "middle rank"
 TIED = "all scores are equal"
 ALONE = "the only response to its prompt"
+SURPLUS = "more than the cap or share of its source"
 OTHER_DIMENSION = "rating of another dimension"
 KEPT = "kept"
 

@@ -115,13 +115,19 @@ class Spool:
         parts = frame.with_columns(bucket).partition_by("bucket", include_key=False, as_dict=True)
         return [(int(str(key[0])), part) for key, part in parts.items()]
 
-    def get(self, kind: Kind, bucket: int) -> pl.DataFrame:
-        """All records of a kind in a bucket, in the order they came; they leave the disk."""
-        files = self.files.pop((kind, bucket), [])
+    def get(self, kind: Kind, bucket: int, *, again: bool = False) -> pl.DataFrame:
+        """All records of a kind in a bucket, in the order they came.
+
+        Args:
+            kind: which records.
+            bucket: its number.
+            again: whether they will be asked for again; if not, they leave the disk.
+        """
+        files = self.files.get((kind, bucket), []) if again else self.files.pop((kind, bucket), [])
         if not files:
             return pl.DataFrame(schema=self._schema(kind))
         frame = concatenated([pl.read_ipc(path) for path in files])
-        for path in files:
+        for path in () if again else files:
             path.unlink()
         return frame
 

@@ -108,12 +108,36 @@ def _account(manifest: Mapping[str, object]) -> str:
 def _sources(manifest: Mapping[str, object]) -> str:
     sources = cast("list[Mapping[str, object]]", manifest["sources"])
     lines = [
-        f"| {each['name']} | {each['format']} | {each['rows']:,} | `{str(each['sha256'])[:16]}` |"
+        f"| {each['name']} | {each['format']} | {each['rows']:,} | {each['gave']:,} | "
+        f"`{str(each['sha256'])[:16]}` |"
         for each in sources
     ]
-    return "\n".join(
-        ["## Sources\n", "| file | read as | rows | sha256 |", "|---|---|---|---|", *lines]
+    table = ["| file | read as | rows | gave | sha256 |", "|---|---|---|---|---|", *lines]
+    return "\n".join(["## Sources\n", *table, *_overlap(manifest)])
+
+
+def _overlap(manifest: Mapping[str, object]) -> list[str]:
+    """What sources have in common, where they have anything."""
+    found = cast("list[Mapping[str, object]]", manifest["overlap"] or [])
+    if not found:
+        return []
+    lines = []
+    for each in found:
+        one, other = cast("tuple[str, str]", each["sources"])
+        lines.append(
+            f"| {one} | {other} | {each['prompts']:,} | {each['pairs']:,} | "
+            f"{each['contradictions']:,} |"
+        )
+    what = (
+        "In common before caps and shares: prompts that both have, rows that each of them gives, "
+        "and rows that contradict each other."
     )
+    return [
+        f"\n{what}\n",
+        "| file | and | prompts | the same | contradictions |",
+        "|---|---|---|---|---|",
+        *lines,
+    ]
 
 
 def _options(manifest: Mapping[str, object]) -> str:

@@ -28,7 +28,8 @@ class Decided(NamedTuple):
 
     Attributes:
         rows: the rows of the data set without their texts, in the order of their ids: ``test`` says
-            which split they go to, ``of_source`` and ``of_row`` which row has their texts.
+            which split they go to, ``from_source`` which source they count for, ``of_source`` and
+            ``of_row`` which row has their texts.
         ledger: what became of each record, as in `prefdata.transforms.ledger`.
     """
 
@@ -56,13 +57,7 @@ def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) ->
     sides = _sides(comparisons, rated)
     verdicts = dimensions.decided(verdicts, sides, options)
     made, told, scores = _settled(verdicts, sides, options)
-    chosen = pl.concat(
-        [
-            verdicts.drop("chosen_score", "rejected_score", "votes", "agreement")[made["first"]],
-            made,
-        ],
-        how="horizontal",
-    )
+    chosen = _chosen(verdicts, made)
     groups = _groups(ratings, comparisons)
     rows, named = _identified(chosen.join(groups, on="prompt_id"), comparisons, options)
     rows = rows.join(dimensions.listed(scores), on="first", how="left", maintain_order="left")
@@ -82,6 +77,33 @@ def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) ->
         )
         ledger = pl.concat([ledger, of_ratings])
     return Decided(rows.drop("first"), ledger)
+
+
+def preferences(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) -> pl.DataFrame:
+    """The pairs alone: ``prompt_id``, ``chosen_id`` and ``rejected_id``.
+
+    Args:
+        ratings: as in `pairs`.
+        comparisons: as in `pairs`.
+        options: how.
+    """
+    ratings = ratings.with_row_index("at")
+    comparisons = comparisons.with_row_index("at")
+    rated = _rated(ratings, _numbered(ratings, options), options)
+    sides = _sides(comparisons, rated)
+    verdicts = dimensions.decided(_verdicts(comparisons, rated.pairs), sides, options)
+    made, _, _ = _settled(verdicts, sides, options)
+    return _chosen(verdicts, made).select("prompt_id", "chosen_id", "rejected_id")
+
+
+def _chosen(verdicts: pl.DataFrame, made: pl.DataFrame) -> pl.DataFrame:
+    """Pairs with what their first verdict says of both sides."""
+    first = verdicts.drop("chosen_score", "rejected_score", "votes", "agreement")[made["first"]]
+    won = pl.col("winner") == 1
+    return pl.concat([first, made], how="horizontal").with_columns(
+        pl.when(won).then("a_id").otherwise("b_id").alias("chosen_id"),
+        pl.when(won).then("b_id").otherwise("a_id").alias("rejected_id"),
+    )
 
 
 def _settled(
@@ -158,6 +180,7 @@ def _rated(ratings: pl.DataFrame, numbered: pl.DataFrame, options: Options) -> R
     found = found.with_columns(
         ratings["prompt_id"].gather(chosen),
         ratings["origin"].gather(chosen),
+        ratings["source"].gather(chosen).alias("from_source"),
         ratings["response_id"].gather(chosen).alias("chosen_id"),
         ratings["response_id"].gather(rejected).alias("rejected_id"),
         ratings["model"].gather(chosen).alias("chosen_model"),
@@ -198,6 +221,7 @@ def _verdicts(comparisons: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
         "model_a",
         "model_b",
         "origin",
+        pl.col("source").alias("from_source"),
         pl.col("votes").fill_null(1),
         pl.when(pl.col("votes").is_null())
         .then(pl.coalesce("agreement", pl.lit(1.0)))
@@ -218,6 +242,7 @@ def _verdicts(comparisons: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
         pl.col("chosen_model").alias("model_a"),
         pl.col("rejected_model").alias("model_b"),
         "origin",
+        "from_source",
         "votes",
         "agreement",
         "chosen_score",
@@ -235,8 +260,6 @@ def _identified(
     """The pairs with their ids, in their order, and the id of each by its first verdict."""
     won = pl.col("winner") == 1
     chosen = chosen.with_columns(
-        pl.when(won).then("a_id").otherwise("b_id").alias("chosen_id"),
-        pl.when(won).then("b_id").otherwise("a_id").alias("rejected_id"),
         pl.when(won).then("model_a").otherwise("model_b").alias("model_chosen"),
         pl.when(won).then("model_b").otherwise("model_a").alias("model_rejected"),
     )
@@ -256,6 +279,7 @@ def _identified(
         "model_chosen",
         "model_rejected",
         pl.col("origin").alias("source"),
+        "from_source",
         test.alias("test"),
         "group_id",
         place.alias("of_source"),

@@ -54,6 +54,7 @@ def unpaired(records: pl.DataFrame, options: Options) -> Decided:
         "label",
         "weight",
         pl.col("origin").alias("source"),
+        pl.col("source").alias("from_source"),
         test.alias("test"),
         "group_id",
         pl.col("source").alias("of_source"),

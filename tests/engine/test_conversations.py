@@ -6,6 +6,7 @@ import json
 import random
 import tempfile
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -20,7 +21,7 @@ from prefdata.transforms.options import Options
 from tests.transforms.made import Made, Row, converted, labelled, make, pair, rated
 
 FEW = settings(max_examples=12)
-SHAPES = {
+SHAPES: dict[str, Callable[[object], list[Row]]] = {
     "pairs": lambda prompt: [{**pair("good", "bad"), "prompt": prompt}],
     "ratings": lambda prompt: [
         {**rated("good", 2), "prompt": prompt},
