@@ -180,7 +180,7 @@ def options_from(how: Mapping[str, object]) -> Options:
         **named,  # type: ignore[arg-type]
         weights=numbers["weights"],
         mix=numbers["mix"],
-        caps=numbers["cap"],  # type: ignore[arg-type]
+        caps={n: int(c) if c.is_integer() else c for n, c in numbers["cap"].items()},  # type: ignore[misc]
     )
 
 

@@ -58,8 +58,7 @@ def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) ->
     verdicts = dimensions.decided(verdicts, sides, options)
     made, told, scores = _settled(verdicts, sides, options)
     chosen = _chosen(verdicts, made)
-    groups = _groups(ratings, comparisons)
-    rows, named = _identified(chosen.join(groups, on="prompt_id"), comparisons, options)
+    rows, named = _identified(_grouped(chosen, ratings, comparisons), comparisons, options)
     rows = rows.join(dimensions.listed(scores), on="first", how="left", maintain_order="left")
     told = told.join(named, on="first", how="left", maintain_order="left")
     of_comparisons = told.head(comparisons.height)
@@ -296,11 +295,15 @@ def _identified(
     return rows.sort("prompt_id", "id"), chosen.select("first", pl.col("id").alias("pair"))
 
 
-def _groups(ratings: pl.DataFrame, comparisons: pl.DataFrame) -> pl.DataFrame:
-    """The group of each prompt, for the split: the prompt itself, if records do not say."""
-    group = "group_id" if "group_id" in ratings.columns else "prompt_id"
-    names = [pl.col("prompt_id"), pl.col(group).alias("group_id")]
-    return pl.concat([ratings.select(names), comparisons.select(names)]).unique("prompt_id")
+def _grouped(
+    chosen: pl.DataFrame, ratings: pl.DataFrame, comparisons: pl.DataFrame
+) -> pl.DataFrame:
+    """Add the group of each prompt, for the split: the prompt itself, if records do not say."""
+    if "group_id" not in ratings.columns:
+        return chosen.with_columns(pl.col("prompt_id").alias("group_id"))
+    names = ("prompt_id", "group_id")
+    known = pl.concat([ratings.select(names), comparisons.select(names)]).unique("prompt_id")
+    return chosen.join(known, on="prompt_id", how="left", maintain_order="left")
 
 
 def with_texts(

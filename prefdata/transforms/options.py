@@ -100,7 +100,7 @@ class Options:
 
     def _check_parts(self) -> None:
         for name, cap in self.caps.items():
-            if not cap >= 0 or cap != int(cap):
+            if not (isfinite(cap) and cap >= 0 and cap == int(cap)):
                 raise UsageError(
                     f"the cap of {name} is {cap:g}; expected a number of rows, 0 or more",
                     hint="Write it as in --cap 'helpsteer*.jsonl=5000'.",
