@@ -19,11 +19,20 @@ settings.load_profile("prefdata")
 
 TRAIN_EXTRA = ("accelerate", "datasets", "peft", "tensorboard", "torch", "transformers", "trl")
 
-collect_ignore_glob = (
-    []
-    if all(importlib.util.find_spec(name) for name in TRAIN_EXTRA)
-    else ["prefdata/train/*", "tests/train/*", "tests/export/test_trl.py"]
-)
+JUDGE_EXTRA = ("aiohttp", "openai")
+
+collect_ignore_glob = [
+    *(
+        ["prefdata/train/*", "tests/train/*", "tests/export/test_trl.py"]
+        if not all(importlib.util.find_spec(name) for name in TRAIN_EXTRA)
+        else []
+    ),
+    *(
+        ["prefdata/judge/client.py", "benchmarks/judge.py"]
+        if not all(importlib.util.find_spec(name) for name in JUDGE_EXTRA)
+        else []
+    ),
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

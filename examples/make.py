@@ -253,6 +253,19 @@ def choices(chance: random.Random) -> list[dict[str, str]]:
     return rows
 
 
+def people(chance: random.Random) -> list[dict[str, object]]:
+    """Verdicts of three people in columns of their own: 1 the first, 2 the second, 0 a tie."""
+    rows: list[dict[str, object]] = []
+    for question in questions()[30:42]:
+        first, second = chance.sample(answers(question, chance), 2)
+        better = 1 if first.quality > second.quality else 2
+        said = [better if chance.random() < 0.8 else chance.choice([0, 3 - better]) for _ in "123"]
+        row = {"instruction": "Answer briefly.", "input": question.text}
+        row |= {"response1": first.text, "response2": second.text}
+        rows.append({**row, **{f"annotator{n}": each for n, each in enumerate(said, 1)}})
+    return rows
+
+
 def as_csv(rows: Sequence[Mapping[str, str]]) -> str:
     """Rows as CSV with line feeds."""
     text = io.StringIO()
@@ -278,6 +291,7 @@ def files() -> dict[Path, str]:
         HERE / "ratings.csv": rated,
         PACKAGED: rated,
         HERE / "votes.jsonl": as_jsonl(votes(seeded())),
+        HERE / "people.jsonl": as_jsonl(people(seeded())),
         HERE / "choices.csv": as_csv(choices(seeded())),
         HERE / "pairs.jsonl": as_jsonl(pairs(seeded())),
         HERE / "labels.jsonl": as_jsonl(labels(seeded())),

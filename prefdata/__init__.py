@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from prefdata.engine import agree, convert, inspect
+    from prefdata.engine.judging import ask_judges
     from prefdata.errors import (
         InputError,
         JudgeError,
@@ -53,12 +54,14 @@ __all__ = [
     "Verdict",
     "__version__",
     "agree",
+    "ask_judges",
     "convert",
     "inspect",
 ]
 
 _HOMES = {
     "prefdata.engine": ("agree", "convert", "inspect"),
+    "prefdata.engine.judging": ("ask_judges",),
     "prefdata.errors": tuple(name for name in __all__ if name.endswith("Error")),
     "prefdata.schemas": (
         "Comparison",

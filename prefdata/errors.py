@@ -109,3 +109,7 @@ class RecipeError(PrefdataError, ValueError):
 
 class TrainingError(PrefdataError, RuntimeError):
     """A training run that had to stop before it was done."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user stopped a run that can go on: its text says where it stands and how."""

@@ -9,8 +9,17 @@ from collections.abc import Sequence
 import click
 
 from prefdata import __version__
-from prefdata.cli import agreeing, data, demonstration, exporting, training
-from prefdata.errors import PrefdataError
+from prefdata.cli import (
+    agreeing,
+    data,
+    demonstration,
+    evaluating,
+    exporting,
+    judging,
+    training,
+)
+from prefdata.cli.launching import speaks
+from prefdata.errors import Interrupted, PrefdataError
 
 KEEP_MEMORY = "dirty_decay_ms:5000,muzzy_decay_ms:-1"
 """Polars gives memory back at once, only for a conversion to take it again a moment later."""
@@ -40,10 +49,11 @@ for command in (
     data.inspect,
     data.formats,
     data.schema,
+    judging.judge,
     agreeing.agree,
     exporting.export,
     training.train,
-    training.evaluate,
+    evaluating.evaluate,
     demonstration.show,
 ):
     pref.add_command(command)
@@ -53,21 +63,26 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code, one of `EXIT_CODES`."""
     os.environ.setdefault("_RJEM_MALLOC_CONF", KEEP_MEMORY)
     try:
-        code = pref.main(args=args, prog_name="pref", standalone_mode=False)
+        typed = list(sys.argv[1:] if args is None else args)
+        code = pref.main(args=typed, prog_name="pref", standalone_mode=False, obj=typed)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except PrefdataError as error:
-        click.echo(f"Error: {error}", err=True)
-        if error.hint:
+        if speaks():
+            click.echo(f"Error: {error}", err=True)
+        if error.hint and speaks():
             click.echo(f"Hint: {error.hint}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo(
-            "Interrupted. Nothing was left half written; run the same command again.", err=True
-        )
+    except (KeyboardInterrupt, click.Abort) as stopped:
+        left = "Nothing was left half written; run the same command again."
+        cause = stopped.__cause__  # Click turns every interrupt into its own Abort
+        if speaks():
+            click.echo(
+                f"Interrupted. {cause if isinstance(cause, Interrupted) else left}", err=True
+            )
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)

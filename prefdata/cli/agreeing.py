@@ -7,9 +7,8 @@ from typing import Literal
 
 import click
 
-from prefdata.cli.options import reading, wishes_from
+from prefdata.cli.options import reading, share_of, wishes_from
 from prefdata.cli.output import console
-from prefdata.errors import UsageError
 
 
 @click.command()
@@ -58,7 +57,7 @@ def agree(
     from prefdata.engine.agreeing import agree as run
     from prefdata.engine.agreement_view import show_agreement
 
-    least = _share(min_agreement)
+    least = share_of(min_agreement)
     report = run(
         sources,
         people=human,
@@ -80,16 +79,3 @@ def agree(
             err=True,
         )
     return 3 if missed else 0
-
-
-def _share(text: str | None) -> float | None:
-    """A share as 0.8 or 80%."""
-    if text is None:
-        return None
-    try:
-        number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1:
-        raise UsageError(f"--min-agreement {text!r} is not a share", hint="Write 0.8 or 80%.")
-    return number

@@ -269,3 +269,16 @@ def limit_of(text: str | None) -> Callable[[int], float] | None:
             f"--max-rejects {text!r} is not a number of rows or percent", hint="Write 100 or 5%."
         )
     return (lambda rows: rows * number / 100) if text.endswith("%") else (lambda _rows: number)
+
+
+def share_of(text: str | None) -> float | None:
+    """The least agreement that is asked for: a share, as 0.8 or 80%."""
+    if text is None:
+        return None
+    try:
+        number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise UsageError(f"--min-agreement {text!r} is not a share", hint="Write 0.8 or 80%.")
+    return number

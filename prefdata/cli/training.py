@@ -1,13 +1,21 @@
-"""The commands that train: `train`, `eval`."""
+"""The command that trains: `train`."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from prefdata.cli.output import nothing, say, show_table
+from prefdata.cli.launching import without_processes
+from prefdata.cli.output import console, nothing, say, show_table
+
+if TYPE_CHECKING:
+    from prefdata.train.display import Display
+    from prefdata.train.sweep import Sweep
 
 
 def _methods(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
@@ -17,98 +25,153 @@ def _methods(_context: click.Context, _parameter: click.Parameter, typed: str) -
     return [name for name in METHODS if name.startswith(typed)]
 
 
+@contextmanager
+def _shown(*, quiet: bool) -> Iterator[tuple[Display | None, Callable[[str], None]]]:
+    """A live table on a terminal, lines elsewhere; and what says a line beside it."""
+    target = console()
+    if quiet or not target.is_terminal:
+        yield None, nothing if quiet else say
+        return
+    from prefdata.train.display import Table
+
+    with Table(target) as table:
+        yield table, target.print
+
+
 @click.command()
-@click.argument("source", metavar="OUT|RECIPE", type=click.Path(path_type=Path))
+@click.argument("source", metavar="OUT|RECIPE", required=False, type=click.Path(path_type=Path))
 @click.option("-m", "--model", metavar="PATH|NAME", help="A folder, a name on the hub, or tiny.")
 @click.option("-o", "--output", metavar="DIR", help="Folder of the model.  [default: OUT-METHOD]")
-@click.option("--method", metavar="NAME", shell_complete=_methods, help="dpo (default) or kto.")
+@click.option(
+    "--method",
+    metavar="NAME",
+    shell_complete=_methods,
+    help="dpo, kto, orpo, cpo, simpo, reward or sft.  [default: dpo]",
+)
 @click.option("--lora/--full", "lora", default=None, help="LoRA or all weights.  [default: full]")
 @click.option("--epochs", type=float, help="Passes over the train split.  [default: 1]")
 @click.option("--max-steps", type=int, help="Stop after so many steps; overrides --epochs.")
-@click.option("--lr", "learning_rate", type=float, help="Peak rate.  [default: 1e-6, LoRA 1e-5]")
+@click.option("--lr", "learning_rate", type=float, help="Peak rate.  [default: by method]")
 @click.option("--batch-size", type=int, help="Rows per device and step.  [default: 8]")
 @click.option("--max-length", type=int, help="Tokens of prompt and answer.  [default: 1024]")
 @click.option("--allow-drops", type=int, help="Rows that --max-length may cost.  [default: 0]")
 @click.option("--seed", type=int, help="Seed of weights and shuffling.  [default: 42]")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any option of TRL.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Devices of this machine to train on.",
+)
+@click.option("--sweep", "grid", multiple=True, metavar="KEY=V,V,…", help="A run per value.")
+@click.option(
+    "--best",
+    type=click.Choice(["accuracy", "margin", "loss"]),
+    help="What a sweep is decided by.  [default: accuracy, if there is one]",
+)
+@click.option("--rounds", metavar="PLAN", type=click.Path(path_type=Path), help="Rounds and gates.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("-f", "--force", is_flag=True, help="Replace an existing model.")
 @click.option("-n", "--dry-run", is_flag=True, help="Check all, print the recipe, train nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no table.")
 def train(
-    source: Path,
+    source: Path | None,
     settings: tuple[str, ...],
+    processes: int,
+    grid: tuple[str, ...],
+    best: Literal["accuracy", "margin", "loss"] | None,
+    rounds: Path | None,
+    resume: bool,
     force: bool,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
     **flags: str | float | bool | None,
-) -> None:
+) -> int:
     """Train a model on a data set directory, or as a recipe says.
 
     \b
       pref train pairs --model tiny
       pref train train/dpo-lora.yaml --set beta=0.2
+
+    \b
+      pref train pairs --model tiny --sweep beta=0.01,0.1,0.5   a run per value, and the best
+      pref train --rounds plan.yaml                             data sets in turn, behind gates
     """
     from prefdata.train import load_recipe, make_plan, recipe_yaml
     from prefdata.train import train as run
+    from prefdata.train.processes import is_main, launch
 
+    if rounds is not None:
+        return _rounds(rounds, source, processes, force=force, as_json=as_json, quiet=quiet)
+    if source is None:
+        raise click.UsageError("name a data set directory or a recipe, or a plan with --rounds")
     is_recipe = source.suffix in (".yaml", ".yml")
     known = flags if is_recipe else {**flags, "data": str(source)}
     recipe = load_recipe(source if is_recipe else None, flags=known, settings=settings)
     if dry_run:
         click.echo(recipe_yaml(make_plan(recipe, force=force).recipe), nl=False)
-        return
-    result = run(recipe, force=force, say=nothing if quiet else say)
+        return 0
+    if processes > 1:
+        make_plan(recipe, force=force or bool(grid))
+        return launch(processes, without_processes())
+    quiet, as_json = quiet or not is_main(), as_json and is_main()
+    if grid:
+        from prefdata.train.sweep import parse_sweep, sweep
+
+        with _shown(quiet=quiet) as (display, told):
+            swept = sweep(
+                source if is_recipe else None,
+                parse_sweep(grid),
+                flags=known,
+                settings=settings,
+                metric=best,
+                force=force,
+                resume=resume,
+                display=display,
+                say=told,
+            )
+        return _told(swept, as_json=as_json, quiet=quiet)
+    with _shown(quiet=quiet) as (display, told):
+        result = run(recipe, force=force, resume=resume, display=display, say=told)
     if not quiet:
         show_table(result.table())
         say(f"saved {result.output} after {result.steps:,} steps, {result.seconds:.0f} s")
         say(f"next: {result.next_step()}")
     if as_json:
         click.echo(json.dumps(result.as_json(), indent=2))
+    return 0
 
 
-@click.command("eval")
-@click.argument("model")
-@click.option(
-    "-d",
-    "--data",
-    metavar="OUT",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Data set directory to measure on.",
-)
-@click.option("--reference", metavar="PATH|NAME", help="What the model started from.")
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1),
-    metavar="N",
-    default=8,
-    show_default=True,
-    help="Answers per forward pass.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress, no table.")
-def evaluate(
-    model: str, data: Path, reference: str | None, batch_size: int, as_json: bool, quiet: bool
-) -> None:
-    """Measure a model on the held-out pairs of a data set directory.
-
-    \b
-      pref eval pairs-dpo --data pairs
-      pref eval pairs-dpo --data pairs --json
-
-    \b
-    accuracy         how often the chosen answer is the likelier one
-    reward_accuracy  how often it has the higher implicit reward, against the reference
-    reward_margin    by how much, on average
-    kl               how far the model has moved, in nats per answer
-    """
-    from prefdata.train import evaluate as measure
-
-    told = nothing if quiet else say
-    found = measure(model, data=data, reference=reference, batch_size=batch_size, say=told)
+def _told(swept: Sweep, *, as_json: bool, quiet: bool) -> int:
+    """What came of a sweep."""
     if not quiet:
-        show_table(found.table())
+        show_table(swept.table())
+        others = f", and {swept.tied - 1} as good" if swept.tied > 1 else ""
+        say(f"best by {swept.metric}: {swept.best.name}{others}; see {swept.output}/sweep.html")
+        say(f"next: {swept.next_step()}")
     if as_json:
-        click.echo(json.dumps(found.as_json(), indent=2))
+        click.echo(json.dumps(swept.as_json(), indent=2))
+    return 0
+
+
+def _rounds(
+    plan: Path, source: Path | None, processes: int, *, force: bool, as_json: bool, quiet: bool
+) -> int:
+    """Run the rounds of a plan; 3 where one of them was not accepted."""
+    from prefdata.train.rounds import run_rounds
+
+    if source is not None or processes > 1:
+        raise click.UsageError(
+            "--rounds takes everything from its plan: no data set, no --processes beside it"
+        )
+    with _shown(quiet=quiet) as (display, told):
+        done = run_rounds(plan, force=force, display=display, say=told)
+    if not quiet:
+        show_table(done.table())
+        say(f"next: {done.next_step()}")
+    if as_json:
+        click.echo(json.dumps(done.as_json(), indent=2))
+    return 0 if done.passed else 3

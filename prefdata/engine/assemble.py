@@ -50,6 +50,7 @@ def assemble(
     spool: Spool,
     trail: Trail,
     account: Account,
+    spread: frozenset[int],
     progress: Callable[[int, int], None],
 ) -> None:
     """Write the data set's files.
@@ -63,21 +64,26 @@ def assemble(
         spool: holds the records with their texts.
         trail: takes the account of every row.
         account: is told what became of each row.
+        spread: the sources whose rows answer several prompts, and so lie in several buckets.
         progress: is told how many buckets are done, of how many.
     """
     (folder / "data").mkdir()
     job = replace(job, ends=ends(job, spool, in_order))
+    late: list[pl.DataFrame] = []
 
     def work(number: int) -> Made:
         return _made(number, folder / "data", spool, job)
 
     for number, made in enumerate(in_order(work, spool.buckets)):
         trail.add(made.ledger, made.rejects)
-        account.settle(by_row(made.ledger))
+        here = pl.col("source").is_in(sorted(spread))
+        account.settle(by_row(made.ledger.filter(~here)))
+        late.append(by_row(made.ledger.filter(here)))
         result.count(made.rows)
         result.compare(made.overlap)
         result.example = result.example or made.example
         progress(number + 1, spool.buckets)
+    account.settle(by_row(pl.concat(late)))
     for split in SPLITS:
         number_shards(folder / "data", split)
 

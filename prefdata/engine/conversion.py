@@ -8,7 +8,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from prefdata.engine.keeping import chosen
 from prefdata.engine.stream import stream
 from prefdata.errors import InputError, UsageError
 from prefdata.formats import Wishes, detect
+from prefdata.formats.base import Format
 from prefdata.io.dataset import SCHEMA_VERSION, stored
 from prefdata.io.read import sample
 from prefdata.io.sources import Source, found
@@ -68,7 +69,7 @@ class SourceReport:
         rows: rows read.
         outcomes: rows by outcome and reason.
         gave: rows of the data set that it gave, by the source of their chosen response or, where
-            several sources say the same, of the first of them.
+            several sources say the same, of the first of them; None where it is not known.
     """
 
     name: str
@@ -79,7 +80,7 @@ class SourceReport:
     polarity: str
     rows: int
     outcomes: Mapping[str, Mapping[str, int]]
-    gave: int
+    gave: int | None = None
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ def convert(
     target = Path(output)
     refuse_existing(target, force=force, made_of="manifest.json")
     with found([str(source) for source in sources]) as files, ThreadPoolExecutor(1) as hasher:
-        hashes = [hasher.submit(_sha256, each.local) for each in files]
+        hashes = [hasher.submit(sha256, each.local) for each in files]
         begun_as = _stamps(files)
         try:
             recognised = recognise(files, wishes, format, encoding, options=options)
@@ -200,7 +201,8 @@ def convert(
             with replacing(target) as folder:
                 account, made = _run(folder, job, wishes, tell)
                 _refuse_changed(files, begun_as)
-                reports = _source_reports(recognised, hashes, account, made)
+                read = [each.result() for each in hashes]
+                reports = source_reports(recognised, read, account, made.by_source)
                 report = _report(target, job, reports, account, made, wishes)
                 report = _timed(report, time.monotonic() - begun)
                 _write_about(folder, report)
@@ -215,6 +217,7 @@ def recognise(
     wishes: Wishes,
     format: str = "",
     encoding: str = "",
+    others: Mapping[str, Format] | None = None,
     *,
     options: Options | None = None,
 ) -> list[Recognised]:
@@ -223,19 +226,20 @@ def recognise(
     Args:
         files: the sources.
         wishes: what they do not say themselves.
-        format: the format of all, where detection is not wanted.
-        encoding: of their text, if it was named.
-        options: what the split goes by, and which columns are kept.
+        format: the format of all of them, where detection is not wanted.
+        encoding: their encoding, if not UTF-8.
+        others: formats beyond the registered ones.
+        options: what the split goes by, and which columns are kept; by default prompts, and none.
 
     Raises:
         InputError: one of them is not of a known shape.
         UsageError: one of them can be read in two ways.
         UnknownNameError: a column that is to be kept is in none of them.
     """
-    options = options or Options()
+    options = options or Options(split_by="prompt")
     samples = [sample(each, encoding) for each in files]
     detections = [
-        detect(first, wishes, name=each.name, format=format)
+        detect(first, wishes, name=each.name, format=format, others=others)
         for each, first in zip(files, samples, strict=True)
     ]
     grouped = split_by(options, zip(files, detections, strict=True)) == "conversation"
@@ -299,7 +303,9 @@ def _run(folder: Path, job: Job, wishes: Wishes, tell: Progress) -> tuple[Accoun
     made = Written(groups=Groups(spool.folder / "groups") if grouped else None)
     job = replace(job, schema=stored(job.kind, dimensions=bool(dimensions), keep=job.keep))
     if spool.texts:
-        assemble(folder, job, made, **shared, progress=partial(tell, "pairing"))
+        spread = frozenset(n for n, e in enumerate(job.recognised) if e.detection.match.spread)
+        pairing = partial(tell, "pairing")
+        assemble(folder, job, made, **shared, spread=spread, progress=pairing)
     else:
         stream(folder, job, made, **shared, progress=partial(tell, "writing"))
     trail.close()
@@ -353,28 +359,37 @@ def _refuse_changed(files: Sequence[Source], begun_as: Sequence[tuple[int, int]]
             )
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _source_reports(
+def source_reports(
     recognised: Sequence[Recognised],
-    hashes: Sequence[Future[str]],
+    hashes: Sequence[str],
     account: Account,
-    made: Written,
+    gave: Mapping[int, int] | None = None,
 ) -> tuple[SourceReport, ...]:
+    """What was read from each source.
+
+    Args:
+        recognised: the sources.
+        hashes: the SHA-256 of each.
+        account: what became of their rows.
+        gave: rows of the data set by source, where it is known.
+    """
     return tuple(
         SourceReport(
             name=each.source.name,
             size=each.source.local.stat().st_size,
-            sha256=hashes[number].result(),
+            sha256=hashes[number],
             format=each.detection.format.name,
             why=each.detection.match.why,
             polarity=each.detection.match.polarity,
             rows=account.read[number],
             outcomes=account.outcomes(number),
-            gave=made.by_source[number],
+            gave=None if gave is None else gave.get(number, 0),
         )
         for number, each in enumerate(recognised)
     )

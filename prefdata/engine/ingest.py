@@ -15,14 +15,14 @@ from prefdata.engine.keeping import with_kept
 from prefdata.formats import Detection, Sample, reasons
 from prefdata.formats.base import records
 from prefdata.formats.ids import content_ids, conversation_ids, scoped
-from prefdata.io.chunks import Chunk
+from prefdata.io.chunks import Chunk, in_one_piece
 from prefdata.io.read import chunks
 from prefdata.io.sources import Source
 from prefdata.io.spool import IDS, Spool
 from prefdata.io.trail import Trail
 from prefdata.io.typed import kept
 from prefdata.transforms.account import Account
-from prefdata.transforms.ledger import REJECTS, entries
+from prefdata.transforms.ledger import REJECTS, by_row, entries
 
 Result = TypeVar("Result")
 
@@ -50,6 +50,8 @@ SCALARS = (
     "score_chosen",
     "score_rejected",
     "margin",
+    "strength",
+    "list",
     "votes",
     "agreement",
     "weight",
@@ -102,14 +104,20 @@ def read_records(
     match, format = each.detection.match, each.detection.format
     scalars = {name for f in SCALARS for name in match.columns.get(f, ())}
     more = [name for name in each.keep.values() if name and name not in match.wanted]
-    wanted = list(dict.fromkeys([*match.wanted, *more]))
-    known = [kept(name, each.sample.values(name)) for name in more]
-    pieces = chunks(each.source, each.sample, wanted, scalars, encoding, raw=match.raw, known=known)
+    raw = match.raw | set(more) if match.whole else match.raw
+    pieces = chunks(
+        *(each.source, each.sample, [*match.wanted, *dict.fromkeys(more)], scalars, encoding),
+        raw=raw,
+        known=[kept(name, each.sample.values(name)) for name in more],
+        held=match.whole,
+    )
+    if match.whole:
+        pieces = iter([in_one_piece(pieces, each.source.name)])
 
     def build(piece: Chunk) -> tuple[Chunk, pl.DataFrame]:
         made = records(format, piece.frame, match).with_columns(pl.col("item").fill_null(0))
         made = _by_dimension(made, each.dimension) if each.rated_by_row else made
-        made = with_kept(made, piece.frame, each.keep, match.raw) if each.keep else made
+        made = with_kept(made, piece.frame, each.keep, raw) if each.keep else made
         return piece, _identified(made, each, number) if ids else made
 
     yield from _side_by_side(build, pieces)
@@ -190,7 +198,7 @@ def ingest(
         dimensions |= names_in(good)
         spool.put(kind, good)
         if bad.height or piece.unread:
-            _refuse(piece, bad, good, number, trail, account)
+            refuse(piece, bad, good, number, trail, account)
         progress(piece.rows)
     return dimensions
 
@@ -203,11 +211,14 @@ def names_in(made: pl.DataFrame) -> set[str]:
     return set(names.unique().drop_nulls())
 
 
-def _refuse(
+def refuse(
     piece: Chunk, bad: pl.DataFrame, good: pl.DataFrame, number: int, trail: Trail, account: Account
 ) -> None:
     """Bad rows to the rejects; of a row that is good in part, only the bad entry to the ledger."""
     whole = bad.join(good.select("row").unique(), on="row", how="anti", maintain_order="left")
+    left = by_row(_entries(whole)).filter(pl.col("outcome") == "left over")
+    account.settle(left)
+    whole = whole.join(left, on="row", how="anti", maintain_order="left")
     first = whole.unique("row", keep="first", maintain_order=True)
     places = piece.frame["row"].search_sorted(first["row"])
     refused = first.select("source", "row", "line", "field", "reason", "detail").with_columns(

@@ -19,7 +19,7 @@ from prefdata.io.sources import found
 from prefdata.io.spool import SCHEMAS
 from prefdata.transforms import bucket, labels
 from prefdata.transforms.dimensions import compared
-from prefdata.transforms.ledger import by_row
+from prefdata.transforms.ledger import LEFT_OVER, by_row
 from prefdata.transforms.mixing import parts
 from prefdata.transforms.options import Options
 
@@ -137,8 +137,8 @@ def _inspected(each: Recognised, options: Options, wishes: Wishes, encoding: str
     if kind == "unpaired":
         result = labels.unpaired(good, options)
         rows = result.rows.join(
-            good.select(pl.col("row").alias("of_row"), "prompt", *each.keep, completion="response"),
-            on="of_row",
+            good.select("prompt", *each.keep, of_row="row", of_item="item", completion="response"),
+            on=["of_row", "of_item"],
         )
     else:
         columns = {name: good.schema[name] for name in more}
@@ -154,6 +154,10 @@ def _inspected(each: Recognised, options: Options, wishes: Wishes, encoding: str
     for outcome, reason, count in became.rows():
         outcomes.setdefault(outcome, {})[reason] = count
     whole = bad.join(good, on="row", how="anti").unique("row", keep="first", maintain_order=True)
+    left = whole.filter(pl.col("reason").is_in(LEFT_OVER))
+    for reason, count in left.group_by("reason", maintain_order=True).len().rows():
+        outcomes.setdefault("left over", {})[reason] = count
+    whole = whole.filter(~pl.col("reason").is_in(LEFT_OVER))
     problems = _problems(whole, [(u.reason, u.field, u.line) for u in piece.unread])
     used = {*match.wanted, *each.keep.values()}
     becomes = "unpaired" if kind == "unpaired" else "pairs"

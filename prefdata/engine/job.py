@@ -89,8 +89,8 @@ class Written:
         for split, part in parts.items():
             self.rows[split] += part.height
             self.prompts[split] += part["prompt_id"].n_unique()
-        for source, many in rows["from_source"].value_counts().rows():
-            self.by_source[source] += many
+        if "from_source" in rows.columns:
+            self.by_source.update(dict(rows["from_source"].value_counts().iter_rows()))
         if self.groups:
             self.groups.put(rows)
         if "dimensions" in rows.columns:

@@ -29,6 +29,9 @@ from prefdata.transforms.ledger import LEDGER, by_row, lost, refused
 from prefdata.transforms.overlap import Overlap
 from prefdata.transforms.split import SPLITS
 
+MOST_ITEMS = 1 << 24
+"""More records than one row can hold."""
+
 
 def stream(
     folder: Path,
@@ -114,10 +117,11 @@ def _with_texts(
     """The rows of each split with their texts, from the records of one piece."""
     if not rows.height:
         return {}
-    records = made.filter(pl.col("item") == 0)
+    records = made.select(_place("row", "item"), pl.exclude("row", "item"))
     found = {}
     for split, part in by_split(rows).items():
-        places = records["row"].search_sorted(part["of_row"])
+        wanted = part.select(_place("of_row", "of_item")).to_series()
+        places = records["place"].search_sorted(wanted)
         texts = {name: records[name].gather(places) for name in ("prompt", *keep)}
         if "label" in part.columns:
             texts["completion"] = records["response"].gather(places)
@@ -128,6 +132,11 @@ def _with_texts(
             texts["rejected"] = both.gather(places + (swap - other))
         found[split] = part.with_columns(text.alias(name) for name, text in texts.items())
     return found
+
+
+def _place(row: str, item: str) -> pl.Expr:
+    """Which record it is, as one number that grows from record to record."""
+    return (pl.col(row) * MOST_ITEMS + pl.col(item)).alias("place")
 
 
 def _refused(gone: pl.DataFrame, piece: Chunk) -> pl.DataFrame:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from rich.console import Console, Group, RenderableType
@@ -10,9 +11,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from prefdata.formats.reasons import FLIP
+
 if TYPE_CHECKING:
     from prefdata.engine.conversion import ConvertReport
     from prefdata.engine.inspection import Inspection
+    from prefdata.engine.judge_report import JudgeReport
+    from prefdata.judge.estimate import Estimate
 
 LONGEST = 280
 
@@ -158,3 +163,120 @@ def show_inspection(found: Inspection, console: Console) -> None:
     console.print()
     console.print(_example(found.example))
     console.print(f"\nNext: pref convert {found.name} -o pairs")
+
+
+def show_judging(report: JudgeReport, console: Console) -> None:
+    """Print what became of every row, what each judge said, what it cost, and what to do next."""
+    console.print(_account(report.outcomes, report.rows_read))
+    console.print()
+    console.print(_judges(report))
+    calls = report.calls
+    console.print(
+        f"\n{calls['asked']:,} calls in this run, {calls['known']:,} known from the journal, "
+        f"{calls['failed']:,} failed; {_dollars(calls['dollars'])} in all. {report.seconds:.1f} s"
+    )
+    compared = report.labels["compared"]
+    if compared:
+        share = report.labels["agreed"] / compared
+        console.print(
+            f"Verdict and label agree on {share:.1%} of the {compared:,} comparisons where both "
+            f"prefer a side ({compared / report.comparisons:.1%} of all)."
+        )
+    if report.flagged:
+        console.print(f"{report.flagged:,} comparisons have an answer that speaks to the judge.")
+    splits = ", ".join(f"{name} {each['rows']:,}" for name, each in report.splits.items())
+    console.print(f"{report.rows:,} pairs ({splits or 'none'})\n")
+    console.print(_example(report.example))
+    console.print()
+    if report.stopped:
+        console.print(f"Stopped: {report.stopped}. Next: run the same command again.")
+    elif not report.complete:
+        console.print("Next: run the same command again; it asks for what is missing.")
+    else:
+        console.print(f"Next: pref train {report.output} --model tiny")
+
+
+def show_plan(found: Sequence[Estimate], console: Console) -> None:
+    """Print what judging would come to, and one full request."""
+    table = Table(box=None, pad_edge=False)
+    for name in (
+        "judge",
+        "calls",
+        "known",
+        "tokens in",
+        "tokens out",
+        "low",
+        "expected",
+        "high",
+        "",
+    ):
+        table.add_column(name, justify="left" if name in ("judge", "") else "right")
+    for each in found:
+        for batch in (False, True):
+            dollars = each.dollars(batch=batch) or (None, None, None)
+            figures = (each.calls, each.known, each.prompt, each.completion)
+            shown = ["", *[""] * 4] if batch else [each.judge, *(f"{n:,}" for n in figures)]
+            table.add_row(*shown, *(_dollars(n) for n in dollars), "batch" if batch else "live")
+    console.print(table)
+    if found and found[0].example:
+        console.print("\nOne request:\n")
+        body = json.dumps(found[0].example, indent=2, ensure_ascii=False)
+        console.print(Text(body.replace("\\n", "\n")))
+    console.print("\nNothing was asked. Next: the same command without --dry-run")
+
+
+def planned(found: Sequence[Estimate]) -> list[dict[str, object]]:
+    """The same as plain values that JSON can hold."""
+    return [
+        {
+            "judge": each.judge,
+            "calls": each.calls,
+            "known": each.known,
+            "prompt_tokens": each.prompt,
+            "completion_tokens": each.completion,
+            "measured": each.measured,
+            "dollars": each.dollars(),
+            "dollars_batch": each.dollars(batch=True),
+            "example": each.example,
+        }
+        for each in found
+    ]
+
+
+def _judges(report: JudgeReport) -> Table:
+    """One line per judge: verdicts with coverage, flips, the first slot, and the price."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("judge", "decided", "ties", "flips", "no verdict", "first slot", "labels", "cost"):
+        table.add_column(name, justify="left" if name == "judge" else "right")
+    for name, each in report.judges.items():
+        found = cast("dict[str, int]", each["verdicts"])
+        total = sum(found.values())
+        decided, ties, flips = (
+            found.get("a", 0) + found.get("b", 0),
+            found.get("tie", 0),
+            found.get(FLIP, 0),
+        )
+        labels = cast("dict[str, int]", each["labels"])
+        spent = cast("dict[str, object]", each["spent"])
+        table.add_row(
+            name,
+            f"{decided:,} ({decided / max(1, total):.1%})",
+            f"{ties:,}",
+            f"{flips:,}",
+            f"{total - decided - ties - flips:,}",
+            _share(each["first_slot"]),
+            _share(labels["agreed"] / labels["compared"] if labels["compared"] else None),
+            _dollars(spent["dollars"]),
+        )
+    return table
+
+
+def _share(value: object) -> str:
+    return "-" if value is None else f"{cast('float', value):.1%}"
+
+
+def _dollars(value: object) -> str:
+    if value is None:
+        return "price unknown"
+    dollars = cast("float", value)
+    return f"{dollars:,.2f} $" if dollars >= 10 else f"{dollars:,.4f} $"

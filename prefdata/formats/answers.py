@@ -141,16 +141,38 @@ def _prompted(frame: pl.DataFrame, match: Match, whole: pl.Series) -> pl.DataFra
         }
     if len(parts) > 1:
         parts = {name: _optional(found) for name, found in parts.items()}
-    if history := match.column("history"):
-        before = read(frame[history], match.shapes.get(history, "text"), "user")
-        parts = {history: _optional(before), **parts}
     turns = pl.DataFrame([found.messages.alias(name) for name, found in parts.items()])
+    if len(parts) > 1:
+        turns = _as_one_turn(turns)
+    if history := match.column("history"):
+        before = _optional(read(frame[history], match.shapes.get(history, "text"), "user"))
+        parts = {history: before, **parts}
+        turns = turns.select(before.messages.alias("@history"), pl.all())
     said = pl.concat_list(pl.all().fill_null(pl.lit([], MESSAGES)))
     some = pl.any_horizontal(pl.all().is_not_null())
     frame = frame.with_columns(turns.select(pl.when(some).then(said).alias("prompt")).to_series())
     for name, found in parts.items():
         frame = _noted(frame, _optional(found, whole), name)
     return flagged(frame, pl.col("prompt").is_null() & ~whole, reasons.MISSING, columns[0])
+
+
+def _as_one_turn(turns: pl.DataFrame) -> pl.DataFrame:
+    """Bare texts of several columns are one turn, also where other rows have messages there."""
+    first, *others = turns.columns
+    bare = [(pl.col(n).list.len() == 1) & (_role(n, 0) == "user") for n in turns.columns]
+    alone = pl.all_horizontal(one | one.is_null() for one in bare)
+    some = pl.any_horizontal(pl.all().is_not_null())
+    texts = [_text(name).str.strip_chars("\n") for name in turns.columns]
+    joined = pl.concat_str(texts, separator="\n", ignore_nulls=True)
+    turn = pl.concat_list(pl.struct(pl.lit("user").alias("role"), joined.alias("content")))
+    return turns.select(
+        pl.when(alone & some).then(turn).otherwise(first).alias(first),
+        *(pl.when(~alone).then(name).alias(name) for name in others),
+    )
+
+
+def _text(name: str) -> pl.Expr:
+    return pl.col(name).list.get(0, null_on_oob=True).struct.field("content")
 
 
 def _with_system(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
@@ -167,11 +189,13 @@ def _with_system(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
 def _optional(found: Read, where: pl.Series | None = None) -> Read:
     """What may be left out: where it is empty or missing there is none, and that is no problem.
 
+    Where something inside it is empty or missing, that stays a problem, and has a detail.
+
     Args:
         found: what was read.
         where: the rows in which it may be left out; all of them if None.
     """
-    none = found.reason.is_in([reasons.EMPTY, reasons.MISSING])
+    none = found.reason.is_in([reasons.EMPTY, reasons.MISSING]) & found.detail.is_null()
     none = none if where is None else none & where
     held = pl.DataFrame(
         [found.messages.alias("m"), found.reason.alias("r"), none.fill_null(value=False).alias("n")]
@@ -267,14 +291,14 @@ def _shared(row: Sequence[Turns]) -> tuple[tuple[Turns, ...] | None, str, str, i
 
     Where there is none: the reason, the detail, and which conversation is at fault.
     """
+    for place, turns in enumerate(row):
+        if not turns or turns[-1]["role"] != "assistant":
+            return None, reasons.NO_ANSWER, "", place
     shortest = min(len(turns) for turns in row)
     same = next((i for i in range(shortest) if any(t[i] != row[0][i] for t in row)), shortest)
     rests = [turns[same:] for turns in row]
     if not all(rests):
         return None, reasons.OTHER_PROMPT, "one conversation is the beginning of the other", -1
-    for place, turns in enumerate(row):
-        if turns[-1]["role"] != "assistant":
-            return None, reasons.NO_ANSWER, "", place
     if any(turn["role"] not in ("assistant", "tool") for rest in rests for turn in rest):
         return None, reasons.OTHER_PROMPT, f"they differ from turn {same + 1} on", -1
     return (row[0][:same], *rests), "", "", 0

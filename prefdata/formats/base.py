@@ -45,6 +45,7 @@ COLUMNS: dict[Kind, dict[str, pl.DataType | type[pl.DataType]]] = {
         "annotator": pl.String,
         "model": pl.String,
         "dimension": pl.String,
+        "list": pl.String,
         "origin": pl.String,
     },
     "comparisons": {
@@ -155,7 +156,10 @@ class Match:
         questions: what cannot be told without the user, each with the option that settles it.
         polarity: which value means better, in words.
         ranked: whether each row is a ranking of its own, so that ranks of two rows do not compare.
+        spread: whether the records of one row may answer several prompts.
+        whole: whether the source must be read in one piece, since rows need each other.
         raw: columns that are read as the JSON text of each value.
+        cells: columns of a CSV file in whose text lists or objects are written.
         dimensions: the dimensions that it has, each with its weight where the user chooses none;
             empty where the rows themselves say which dimension they are on.
     """
@@ -169,7 +173,10 @@ class Match:
     questions: tuple[str, ...] = ()
     polarity: str = ""
     ranked: bool = False
+    spread: bool = False
+    whole: bool = False
     raw: frozenset[str] = frozenset()
+    cells: frozenset[str] = frozenset()
     dimensions: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -262,8 +269,8 @@ RAW = "raw:"
 ONE_VALUE = (
     *("score", "rank", "winner", "winner_a", "winner_b", "winner_tie", "label"),
     *("annotator", "model", "model_a", "model_b", "model_chosen", "model_rejected"),
-    *("dimension", "source", "score_chosen", "score_rejected"),
-    *("margin", "votes", "agreement", "weight"),
+    *("dimension", "list", "source", "score_chosen", "score_rejected"),
+    *("margin", "strength", "votes", "agreement", "weight"),
 )
 """Fields that hold a word or a number; a list or an object in them is read as its JSON text."""
 

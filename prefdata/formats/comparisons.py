@@ -13,6 +13,7 @@ from prefdata.formats.answers import answers, flagged
 from prefdata.formats.base import Format, Match, Wishes, finished
 from prefdata.formats.names import plain, sided
 from prefdata.formats.sample import Sample
+from prefdata.formats.scores import countable, is_missing, number
 from prefdata.formats.verdicts import NONE, SETTLE, meaning, settle, written
 
 FIELDS = (
@@ -26,7 +27,13 @@ FIELDS = (
     "model_a",
     "model_b",
     "source",
+    "strength",
+    "votes",
+    "agreement",
 )
+NUMBERS = FIELDS[-3:]
+"""Fields that only the user or a layout fills: what a column of that name counts is not plain."""
+
 ONE_HOT = re.compile(
     r"(?:winner|is|won|win|preferred)_?(?:model_?)?(?P<side>a|b|1|2|tie)(?:_(?:wins|won|is_better))?"
 )
@@ -53,7 +60,9 @@ def match(sample: Sample, wishes: Wishes) -> Match | None:
     if len(models) == 2:
         columns |= {f"model_{s}": (name,) for s, name in zip("ab", models.values(), strict=True)}
     columns |= {
-        name: wishes.columns[name] for name in ("model_a", "model_b") if name in wishes.columns
+        name: wishes.columns[name]
+        for name in ("model_a", "model_b", *NUMBERS)
+        if name in wishes.columns
     }
     columns = {field: names for field, names in columns.items() if names}
     used |= {name for names in columns.values() for name in names}
@@ -78,7 +87,7 @@ def match(sample: Sample, wishes: Wishes) -> Match | None:
         why,
         values=values,
         questions=(question,) if question else (),
-        polarity=_polarity(values),
+        polarity=polarity(values),
     )
 
 
@@ -139,7 +148,13 @@ def _values(
     return values, question if unknown or question else ""
 
 
-def _polarity(values: Mapping[str, str]) -> str:
+def polarity(values: Mapping[str, str]) -> str:
+    """What the values of a winner column mean, in words.
+
+    Example:
+        >>> polarity({"1": "a", "2": "b"})
+        "'1': the first is better; '2': the second is better"
+    """
     if not values:
         return "the winner column names the better response"
     named = {
@@ -165,11 +180,11 @@ def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     given = {new: match.column(field) for field, new in names.items() if match.column(field)}
     frame = frame.with_columns(pl.col(old).cast(pl.String).alias(new) for new, old in given.items())
     if "winner_a" in match.columns:
-        return finished(_hot(frame, match), "comparisons")
+        return finished(_weighed(_hot(frame, match), match), "comparisons")
     columns = match.columns["winner"]
     made = []
     for item, column in enumerate(columns):
-        each = _judged(frame, column, match)
+        each = _weighed(_judged(frame, column, match), match)
         if len(columns) > 1:
             each = each.with_columns(pl.lit(column).alias("annotator"))
         before = pl.col("item") if "item" in frame.columns else pl.lit(0)
@@ -218,21 +233,48 @@ def _judged(frame: pl.DataFrame, column: str, match: Match) -> pl.DataFrame:
     )
 
 
+def _weighed(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+    """Add how strong a verdict is, how many votes it rests on, and how far they agree."""
+    given = {name: match.column(name) for name in NUMBERS if match.column(name)}
+    frame = frame.with_columns(number(frame[column]).alias(n) for n, column in given.items())
+    strength, votes, share = (pl.col(name) for name in NUMBERS)
+    checks = {
+        "strength": (strength < 0, "expected 0 or more"),
+        "votes": (~countable(votes), "expected a count of votes, 1 or more"),
+        "agreement": (~share.is_between(0, 1), "expected a share of votes, 0 to 1"),
+    }
+    for name, column in given.items():
+        unread = pl.col(name).is_null() & ~is_missing(column)
+        found = pl.format("found {}", pl.col(column).cast(pl.String))
+        frame = flagged(frame, unread, reasons.NOT_A_NUMBER, column, found)
+        bad, detail = checks[name]
+        frame = flagged(frame, bad, reasons.WRONG_TYPE, column, pl.lit(detail))
+    if "votes" in given:
+        frame = frame.with_columns(pl.when(countable(votes)).then(votes).alias("votes"))
+    return frame
+
+
 def _meaning(
     word: str, values: Mapping[str, str], *, zero_based: bool
 ) -> tuple[str, float | None] | None:
     if word in values:
         known = meaning(word, zero_based=zero_based)
         return values[word], known[1] if known and known[0] == values[word] else None
+    size = _size(word)
     if SIGNED & set(values):
-        try:
-            number = float(word)
-        except ValueError:
-            return None
-        if number:
-            return values.get("negative" if number < 0 else "positive", "none"), abs(number)
-        return "tie", 0.0
+        if size:
+            return values.get("negative" if size < 0 else "positive", "none"), abs(size)
+        return None if size is None else ("tie", 0.0)
+    if size is not None and any(_size(known) is not None for known in values):
+        return None  # Numbers mean what was said of them, and no other number means anything.
     return meaning(word, zero_based=zero_based)
+
+
+def _size(word: str) -> float | None:
+    try:
+        return float(word)
+    except ValueError:
+        return None
 
 
 def _hot(frame: pl.DataFrame, match: Match) -> pl.DataFrame:

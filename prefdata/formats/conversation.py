@@ -26,6 +26,7 @@ ROLES = {
     "model": "assistant",
     "ai": "assistant",
     "system": "system",
+    "developer": "system",
     "tool": "tool",
     "function": "tool",
     "observation": "tool",
@@ -39,6 +40,7 @@ NUL = "\x00"
 CONTENT = ("content", "value", "text")
 SPEAKER = ("role", "from")
 TOOL_KEYS = ("tool_calls", "tool_call_id", "function_call")
+TOOL_BLOCKS = {"tools", "tool_call", "tool_calls", "tool_use", "tool_result", "function_call"}
 
 
 class Read(NamedTuple):
@@ -276,9 +278,11 @@ def _message(value: dict[str, object], role: str) -> tuple[Turns, str, str]:
     speaker = next((value[key] for key in SPEAKER if value.get(key) is not None), role)
     content = next((value[key] for key in CONTENT if value.get(key) is not None), None)
     if isinstance(content, list):
-        kinds = {block.get("type") for block in content if isinstance(block, dict)} - {"text", None}
-        if kinds:
-            return [], reasons.NOT_TEXT, f"found {', '.join(sorted(map(str, kinds)))}"
+        kinds = {str(b["type"]) for b in content if isinstance(b, dict) and b.get("type")}
+        if kinds & TOOL_BLOCKS:
+            return [], reasons.TOOLS, ""
+        if kinds - {"text"}:
+            return [], reasons.NOT_TEXT, f"found {', '.join(sorted(kinds - {'text'}))}"
         content = "".join(_block(block) for block in content)
     known = ROLES.get(str(speaker).lower())
     if known is None:

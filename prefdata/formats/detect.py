@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from prefdata.errors import InputError, UnknownNameError, UsageError
 from prefdata.formats.base import Format, Match, Wishes
-from prefdata.formats.registry import FORMATS, named
+from prefdata.formats.registry import FORMATS, GENERIC, named
 from prefdata.formats.sample import Sample
 
 
@@ -34,7 +35,14 @@ class Detection(NamedTuple):
     near: tuple[Near, ...] = ()
 
 
-def detect(sample: Sample, wishes: Wishes, *, name: str, format: str = "") -> Detection:
+def detect(
+    sample: Sample,
+    wishes: Wishes,
+    *,
+    name: str,
+    format: str = "",
+    others: Mapping[str, Format] | None = None,
+) -> Detection:
     """Recognise a source by its first rows.
 
     Args:
@@ -42,6 +50,7 @@ def detect(sample: Sample, wishes: Wishes, *, name: str, format: str = "") -> De
         wishes: what the user said about it.
         name: the source, for messages.
         format: the one format to try; all of them if empty.
+        others: formats beyond the registered ones, tried where none of those fits.
 
     Raises:
         UnknownNameError: the user named a column, field or format that does not exist.
@@ -49,14 +58,16 @@ def detect(sample: Sample, wishes: Wishes, *, name: str, format: str = "") -> De
         UsageError: something fits, but can be read in two ways.
     """
     _check_wishes(sample, wishes, name)
-    tried = [named(format)] if format else list(FORMATS.values())
+    others = others or {}
+    tried = [others.get(format) or named(format)] if format else list(FORMATS.values())
     told = replace(wishes, format=format)
     matches = [found for each in tried if (found := each.match(sample, told))]
+    matches = matches or [m for each in others.values() if (m := each.match(sample, told))]
     matches.sort(key=lambda match: -match.score)
     if not matches:
         raise _nothing(sample, wishes, name, tried[0] if format else None)
     best = matches[0]
-    chosen = next(each for each in tried if each.name == best.format)
+    chosen = next(each for each in (*tried, *others.values()) if each.name == best.format)
     if chosen.facts.refusal:
         raise InputError(f"{name} is {chosen.name}: {chosen.summary}", hint=chosen.facts.refusal)
     if best.questions:
@@ -97,7 +108,7 @@ def near(sample: Sample) -> tuple[Near, ...]:
 
 
 def _check_wishes(sample: Sample, wishes: Wishes, name: str) -> None:
-    fields = list(dict.fromkeys(field for each in FORMATS.values() for field in each.fields))
+    fields = list(dict.fromkeys(field for each in GENERIC for field in each.fields))
     for field, columns in wishes.columns.items():
         if field not in fields:
             raise UnknownNameError("field", field, fields, where="--map")

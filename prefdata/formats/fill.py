@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -25,10 +25,10 @@ from prefdata.formats.base import (
     finished,
 )
 from prefdata.formats.conversation import SPEAKER, cell, shape_of
-from prefdata.formats.layout import GENERIC, Layout, Row, Unfit
+from prefdata.formats.layout import GENERIC, HOT, Layout, Row, Unfit
 from prefdata.formats.paths import Path, filled, get, parse, slots
 from prefdata.formats.sample import Sample
-from prefdata.formats.scores import number
+from prefdata.formats.scores import number_of
 from prefdata.formats.verdicts import written
 
 KNOWN = 100
@@ -36,9 +36,6 @@ KNOWN = 100
 
 MEASURE = "measure:"
 """Stands before the name of a dimension while its score is read."""
-
-NAMED = ("model", "annotator")
-"""Fields that say who; a row is whole without them."""
 
 SIDE_SCORES = {"a": (1.0, 0.0), "b": (0.0, 1.0), "tie": (0.5, 0.5)}
 
@@ -75,7 +72,12 @@ def format_of(layout: Layout) -> Format:
 
 
 def refused(
-    name: str, summary: str, needs: tuple[str, ...], why: str, sets: tuple[str, ...] = ()
+    name: str,
+    summary: str,
+    needs: tuple[str, ...],
+    why: str,
+    sets: tuple[str, ...] = (),
+    holds: Callable[[Sample], bool] | None = None,
 ) -> Format:
     """A format that is recognised so that it can be refused with the reason.
 
@@ -85,10 +87,13 @@ def refused(
         needs: the columns that tell it.
         why: what the user is told.
         sets: the data sets that are written so.
+        holds: a further look at the first rows.
     """
 
     def fits(sample: Sample, wishes: Wishes) -> Match | None:
         if wishes.columns or not set(needs) <= set(sample.names):
+            return None
+        if holds and not holds(sample):
             return None
         return Match(name, KNOWN + len(needs), {}, why=(f"it has {', '.join(needs)}",))
 
@@ -111,12 +116,13 @@ def refused(
 def required(layout: Layout) -> tuple[str, ...]:
     """The columns without which a source is not recognised."""
     columns = [parse(each).column for each in layout.needs]
-    if not layout.prepare:
+    if not layout.made:
         for group in GENERIC[layout.kind].needs:
             field = next((name for name in group if name in layout.fields), "response")
             given = layout.fields[field]
             paths = layout.paths[field]
             columns += [p.column for p in (paths[:1] if isinstance(given, Mapping) else paths)]
+        columns += [path.column for name in HOT for path in layout.paths.get(name, ())]
     return tuple(dict.fromkeys(columns))
 
 
@@ -129,7 +135,10 @@ def match(layout: Layout, sample: Sample, wishes: Wishes) -> Match | None:
     called = "" if layout.distinct else _named(sample.origin, layout.sets)
     if not (layout.distinct or called or wishes.format == layout.name):
         return None
-    rows = [_decoded(row, sample) for row in sample.rows]
+    cells = _cells(sample, layout.lists)
+    rows: list[Row] = [
+        {n: _opened(v) if n in cells else v for n, v in row.items()} for row in sample.rows
+    ]
     if not all(any(get(row, parse(each)) is not None for row in rows) for each in layout.needs):
         return None
     if layout.holds and not layout.holds(rows):
@@ -146,7 +155,10 @@ def match(layout: Layout, sample: Sample, wishes: Wishes) -> Match | None:
         polarity=layout.polarity,
         ranked=bool(layout.order)
         or ("rank" in columns and any(path.each for path in layout.paths["response"])),
+        spread=layout.spread,
+        whole=bool(layout.gather),
         raw=_raw(layout, columns, sample),
+        cells=cells,
         dimensions=weights(layout, dimensions, wishes.dimension),
     )
 
@@ -174,9 +186,19 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower())
 
 
-def _decoded(row: Row, sample: Sample) -> Row:
-    """A row of the sample; lists and objects in the cells of a CSV file are read."""
-    return {name: _opened(value) for name, value in row.items()} if sample.text_only else row
+def _cells(sample: Sample, lists: Sequence[str]) -> frozenset[str]:
+    """The columns of a CSV file that hold lists or objects: most of their filled cells do.
+
+    An answer that happens to be JSON stays the text that it is.
+    """
+    if not sample.text_only:
+        return frozenset()
+    held = {name: [value for value in sample.values(name) if value != ""] for name in sample.names}
+    return frozenset(
+        name
+        for name, values in held.items()
+        if name in lists or (values and sum(_opened(v) is not v for v in values) * 2 >= len(values))
+    )
 
 
 def _opened(value: object) -> object:
@@ -188,7 +210,7 @@ def _opened(value: object) -> object:
 
 def by_row(layout: Layout) -> bool:
     """Whether rows are looked into one by one: about 20 µs each; else columns are as they stand."""
-    extra = layout.prepare or layout.roles or layout.middle or layout.order
+    extra = layout.made or layout.roles or layout.middle or layout.order
     composed = any(_composed(given) for given in layout.fields.values())
     return bool(extra) or composed or not all(p.plain for ps in layout.paths.values() for p in ps)
 
@@ -201,7 +223,7 @@ def _composed(given: object) -> bool:
 def _columns(layout: Layout, sample: Sample) -> dict[str, tuple[str, ...]]:
     """The columns that each field is made of, those that are there."""
     names = set(sample.names)
-    if layout.prepare:
+    if layout.made:
         return dict.fromkeys(layout.fields, tuple(c for c in layout.columns if c in names))
     found = {
         field: tuple(dict.fromkeys(p.column for p in paths if p.column in names))
@@ -213,7 +235,7 @@ def _columns(layout: Layout, sample: Sample) -> dict[str, tuple[str, ...]]:
 def _dimensions(layout: Layout, names: Sequence[str]) -> list[str]:
     """The dimensions whose columns are there."""
     given = next((g for g in layout.fields.values() if isinstance(g, Mapping)), {})
-    return [d for d, text in given.items() if layout.prepare or parse(text).column in names]
+    return [d for d, text in given.items() if layout.made or parse(text).column in names]
 
 
 def _shapes(
@@ -224,13 +246,18 @@ def _shapes(
     Where rows are looked into, their cells are open; else columns are read as they stand.
     """
     inside = by_row(layout)
-    made = [_prepared(layout, row) for row in rows] if inside else sample.rows
+    made = _prepared(layout, list(rows)) if inside else sample.rows
     held = [row for row in made if isinstance(row, Mapping)]
     shapes: dict[str, Shape] = {}
     for field in set(GENERIC[layout.kind].texts) & set(columns):
         if not _composed(layout.fields[field]):
             for path in layout.paths[field]:
-                values = [v for row in held for v in _each(get(row, path), path) if v is not None]
+                values = [
+                    value
+                    for row in held
+                    for value in _each(get(row, path), path)
+                    if value is not None and not isinstance(value, Unfit)
+                ]
                 mixed = not inside and path.text in sample.mixed
                 shapes[path.text] = "json" if mixed else shape_of(values)
     return shapes
@@ -242,7 +269,14 @@ def _each(value: object, path: Path) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def _prepared(layout: Layout, row: Row) -> Row | Unfit:
+def _prepared(layout: Layout, rows: Sequence[Row]) -> Sequence[Row | Unfit]:
+    """The rows that the fields are read from."""
+    if layout.gather:
+        return layout.gather(rows)
+    return [_prepared_one(layout, row) for row in rows] if layout.prepare else rows
+
+
+def _prepared_one(layout: Layout, row: Row) -> Row | Unfit:
     try:
         return layout.prepare(row) if layout.prepare else row
     except Unfit as unfit:
@@ -252,13 +286,13 @@ def _prepared(layout: Layout, row: Row) -> Row | Unfit:
 def build(layout: Layout, frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     """Fill the generic format's fields, and let that build the records."""
     generic = GENERIC[layout.kind].format
+    if not by_row(layout):
+        return generic.build(frame, match)
     names = {field: _labels(layout, field) for field in match.columns}
     inner = replace(match, columns=names)
-    if not by_row(layout):
-        return generic.build(frame, inner)
     found = [
         each
-        for at, row in enumerate(_rows(frame, match))
+        for at, row in enumerate(_prepared(layout, list(_rows(frame, match))))
         for each in _records(layout, at, row, match)
     ]
     good = [each for each in found if not each.unfit]
@@ -283,14 +317,17 @@ def _labels(layout: Layout, field: str) -> tuple[str, ...]:
 def _rows(frame: pl.DataFrame, match: Match) -> Iterator[Row]:
     """The raw columns as rows of plain values."""
     names = [name.removeprefix(RAW) for name in match.wanted]
-    columns = [_values(frame[RAW + name], encoded=name in match.raw) for name in names]
+    columns = [
+        _values(frame[RAW + name], encoded=name in match.raw, opened=name in match.cells)
+        for name in names
+    ]
     return (dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True))
 
 
-def _values(column: pl.Series, *, encoded: bool) -> list[object]:
+def _values(column: pl.Series, *, encoded: bool, opened: bool) -> list[object]:
     if encoded:
         return [None if text is None else json.loads(text) for text in column]
-    return [_opened(value) for value in column.to_list()]
+    return [_opened(value) for value in column.to_list()] if opened else column.to_list()
 
 
 class Record(NamedTuple):
@@ -309,9 +346,8 @@ class Record(NamedTuple):
     unfit: Unfit | None = None
 
 
-def _records(layout: Layout, at: int, row: Row, match: Match) -> list[Record]:
+def _records(layout: Layout, at: int, made: Row | Unfit, match: Match) -> list[Record]:
     """The records of a row; one that says why, where there are none."""
-    made = _prepared(layout, row)
     if isinstance(made, Unfit):
         return [Record(at, 0, {}, made)]
     try:
@@ -322,7 +358,12 @@ def _records(layout: Layout, at: int, row: Row, match: Match) -> list[Record]:
     each = [{**whole, **{n: values[k] for n, values in lists.items()}} for k in range(count)]
     if match.dimensions and layout.record_kind == "ratings":
         each = [_combined(values, match.dimensions) for values in each]
-    return [Record(at, item, values) for item, values in enumerate(each)]
+    return [Record(at, item, values, _refused(values)) for item, values in enumerate(each)]
+
+
+def _refused(values: Mapping[str, object]) -> Unfit | None:
+    """Why one record of a row cannot be used, where its row was prepared to say so."""
+    return next((value for value in values.values() if isinstance(value, Unfit)), None)
 
 
 def _read(
@@ -331,6 +372,7 @@ def _read(
     """What the fields hold: once for the row, and once for each item of its lists."""
     whole: dict[str, object] = {}
     lists: dict[str, list[object]] = {}
+    needed = {name for group in GENERIC[layout.kind].needs for name in group}
     for field in match.columns:
         given, label = layout.fields[field], RAW + field
         if isinstance(given, str) and slots(given):
@@ -339,11 +381,10 @@ def _read(
             whole |= _sides(layout, given, row, match)
         elif isinstance(given, Mapping):
             for name in match.dimensions:
-                _put(MEASURE + name, parse(given[name]), row, whole, lists)
+                _put(MEASURE + name, parse(given[name]), row, (whole, lists), needed=False)
         else:
             for path in layout.paths[field]:
-                if field not in NAMED or get(row, path) is not None:
-                    _put(RAW + path.text, path, row, whole, lists)
+                _put(RAW + path.text, path, row, (whole, lists), needed=field in needed)
     if layout.roles:
         whole = {name: _renamed(value, layout.roles) for name, value in whole.items()}
         lists = {name: [_renamed(v, layout.roles) for v in vs] for name, vs in lists.items()}
@@ -354,15 +395,30 @@ def _read(
 
 
 def _put(
-    label: str, path: Path, row: Row, whole: dict[str, object], lists: dict[str, list[object]]
+    label: str,
+    path: Path,
+    row: Row,
+    into: tuple[dict[str, object], dict[str, list[object]]],
+    *,
+    needed: bool,
 ) -> None:
+    """Put a value where it belongs: with the whole row, or with the lists."""
+    whole, lists = into
     value = get(row, path)
+    if needed and value is None:
+        _check_cell(row.get(path.column), path)
     if not path.each:
         whole[label] = value
     elif isinstance(value, list):
         lists[label] = value
-    else:
+    elif needed:
         raise Unfit(reasons.MISSING, path.text, "expected a list")
+
+
+def _check_cell(held: object, path: Path) -> None:
+    """A text into which a path goes is a cell that could not be read."""
+    if path.steps and isinstance(held, str) and held.lstrip()[:1] in ("[", "{"):
+        raise Unfit(reasons.BROKEN_JSON, path.column, "in a cell")
 
 
 def _count(lists: Mapping[str, list[object]]) -> int:
@@ -383,16 +439,12 @@ def _count(lists: Mapping[str, list[object]]) -> int:
 def _combined(values: Mapping[str, object], weights: Mapping[str, float]) -> dict[str, object]:
     """One score out of those on each dimension: their weighted mean, over the dimensions it has."""
     kept = {name: value for name, value in values.items() if not name.startswith(MEASURE)}
-    held = {name: _number(values.get(MEASURE + name)) for name in weights}
+    held = {name: number_of(values.get(MEASURE + name)) for name in weights}
     scores = {name: value for name, value in held.items() if value is not None}
     total = sum(weights[name] for name in scores)
     mean = sum(weights[n] * v for n, v in scores.items()) / total if total else None
     listed = [{"dimension": name, "score": value} for name, value in scores.items()]
     return {**kept, RAW + "score": mean, "dimensions": listed}
-
-
-def _number(value: object) -> float | None:
-    return None if isinstance(value, list | dict) else number(pl.Series([value], strict=False))[0]
 
 
 def _sides(layout: Layout, given: Mapping[str, str], row: Row, match: Match) -> dict[str, object]:
@@ -413,6 +465,9 @@ def _sides(layout: Layout, given: Mapping[str, str], row: Row, match: Match) -> 
 def _template(template: str, row: Row) -> str | None:
     """A text made of several fields; None where none of them is there."""
     held = {text: get(row, parse(text)) for text in slots(template)}
+    for text, value in held.items():
+        if value is None:
+            _check_cell(row.get(parse(text).column), parse(text))
     odd = next(
         (t for t, v in held.items() if v is not None and not isinstance(v, str | int | float)), ""
     )

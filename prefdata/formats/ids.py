@@ -130,13 +130,17 @@ def scoped(ratings: pl.DataFrame, *, ranked: bool) -> pl.DataFrame:
     """Add ``scope``, which says what each rating is compared with.
 
     Scores of one prompt compare, wherever they stand. A rank says nothing outside its own list, so
-    each row of ranks is a scope of its own.
+    each row of ranks is a scope of its own, and so are the rows that name the same list.
 
     Args:
-        ratings: ``prompt_id``, ``source`` and ``row``.
+        ratings: ``prompt_id``, ``source``, ``row`` and ``list``.
         ranked: whether each row is a ranking.
     """
-    if not ranked:
+    place = pl.format("{} {}", "source", "row") if ranked else pl.lit(None, pl.String)
+    if ratings["list"].null_count() < ratings.height:
+        ratings = ratings.with_columns(hexed(ratings["prompt_id"].fill_null(0)).alias("scope"))
+        place = pl.coalesce(pl.format("{} {} {}", "source", "scope", "list"), place)
+    elif not ranked:
         return ratings.with_columns(pl.col("prompt_id").alias("scope"))
-    place = ratings.select(pl.format("{} {}", "source", "row").alias("scope"))
-    return ratings.with_columns(place.select(plh.col("scope").nchash.xxh3_128()).to_series())
+    hashed = ratings.select(place.alias("scope")).select(plh.col("scope").nchash.xxh3_128())
+    return ratings.with_columns(pl.coalesce(hashed.to_series(), "prompt_id").alias("scope"))

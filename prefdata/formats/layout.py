@@ -7,7 +7,7 @@ that no known source has ways of its own with prompts, ties or missing values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -63,6 +63,8 @@ SEVERAL = ("prompt", "winner")
 class Unfit(Exception):  # noqa: N818 (it is an outcome of a row, not an error of the program)
     """Raised by a layout's ``prepare``: the row cannot be used, and why.
 
+    In a list of a prepared row it may stand as a value: it refuses that one record of the row.
+
     Args:
         reason: one of `prefdata.formats.reasons`.
         field: where.
@@ -97,8 +99,12 @@ class Layout:
         holds: a further look at the first rows.
         prepare: makes a row that the fields are read from, for what no path can say; raises
             `Unfit`.
-        reads: columns that ``prepare`` takes where they are there, besides ``needs``.
+        gather: the same for a source whose rows need each other: gives for all rows at once what
+            ``prepare`` would give for each. Such a source is read in one piece.
+        reads: columns that ``prepare`` or ``gather`` takes where they are there, besides ``needs``.
         polarity: which value means better, in words.
+        lists: columns that may hold a list or an object beside text: each such cell of a CSV file
+            is read as one. In other columns an answer that happens to be JSON stays text.
         ties: what a tie looks like, in words.
         absent: what a row without a verdict looks like, in words.
         group: what is kept on one side of the split.
@@ -123,7 +129,9 @@ class Layout:
     distinct: bool = True
     holds: Callable[[list[Row]], bool] | None = None
     prepare: Callable[[Row], Row] | None = None
+    gather: Callable[[Sequence[Row]], Sequence[Row | Unfit]] | None = None
     reads: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
     ties: str = ""
     absent: str = ""
     group: Group = "prompt"
@@ -145,10 +153,17 @@ class Layout:
                     f"{where} does not say where {' or '.join(group)} stands",
                     hint=f"{self.kind} need {', '.join(g[0] for g in generic.needs)}.",
                 )
+        self._check_one_order(where)
         try:
-            _ = self.paths
+            _ = self.paths, [parse(each) for each in (*self.needs, *self.reads)]
         except ValueError as error:
             raise UsageError(f"{where}: {error}", hint="A path begins with a column.") from error
+        self._check_dimensions(where)
+        if self.spread and self.kind != "ratings":
+            raise UsageError(
+                f"{where}: the prompt stands in a list, and the {self.kind} of a row have one",
+                hint="Only ratings can have a prompt for each item of a list.",
+            )
 
     @staticmethod
     def _check_several(name: str, given: object, where: str) -> None:
@@ -163,6 +178,53 @@ class Layout:
                 hint=f"Only {' and '.join(SEVERAL)} can have several.",
             )
 
+    def _check_one_order(self, where: str) -> None:
+        """One thing says what is better, and says it of both sides."""
+        for group in GENERIC[self.kind].needs:
+            given = [name for name in group if name in self.fields]
+            given += ["order"] if self.order and "rank" in group else []
+            if len(given) > 1:
+                raise UsageError(
+                    f"{where} says twice what is better: by {' and by '.join(given)}",
+                    hint="Leave one of them out.",
+                )
+        if "winner_a" in self.fields and "winner_b" not in self.fields:
+            raise UsageError(
+                f"{where} has winner_a but no winner_b", hint="Or use winner, with values."
+            )
+        if self.order and self.kind != "ratings":
+            raise UsageError(
+                f"{where}: {self.kind} have no order", hint="Only lists of ratings have one."
+            )
+        if self.middle and self.kind != "comparisons":
+            raise UsageError(
+                f"{where}: {self.kind} have no middle", hint="Only the winner of comparisons has."
+            )
+
+    def _check_dimensions(self, where: str) -> None:
+        for name, given in self.fields.items():
+            if not _texts(given):
+                raise UsageError(f"{where}: {name} has no path", hint="Leave it out, or name one.")
+        if self.order and not any(path.each for path in self.paths["response"]):
+            raise UsageError(
+                f"{where} has an order, but response is no list",
+                hint="Write its path with [], as in output[].",
+            )
+        named = [name for g in self.fields.values() if isinstance(g, Mapping) for name in g]
+        for name in self.dimensions:
+            if name not in named:
+                raise UnknownNameError("dimension", name, named, where=where)
+
+    @property
+    def made(self) -> bool:
+        """Whether the fields are read from rows that a function makes."""
+        return bool(self.prepare or self.gather)
+
+    @property
+    def spread(self) -> bool:
+        """Whether the records of one row may answer several prompts."""
+        return any(path.each for name in PROMPT for path in self.paths.get(name, ()))
+
     @property
     def record_kind(self) -> Kind:
         """The records that it gives."""
@@ -176,7 +238,7 @@ class Layout:
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """The columns that are read, each once."""
-        if self.prepare:
+        if self.made:
             return tuple(dict.fromkeys(parse(each).column for each in (*self.needs, *self.reads)))
         return tuple(dict.fromkeys(p.column for paths in self.paths.values() for p in paths))
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from prefdata.errors import InputError, UnknownNameError, UsageError
+from prefdata.formats import comparisons
 from prefdata.formats.base import Format
+from prefdata.formats.conversation import ROLES
 from prefdata.formats.fill import format_of
 from prefdata.formats.layout import Group, Layout, LayoutKind, Order
 from prefdata.formats.verdicts import written
@@ -18,14 +20,13 @@ SUFFIXES = (".yaml", ".yml")
 MEANINGS = {"comparisons": ("a", "b", "tie", "none"), "unpaired": ("true", "false")}
 POLARITY = {
     "pairs": "the chosen response is better",
-    "comparisons": "the values say which response is better",
     "ratings": "a higher score is better, a lower rank is better",
     "unpaired": "the values say whether the response was good",
 }
 
 
 def _words(given: object) -> object:
-    """Values as they are compared: YAML reads 1 as a number and yes as true."""
+    """Values as they are compared: 1, 1.0 and " 1" are the same."""
     if not isinstance(given, dict):
         return given
     return {written(key): written(value) for key, value in given.items()}
@@ -82,23 +83,33 @@ def load_format(path: str | Path) -> Format:
         file = LayoutFile.model_validate(given)
     except ValidationError as error:
         raise _said(error, path) from error
-    allowed = MEANINGS.get(file.kind)
-    for meaning in file.values.values():
-        if not allowed:
-            raise UsageError(
-                f"{path}: {file.kind} have no values", hint="Leave 'values' out of the file."
-            )
-        if meaning not in allowed and not (
-            file.kind == "comparisons" and meaning in ("negative", "positive")
-        ):
-            raise UnknownNameError("meaning", meaning, allowed, where=f"{path}: values")
-    polarity = file.polarity or POLARITY[file.kind]
+    _check_words(file, path)
+    told = comparisons.polarity(file.values) if file.kind == "comparisons" else POLARITY[file.kind]
+    polarity = file.polarity or told
     return format_of(Layout(name=path.stem, **{**dict(file), "polarity": polarity}))
 
 
+def _check_words(file: LayoutFile, path: Path) -> None:
+    """Values and roles mean something that is known."""
+    allowed = MEANINGS.get(file.kind, ())
+    if file.values and not allowed:
+        raise UsageError(
+            f"{path}: {file.kind} have no values", hint="Leave 'values' out of the file."
+        )
+    for meaning in file.values.values():
+        if meaning not in allowed:
+            raise UnknownNameError("meaning", meaning, allowed, where=f"{path}: values")
+    for role in file.roles.values():
+        if role.lower() not in ROLES:
+            raise UnknownNameError("role", role, ROLES, where=f"{path}: roles")
+
+
 def _parsed(path: Path) -> object:
+    """What the file holds, every scalar as text: so yes is a word, and 1:30 is no number."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        twice = _twice(yaml.compose(text, yaml.BaseLoader))
+        given: object = yaml.load(text, yaml.BaseLoader)  # noqa: S506 (it makes no objects)
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read: {error.strerror or error}",
@@ -110,15 +121,51 @@ def _parsed(path: Path) -> object:
         raise UsageError(
             f"{path} is not valid YAML{where}", hint="Braces and colons in a text need quotes."
         ) from error
+    if twice:
+        line = twice.start_mark.line + 1
+        raise UsageError(f"{path} has {twice.value!r} twice: line {line}", hint="Keep one of them.")
+    return given
+
+
+def _twice(node: yaml.Node | None) -> yaml.ScalarNode | None:
+    """A key that stands a second time in its mapping."""
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    seen: set[str] = set()
+    for key, value in node.value:
+        if isinstance(key, yaml.ScalarNode) and key.value in seen:
+            return key
+        seen.add(str(key.value))
+        if inner := _twice(value):
+            return inner
+    return None
+
+
+WORDS = {"kind": get_args(LayoutKind), "order": get_args(Order), "group": get_args(Group)}
+EXPECTED = {
+    "": "keys with their values, as in 'kind: pairs'",
+    "fields": "fields with their paths, as in 'prompt: question'",
+    "values": "values with their meanings, as in '1: a'",
+    "middle": "a number",
+    "dimensions": "dimensions with their weights, as in 'helpfulness: 0.7'",
+    "roles": "roles with their usual names, as in 'client: user'",
+    "needs": "a list of paths",
+}
+"""What each key of the file holds."""
 
 
 def _said(error: ValidationError, path: Path) -> InputError | UnknownNameError:
-    """The first thing that is wrong, in words."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "the file"
-    if first["type"] == "extra_forbidden":
-        return UnknownNameError("key", where, LayoutFile.model_fields, where=str(path))
-    return UsageError(
-        f"{path}: {where}: {first['msg'][0].lower()}{first['msg'][1:]}",
-        hint="A format has 'kind', 'fields' and, for winners and labels, 'values'.",
-    )
+    """The first thing that is wrong, in words; a key that is not known goes before all else."""
+    found = error.errors()
+    unknown = [each for each in found if each["type"] == "extra_forbidden"]
+    first = (unknown or found)[0]
+    key, *inner = (str(part) for part in first["loc"] or ("",))
+    if unknown:
+        return UnknownNameError("key", key, LayoutFile.model_fields, where=str(path))
+    if first["type"] == "literal_error" and isinstance(first["input"], str):
+        return UnknownNameError(key, first["input"], [w for w in WORDS[key] if w], where=str(path))
+    hint = "A format has 'kind', 'fields' and, for winners and labels, 'values'."
+    if first["type"] == "missing":
+        return UsageError(f"{path} has no {key!r}", hint=hint)
+    where = f"{': '.join((key, *inner[:1]))}: " if key else ""
+    return UsageError(f"{path}: {where}expected {EXPECTED.get(key, 'text')}", hint=hint)

@@ -102,6 +102,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "accepted",
         "is_preferred",
         "good",
+        "kto_tag",
     ),
     "winner": (
         "winner",
@@ -160,6 +161,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "votes": ("votes",),
     "agreement": ("agreement",),
     "weight": ("weight",),
+    "list": ("list_id", "ranking_id"),
     "source": ("source",),
 }
 """Field to column names, the most telling first; compared as `plain` writes them."""

@@ -12,7 +12,7 @@ from prefdata.formats.answers import answers, flagged
 from prefdata.formats.base import SIDES, Format, Match, Wishes, finished
 from prefdata.formats.conversation import cell
 from prefdata.formats.sample import Sample
-from prefdata.formats.scores import number
+from prefdata.formats.scores import countable, number
 
 EXTRAS = (
     "score_chosen",
@@ -26,7 +26,6 @@ EXTRAS = (
     "source",
 )
 FIELDS = ("prompt", "system", "history", "chosen", "rejected", *EXTRAS)
-MOST_VOTES = 10**9
 DIMENSIONS = "dimensions"
 """The column that a data set directory has for scores by dimension."""
 
@@ -137,7 +136,7 @@ def _scored(scores: Mapping[str, object], side: str) -> float | None:
 def _plausible(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     """Refuse rows whose votes, agreement or margin cannot be what they are called."""
     votes, share, margin = pl.col("votes"), pl.col("agreement"), pl.col("strength")
-    whole = votes.is_between(1, MOST_VOTES) & (votes == votes.floor())
+    whole = countable(votes)
     checks = {
         "votes": (~whole, reasons.WRONG_TYPE, "expected a count of votes, 1 or more"),
         "agreement": (

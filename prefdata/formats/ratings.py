@@ -26,6 +26,7 @@ LONG = (
     "annotator",
     "model",
     "dimension",
+    "list",
     "source",
 )
 WIDE = ("prompt", "system", "history", "response", "score", "rank", "model", "annotator", "source")
@@ -83,7 +84,10 @@ def match_long(sample: Sample, wishes: Wishes) -> Match | None:
         return None
     used.add(column)
     columns |= prompts | {measure: (column,)}
-    columns |= pick.fields(sample, wishes, ("annotator", "model", "dimension", "source"), used)
+    extra = ["annotator", "model", "dimension", "source"]
+    if measure == "rank" or "list" in wishes.columns:
+        extra.append("list")
+    columns |= pick.fields(sample, wishes, extra, used)
     shapes = pick.shapes(sample, columns, TEXTS)
     if "prompt" not in columns and not pick.holds_prompt(shapes, columns["response"], sample):
         return None
@@ -102,7 +106,7 @@ def build_long(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     frame = _scored(
         frame, match.column("score") or match.column("rank"), down="rank" in match.columns
     )
-    return finished(_named(frame, match), "ratings")
+    return finished(named(frame, match), "ratings")
 
 
 def _scored(frame: pl.DataFrame, column: str, *, down: bool) -> pl.DataFrame:
@@ -113,14 +117,16 @@ def _scored(frame: pl.DataFrame, column: str, *, down: bool) -> pl.DataFrame:
         detail = pl.when(said != "").then(pl.format("found {}", said))
         frame = flagged(frame, pl.lit(none & gone), reasons.MISSING, column, detail)
         frame = flagged(frame, pl.lit(none), reasons.NOT_A_NUMBER, column, detail)
-    return frame.with_columns(-value if down else value)
+    return frame.with_columns(0 - value if down else value)
 
 
-def _named(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+def named(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+    """Add what is known of each rating besides the number, as text."""
     names = {
         "annotator": "annotator",
         "model": "model",
         "dimension": "dimension",
+        "list": "list",
         "source": "origin",
     }
     given = {new: match.column(field) for field, new in names.items() if match.column(field)}
@@ -184,9 +190,9 @@ def build_wide(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     ):
         side = answers(frame, match, {"response": response})
         side = _scored(side, score, down=measure == "rank")
-        named = {key: value for key, value in match.columns.items() if key != "model"}
-        side = _named(
-            side, Match("", 0, {**named, **({"model": (models[index],)} if models else {})})
+        others = {key: value for key, value in match.columns.items() if key != "model"}
+        side = named(
+            side, Match("", 0, {**others, **({"model": (models[index],)} if models else {})})
         )
         made.append(finished(side.with_columns(pl.lit(index, pl.UInt32).alias("item")), "ratings"))
     return concatenated(made).sort("row", "item")
@@ -257,7 +263,7 @@ def build_lists(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     inner = Match("", 0, columns, shapes)
     good = answers(good, inner, {"response": "@response"})
     down = "scores" not in match.columns
-    good = _named(_scored(good, "@measure", down=down), inner)
+    good = named(_scored(good, "@measure", down=down), inner)
     good = good.with_columns(
         pl.col("field").replace({"@response": listed, "@measure": measured or listed})
     )

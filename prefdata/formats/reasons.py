@@ -27,6 +27,11 @@ UNKNOWN_LABEL = "label is neither true nor false"
 IDENTICAL = "both responses are the same"
 ONE_RESPONSE = "fewer than two responses"
 TIE = "tie"
+FLIP = "the verdict changes with the order"
+DIVIDED = "the judges are divided"
+VETO = "the winner is worse on a criterion that must not be lost"
+INJECTION = "the winner speaks to the judge"
+NOT_JUDGED = "not judged yet"
 CONFLICT = "verdicts contradict each other"
 SMALL_MARGIN = "margin is too small"
 NO_MARGIN = "margin is unknown"
@@ -34,6 +39,7 @@ MISSING_DIMENSION = "no score on a dimension that is needed"
 NOT_PARETO = "better on one dimension, worse on another"
 VETOED = "the chosen response is worse on a dimension with a veto"
 SCORES_DISAGREE = "the rejected response has the higher score"
+SET_ASIDE = "marked as unfit by its source"
 
 DUPLICATE = "duplicate of a pair"
 OUTVOTED = "outvoted"
@@ -42,6 +48,7 @@ TIED = "all scores are equal"
 ALONE = "the only response to its prompt"
 SURPLUS = "more than the cap or share of its source"
 OTHER_DIMENSION = "rating of another dimension"
+USER_TURN = "a turn of the user"
 KEPT = "kept"
 
 REMEDIES: dict[str, str] = {
@@ -67,6 +74,11 @@ REMEDIES: dict[str, str] = {
     IDENTICAL: "Nothing can be learned from it: leave the row out.",
     ONE_RESPONSE: "A pair needs two responses with scores to one prompt.",
     TIE: "None is needed: a tie never becomes a pair.",
+    FLIP: "Choose --flips ask-again, or a stronger judge.",
+    DIVIDED: "Ask one more judge, or weigh them with --weight.",
+    VETO: "None is needed: --veto asked for it.",
+    INJECTION: "Look at the answer; --flagged keep takes it as it is.",
+    NOT_JUDGED: "Run the same command again: it asks for what is missing.",
     CONFLICT: "Ask one more annotator, or choose --conflicts.",
     SMALL_MARGIN: "Lower --min-margin to keep it.",
     SCORES_DISAGREE: "Check the columns; --map score_chosen=,score_rejected= leaves scores out.",
@@ -74,4 +86,5 @@ REMEDIES: dict[str, str] = {
     NOT_PARETO: "Choose --weights or --lexicographic to decide between dimensions.",
     VETOED: "None is needed: --veto refuses it.",
     NO_MARGIN: "Leave --min-margin out, or give scores.",
+    SET_ASIDE: "None is needed: it was deleted, failed its review or was written by a model.",
 }

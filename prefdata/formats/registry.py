@@ -6,16 +6,30 @@ from prefdata.errors import UnknownNameError
 from prefdata.formats.base import Format
 from prefdata.formats.comparisons import COMPARISONS
 from prefdata.formats.families import (
+    alpaca,
+    arena,
     distilabel,
     helpsteer,
     hh,
+    llama_factory,
     mixtures,
+    nectar,
+    nemo_rl,
+    oasst,
+    openai_preference,
     orca,
+    pku,
     rewardbench,
     rlaif_v,
+    rlhflow,
+    shp,
     stack_exchange,
+    summarize,
+    swift,
+    ultrafeedback,
     ultrafeedback_binarized,
     ultrainteract,
+    webgpt,
 )
 from prefdata.formats.layout_file import SUFFIXES, load_format
 from prefdata.formats.pairs import PAIRS
@@ -24,16 +38,30 @@ from prefdata.formats.unpaired import UNPAIRED
 
 GENERIC = (PAIRS, COMPARISONS, WIDE_FORMAT, LISTS_FORMAT, LONG_FORMAT, UNPAIRED)
 KNOWN: tuple[Format, ...] = (
+    *alpaca.FORMATS,
+    *arena.FORMATS,
     *distilabel.FORMATS,
     *helpsteer.FORMATS,
     *hh.FORMATS,
+    *llama_factory.FORMATS,
     *mixtures.FORMATS,
+    *nectar.FORMATS,
+    *nemo_rl.FORMATS,
+    *oasst.FORMATS,
+    *openai_preference.FORMATS,
     *orca.FORMATS,
+    *pku.FORMATS,
     *rewardbench.FORMATS,
     *rlaif_v.FORMATS,
+    *rlhflow.FORMATS,
+    *shp.FORMATS,
     *stack_exchange.FORMATS,
+    *summarize.FORMATS,
+    *swift.FORMATS,
+    *ultrafeedback.FORMATS,
     *ultrafeedback_binarized.FORMATS,
     *ultrainteract.FORMATS,
+    *webgpt.FORMATS,
 )
 
 FORMATS: dict[str, Format] = {each.name: each for each in (*GENERIC, *KNOWN)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 LARGEST = 1e290
+MOST_VOTES = 10**9
 MISSING = ("", "na", "n/a", "nan", "null", "none", "-", "?")
 
 
@@ -24,7 +25,28 @@ def number(column: pl.Series) -> pl.Series:
     return frame.select(pl.when(value.abs() <= LARGEST).then(value)).to_series()
 
 
+def number_of(value: object) -> float | None:
+    """Read one value as a number, as `number` reads a column of them.
+
+    Example:
+        >>> number_of("4.5"), number_of(["4.5"])
+        (4.5, None)
+    """
+    if isinstance(value, str) and (not value.isascii() or "_" in value):
+        return None
+    try:
+        found = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if abs(found) <= LARGEST else None
+
+
 def is_missing(name: str) -> pl.Expr:
     """Whether a cell says that there is no value, as in ``N/A`` or an empty cell."""
     text = pl.col(name).cast(pl.String).str.strip_chars().str.to_lowercase()
     return pl.col(name).is_null() | text.is_in(MISSING)
+
+
+def countable(votes: pl.Expr) -> pl.Expr:
+    """Whether a number can be a count of votes: a whole number from 1 on."""
+    return votes.is_between(1, MOST_VOTES) & (votes == votes.floor())

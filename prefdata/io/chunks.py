@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
 import polars as pl
 import pyarrow as pa
 
+from prefdata.errors import InputError
 from prefdata.formats.base import RAW
 
 CHUNK_BYTES = 16 << 20
 """How much of a source is held at once; memory is bounded by it, whatever the file's size."""
+
+MOST_AT_ONCE = 256 << 20
+"""The largest source, in bytes of the columns that are wanted, that is read in one piece.
+
+Working on it takes some ten times as much memory.
+"""
 
 AS_JSON = {b"as": b"json"}
 """Marks a column whose values differ in type from row to row: read as the JSON text of each."""
@@ -62,6 +71,37 @@ class Chunk:
     def rows(self) -> int:
         """How many rows of the source this piece holds, read or not."""
         return self.frame.height + len(self.unread)
+
+
+def in_one_piece(pieces: Iterable[Chunk], name: str) -> Chunk:
+    """Put the pieces of a source together, where its rows need each other.
+
+    Raises:
+        InputError: it is too large for that.
+    """
+    held: list[Chunk] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += int(piece.frame.estimated_size())
+        if size > MOST_AT_ONCE:
+            raise InputError(
+                f"{name} has more than {MOST_AT_ONCE >> 20:,} MB of text; it must be read in one "
+                "piece, since its rows are answers to each other",
+                hint="Split it into files so that each conversation is whole in one of them, and "
+                "name them all.",
+            )
+    ends = list(accumulate(piece.frame.height for piece in held))
+
+    def raw(at: int) -> str:
+        number = bisect_right(ends, at)
+        return held[number].raw(at - (ends[number - 1] if number else 0))
+
+    return Chunk(
+        pl.concat([piece.frame for piece in held]),
+        raw,
+        [each for piece in held for each in piece.unread],
+    )
 
 
 def numbered(frame: pl.DataFrame, rows: pl.Series | int, lines: pl.Series | int) -> pl.DataFrame:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 SPEAKERS = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
 
 
-def prompt_text(messages: Sequence[Mapping[str, str]]) -> str:
+def prompt_text(messages: Sequence[Mapping[str, object]]) -> str:
     """A prompt as plain text, ending where the assistant is about to speak.
 
     The prompt ends in ``Assistant:`` and the completion starts with a space, so that tokens do
@@ -20,11 +21,11 @@ def prompt_text(messages: Sequence[Mapping[str, str]]) -> str:
         >>> prompt_text([{"role": "user", "content": "Name a colour."}])
         'User: Name a colour.\\n\\nAssistant:'
     """
-    turns = [f"{_speaker(message)}: {message['content']}" for message in messages]
+    turns = [f"{_speaker(message)}: {_said(message)}" for message in messages]
     return "\n\n".join([*turns, "Assistant:"])
 
 
-def completion_text(messages: Sequence[Mapping[str, str]]) -> str:
+def completion_text(messages: Sequence[Mapping[str, object]]) -> str:
     """A completion as plain text, to stand right behind `prompt_text`.
 
     Example:
@@ -32,9 +33,40 @@ def completion_text(messages: Sequence[Mapping[str, str]]) -> str:
         ' Blue.'
     """
     first, *rest = messages
-    turns = [f"{_speaker(message)}: {message['content']}" for message in rest]
-    return "\n\n".join([f" {first['content']}", *turns])
+    turns = [f"{_speaker(message)}: {_said(message)}" for message in rest]
+    return "\n\n".join([f" {_said(first)}", *turns])
 
 
-def _speaker(message: Mapping[str, str]) -> str:
-    return SPEAKERS.get(message["role"], message["role"].capitalize())
+def with_arguments(call: Mapping[str, object]) -> dict[str, object]:
+    """A call of a tool with its arguments read from their JSON, and without fields that are unset.
+
+    Example:
+        >>> with_arguments({"id": None, "function": {"name": "add", "arguments": '{"a": 1}'}})
+        {'function': {'name': 'add', 'arguments': {'a': 1}}}
+    """
+    kept = {name: value for name, value in call.items() if value is not None}
+    function = kept.get("function")
+    if isinstance(function, Mapping) and isinstance(function.get("arguments"), str):
+        kept["function"] = {**function, "arguments": _read(function["arguments"])}
+    return kept
+
+
+def _speaker(message: Mapping[str, object]) -> str:
+    role = str(message["role"])
+    return SPEAKERS.get(role, role.capitalize())
+
+
+def _said(message: Mapping[str, object]) -> str:
+    """What a turn says, and below it the calls that it makes, one JSON object a line."""
+    calls = message.get("tool_calls")
+    made = [with_arguments(call) for call in calls] if isinstance(calls, list) else []
+    written = [json.dumps(call.get("function", call), ensure_ascii=False) for call in made]
+    said = [str(message["content"])] if message["content"] or not written else []
+    return "\n".join([*said, *written])
+
+
+def _read(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

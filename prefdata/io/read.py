@@ -91,6 +91,7 @@ def chunks(
     *,
     raw: Collection[str] = (),
     known: Iterable[pa.Field] = (),
+    held: bool = False,
 ) -> Iterator[Chunk]:
     """Read all rows of a source, a piece at a time.
 
@@ -102,6 +103,7 @@ def chunks(
         encoding: as in `prefdata.io.text.Decoder`.
         raw: those of them that are given as the JSON text of each value; CSV has text anyway.
         known: columns of JSON whose type is known, so that it need not be guessed.
+        held: whether all pieces are held at once, so that none may lie in a buffer of the next.
 
     Raises:
         InputError: the file as a whole cannot be read.
@@ -129,4 +131,6 @@ def chunks(
             if source.kind == "json"
             else line_blocks(stream, decoder)
         )
+        if held:
+            blocks = (block._replace(data=bytes(block.data)) for block in blocks)
         yield from json_chunks(blocks, schema, decoder)

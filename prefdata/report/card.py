@@ -66,7 +66,7 @@ def _splits(manifest: Mapping[str, object], splits: Mapping[str, Mapping[str, in
 
 
 def _stays(manifest: Mapping[str, object]) -> str:
-    if manifest["split_by"] == "prompt":
+    if manifest.get("split_by", "prompt") == "prompt":
         return "No prompt stands in more than one split."
     return (
         "No conversation stands in more than one split: prompts that begin with the same user turn "
@@ -76,7 +76,7 @@ def _stays(manifest: Mapping[str, object]) -> str:
 
 def _dimensions(manifest: Mapping[str, object]) -> list[str]:
     """How the chosen response stands on each dimension, where there are any."""
-    found = cast("Mapping[str, Mapping[str, int]]", manifest["dimensions"])
+    found = cast("Mapping[str, Mapping[str, int]]", manifest.get("dimensions", {}))
     if not found:
         return []
     lines = [
@@ -107,18 +107,23 @@ def _account(manifest: Mapping[str, object]) -> str:
 
 def _sources(manifest: Mapping[str, object]) -> str:
     sources = cast("list[Mapping[str, object]]", manifest["sources"])
-    lines = [
-        f"| {each['name']} | {each['format']} | {each['rows']:,} | {each['gave']:,} | "
-        f"`{str(each['sha256'])[:16]}` |"
+    gave = all(each["gave"] is not None for each in sources)
+    head = ["file", "read as", "rows", *(["gave"] if gave else []), "sha256"]
+    rows = [
+        [
+            *(str(each["name"]), str(each["format"]), f"{each['rows']:,}"),
+            *([f"{each['gave']:,}"] if gave else []),
+            f"`{str(each['sha256'])[:16]}`",
+        ]
         for each in sources
     ]
-    table = ["| file | read as | rows | gave | sha256 |", "|---|---|---|---|---|", *lines]
+    table = [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
     return "\n".join(["## Sources\n", *table, *_overlap(manifest)])
 
 
 def _overlap(manifest: Mapping[str, object]) -> list[str]:
     """What sources have in common, where they have anything."""
-    found = cast("list[Mapping[str, object]]", manifest["overlap"] or [])
+    found = cast("list[Mapping[str, object]]", manifest.get("overlap") or [])
     if not found:
         return []
     lines = []

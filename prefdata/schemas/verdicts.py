@@ -32,6 +32,8 @@ class Verdict(Record):
     strength: float | None = Field(default=None, ge=0)
     """How much better the winner is, on the scale of the source; 0 is not at all."""
     scores: SideScoresList = None
+    cause: str | None = None
+    """Why there is no verdict, where the winner is ``"none"``."""
     evidence: str | None = None
     """What the annotator gave as the reason, word for word."""
 

@@ -1,103 +1,144 @@
-"""What watches a run: the guard of its first step, and the progress lines."""
+"""What watches a run from within the trainer: curves, advice, accuracy, and the way to stop it."""
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Mapping
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from prefdata.errors import TrainingError
+from prefdata.train import processes
+from prefdata.train.advice import Adviser
+from prefdata.train.display import Display
+from prefdata.train.measure import Meter
 
-TOLERANCE = 1e-3
-SECONDS_BETWEEN_LINES = 3.0
+Say = Callable[[str], None]
 
 
-def check_start(
-    logs: Mapping[str, float], start_loss: float | None, *, dropouts: Mapping[str, float]
-) -> None:
-    """Raise unless the first step shows a model that equals its reference.
-
-    The first loss is measured before the first update, in the very mode that trains, so it has to
-    be the loss at zero margin. Where it is not, the reference is another model, or the model is
-    not deterministic, and every reward that follows would be wrong.
+class Watch(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped
+    """Shows each log, writes it down, and says what it means.
 
     Args:
-        logs: what the trainer logged for step 1.
-        start_loss: what the loss must be; None where the method does not fix it.
-        dropouts: rates of dropout in the model's config that are not zero.
-
-    Raises:
-        TrainingError: with the diagnosis.
-
-    Example:
-        >>> check_start({"loss": 0.69315, "rewards/margins": 0.0}, 0.693147, dropouts={})
+        display: what the logs are shown on.
+        adviser: what reads them.
+        say: gets what the adviser has to say.
+        curves: the file that gets one JSON object per log.
     """
-    loss, margin = logs.get("loss", math.nan), logs.get("rewards/margins", 0.0)
-    off = start_loss is not None and not abs(loss - start_loss) <= TOLERANCE
-    if not off and abs(margin) <= TOLERANCE:
-        return
-    expected = "" if start_loss is None else f"loss {start_loss:.4f} and "
-    if dropouts:
-        named = ", ".join(f"{name}: {rate}" for name, rate in dropouts.items())
-        hint = f"The model drops out at random ({named}): set that to 0 in its config.json."
-    elif not math.isfinite(loss):
-        hint = "The loss is not a number: check the model's weights and dtype."
-    else:
-        hint = (
-            "The reference is not the model that training starts from: start from the saved model "
-            "itself, not from a checkpoint or an adapter that does not start as identity."
-        )
-    raise TrainingError(
-        f"step 1 shows loss {loss:.4f} and margin {margin:.4f}, expected {expected}margin 0: "
-        "the model does not start equal to its reference",
-        hint=hint,
-    )
 
+    def __init__(self, display: Display, adviser: Adviser, say: Say, curves: Path) -> None:
+        self.display, self.adviser, self.say, self.curves = display, adviser, say, curves
 
-class StartGuard(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped
-    """Stops a run whose first step shows that the reference is not the starting model."""
-
-    def __init__(self, start_loss: float | None, *, dropouts: Mapping[str, float]) -> None:
-        self.start_loss = start_loss
-        self.dropouts = dropouts
+    def on_train_begin(
+        self,
+        _args: TrainingArguments,
+        state: TrainerState,
+        _control: TrainerControl,
+        **_kwargs: object,
+    ) -> None:
+        """Write what a resumed run has seen before."""
+        if state.is_world_process_zero:
+            lines = [json.dumps(entry) + "\n" for entry in state.log_history]
+            self.curves.write_text("".join(lines), encoding="utf-8")
 
     def on_log(
         self,
         _args: TrainingArguments,
         state: TrainerState,
         _control: TrainerControl,
-        logs: dict[str, float] | None = None,
+        logs: Mapping[str, float] | None = None,
         **_kwargs: object,
     ) -> None:
-        """Check the first training log."""
-        if logs and state.global_step == 1 and "loss" in logs:
-            check_start(logs, self.start_loss, dropouts=self.dropouts)
-
-
-class ProgressLines(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped
-    """A line every few seconds, and at least one per fifth of the run."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self.say = say
-        self.began = self.said = time.monotonic()
-
-    def on_log(
-        self,
-        _args: TrainingArguments,
-        state: TrainerState,
-        _control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **_kwargs: object,
-    ) -> None:
-        """Say how far the run is."""
-        now, fifth = time.monotonic(), max(state.max_steps // 5, 1)
-        due = state.global_step == 1 or state.global_step % fifth == 0
-        if not logs or "loss" not in logs or not (due or now - self.said >= SECONDS_BETWEEN_LINES):
+        """Show, write down, explain."""
+        if not logs or not state.is_world_process_zero:
             return
-        self.said = now
-        shown = [f"step {state.global_step}/{state.max_steps}", f"loss {logs['loss']:.3f}"]
-        rewards = [key for key in ("rewards/accuracies", "rewards/margins") if key in logs]
-        shown += [f"{key} {logs[key]:.3f}" for key in rewards]
-        self.say("  ".join([*shown, f"{now - self.began:.0f} s"]))
+        with self.curves.open("a", encoding="utf-8") as opened:
+            opened.write(json.dumps({**logs, "step": state.global_step}) + "\n")
+        self.display.update(state.global_step, state.max_steps, logs)
+        for line in self.adviser.read(logs):
+            self.say(f"note: {line}")
+
+
+class OwnAccuracy(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped
+    """Puts our per-example accuracy beside TRL's averages of batch averages.
+
+    Args:
+        meter: of the rows that are evaluated.
+    """
+
+    def __init__(self, meter: Meter) -> None:
+        self.meter = meter
+
+    def on_evaluate(
+        self,
+        _args: TrainingArguments,
+        _state: TrainerState,
+        _control: TrainerControl,
+        metrics: dict[str, float] | None = None,
+        **_kwargs: object,
+    ) -> None:
+        """Measure while training; what is measured before and after is not the callback's."""
+        if metrics is None or not self.meter.trainer.is_in_train:
+            return
+        accuracy = self.meter.rewards().get("rewards/accuracies")
+        if accuracy is not None:
+            metrics["eval_accuracy"] = accuracy
+            self.meter.trainer.log({"eval_accuracy": accuracy})
+
+
+class SavedLogs(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped
+    """Logs wherever a checkpoint is saved, so that a resumed run averages over the same steps."""
+
+    def on_step_end(
+        self,
+        _args: TrainingArguments,
+        _state: TrainerState,
+        control: TrainerControl,
+        **_kwargs: object,
+    ) -> None:
+        """Ask for a log."""
+        if control.should_save:
+            control.should_log = True
+
+
+class Stop(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped
+    """Ends a run at the next step when the user asks for it, with a checkpoint to go on from."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def on_step_end(
+        self,
+        _args: TrainingArguments,
+        _state: TrainerState,
+        control: TrainerControl,
+        **_kwargs: object,
+    ) -> None:
+        """Save, and stop, all processes at the same step."""
+        self.asked = processes.any_of(self.asked)
+        if self.asked:
+            control.should_save = control.should_log = control.should_training_stop = True
+
+    @contextmanager
+    def listening(self, say: Say) -> Iterator[None]:
+        """Take the first Ctrl-C or SIGTERM as a wish to stop; the second one stops at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def ask(number: int, _frame: FrameType | None) -> None:
+            if self.asked:
+                raise KeyboardInterrupt
+            self.asked = True
+            say(f"{signal.Signals(number).name}: saving after this step; once more stops at once")
+
+        before = {n: signal.signal(n, ask) for n in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -11,15 +11,17 @@ import yaml
 
 from prefdata import __version__
 from prefdata.io.directory import DatasetDirectory
+from prefdata.train.loading import PLAIN
 from prefdata.train.plan import Plan, is_local
 from prefdata.train.recipe import TINY, Recipe
 from prefdata.train.result import TrainingResult
 
 USE = """```python
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from {library} import {loader}
+from transformers import AutoTokenizer
 
-model = AutoModelForCausalLM.from_pretrained("MODEL")
-tokenizer = AutoTokenizer.from_pretrained("MODEL")
+model = {loader}.from_pretrained("{model}")
+tokenizer = AutoTokenizer.from_pretrained("{model}")
 ```"""
 
 
@@ -48,6 +50,8 @@ def write_records(
 def recipe_yaml(recipe: Recipe) -> str:
     """The effective recipe as YAML that `pref train` takes again, local paths made absolute.
 
+    Keys that say nothing are left out.
+
     Args:
         recipe: with its defaults filled in.
 
@@ -56,10 +60,18 @@ def recipe_yaml(recipe: Recipe) -> str:
         'model: tiny'
     """
     keys = recipe.model_dump(mode="json")
-    for key in ("model", "data", "output"):
-        if keys[key] and (key != "model" or (recipe.model != TINY and is_local(recipe.model))):
+    paths = {
+        "model": recipe.model != TINY and is_local(recipe.model),
+        "reference": is_local(recipe.reference),
+        "data": True,
+        "output": True,
+        "chat_template": recipe.chat_template != PLAIN,
+    }
+    for key, local in paths.items():
+        if local and keys[key]:
             keys[key] = str(Path(keys[key]).expanduser().absolute())
-    return yaml.safe_dump(keys, sort_keys=False, allow_unicode=True)
+    said = {key: value for key, value in keys.items() if value not in (None, "")}
+    return yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
 
 
 def model_card(plan: Plan, result: TrainingResult) -> str:
@@ -69,21 +81,29 @@ def model_card(plan: Plan, result: TrainingResult) -> str:
         >>> model_card(plan, result).startswith("---")  # doctest: +SKIP
         True
     """
+    adapter = plan.recipe.lora is not None and not plan.recipe.lora.merge
+    scores = plan.method.task == "SEQ_CLS"
+    library = "peft" if adapter else "transformers"
+    task = "SequenceClassification" if scores else "CausalLM"
     header: dict[str, object] = {
-        "library_name": "transformers",
-        "pipeline_tag": "text-generation",
+        "library_name": library,
+        "pipeline_tag": "text-classification" if scores else "text-generation",
         "tags": ["trl", plan.method.name, "prefdata"],
     }
     if plan.recipe.model != TINY and not is_local(plan.recipe.model):
         header["base_model"] = plan.recipe.model
-    how = "LoRA, merged into the weights" if result.lora else "a full fine-tune"
+    loader = f"Auto{'Peft' if adapter else ''}ModelFor{task}"
+    merged = "LoRA, saved as an adapter" if adapter else "LoRA, merged into the weights"
+    how = merged if result.lora else "a full fine-tune"
+    if plan.recipe.first:
+        how += ", after supervised fine-tuning on the chosen answers"
     parts = [
         f"---\n{yaml.safe_dump(header, sort_keys=False)}---",
         f"# {plan.output.name}",
         f"Trained from `{plan.recipe.model}` with {plan.method.summary}; {how}.",
-        f"Made by prefdata {__version__} with TRL's {plan.method.trainer}.",
+        f"Made by prefdata {__version__} with TRL's {plan.method.trainer.partition(':')[2]}.",
         "## Use",
-        USE.replace("MODEL", plan.output.name),
+        USE.format(library=library, loader=loader, model=plan.output.name),
         "## Metrics",
         _metrics(result),
         "## Data",

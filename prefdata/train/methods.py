@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 from pydantic import JsonValue
 
 from prefdata.errors import UnknownNameError
+from prefdata.train.losses import (
+    CPO_LOSSES,
+    DPO_LOSSES,
+    KTO_LOSSES,
+    SFT_LOSSES,
+    SIMPO_LOSSES,
+    Loss,
+    loss_types,
+    loss_weights,
+)
 
-StartLoss = Callable[[Mapping[str, JsonValue]], float | None]
+Measure = Literal["implicit", "likelihood", "mean_likelihood", "reward", "loss"]
+"""What is compared per row: implicit rewards against the reference, log-probabilities (summed or
+per token), the reward model's own scores, or nothing but the loss."""
 
 
 @dataclass(frozen=True)
@@ -20,20 +32,22 @@ class Method:
     Args:
         name: what a recipe calls it.
         summary: one line for help and docs.
-        trainer: the trainer's name in ``trl``.
-        config: the config's name in ``trl``.
+        trainer: where the trainer is, as ``module:name``.
+        config: where the config is, as ``module:name``.
         config_sources: the files that declare the config's fields, under site-packages.
-        views: per kind of data set that it takes, the kind that the trainer reads.
-        losses: per ``loss_type``, the loss of a model that still equals its reference, or None
-            where there is no fixed value.
-        metrics: what is shown before and after, in TRL's names.
+        views: per kind of data set that it takes, the view that the trainer reads.
+        losses: its values of ``loss_type``, the default first; empty where it has no choice.
+        measure: what is compared per row, before and after.
+        reference: whether it trains against a reference model.
         defaults: options that the method needs and TRL sets otherwise.
         min_batch_size: the smallest batch, in rows, that the method can learn from.
         learning_rate: peak learning rate for a full fine-tune; LoRA takes ten times as much.
+        task: what peft calls the kind of model.
+        drops_long: whether the trainer drops rows beyond ``max_length`` that others would cut.
 
     Example:
         >>> METHODS["dpo"].trainer
-        'DPOTrainer'
+        'trl:DPOTrainer'
     """
 
     name: str
@@ -42,11 +56,48 @@ class Method:
     config: str
     config_sources: tuple[str, ...]
     views: Mapping[str, str]
-    losses: Mapping[str, StartLoss]
-    metrics: tuple[str, ...]
-    defaults: Mapping[str, JsonValue]
+    losses: Mapping[str, Loss] = field(default_factory=dict)
+    measure: Measure = "implicit"
+    reference: bool = False
+    defaults: Mapping[str, JsonValue] = field(default_factory=dict)
     min_batch_size: int = 1
     learning_rate: float = 1e-6
+    task: str = "CAUSAL_LM"
+    drops_long: bool = False
+
+    @property
+    def config_name(self) -> str:
+        """The config's name, for messages.
+
+        Example:
+            >>> METHODS["orpo"].config_name
+            'ORPOConfig'
+        """
+        return self.config.partition(":")[2]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What is shown before and after, in TRL's names.
+
+        Example:
+            >>> METHODS["sft"].metrics
+            ('loss',)
+        """
+        if self.measure == "loss":
+            return ("loss",)
+        if set(self.views.values()) == {"unpaired"}:
+            return ("loss", "rewards/margins")
+        return ("loss", "rewards/accuracies", "rewards/margins")
+
+    def chosen_losses(self, options: Mapping[str, JsonValue]) -> list[Loss]:
+        """The losses that the options choose, or the default one.
+
+        Example:
+            >>> len(METHODS["dpo"].chosen_losses({"loss_type": ["sigmoid", "sft"]}))
+            2
+        """
+        names = loss_types(options) or list(self.losses)[:1]
+        return [self.losses[name] for name in names]
 
     def start_loss(self, options: Mapping[str, JsonValue]) -> float | None:
         """The loss at step 0, when the model is its own reference; None where it is not fixed.
@@ -58,26 +109,22 @@ class Method:
             >>> round(METHODS["dpo"].start_loss({}), 4)
             0.6931
         """
-        names = loss_types(options) or [next(iter(self.losses))]
-        weights = options.get("loss_weights") or [1.0] * len(names)
-        starts = [self.losses[name](options) for name in names]
-        if not isinstance(weights, list) or None in starts:
+        if not self.reference or options.get("use_weighting"):
             return None
-        pairs = zip(starts, weights, strict=True)
-        return sum(_number(start) * _number(weight) for start, weight in pairs)
+        starts = [loss.start(options) for loss in self.chosen_losses(options)]
+        known = [start for start in starts if start is not None]
+        if len(known) < len(starts):
+            return None
+        return sum(start * w for start, w in zip(known, loss_weights(options), strict=True))
 
+    def reads(self, option: str, options: Mapping[str, JsonValue]) -> bool:
+        """Whether one of the chosen losses reads an option.
 
-def loss_types(options: Mapping[str, JsonValue]) -> list[str]:
-    """The losses that the options name: none, one, or several to be summed.
-
-    Example:
-        >>> loss_types({"loss_type": "sigmoid"})
-        ['sigmoid']
-    """
-    named = options.get("loss_type")
-    if named is None:
-        return []
-    return [str(name) for name in named] if isinstance(named, list) else [str(named)]
+        Example:
+            >>> METHODS["dpo"].reads("label_smoothing", {"loss_type": "sigmoid"})
+            False
+        """
+        return any(option in loss.reads for loss in self.chosen_losses(options))
 
 
 def find_method(name: str) -> Method:
@@ -88,79 +135,99 @@ def find_method(name: str) -> Method:
 
     Example:
         >>> find_method("dpo").config
-        'DPOConfig'
+        'trl:DPOConfig'
     """
     if name not in METHODS:
         raise UnknownNameError("method", name, METHODS)
     return METHODS[name]
 
 
-def _number(value: JsonValue, default: float = 0.0) -> float:
-    return float(value) if isinstance(value, int | float | str) else default
-
-
-def _beta(options: Mapping[str, JsonValue]) -> float:
-    return _number(options.get("beta"), 0.1)
-
-
-def _always(value: float | None) -> StartLoss:
-    return lambda _options: value
-
-
-def _exo(options: Mapping[str, JsonValue]) -> float | None:
-    """EXO, eq. 16 of arXiv 2402.00856, at zero margin."""
-    flip = _number(options.get("label_smoothing"))
-    if not 0 < flip < 1:
-        return None
-    return -math.log(2) - 0.5 * (math.log1p(-flip) + math.log(flip))
-
-
-def _kto(options: Mapping[str, JsonValue]) -> float | None:
-    """KTO, eq. 7 of arXiv 2402.01306, at zero reward: one half where both classes weigh 1."""
-    weights = [_number(options.get(f"{c}_weight"), 1.0) for c in ("desirable", "undesirable")]
-    return 0.5 if weights == [1.0, 1.0] else None
-
-
 _SHARED_SOURCES = ("trl/trainer/base_config.py", "transformers/training_args.py")
+_CPO_SOURCES = ("trl/experimental/cpo/cpo_config.py", *_SHARED_SOURCES)
 
 METHODS: dict[str, Method] = {
-    "dpo": Method(
-        name="dpo",
-        summary="direct preference optimisation, on pairs (arXiv 2305.18290)",
-        trainer="DPOTrainer",
-        config="DPOConfig",
-        config_sources=("trl/trainer/dpo_config.py", *_SHARED_SOURCES),
-        views={"pairs": "pairs"},
-        losses={
-            "sigmoid": _always(math.log(2)),
-            "hinge": _always(1.0),
-            "ipo": lambda options: (0.5 / _beta(options)) ** 2,
-            "exo_pair": _exo,
-            "nca_pair": _always(2 * math.log(2)),
-            "robust": _always(math.log(2)),
-            "bco_pair": _always(2 * math.log(2)),
-            "sppo_hard": lambda options: 2 * (0.5 / _beta(options)) ** 2,
-            "aot": _always(math.log(2)),
-            "aot_unpaired": _always(math.log(2)),
-            "apo_zero": _always(1.0),
-            "apo_down": _always(1.0),
-            "discopop": _always(0.5 * math.log(2) + 0.5),
-            "sft": _always(None),
-            "sigmoid_norm": _always(math.log(2)),
-        },
-        metrics=("loss", "rewards/accuracies", "rewards/margins"),
-        defaults={"beta": 0.1},
-    ),
-    "kto": Method(
-        name="kto",
-        summary="Kahneman-Tversky optimisation, on answers labelled good or bad (arXiv 2402.01306)",
-        trainer="KTOTrainer",
-        config="KTOConfig",
-        config_sources=("trl/trainer/kto_config.py", *_SHARED_SOURCES),
-        views={"unpaired": "unpaired", "pairs": "unpaired"},
-        losses={"kto": _kto, "apo_zero_unpaired": _kto},
-        metrics=("loss", "rewards/margins"),
-        defaults={"beta": 0.1},
-        min_batch_size=2,
-    ),
+    method.name: method
+    for method in (
+        Method(
+            name="dpo",
+            summary="direct preference optimisation, on pairs (arXiv 2305.18290)",
+            trainer="trl:DPOTrainer",
+            config="trl:DPOConfig",
+            config_sources=("trl/trainer/dpo_config.py", *_SHARED_SOURCES),
+            views={"pairs": "pairs"},
+            losses=DPO_LOSSES,
+            reference=True,
+            defaults={"beta": 0.1},
+        ),
+        Method(
+            name="kto",
+            summary=(
+                "Kahneman-Tversky optimisation, on answers labelled good or bad (arXiv 2402.01306)"
+            ),
+            trainer="trl:KTOTrainer",
+            config="trl:KTOConfig",
+            config_sources=("trl/trainer/kto_config.py", *_SHARED_SOURCES),
+            views={"unpaired": "unpaired", "pairs": "unpaired"},
+            losses=KTO_LOSSES,
+            reference=True,
+            defaults={"beta": 0.1},
+            min_batch_size=2,
+        ),
+        Method(
+            name="orpo",
+            summary="odds-ratio preference optimisation, without a reference (arXiv 2403.07691)",
+            trainer="trl.experimental.orpo:ORPOTrainer",
+            config="trl.experimental.orpo:ORPOConfig",
+            config_sources=("trl/experimental/orpo/orpo_config.py", *_SHARED_SOURCES),
+            views={"pairs": "pairs"},
+            measure="mean_likelihood",
+            defaults={"beta": 0.1},
+            learning_rate=8e-6,
+        ),
+        Method(
+            name="cpo",
+            summary="contrastive preference optimisation, without a reference (arXiv 2401.08417)",
+            trainer="trl.experimental.cpo:CPOTrainer",
+            config="trl.experimental.cpo:CPOConfig",
+            config_sources=_CPO_SOURCES,
+            views={"pairs": "pairs"},
+            losses=CPO_LOSSES,
+            measure="likelihood",
+            defaults={"beta": 0.1},
+        ),
+        Method(
+            name="simpo",
+            summary="simple preference optimisation, without a reference (arXiv 2405.14734)",
+            trainer="trl.experimental.cpo:CPOTrainer",
+            config="trl.experimental.cpo:CPOConfig",
+            config_sources=_CPO_SOURCES,
+            views={"pairs": "pairs"},
+            losses=SIMPO_LOSSES,
+            measure="mean_likelihood",
+            defaults={"beta": 2.0, "simpo_gamma": 1.0, "cpo_alpha": 0.0, "loss_type": "simpo"},
+        ),
+        Method(
+            name="reward",
+            summary="a reward model that scores answers, from pairs (arXiv 2203.02155, eq. 1)",
+            trainer="trl:RewardTrainer",
+            config="trl:RewardConfig",
+            config_sources=("trl/trainer/reward_config.py", *_SHARED_SOURCES),
+            views={"pairs": "pairs"},
+            measure="reward",
+            learning_rate=1e-5,
+            task="SEQ_CLS",
+            drops_long=True,
+        ),
+        Method(
+            name="sft",
+            summary="supervised fine-tuning on the chosen or good answers, as a first stage",
+            trainer="trl:SFTTrainer",
+            config="trl:SFTConfig",
+            config_sources=("trl/trainer/sft_config.py", *_SHARED_SOURCES),
+            views={"pairs": "chosen", "unpaired": "chosen"},
+            losses=SFT_LOSSES,
+            measure="loss",
+            learning_rate=2e-5,
+        ),
+    )
 }

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from prefdata.errors import InputError
-from prefdata.train.view import Messages
+from prefdata.train.encoding import Encoded, Row, encode
+from prefdata.train.pitfalls import doubled, repeated, stripped, untold
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Row = Mapping[str, str | Messages]
+__all__ = ["Encoded", "Preflight", "encode", "examine", "preflight_lines", "refuse_losses"]
+
+LOST = {
+    "filled": "whose prompt alone fills max_length {max_length:,}",
+    "long": "longer than max_length {max_length:,}",
+    "equal": "with equal completions once cut",
+    "identical": "with completions that are identical to the tokenizer",
+    "repeated": "whose completion repeats the prompt",
+    "doubled": "that begin with two start tokens",
+    "stripped": "whose thinking the chat template leaves out",
+    "untold": "whose tools the chat template leaves out",
+}
+"""Why a row is lost, in the order in which it is looked for; each row counts once."""
+
+REMEDIES = {
+    "repeated": "Convert the source again: a completion holds the answer alone.",
+    "doubled": "Convert the source from messages, not from text that a template has rendered.",
+    "stripped": "Set chat_template to a template that keeps thinking.",
+    "untold": "Set chat_template to a template that renders tools.",
+}
+"""What helps where a longer max_length does not."""
 
 
 @dataclass
@@ -22,22 +43,36 @@ class Preflight:
     Args:
         rows: how many were looked at.
         filled: the prompt alone fills `max_length`, so the trainer drops the row.
+        long: the row is beyond `max_length`, and the trainer drops such rows.
         equal: both completions are the same once cut, so there is nothing to learn.
         identical: both completions are the same tokens even uncut.
+        repeated: a completion begins with its prompt, which would be trained on.
+        doubled: the text brings a start token, and the tokenizer adds another.
+        stripped: the chat template leaves out what a completion thinks.
+        untold: the chat template leaves out the tools, or calls of them.
         cut: a completion loses its end, and the token that says stop.
         unended: a completion that fits has no end token either.
         merged: the end of the prompt is tokenised another way once the completion follows.
+        good: completions that are labelled good.
+        bad: completions that are labelled bad.
         longest: tokens of the longest row that was lost.
-        lost: the positions of the rows that are filled, equal or identical.
+        lost: the positions of the rows that are lost.
     """
 
     rows: int = 0
     filled: int = 0
+    long: int = 0
     equal: int = 0
     identical: int = 0
+    repeated: int = 0
+    doubled: int = 0
+    stripped: int = 0
+    untold: int = 0
     cut: int = 0
     unended: int = 0
     merged: int = 0
+    good: int = 0
+    bad: int = 0
     longest: int = 0
     lost: list[int] = field(default_factory=list)
 
@@ -53,51 +88,13 @@ class Preflight:
         }
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """One row as token ids: the prompt, and each completion behind it.
-
-    Args:
-        prompt: ids shared by prompt and completions.
-        completions: per completion, the ids that follow the prompt.
-        merged: whether the prompt alone was tokenised another way at its end.
-    """
-
-    prompt: list[int]
-    completions: list[list[int]]
-    merged: bool
-
-
-def encode(row: Row, sides: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> Encoded:
-    """Tokenise a row exactly as TRL's trainers do: render, then cut where the prompt ends.
-
-    Args:
-        row: a prompt and completions, all messages or all text.
-        sides: which columns hold the completions.
-        tokenizer: of the model.
-
-    Example:
-        >>> encode({"prompt": "User: hi", "chosen": " hello"}, ["chosen"], tokenizer)
-        ... # doctest: +SKIP
-    """
-    prompt, wholes = row["prompt"], []
-    alone = _ids(prompt, tokenizer, generate=True)
-    for completion in (row[side] for side in sides):
-        if isinstance(prompt, str) and isinstance(completion, str):
-            end = str(tokenizer.eos_token)
-            ended = completion if completion.endswith(end) else completion + end
-            wholes.append(_ids(prompt + ended, tokenizer))
-        else:
-            wholes.append(_ids([*prompt, *completion], tokenizer))
-    start = min(_common(alone, whole) for whole in wholes)
-    return Encoded(alone[:start], [whole[start:] for whole in wholes], start < len(alone))
-
-
 def examine(
     rows: Iterable[Row],
     sides: Sequence[str],
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
+    *,
+    drops_long: bool = False,
 ) -> Preflight:
     """Count what would be dropped, cut or made equal, on the tokenizer that will train.
 
@@ -108,6 +105,7 @@ def examine(
         sides: the columns that hold completions.
         tokenizer: of the model.
         max_length: tokens of prompt and completion together.
+        drops_long: whether the trainer drops rows beyond `max_length` rather than cutting them.
 
     Example:
         >>> examine(rows, ["chosen", "rejected"], tokenizer, 1024).cut  # doctest: +SKIP
@@ -115,9 +113,13 @@ def examine(
     """
     found = Preflight()
     for position, row in enumerate(rows):
-        found.rows += 1
         encoded = encode(row, sides, tokenizer)
-        _tally(found, encoded, position, max_length, tokenizer.eos_token_id)
+        reason = _reason(encoded, max_length, drops_long=drops_long)
+        reason = reason or _spoiled(row, encoded, sides, tokenizer)
+        _tally(found, encoded, reason, position, max_length, tokenizer.eos_token_id)
+        if "label" in row:
+            found.good += bool(row["label"])
+            found.bad += not row["label"]
     return found
 
 
@@ -131,40 +133,44 @@ def refuse_losses(found: Preflight, *, max_length: int, allow_drops: int, split:
         split: for the message.
 
     Raises:
-        InputError: with the counts, and both ways out.
+        InputError: with the counts, and the ways out.
 
     Example:
         >>> refuse_losses(Preflight(rows=3), max_length=1024, allow_drops=0, split="train")
     """
     lost = len(found.lost)
-    reasons = [
-        (found.filled, f"whose prompt alone fills max_length {max_length:,}"),
-        (found.equal, "with equal completions once cut"),
-        (found.identical, "with completions that are identical to the tokenizer"),
-    ]
-    said = ", ".join(f"{count:,} {what}" for count, what in reasons if count)
+    counts = found.counts()
+    said = ", ".join(
+        f"{counts[name]:,} {what.format(max_length=max_length)}"
+        for name, what in LOST.items()
+        if counts[name]
+    )
+    remedies = [remedy for name, remedy in REMEDIES.items() if counts[name]]
     if lost == found.rows:
+        longer = [f"Use --max-length {found.longest}."] if found.longest else []
         raise InputError(
             f"no row of the {split} split is left to train on: {said}",
-            hint=f"Use --max-length {found.longest}.",
+            hint=" ".join([*longer, *remedies]) or "Check how the source was converted.",
         )
     if lost <= allow_drops:
         return
-    longer = f"Keep them with --max-length {found.longest}, or lose" if found.longest else "Lose"
+    longer_or = f"Keep them with --max-length {found.longest}, or lose" if found.longest else "Lose"
     raise InputError(
         f"{lost:,} of {found.rows:,} rows of the {split} split would be lost: {said}",
-        hint=f"{longer} them with --allow-drops {lost}.",
+        hint=" ".join([*remedies, f"{longer_or} them with --allow-drops {lost}."]),
     )
 
 
 def preflight_lines(found: Preflight, *, split: str, max_length: int) -> list[str]:
-    """What the preflight has to say about one split, a line per finding.
+    """What the preflight has to say about one split.
 
     Example:
         >>> preflight_lines(Preflight(rows=9, cut=2), split="test", max_length=64)
         ['test: 9 rows, 2 lose the end of an answer at max_length 64']
     """
     said = [f"{split}: {found.rows:,} rows"]
+    if found.good or found.bad:
+        said.append(f"{found.good:,} answers labelled good and {found.bad:,} bad")
     if found.lost:
         said.append(f"{len(found.lost):,} left out, as nothing could be learned from them")
     if found.cut:
@@ -176,38 +182,49 @@ def preflight_lines(found: Preflight, *, split: str, max_length: int) -> list[st
     return [", ".join(said)]
 
 
-def _tally(found: Preflight, row: Encoded, position: int, max_length: int, end: int | None) -> None:
+def _reason(row: Encoded, max_length: int, *, drops_long: bool) -> str:
+    """Why the row cannot be learned from at this length: a key of `LOST`, or nothing."""
     room = max_length - len(row.prompt)
-    longest = len(row.prompt) + max(map(len, row.completions))
     first, *others = row.completions
-    found.merged += row.merged
     if others and first in others:
-        found.identical += 1
+        return "identical"
+    if room <= 0:
+        return "filled"
+    if drops_long and _length(row) > max_length:
+        return "long"
+    if others and first[:room] in [other[:room] for other in others]:
+        return "equal"
+    return ""
+
+
+def _spoiled(
+    row: Row, encoded: Encoded, sides: Sequence[str], tokenizer: PreTrainedTokenizerBase
+) -> str:
+    """Why the row would teach something else than it says: a key of `LOST`, or nothing."""
+    if repeated(row, encoded, sides):
+        return "repeated"
+    if doubled(encoded, tokenizer):
+        return "doubled"
+    if stripped(row, encoded, sides, tokenizer):
+        return "stripped"
+    return "untold" if untold(row, encoded, sides, tokenizer) else ""
+
+
+def _tally(
+    found: Preflight, row: Encoded, reason: str, position: int, max_length: int, end: int | None
+) -> None:
+    found.rows += 1
+    found.merged += row.merged
+    if reason:
+        setattr(found, reason, getattr(found, reason) + 1)
         found.lost.append(position)
-    elif room <= 0 or (others and first[:room] in [other[:room] for other in others]):
-        found.filled += room <= 0
-        found.equal += room > 0
-        found.longest = max(found.longest, longest)
-        found.lost.append(position)
-    else:
-        found.cut += longest > max_length
-        found.unended += any(end not in ids for ids in row.completions if len(ids) <= room)
+        if reason in ("filled", "long", "equal"):
+            found.longest = max(found.longest, _length(row))
+        return
+    room = max_length - len(row.prompt)
+    found.cut += _length(row) > max_length
+    found.unended += any(end not in ids for ids in row.completions if len(ids) <= room)
 
 
-def _ids(
-    content: str | Sequence[object], tokenizer: PreTrainedTokenizerBase, *, generate: bool = False
-) -> list[int]:
-    if isinstance(content, str):
-        return list(tokenizer(text=content)["input_ids"])
-    rendered = tokenizer.apply_chat_template(
-        content, tokenize=True, return_dict=True, add_generation_prompt=generate
-    )
-    return list(rendered["input_ids"])
-
-
-def _common(left: Sequence[int], right: Sequence[int]) -> int:
-    """How many ids both start with."""
-    for place, (one, other) in enumerate(zip(left, right, strict=False)):
-        if one != other:
-            return place
-    return min(len(left), len(right))
+def _length(row: Encoded) -> int:
+    return len(row.prompt) + max(map(len, row.completions))

@@ -8,7 +8,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-CHATTY = ("trl", "accelerate", "peft", "datasets", "transformers", "torch", "huggingface_hub")
+CHATTY = (
+    *("trl", "accelerate", "peft", "datasets", "transformers", "torch", "huggingface_hub"),
+    "bitsandbytes",
+)
 
 
 @contextmanager

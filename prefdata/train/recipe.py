@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import (
@@ -18,8 +18,11 @@ from pydantic import (
 )
 
 from prefdata.errors import RecipeError, UsageError
-from prefdata.train.methods import METHODS, find_method
-from prefdata.train.options import GONE, OWNED, check_options, option_types
+from prefdata.train.losses import LOSS_OPTIONS
+from prefdata.train.methods import METHODS, Method, find_method
+from prefdata.train.options import check_options, option_types
+from prefdata.train.removed import GONE, OWNED
+from prefdata.train.settings import EvaluationSettings, FirstStage, LoraSettings
 
 TINY = "tiny"
 """The model name that stands for a small random-weight model made on the spot."""
@@ -27,27 +30,15 @@ TINY = "tiny"
 TINY_LEARNING_RATE = 1e-3
 
 
-class LoraSettings(BaseModel):
-    """LoRA, in the words of ``peft.LoraConfig``.
+def _or_defaults(model: type[BaseModel]) -> BeforeValidator:
+    """``lora: true`` means its defaults, ``lora: false`` goes without."""
 
-    Example:
-        >>> LoraSettings().r
-        16
-    """
+    def read(value: object) -> object:
+        if value is True:
+            return model()
+        return None if value is False else value
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    r: int = Field(16, ge=1)
-    alpha: int = Field(32, ge=1)
-    dropout: float = Field(0.0, ge=0, lt=1)
-    target_modules: str | list[str] = "all-linear"
-
-
-def _lora_or_not(value: object) -> object:
-    """``lora: true`` means the defaults, ``lora: false`` a full fine-tune."""
-    if value is True:
-        return LoraSettings()
-    return None if value is False else value
+    return BeforeValidator(read)
 
 
 class Recipe(BaseModel):
@@ -57,10 +48,22 @@ class Recipe(BaseModel):
     times that for LoRA, beta 0.1, a cosine schedule, warm-up over the first tenth, one epoch.
 
     Args:
-        model: a local folder, a name on the hub, or ``tiny``.
+        model: a local folder, a LoRA adapter's folder, a name on the hub, or ``tiny``.
+        revision: branch, tag or commit of a model on the hub.
+        dtype: of the loaded weights; by default float32, and bfloat16 for the frozen weights below
+            LoRA on a GPU.
+        attention: attention implementation, in the words of transformers, such as ``sdpa``.
+        quantization: ``4bit`` or ``8bit`` for the frozen weights below LoRA, by bitsandbytes.
+        trust_remote_code: run code that comes with the model.
+        chat_template: a Jinja file that replaces the tokenizer's template; ``none`` for plain text.
         data: the data set directory that ``pref convert`` wrote.
         output: where the model goes; by default ``<data>-<method>``.
         method: a name in `METHODS`.
+        first: a first stage of supervised fine-tuning on the chosen answers.
+        reference: what the model is compared with, a folder or a name on the hub; by default the
+            model that training starts from.
+        reference_cache: compute the reference's log-probabilities once and keep them on disk;
+            ``auto`` does so where a run passes over all rows.
         lora: LoRA settings, or None for a full fine-tune.
         learning_rate: peak learning rate; by default what suits the method, LoRA and model.
         epochs: passes over the train split.
@@ -68,6 +71,11 @@ class Recipe(BaseModel):
         batch_size: rows per device and step.
         max_length: tokens of prompt and completion together; longer ones lose their end.
         allow_drops: how many rows may be lost to `max_length` before the run is refused.
+        margin_scale: the reward model's answers are to differ by so much times the column
+            ``margin``; by default the column is not used.
+        smaller_on_oom: when memory runs out, halve the batch and double the accumulation.
+        evaluation: how to measure while training, stop early and keep the best.
+        samples: held-out prompts that ``report.html`` shows answers to, before and after.
         seed: of the weights (tiny, LoRA), the shuffling and the sampling.
         options: any option of TRL's own config for the method, under TRL's own name.
 
@@ -79,21 +87,34 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str = ""
+    revision: str = ""
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    attention: str = ""
+    quantization: Literal["4bit", "8bit"] | None = None
+    trust_remote_code: bool = False
+    chat_template: str = ""
     data: str = ""
     output: str = ""
     method: str = "dpo"
-    lora: Annotated[LoraSettings | None, BeforeValidator(_lora_or_not)] = None
+    first: Annotated[FirstStage | None, _or_defaults(FirstStage)] = None
+    reference: str = ""
+    reference_cache: Literal["auto"] | bool = "auto"
+    lora: Annotated[LoraSettings | None, _or_defaults(LoraSettings)] = None
     learning_rate: float | None = Field(None, gt=0)
     epochs: float = Field(1.0, gt=0)
     max_steps: int | None = Field(None, ge=1)
     batch_size: int = Field(8, ge=1)
     max_length: int = Field(1024, ge=8)
     allow_drops: int = Field(0, ge=0)
+    margin_scale: float | None = Field(None, gt=0)
+    smaller_on_oom: bool = True
+    evaluation: Annotated[EvaluationSettings | None, _or_defaults(EvaluationSettings)] = None
+    samples: int = Field(3, ge=0)
     seed: int = Field(42, ge=0)
     options: dict[str, JsonValue] = {}
 
     def resolved(self) -> Self:
-        """The effective recipe: every default filled in, paths absolute where they are local.
+        """The effective recipe: every default filled in.
 
         Example:
             >>> Recipe(model="tiny", data="pairs").resolved().learning_rate
@@ -104,11 +125,17 @@ class Recipe(BaseModel):
         if self.model == TINY:
             rate = TINY_LEARNING_RATE
         shared: dict[str, JsonValue] = {"lr_scheduler_type": "cosine", "warmup_steps": 0.1}
+        options = {**shared, **method.defaults, **self.options}
+        unread = {
+            name
+            for name in LOSS_OPTIONS & set(method.defaults)
+            if method.losses and not method.reads(name, options)
+        }
         return self.model_copy(
             update={
                 "output": self.output or f"{self.data.rstrip('/')}-{self.method}",
                 "learning_rate": self.learning_rate or rate,
-                "options": {**shared, **method.defaults, **self.options},
+                "options": {k: v for k, v in options.items() if k not in unread},
             }
         )
 
@@ -140,20 +167,122 @@ def load_recipe(
     for setting in settings:
         _apply(setting, keys)
     _check_keys(keys, Recipe, where)
-    lora, options = keys.get("lora"), keys.get("options")
-    if isinstance(lora, dict):
-        _check_keys(lora, LoraSettings, f"{where}: lora")
+    for name, model in NESTED.items():
+        inner = keys.get(name)
+        if isinstance(inner, dict):
+            _check_keys(inner, model, f"{where}: {name}")
+    _lift_owned(keys, where)
     try:
-        recipe = Recipe.model_validate({**keys, "options": {} if options is None else options})
+        recipe = Recipe.model_validate(keys)
     except ValidationError as error:
         raise _ill_typed(error, where) from None
-    checked = check_options(recipe.options, find_method(recipe.method), where=where)
-    if recipe.lora and recipe.lora.dropout and checked.get("disable_dropout", True):
-        raise RecipeError(
-            f"{where}: lora.dropout has no effect: TRL switches dropout off",
-            hint="Leave it out, or set the option disable_dropout to false.",
-        )
-    return recipe.model_copy(update={"options": checked})
+    return _checked(recipe, where)
+
+
+NESTED: dict[str, type[BaseModel]] = {
+    "lora": LoraSettings,
+    "evaluation": EvaluationSettings,
+    "first": FirstStage,
+}
+"""The keys of a recipe that hold keys of their own."""
+
+
+def _lift_owned(keys: dict[str, JsonValue], where: str) -> None:
+    """Options that the recipe has keys of its own for, moved there."""
+    options = keys.get("options")
+    if options is None:
+        keys["options"] = {}
+    if not isinstance(options, dict):
+        return
+    kept = dict(options)
+    for name in set(options) & set(OWNED):
+        key = OWNED[name]
+        if keys.get(key, options[name]) != options[name]:
+            raise RecipeError(
+                f"{where}: option {name!r} is {options[name]!r}, and the key {key!r} is "
+                f"{keys[key]!r}",
+                hint=f"Say it once, with the key {key!r}.",
+            )
+        keys[key] = kept.pop(name)
+    keys["options"] = kept
+
+
+def _checked(recipe: Recipe, where: str) -> Recipe:
+    """The recipe with its options checked, once its keys are found to fit each other."""
+    method = find_method(recipe.method)
+    options = check_options(recipe.options, method, where=where)
+    first = recipe.first
+    if first is not None:
+        known = check_options(first.options, METHODS["sft"], where=f"{where}: first")
+        first = first.model_copy(update={"options": known})
+    for wrong, message, hint in _misfits(recipe, options, method):
+        if wrong:
+            raise RecipeError(f"{where}: {message}", hint=hint)
+    return recipe.model_copy(update={"options": options, "first": first})
+
+
+def _misfits(
+    recipe: Recipe, options: Mapping[str, JsonValue], method: Method
+) -> list[tuple[object, str, str]]:
+    """What two keys say that do not go together: whether it is so, the message, the remedy."""
+    evaluation = recipe.evaluation or EvaluationSettings()
+    return [
+        (
+            recipe.lora and recipe.lora.dropout and options.get("disable_dropout", True),
+            "lora.dropout has no effect: TRL switches dropout off",
+            "Leave it out, or set the option disable_dropout to false.",
+        ),
+        (
+            recipe.lora and options.get("sync_ref_model"),
+            "sync_ref_model does not work with lora, whose reference is the model without adapter",
+            "Leave one of them out.",
+        ),
+        (
+            recipe.lora and "lm_head" in recipe.lora.target_modules,
+            "lora.target_modules names lm_head, which TRL multiplies past the adapter",
+            "Leave lm_head out.",
+        ),
+        (
+            recipe.quantization and not recipe.lora,
+            f"quantization {recipe.quantization} without lora: quantised weights cannot be trained",
+            "Add lora: true, or leave quantization out.",
+        ),
+        (
+            recipe.margin_scale and method.name != "reward",
+            f"margin_scale has no effect with method {method.name}",
+            "Leave it out, or use method: reward.",
+        ),
+        (
+            recipe.first and method.name == "sft",
+            "first is supervised fine-tuning, and so is method sft",
+            "Leave first out.",
+        ),
+        (
+            recipe.reference and not method.reference,
+            f"method {method.name} has no reference",
+            "Leave reference out, or use method: dpo.",
+        ),
+        (
+            recipe.reference_cache is True and not method.reference,
+            f"method {method.name} has no reference to cache",
+            "Leave reference_cache out.",
+        ),
+        (
+            recipe.reference_cache is True and options.get("sync_ref_model"),
+            "reference_cache and sync_ref_model contradict each other: the reference moves",
+            "Leave one of them out.",
+        ),
+        (
+            evaluation.patience and not evaluation.best,
+            "evaluation.patience needs evaluation.best: better by what?",
+            "Set evaluation.best to loss or accuracy.",
+        ),
+        (
+            evaluation.best == "accuracy" and "rewards/accuracies" not in method.metrics,
+            f"method {method.name} has no accuracy",
+            "Set evaluation.best to loss.",
+        ),
+    ]
 
 
 def _read_yaml(source: Path) -> dict[str, JsonValue]:
@@ -178,7 +307,7 @@ def _read_yaml(source: Path) -> dict[str, JsonValue]:
 
 
 def _apply(setting: str, keys: dict[str, JsonValue]) -> None:
-    """Put one ``key=value`` where it belongs: the recipe, its lora settings, or TRL's options."""
+    """Put one ``key=value`` where it belongs: the recipe, its nested parts, or TRL's options."""
     name, equals, text = setting.partition("=")
     if not equals or not name:
         raise RecipeError(
@@ -186,7 +315,7 @@ def _apply(setting: str, keys: dict[str, JsonValue]) -> None:
         )
     value = _value(text)
     head, dot, tail = name.partition(".")
-    if dot and head in ("lora", "options"):
+    if dot and head in ("options", *NESTED):
         inner = keys.get(head)
         keys[head] = {**(inner if isinstance(inner, dict) else {}), tail: value}
     elif name in Recipe.model_fields:
@@ -226,9 +355,12 @@ def _key_hint(key: str, model: type[BaseModel]) -> str:
     return f"{guess}Known: {', '.join(model.model_fields)}."
 
 
+MODELS = {model.__name__ for model in NESTED.values()} | {"bool"}
+
+
 def _ill_typed(error: ValidationError, where: str) -> RecipeError:
     first = error.errors()[0]
-    parts = [str(part) for part in first["loc"] if part != "LoraSettings"]
+    parts = [str(part) for part in first["loc"] if part not in MODELS]
     return RecipeError(
         f"{where}: {'.'.join(parts)} is {first['input']!r}",
         hint=f"{first['msg'].replace('Input should', 'It should')}.",

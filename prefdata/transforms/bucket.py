@@ -28,8 +28,8 @@ class Decided(NamedTuple):
 
     Attributes:
         rows: the rows of the data set without their texts, in the order of their ids: ``test`` says
-            which split they go to, ``from_source`` which source they count for, ``of_source`` and
-            ``of_row`` which row has their texts.
+            which split they go to, ``from_source`` which source they count for, ``of_source``,
+            ``of_row`` and ``of_item`` which record has their texts.
         ledger: what became of each record, as in `prefdata.transforms.ledger`.
     """
 
@@ -283,6 +283,7 @@ def _identified(
         "group_id",
         place.alias("of_source"),
         place.alias("of_row"),
+        place.alias("of_item"),
         "rated",
         "winner",
         "at_a",
@@ -291,6 +292,7 @@ def _identified(
     rows = rows.with_columns(
         comparisons["source"].gather(rows["of_source"]).alias("of_source"),
         comparisons["row"].gather(rows["of_row"]).alias("of_row"),
+        comparisons["item"].gather(rows["of_item"]).alias("of_item"),
     )
     return rows.sort("prompt_id", "id"), chosen.select("first", pl.col("id").alias("pair"))
 

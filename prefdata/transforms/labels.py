@@ -59,6 +59,7 @@ def unpaired(records: pl.DataFrame, options: Options) -> Decided:
         "group_id",
         pl.col("source").alias("of_source"),
         pl.col("row").alias("of_row"),
+        pl.col("item").alias("of_item"),
     ).sort("prompt_id", "id")
     named = whole.select(pl.col("at").alias("first"), pl.col("id").alias("pair"))
     told = light.join(named, on="first", how="left", maintain_order="left")

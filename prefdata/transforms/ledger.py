@@ -40,7 +40,10 @@ REJECTS = pl.Schema(
 )
 
 OF_REASON = {reasons.KEPT: "kept", reasons.DUPLICATE: "merged"}
-LEFT_OVER = (reasons.OUTVOTED, reasons.MIDDLE, reasons.TIED, reasons.ALONE, reasons.OTHER_DIMENSION)
+LEFT_OVER = (
+    *(reasons.OUTVOTED, reasons.MIDDLE, reasons.TIED, reasons.ALONE),
+    *(reasons.OTHER_DIMENSION, reasons.USER_TURN),
+)
 
 
 def entries(frame: pl.DataFrame, *, rated: bool) -> pl.DataFrame:

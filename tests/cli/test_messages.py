@@ -43,8 +43,8 @@ def tree() -> set[str]:
 FIELDS = (
     "prompt, system, history, chosen, rejected, score_chosen, score_rejected, margin, votes, "
     "agreement, model_chosen, model_rejected, annotator, source, response_a, response_b, winner, "
-    "model_a, model_b, response, score, rank, model, responses, scores, ranks, ranked, models, "
-    "dimension, completion, label, weight"
+    "model_a, model_b, strength, response, score, rank, model, responses, scores, ranks, ranked, "
+    "models, dimension, list, completion, label, weight"
 )
 WRONG: dict[str, tuple[str, str, str]] = {
     "misspelt file": (

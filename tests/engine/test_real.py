@@ -7,7 +7,7 @@ import gzip
 import json
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -30,6 +30,9 @@ PANDALM = Wishes(
     winner={"1": "a", "2": "b", "0": "tie"},
 )
 RANKED = Wishes(columns={"ranked": ("output",)})
+LAYOUTS = Path(__file__).parents[2] / "examples" / "formats"
+BOTH_WAYS = pytest.mark.parametrize("described", ["by options", "in YAML"])
+"""A source that no format knows, described on the command line or in a file: the same counts."""
 
 FILES: dict[str, Wishes | None] = {
     "arena-hard/arena-bench-ratings.csv": None,
@@ -40,9 +43,17 @@ FILES: dict[str, Wishes | None] = {
     "llama-factory/kto_en_demo.json": None,
     "llama-factory/oaast_rm_zh.json": RANKED,
     "open-instruct/preference_sample.jsonl": None,
+    "open-assistant/en_100_message.jsonl": None,
+    "open-assistant/en_100_tree.jsonl": None,
     "pandalm/testset-v1.json": PANDALM,
     "qlora/vicuna-gpt4-pairs.jsonl.gz": QLORA,
 }
+
+
+def described_as(described: str, name: str, source: Path, output: Path, wishes: Wishes) -> Made:
+    if described == "by options":
+        return converted([source], output, wishes=wishes)
+    return converted([source], output, format=str(LAYOUTS / f"{name}.yaml"))
 
 
 def content(made: Made) -> dict[object, tuple[object, ...]]:
@@ -198,11 +209,12 @@ def found(made: Made) -> dict[tuple[str, str, str], tuple[object, object]]:
     }
 
 
-def test_qlora(data: Path, tmp_path: Path) -> None:
+@BOTH_WAYS
+def test_qlora(described: str, data: Path, tmp_path: Path) -> None:
     """Verdicts of GPT-4 in both orders: those that flip cancel out, counted here by hand."""
     source = data / "qlora/vicuna-gpt4-pairs.jsonl.gz"
     rows = packed_rows(source)
-    made = converted([source], tmp_path / "out", wishes=QLORA)
+    made = described_as(described, "qlora", source, tmp_path / "out", QLORA)
     side = {1: "a", 2: "b", 3: "tie"}
     usable = [row for row in rows if row["score"] in side]
     votes = comparisons(
@@ -222,11 +234,12 @@ def test_qlora(data: Path, tmp_path: Path) -> None:
     assert {pair: votes for pair, (_, votes) in found(made).items()} == expected
 
 
-def test_pandalm(data: Path, tmp_path: Path) -> None:
+@BOTH_WAYS
+def test_pandalm(described: str, data: Path, tmp_path: Path) -> None:
     """Three annotators a row; 54 empty answers and 6 that are true or false are refused by name."""
     source = data / "pandalm/testset-v1.json"
     rows = json.loads(source.read_text("utf-8"))
-    made = converted([source], tmp_path / "out", wishes=PANDALM)
+    made = described_as(described, "pandalm", source, tmp_path / "out", PANDALM)
     side = {0: "tie", 1: "a", 2: "b"}
     empty = boolean = 0
     given = []
@@ -275,11 +288,12 @@ def test_hh_rlhf(data: Path, tmp_path: Path) -> None:
             assert "\n\nAssistant:" not in str(row[side])
 
 
-def test_ranked_answers_with_history(data: Path, tmp_path: Path) -> None:
+@BOTH_WAYS
+def test_ranked_answers_with_history(described: str, data: Path, tmp_path: Path) -> None:
     """The first and the last of each list; the history stands in the prompt, turn by turn."""
     source = data / "llama-factory/oaast_rm_zh.json"
     rows = json.loads(source.read_text("utf-8"))
-    made = converted([source], tmp_path / "out", wishes=RANKED)
+    made = described_as(described, "oasst-rm", source, tmp_path / "out", RANKED)
     assert made.report.rows_read == len(rows) == 775
     prompts: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for row in rows:
@@ -351,4 +365,61 @@ def test_open_instruct_by_the_name_of_its_mixture(data: Path, tmp_path: Path) ->
     assert {(" | ".join(prompt), good, bad) for prompt, good, bad in wanted} == {
         (plain(str(r["prompt"])), plain(str(r["chosen"])), plain(str(r["rejected"])))
         for r in made.rows
+    }
+
+
+def ranked_siblings(first: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Of each message with two or more usable ranked answers: the thread, the best, the worst."""
+    waiting: list[tuple[dict[str, Any], list[dict[str, Any]]]] = [(first, [])]
+    while waiting:
+        message, before = waiting.pop()
+        thread = [*before, message]
+        waiting += [(reply, thread) for reply in message["replies"]]
+        if any(turn["synthetic"] or turn["deleted"] for turn in thread):
+            continue
+        ranked = {
+            reply["rank"]: plain(reply["text"])
+            for reply in message["replies"]
+            if reply["role"] == "assistant"
+            and reply.get("rank") is not None
+            and not reply["synthetic"]
+            and not reply["deleted"]
+        }
+        if len(ranked) > 1:
+            shown = " | ".join(turn["text"] for turn in thread)
+            yield plain(shown), ranked[min(ranked)], ranked[max(ranked)]
+
+
+def test_open_assistant(data: Path, tmp_path: Path) -> None:
+    """Trees, and the same messages nested and flat: the best and the worst of each thread."""
+    folder = data / "open-assistant"
+    lines = (folder / "en_100_tree.jsonl").read_text("utf-8").split("\n")
+    rows = [json.loads(line) for line in lines if line]
+    expected = sorted(pair for row in rows for pair in ranked_siblings(row["prompt"]))
+    flat = tmp_path / "flat.jsonl"
+    with flat.open("w", encoding="utf-8") as file:
+        for row in rows:
+            waiting = [row["prompt"]]
+            while waiting:
+                message = waiting.pop()
+                waiting += message["replies"]
+                given = {"parent_id": None, "rank": None, **message, "replies": None}
+                given |= {name: row[name] for name in ("message_tree_id", "tree_state")}
+                file.write(json.dumps(given) + "\n")
+    made = [
+        converted([source], tmp_path / source.stem)
+        for source in (folder / "en_100_tree.jsonl", folder / "en_100_message.jsonl", flat)
+    ]
+    formats = [each.report.sources[0].format for each in made]
+    assert formats == ["oasst-trees", "oasst-nested", "oasst-messages"]
+    assert [each.report.rows_read for each in made] == [100, 100, 1_167]
+    assert content(made[0]) == content(made[1]) == content(made[2])
+    names = ("prompt", "chosen", "rejected")
+    got = [tuple(plain(str(row[name])) for name in names) for row in made[0].rows]
+    assert sorted(got) == expected
+    assert len(expected) == 207
+    left = made[2].report.outcomes["left over"]
+    assert left["a turn of the user"] == 480
+    assert made[2].report.outcomes["rejected"] == {"marked as unfit by its source": 17} | {
+        "field is missing": 6
     }

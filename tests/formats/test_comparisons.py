@@ -306,3 +306,40 @@ def test_the_models_can_be_left_out(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "votes.jsonl", [{**row, "model_a": "x", "model_b": "y"}])
     (found,) = converted(path, wishes=Wishes({"model_a": (), "model_b": ()})).rows
     assert (found["model_chosen"], found["model_rejected"]) == (None, None)
+
+
+@pytest.mark.parametrize("odd", [2, -1, "3", 0.5])
+def test_a_number_that_nobody_declared_is_no_winner(tmp_path: Path, odd: object) -> None:
+    """Where 0 is the first and 1 the second, 2 is neither: it is not taken for the second."""
+    outcome = voted(tmp_path, [0, 1, odd], Wishes(winner={"0": "a", "1": "b"}))
+    assert outcome.pairs == {("0?", "a 0", "b 0"), ("1?", "b 1", "a 1")}
+    found = "0.5" if odd == 0.5 else str(odd)
+    assert outcome.rejects == [
+        Reject(3, "winner", "winner is not one of the known words", f"found {found}")
+    ]
+
+
+def test_strength_votes_and_agreement_can_be_mapped(tmp_path: Path) -> None:
+    """They come out as margin, votes and agreement; what cannot be one is refused by name."""
+    base = {"response_a": "a", "response_b": "b", "winner": "a", "by": 2, "n": 3, "share": 0.75}
+    odd: list[Row] = [{}, {"by": "much"}, {"by": -1}, {"n": 0}, {"n": 1.5}, {"share": 2}]
+    rows = [{"prompt": f"{n}?", **base, **each} for n, each in enumerate(odd)]
+    columns = {
+        "prompt": ("prompt",),
+        "response_a": ("response_a",),
+        "response_b": ("response_b",),
+        "winner": ("winner",),
+        "strength": ("by",),
+        "votes": ("n",),
+        "agreement": ("share",),
+    }
+    outcome = converted(jsonl(tmp_path / "votes.jsonl", rows), wishes=Wishes(columns=columns))
+    (row,) = outcome.rows
+    assert (row["margin"], row["votes"], row["agreement"]) == (2.0, 3, 0.75)
+    assert [(each.line, each.field, each.reason) for each in outcome.rejects] == [
+        (2, "by", "not a number"),
+        (3, "by", "wrong type"),
+        (4, "n", "wrong type"),
+        (5, "n", "wrong type"),
+        (6, "share", "wrong type"),
+    ]

@@ -479,3 +479,43 @@ def test_the_exact_name_goes_before_its_look_alikes(tmp_path: Path) -> None:
     row = {"prompt": ASKED, "Prompt": "other", "chosen": "4", "rejected": "5"}
     found = converted(jsonl(tmp_path / "pairs.jsonl", [row]))
     assert found.pairs == ONE
+
+
+@pytest.mark.parametrize("odd", [["x"], {"role": "user", "content": "x"}, 3])
+def test_one_odd_part_of_a_prompt_changes_no_other_row(odd: object, tmp_path: Path) -> None:
+    """Instruction and input are one turn, whatever another row has for an input."""
+    row = {"instruction": "One?", "input": "With this.", "chosen": "good", "rejected": "bad"}
+    plain = converted(jsonl(tmp_path / "plain.jsonl", [row, {**row, "input": ""}]))
+    rows: list[Row] = [row, {**row, "input": ""}, {**row, "instruction": "Two?", "input": odd}]
+    mixed = converted(jsonl(tmp_path / "mixed.jsonl", rows))
+    assert set(plain.ids) <= set(mixed.ids)
+    assert ("One?\nWith this.", "good", "bad") in mixed.pairs
+
+
+@pytest.mark.parametrize(
+    ("name", "odd", "reason"),
+    [
+        ("input", {"note": "x"}, "field is missing"),
+        ("system", {"note": "x"}, "field is missing"),
+        ("history", [["Hi", ""]], "text is empty"),
+        ("history", [["Hi", None]], "field is missing"),
+    ],
+)
+def test_what_may_be_left_out_may_not_be_broken(
+    name: str, odd: object, reason: str, tmp_path: Path
+) -> None:
+    """A prompt is not made of what is left of it."""
+    row: Row = {"instruction": "One?", "chosen": "good", "rejected": "bad", name: []}
+    outcome = converted(jsonl(tmp_path / "rows.jsonl", [row, {**row, name: odd}]))
+    assert outcome.pairs == {("One?", "good", "bad")}
+    assert [each[:3] for each in outcome.rejects] == [(2, name, reason)]
+
+
+def test_a_number_beyond_64_bits_inside_a_message_is_a_row_like_any_other(tmp_path: Path) -> None:
+    """A note of 30 digits beside the text, in a file that is read with care."""
+    turns = [{"role": "assistant", "content": "good", "value": 3.5}]
+    row: Row = {"prompt": "One?", "chosen": turns, "rejected": "bad"}
+    large = [{**turns[0], "value": 10**30}]
+    rows = [row, {**row, "prompt": "Two?", "chosen": large}, {**row, "prompt": 3}]
+    outcome = converted(jsonl(tmp_path / "rows.jsonl", rows))
+    assert outcome.pairs == {("One?", "good", "bad"), ("Two?", "good", "bad")}

@@ -217,3 +217,17 @@ def test_a_nested_list_in_one_cell_changes_no_other_row(tmp_path: Path) -> None:
     assert found.pairs == {(ASKED, "4", "5"), ("b?", "x", "y")}
     refused = Reject(0, "responses", "wrong type", "expected a list")
     assert found.rejects == [refused._replace(line=3), refused._replace(line=4)]
+
+
+@pytest.mark.parametrize(
+    ("column", "wishes"), [("list_id", Wishes()), ("by", Wishes(columns={"list": ("by",)}))]
+)
+def test_ranks_of_two_lists_do_not_mix(tmp_path: Path, column: str, wishes: Wishes) -> None:
+    """Rank 1 of one list is not above rank 2 of another, though the prompt is the same."""
+    rows = [
+        {**row, "response": answer, column: name}
+        for name, answers in (("x", ("4", "5")), ("y", ("four", "five")))
+        for row, answer in zip(long("rank", 1, 2), answers, strict=True)
+    ]
+    outcome = converted(jsonl(tmp_path / "ranks.jsonl", rows), wishes=wishes)
+    assert outcome.pairs == {(ASKED, "4", "5"), (ASKED, "four", "five")}

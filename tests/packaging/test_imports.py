@@ -35,7 +35,16 @@ OF_THEIR_OWN = {
 FOR_ALL = {"errors"}
 FOR_COMMANDS = {"cli", "demo"}
 
-TRAINING_ONLY = {"accelerate", "datasets", "peft", "tensorboard", "torch", "transformers", "trl"}
+TRAINING_ONLY = {
+    "accelerate",
+    "datasets",
+    "lm_eval",
+    "peft",
+    "tensorboard",
+    "torch",
+    "transformers",
+    "trl",
+}
 
 
 def unit(path: Path) -> str:

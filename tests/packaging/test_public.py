@@ -32,6 +32,7 @@ def test_the_public_names() -> None:
         "Verdict",
         "__version__",
         "agree",
+        "ask_judges",
         "convert",
         "inspect",
     ]
@@ -54,7 +55,7 @@ def test_every_error_is_public() -> None:
     assert tree == {name for name in prefdata.__all__ if name.endswith("Error")}
 
 
-@pytest.mark.parametrize("name", ["agree", "convert", "inspect"])
+@pytest.mark.parametrize("name", ["agree", "ask_judges", "convert", "inspect"])
 def test_a_function_stays_one_whatever_was_imported_before(name: str) -> None:
     """The module that holds it does not take its place: it must have another name."""
     home = getattr(prefdata, name).__module__

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefdata.io.directory import open_dataset
+from prefdata.train.loading import named
 from prefdata.train.methods import METHODS
 from prefdata.train.quiet import hushed
 from prefdata.train.tiny import END, make_tiny
@@ -55,12 +56,10 @@ def prepare_with_trl(
     rows: object, tokenizer: PreTrainedTokenizerBase, work: Path, *, view: str
 ) -> list[dict[str, list[int]]]:
     """The rows as TRL's trainer tokenises them, with nothing cut."""
-    import trl
-
     method = METHODS["dpo" if view == "pairs" else "kto"]
-    trainer = getattr(trl, method.trainer)(
+    trainer = named(method.trainer)(
         model=str(work / "tiny"),
-        args=getattr(trl, method.config)(
+        args=named(method.config)(
             output_dir=str(work / "out"), bf16=False, max_length=None, report_to="none"
         ),
         train_dataset=rows,

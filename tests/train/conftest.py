@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,17 @@ from prefdata.train import Recipe, TrainingResult, train
 from prefdata.train.quiet import hushed
 from prefdata.train.tiny import make_tiny
 from tests.train.data import polite_pairs, unpaired, write_dataset
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The reference's numbers are kept where the tests end, not in the user's cache."""
+    before = os.environ.get("PREFDATA_CACHE")
+    os.environ["PREFDATA_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    os.environ.pop("PREFDATA_CACHE")
+    if before is not None:
+        os.environ["PREFDATA_CACHE"] = before
 
 
 @pytest.fixture(scope="session")

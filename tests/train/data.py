@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 
 from prefdata.schemas import PreferencePair, UnpairedPreference
 
-SCHEMAS = {
-    "pairs": PreferencePair.arrow_schema(),
-    "unpaired": UnpairedPreference.arrow_schema(),
+RECORDS: dict[str, type[PreferencePair | UnpairedPreference]] = {
+    "pairs": PreferencePair,
+    "unpaired": UnpairedPreference,
 }
 
 NOUNS = ("river", "lamp", "garden", "engine", "poem", "market", "storm", "recipe", "bridge", "song")
@@ -52,6 +52,7 @@ def write_dataset(
     test: Sequence[Mapping[str, object]] = (),
     *,
     kind: str = "pairs",
+    tools: bool = False,
 ) -> Path:
     """Write a data set directory and return it."""
     (folder / "data").mkdir(parents=True)
@@ -61,7 +62,7 @@ def write_dataset(
                 {"id": f"{split}-{n}", "prompt_id": f"p{n}", "source": "hand", **row}
                 for n, row in enumerate(rows)
             ]
-            table = pa.Table.from_pylist(numbered, schema=SCHEMAS[kind])
+            table = pa.Table.from_pylist(numbered, schema=RECORDS[kind].arrow_schema(tools=tools))
             pq.write_table(table, folder / "data" / f"{split}-00000-of-00001.parquet")
     manifest = {"kind": kind, "schema_version": 1, "sources": [{"path": "hand.jsonl"}]}
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")

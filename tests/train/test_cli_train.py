@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,6 +82,29 @@ def test_wrong_usage_is_one_message(
     """With the remedy, on stderr, and exit code 2."""
     assert run(*args) == code
     assert capsys.readouterr() == ("", said)
+
+
+def test_an_interrupted_run_goes_on_by_the_command_that_it_names(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C in the middle of a run of its own process: 130, then --resume."""
+    args = ["train", str(pairs), "--model", "tiny", "-o", str(tmp_path / "m"), "--max-steps", "60"]
+    command = [sys.executable, "-m", "prefdata", *args]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("step 12/60"):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+    assert process.returncode == 130
+    last = rest.strip().splitlines()[-1]
+    assert last.startswith("Interrupted. stopped after step ")
+    assert last.endswith("saved in m.run; go on with the same command and --resume")
+    assert run(*args, "--resume", "--json") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["steps"] == 60
+    assert "going on after step" in err
 
 
 def test_an_interrupt_exits_with_130(

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
+import re
 from pathlib import Path
 
 import pytest
 
 from prefdata.io.directory import open_dataset
-from prefdata.train.loading import load_tokenizer
+from prefdata.train.loading import load_tokenizer, named
+from prefdata.train.losses import loss_types, loss_weights, trl_losses
 from prefdata.train.methods import METHODS
-from prefdata.train.options import GONE, OWNED, option_types
+from prefdata.train.options import option_types
 from prefdata.train.quiet import hushed
+from prefdata.train.recipe import Recipe
+from prefdata.train.removed import GONE, OWNED, STILL_THERE
 from prefdata.train.view import load_view
 
 
@@ -20,16 +25,35 @@ from prefdata.train.view import load_view
 def test_the_options_are_those_of_trl(name: str) -> None:
     """What is read from TRL's source is exactly what its config takes; what is gone is gone."""
     with hushed():
-        import trl
+        config = named(METHODS[name].config)
+        fields = {field.name: field for field in dataclasses.fields(config) if field.init}
+        assert isinstance(named(METHODS[name].trainer), type)
+    known = option_types(METHODS[name].config_sources)
+    assert set(known) == set(fields)
+    assert set(GONE) & set(fields) <= STILL_THERE
+    for option, entry in known.items():
+        default = fields[option].default
+        if entry.choices and isinstance(default, str):
+            assert getattr(default, "value", default) in entry.choices, option
 
-        config = getattr(trl, METHODS[name].config)
-        fields = {field.name for field in dataclasses.fields(config) if field.init}
-        assert hasattr(trl, METHODS[name].trainer)
-    known = set(option_types(METHODS[name].config_sources))
-    assert fields - known == set()
-    assert set(OWNED) <= fields
-    deprecated = {"pad_token", "use_liger_kernel"}
-    assert set(GONE) & fields <= deprecated
+
+def test_every_owned_option_is_one_of_trl() -> None:
+    """What a recipe has a key of its own for is there in some config."""
+    known = {
+        option for method in METHODS.values() for option in option_types(method.config_sources)
+    }
+    assert set(OWNED) <= known
+    assert known >= STILL_THERE
+    assert set(OWNED.values()) <= set(Recipe.model_fields)
+
+
+def test_the_losses_are_those_of_trl() -> None:
+    """Every loss that TRL's sources compare with is in the table, and the table has no other."""
+    with hushed():
+        for name, ours in {"dpo": {"cdpo"}, "kto": set(), "cpo": {"alphapo"}}.items():
+            source = inspect.getsource(named(METHODS[name].trainer))
+            theirs = set(re.findall(r"loss_type == \"(\w+)\"", source)) - {"kto_pair"}
+            assert set(METHODS[name].losses) - ours == theirs, name
 
 
 @pytest.mark.parametrize(
@@ -71,7 +95,8 @@ def test_each_start_loss_is_what_trl_computes(
         batch = trainer.data_collator([trainer.train_dataset[n] for n in range(4)])
         for loss in METHODS["dpo"].losses:
             expected = METHODS["dpo"].start_loss({"loss_type": loss, "label_smoothing": 0.001})
-            trainer.loss_types = [loss]
+            made = trl_losses({"loss_type": loss, "label_smoothing": 0.001})
+            trainer.loss_types, trainer.loss_weights = loss_types(made), loss_weights(made)
             with torch.no_grad():
                 found = trainer.compute_loss(trainer.model, batch).item()
             assert expected is None or found == pytest.approx(expected, abs=1e-4), loss

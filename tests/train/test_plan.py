@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import pytest
 
 import prefdata.train.plan as plan_module
 from prefdata.errors import InputError, MissingExtraError, PrefdataError, RecipeError, UsageError
-from prefdata.train import Recipe, make_plan
+from prefdata.train import LoraSettings, Recipe, make_plan
 from tests.train.data import polite_pairs, unpaired, write_dataset
 
 MAKE = "Make one with: pref convert SOURCE -o pairs"
+GIVE_WEIGHTS = "Give a folder that holds config.json and weights, a name on the hub, or tiny."
 GIVE = "Give a folder that holds config.json, a name on the hub, or tiny."
 
 
@@ -129,7 +131,7 @@ def test_labels_that_are_all_the_same_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_model_that_is_not_there_is_refused(pairs: Path, tmp_path: Path) -> None:
-    """A path, a folder without a model, a bare word, and an adapter."""
+    """A path, a folder without a model, and a bare word."""
     none = str(tmp_path / "none")
     assert refused(UsageError, Recipe(model=none, data=str(pairs))) == (
         f"{none}: no such model",
@@ -143,10 +145,82 @@ def test_a_model_that_is_not_there_is_refused(pairs: Path, tmp_path: Path) -> No
         "no-such-model: no such model as a folder here",
         "Give a folder that holds config.json, a hub name like owner/name, or tiny.",
     )
-    (tmp_path / "adapter_config.json").touch()
-    assert refused(RecipeError, Recipe(model=str(tmp_path), data=str(pairs))) == (
-        f"{tmp_path}: a LoRA adapter, expected a whole model",
-        "Merge it into its base model first, with peft's merge_and_unload.",
+
+
+def test_an_adapter_needs_its_base_model(pairs: Path, tmp_path: Path) -> None:
+    """It has to name it, and the base model has to be there."""
+    config = tmp_path / "adapter_config.json"
+    config.write_text("{}")
+    recipe = Recipe(model=str(tmp_path), data=str(pairs))
+    assert refused(UsageError, recipe) == (
+        f"{tmp_path}: a LoRA adapter that does not say what it adapts",
+        "Set base_model_name_or_path in its adapter_config.json.",
+    )
+    config.write_text('{"base_model_name_or_path": "/no/such/base"}')
+    assert refused(UsageError, recipe) == (
+        (
+            f"{tmp_path}: a LoRA adapter, and its base model is not there: "
+            "/no/such/base: no such model"
+        ),
+        "Set base_model_name_or_path in its adapter_config.json to where it is.",
+    )
+
+
+def test_a_folder_without_weights_or_tokenizer_is_refused(
+    pairs: Path, chat_model: Path, tmp_path: Path
+) -> None:
+    """Weights that are missing or pickled, a missing tokenizer, and one of another model."""
+    model = tmp_path / "m"
+    shutil.copytree(chat_model, model)
+    recipe = Recipe(model=str(model), data=str(pairs))
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "vocab_size": 300}))
+    message, hint = refused(UsageError, recipe)
+    assert message.endswith("and the model knows 300 tokens")
+    assert hint == "Put the tokenizer that belongs to the model into its folder."
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (model / name).unlink()
+    assert refused(UsageError, recipe) == (
+        f"{model}: there is no tokenizer in it",
+        "Save the model's tokenizer into the same folder.",
+    )
+    (model / "model.safetensors").rename(model / "pytorch_model.bin")
+    assert refused(UsageError, recipe) == (
+        (
+            f"{model}: its weights are pickled, and pickles run what they hold; "
+            "only safetensors are read"
+        ),
+        "Save the model as safetensors, with transformers' save_pretrained.",
+    )
+    (model / "pytorch_model.bin").unlink()
+    assert refused(UsageError, recipe) == (f"{model}: there are no weights in it", GIVE_WEIGHTS)
+
+
+def test_a_template_or_a_library_that_is_not_there_is_refused(
+    pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is loaded."""
+    recipe = Recipe(model="tiny", data=str(pairs), chat_template="none.jinja")
+    assert refused(UsageError, recipe) == (
+        "none.jinja: no such chat template",
+        "Give a Jinja file, or none for plain text.",
+    )
+    monkeypatch.setattr(
+        plan_module, "find_spec", lambda name: None if name == "bitsandbytes" else True
+    )
+    recipe = Recipe(model="tiny", data=str(pairs), lora=LoraSettings(), quantization="4bit")
+    assert refused(RecipeError, recipe) == (
+        "quantization 4bit needs the package bitsandbytes, which is not installed",
+        "Install it with: pip install bitsandbytes, or leave quantization out.",
+    )
+
+
+def test_margins_have_to_be_there(pairs: Path) -> None:
+    """A reward model that is to use them says how many are missing."""
+    recipe = Recipe(model="tiny", data=str(pairs), method="reward", margin_scale=1.0)
+    assert refused(RecipeError, recipe) == (
+        "margin_scale needs a margin for every pair: 144 of 144 have none",
+        "Leave margin_scale out, or convert a source that has scores.",
     )
 
 

@@ -68,8 +68,10 @@ def test_an_unknown_key_names_the_near_one(tmp_path: Path) -> None:
     assert refused(write(tmp_path, "modle: m\n")) == (
         "mine.yaml: unknown key 'modle'",
         (
-            "Did you mean 'model'? Known: model, data, output, method, lora, learning_rate, "
-            "epochs, max_steps, batch_size, max_length, allow_drops, seed, options."
+            "Did you mean 'model'? Known: model, revision, dtype, attention, quantization, "
+            "trust_remote_code, chat_template, data, output, method, first, reference, "
+            "reference_cache, lora, learning_rate, epochs, max_steps, batch_size, max_length, "
+            "allow_drops, margin_scale, smaller_on_oom, evaluation, samples, seed, options."
         ),
     )
 
@@ -117,12 +119,89 @@ def test_a_key_by_another_name_gets_its_right_one(tmp_path: Path, key: str, hint
         (
             "label_smoothing=0.1",
             "label_smoothing has no effect with loss_type sigmoid",
-            "Use loss_type: robust, or another of robust, exo_pair, aot, aot_unpaired.",
+            (
+                "Use loss_type: cdpo for conservative DPO, which label_smoothing with sigmoid once "
+                "was, or robust where labels are known to be flipped."
+            ),
         ),
         (
             "loss_type=kto_pair",
             "method dpo has no loss_type 'kto_pair'",
             "Use method: kto, which also takes pairs.",
+        ),
+        (
+            "loss_type=[sft, hinge, simpo]",
+            "method dpo has no loss_type 'simpo'",
+            "Use method: simpo.",
+        ),
+        (
+            "loss_type=exo_pair",
+            "loss_type exo_pair needs label_smoothing above 0",
+            "Set label_smoothing to 1e-3, as its paper does.",
+        ),
+        (
+            "discopop_tau=0.1",
+            "discopop_tau has no effect with loss_type sigmoid",
+            "Leave it out; it is read by discopop.",
+        ),
+        (
+            "f_alpha_divergence_coef=0.3",
+            "f_alpha_divergence_coef has no effect without f_divergence_type: alpha_divergence",
+            "Leave it out, or set f_divergence_type.",
+        ),
+        (
+            "ref_model_sync_steps=8",
+            "ref_model_sync_steps has no effect without sync_ref_model: true",
+            "Leave it out, or set sync_ref_model.",
+        ),
+        (
+            "f_divergence_type=js",
+            "option 'f_divergence_type' is 'js'",
+            "Known: reverse_kl, forward_kl, js_divergence, alpha_divergence.",
+        ),
+        (
+            "lr_scheduler_type=cosin",
+            "option 'lr_scheduler_type' is 'cosin'",
+            (
+                "Did you mean 'cosine'? Known: linear, cosine, cosine_with_restarts, polynomial, "
+                "constant, constant_with_warmup, inverse_sqrt, reduce_lr_on_plateau, "
+                "cosine_with_min_lr, cosine_warmup_with_min_lr, warmup_stable_decay, greedy."
+            ),
+        ),
+        (
+            "resume_from_checkpoint=true",
+            "option 'resume_from_checkpoint' is no longer there in TRL",
+            "Use pref train --resume.",
+        ),
+        (
+            "quantization=4bit",
+            "quantization 4bit without lora: quantised weights cannot be trained",
+            "Add lora: true, or leave quantization out.",
+        ),
+        (
+            "quantization=2bit",
+            "quantization is '2bit'",
+            "It should be '4bit' or '8bit'.",
+        ),
+        (
+            "margin_scale=1.0",
+            "margin_scale has no effect with method dpo",
+            "Leave it out, or use method: reward.",
+        ),
+        (
+            "evaluation.patience=2",
+            "evaluation.patience needs evaluation.best: better by what?",
+            "Set evaluation.best to loss or accuracy.",
+        ),
+        (
+            "evaluation.evry=2",
+            "evaluation: unknown key 'evry'",
+            "Did you mean 'every'? Known: every, best, patience.",
+        ),
+        (
+            "first.options.bata=1",
+            "first: unknown key 'options.bata'",
+            "Did you mean 'options'? Known: learning_rate, epochs, max_steps, batch_size, options.",
         ),
         ("loss_weights=[1, 2]", "2 loss_weights for 1 loss_type", "Give one weight for each loss."),
         (
@@ -130,7 +209,11 @@ def test_a_key_by_another_name_gets_its_right_one(tmp_path: Path, key: str, hint
             "epochs is 'many'",
             "It should be a valid number, unable to parse string as a number.",
         ),
-        ("lora.rank=4", "lora: unknown key 'rank'", "Known: r, alpha, dropout, target_modules."),
+        (
+            "lora.rank=4",
+            "lora: unknown key 'rank'",
+            "Known: r, alpha, dropout, target_modules, merge, options.",
+        ),
         ("lora.r=0", "lora.r is 0", "It should be greater than or equal to 1."),
         (
             "lora.dropout=0.1",
@@ -144,11 +227,66 @@ def test_what_trl_would_not_take_is_refused(setting: str, message: str, hint: st
     assert refused(None, setting) == (f"command line: {message}", hint)
 
 
-def test_an_option_of_the_recipe_itself_is_sent_to_its_key(tmp_path: Path) -> None:
-    """One thing is said in one place."""
-    assert refused(write(tmp_path, "options: {learning_rate: 1}\n")) == (
-        "mine.yaml: option 'learning_rate' is set by the recipe itself",
-        "Use the key 'learning_rate' at the top level of the recipe.",
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            ["loss_type=robust", "label_smoothing=0.5"],
+            "label_smoothing is 0.5, the share of labels that are flipped",
+        ),
+        (
+            ["loss_type=apo_zero", "f_divergence_type=forward_kl"],
+            "loss_type apo_zero has no form for f_divergence_type forward_kl",
+        ),
+        (
+            ["loss_type=aot", "use_weighting=true"],
+            "use_weighting does not work with losses that sort the batch",
+        ),
+        (["loss_type=sft", "beta=0.2"], "beta has no effect with loss_type sft"),
+        (["loss_type=[sft]", "ld_alpha=0.5"], "ld_alpha has no effect with loss_type sft"),
+        (["method=cpo", "simpo_gamma=1.0"], "simpo_gamma has no effect with loss_type sigmoid"),
+        (["method=simpo", "loss_type=alphapo"], "loss_type alphapo without alpha is SimPO"),
+        (["method=sft", "first=true"], "first is supervised fine-tuning, and so is method sft"),
+        (["method=kto", "evaluation.best=accuracy"], "method kto has no accuracy"),
+        (["method=sft", "packing_strategy=bfd"], "packing_strategy has no effect without packing"),
+        (
+            ["lora=true", "sync_ref_model=true"],
+            "sync_ref_model does not work with lora, whose reference is the model without adapter",
+        ),
+        (
+            ["lora.target_modules=[q_proj, lm_head]"],
+            "lora.target_modules names lm_head, which TRL multiplies past the adapter",
+        ),
+        (["method=reward", "beta=0.1"], "RewardConfig has no option 'beta'"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(settings: list[str], message: str) -> None:
+    """What one key says makes another wrong, or without effect."""
+    found, hint = refused(None, *settings)
+    assert found.startswith(f"command line: {message}")
+    assert hint
+
+
+def test_a_first_stage_is_checked_like_a_recipe(tmp_path: Path) -> None:
+    """Its options are those of TRL's SFTConfig."""
+    path = write(tmp_path, "model: m\ndata: d\nfirst:\n  options: {beta: 0.1}\n")
+    message, _hint = refused(path)
+    assert message == "mine.yaml: first: SFTConfig has no option 'beta'"
+
+
+def test_an_option_that_another_loss_reads_is_left_out_of_its_defaults() -> None:
+    """The effective recipe of a loss without beta has none, so that it reads back."""
+    recipe = Recipe(model="tiny", data="pairs", options={"loss_type": "sft"}).resolved()
+    assert "beta" not in recipe.options
+
+
+def test_an_option_of_the_recipe_itself_may_go_by_either_name(tmp_path: Path) -> None:
+    """TRL's name under options is the recipe's key; two values for one thing are refused."""
+    recipe = load_recipe(write(tmp_path, "options: {num_train_epochs: 3, seed: 1, beta: 0.2}\n"))
+    assert (recipe.epochs, recipe.seed, recipe.options) == (3, 1, {"beta": 0.2})
+    assert refused(write(tmp_path, "epochs: 1\noptions: {num_train_epochs: 3}\n")) == (
+        "mine.yaml: option 'num_train_epochs' is 3, and the key 'epochs' is 1",
+        "Say it once, with the key 'epochs'.",
     )
 
 
@@ -164,7 +302,9 @@ def test_an_unknown_method_is_refused() -> None:
     """The methods are named."""
     with pytest.raises(UnknownNameError, match="unknown method 'dop'") as caught:
         load_recipe(flags={"method": "dop"})
-    assert caught.value.hint == "Did you mean 'dpo'? Known: dpo, kto."
+    assert (
+        caught.value.hint == "Did you mean 'dpo'? Known: dpo, kto, orpo, cpo, simpo, reward, sft."
+    )
 
 
 @pytest.mark.parametrize(

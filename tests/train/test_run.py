@@ -10,26 +10,10 @@ import pytest
 
 from prefdata.errors import InputError, RecipeError, TrainingError, UsageError
 from prefdata.train import Recipe, TrainingResult, load_recipe, train
-from prefdata.train.callbacks import check_start
+from prefdata.train.guard import check_start
 from prefdata.train.quiet import hushed
 from tests.train.data import pair, polite_pairs, write_dataset
-
-
-def generate(folder: str | Path) -> str:
-    """What a saved model says, loaded with nothing but transformers."""
-    with hushed():
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        model = AutoModelForCausalLM.from_pretrained(folder)
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        prompt = tokenizer("Tell me of the river", return_tensors="pt")
-        ids = model.generate(**prompt, max_new_tokens=4, do_sample=False)
-    return str(tokenizer.decode(ids[0]))
-
-
-def history(result: TrainingResult) -> list[dict[str, float]]:
-    lines = (Path(result.output) / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
+from tests.train.saved import generate, history
 
 
 def test_the_loss_starts_at_ln_2_and_falls(trained: TrainingResult) -> None:
@@ -179,7 +163,7 @@ def test_another_reference_is_diagnosed() -> None:
     with pytest.raises(TrainingError) as caught:
         check_start({"loss": 0.8, "rewards/margins": -0.2}, 0.6931, dropouts={})
     assert str(caught.value) == (
-        "step 1 shows loss 0.8000 and margin -0.2000, expected loss 0.6931 and margin 0: "
+        "the first batch shows loss 0.8000 and margin -0.2000, expected loss 0.6931 and margin 0: "
         "the model does not start equal to its reference"
     )
     assert caught.value.hint.startswith("The reference is not the model that training starts from")
@@ -206,15 +190,14 @@ def test_what_trl_refuses_is_passed_on(pairs: Path, tmp_path: Path) -> None:
 
 
 def test_a_model_without_weights_is_refused(pairs: Path, chat_model: Path, tmp_path: Path) -> None:
-    """And one without a tokenizer."""
+    """What is broken shows when it is loaded, and is told as an error of ours."""
     model = tmp_path / "broken"
     shutil.copytree(chat_model, model)
-    (model / "model.safetensors").unlink()
+    (model / "model.safetensors").write_bytes(b"not weights at all")
     recipe = Recipe(model=str(model), data=str(pairs), output=str(tmp_path / "m"))
     with pytest.raises(UsageError, match="the model cannot be loaded"):
         train(recipe)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        (model / name).unlink()
+    (model / "tokenizer.json").write_text("{}")
     with pytest.raises(UsageError, match="no tokenizer can be loaded"):
         train(recipe)
 

@@ -107,10 +107,16 @@ def make(
 
 
 def converted(
-    paths: Sequence[Path], output: Path, *, wishes: Wishes | None = None, **how: Unpack[How]
+    paths: Sequence[Path],
+    output: Path,
+    *,
+    wishes: Wishes | None = None,
+    format: str = "",
+    **how: Unpack[How],
 ) -> Made:
     """Convert files and read the result back."""
-    report = convert(paths, output, options=Options(**how), wishes=wishes, force=True)
+    options = Options(**how)
+    report = convert(paths, output, options=options, wishes=wishes, format=format, force=True)
     return read(output, report)
 
 

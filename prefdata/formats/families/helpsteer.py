@@ -2,11 +2,61 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
+from prefdata.formats import reasons
 from prefdata.formats.fill import format_of
-from prefdata.formats.layout import Layout
+from prefdata.formats.layout import Layout, Row, Unfit
+from prefdata.formats.scores import number_of
 
 ASPECTS = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
 LICENCE = "CC-BY-4.0, in the data set's card"
+TURN = re.compile(r"\s*<extra_id_1>(User|Assistant)\s*")
+MARK = "<extra_id_"
+MERIT = "complexity and verbosity are no merit as such"
+TURNS = "Prompts of several turns are taken apart at their <extra_id_1> marks."
+
+
+def _in_turns(row: Row) -> Row:
+    """The row with its prompt as messages, where it holds several turns."""
+    prompt = row.get("prompt")
+    if not isinstance(prompt, str) or MARK not in prompt:
+        return row
+    first, *rest = TURN.split(prompt)
+    said = ["User", first, *rest] if first.strip() else rest
+    turns = [
+        {"role": role.lower(), "content": text}
+        for role, text in zip(said[::2], said[1::2], strict=True)
+    ]
+    usual = ["user", "assistant"] * len(turns)
+    if any(MARK in turn["content"] for turn in turns) or any(
+        turn["role"] != role for turn, role in zip(turns, usual, strict=False)
+    ):
+        raise Unfit(reasons.BAD_TURNS, "prompt", f"at its marks {MARK}…>")
+    return {**row, "prompt": turns}
+
+
+def _with_votes(row: Row) -> Row:
+    """The row with the number of its annotators, and the share that agrees with the verdict."""
+    given = row.get("individual_preference")
+    listed = given if isinstance(given, list) else []
+    scores = [number_of(each.get("score")) for each in listed if isinstance(each, Mapping)]
+    signs = [(score > 0) - (score < 0) for score in scores if score is not None]
+    overall = number_of(row.get("overall_preference"))
+    if not signs or overall is None:
+        return row
+    same = signs.count((overall > 0) - (overall < 0))
+    return {**row, "votes": len(signs), "agreement": same / len(signs)}
+
+
+def _listed(rows: list[Row]) -> bool:
+    return any(isinstance(row.get("helpfulness"), list) for row in rows)
+
+
+def _single(rows: list[Row]) -> bool:
+    return not _listed(rows)
+
 
 FORMATS = (
     format_of(
@@ -19,13 +69,16 @@ FORMATS = (
                 "response": "response",
                 "score": {name: name for name in ASPECTS},
             },
-            needs=ASPECTS,
+            needs=("prompt", "response", *ASPECTS),
+            holds=_single,
+            prepare=_in_turns,
             dimensions={"helpfulness": 1.0},
-            polarity="a higher rating is better; complexity and verbosity are no merit as such",
+            polarity=f"a higher rating is better; {MERIT}",
             ties="equal ratings",
             sets=("nvidia/HelpSteer", "nvidia/HelpSteer2"),
             licence=LICENCE,
-            notes="Pairs rest on helpfulness, unless --dimension or --weights says otherwise.",
+            notes=f"Pairs rest on helpfulness, unless --dimension or --weights says otherwise. "
+            f"{TURNS}",
             example={
                 "prompt": "What is 2 + 2?",
                 "response": "4",
@@ -34,6 +87,37 @@ FORMATS = (
                 "coherence": 4,
                 "complexity": 0,
                 "verbosity": 0,
+            },
+        )
+    ),
+    format_of(
+        Layout(
+            name="helpsteer2-disagreements",
+            kind="ratings",
+            summary="one row per response: five lists, with the rating of each annotator",
+            fields={
+                "prompt": "prompt",
+                "response": "response",
+                "score": {name: f"{name}[]" for name in ASPECTS},
+            },
+            needs=("prompt", "response", *ASPECTS),
+            holds=_listed,
+            prepare=_in_turns,
+            dimensions={"helpfulness": 1.0},
+            polarity=f"a higher rating is better; {MERIT}",
+            ties="equal means",
+            sets=("nvidia/HelpSteer2",),
+            licence=LICENCE,
+            notes="Each annotator's rating counts; --aggregate says how they become one score. "
+            f"Who gave which is not told. {TURNS}",
+            example={
+                "prompt": "What is 2 + 2?",
+                "response": "4",
+                "helpfulness": [4, 3, 4],
+                "correctness": [4, 4, 4],
+                "coherence": [4, 4, 4],
+                "complexity": [0, 0, 1],
+                "verbosity": [0, 1, 0],
             },
         )
     ),
@@ -49,16 +133,52 @@ FORMATS = (
                 "winner": "preference_strength",
             },
             values={"-100": "none", "negative": "a", "positive": "b"},
+            needs=("prompt", "response_1", "response_2", "preference_strength"),
+            prepare=_in_turns,
             polarity="a negative strength: the first is better; a positive one: the second",
             ties="a strength of 0",
             absent="a strength of -100: neither response is valid",
             sets=("nvidia/HelpSteer2",),
             licence=LICENCE,
+            notes=TURNS,
             example={
                 "prompt": "What is 2 + 2?",
                 "response_1": "4",
                 "response_2": "5",
                 "preference_strength": -3,
+            },
+        )
+    ),
+    format_of(
+        Layout(
+            name="helpsteer3-preference",
+            kind="comparisons",
+            summary="one row per two responses to a conversation: a preference from -3 to 3",
+            fields={
+                "prompt": "context",
+                "response_a": "response1",
+                "response_b": "response2",
+                "winner": "overall_preference",
+                "votes": "votes",
+                "agreement": "agreement",
+            },
+            values={"-100": "none", "negative": "a", "positive": "b"},
+            needs=("context", "response1", "response2", "overall_preference"),
+            reads=("individual_preference",),
+            prepare=_with_votes,
+            polarity="a negative preference: the first is better; a positive one: the second",
+            ties="a preference of 0",
+            absent="no preference",
+            sets=("nvidia/HelpSteer3",),
+            licence=LICENCE,
+            notes="overall_preference decides. individual_preference says how many annotators "
+            "there were and what share of them agrees with it.",
+            example={
+                "context": [{"role": "user", "content": "What is 2 + 2?"}],
+                "response1": "4",
+                "response2": "5",
+                "overall_preference": -2,
+                "individual_preference": [{"score": -2}, {"score": -3}, {"score": 1}],
             },
         )
     ),

@@ -1,0 +1,300 @@
+"""The command that asks judges: `judge`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from prefdata.cli.options import limit_of, reading, share_of, wishes_from
+from prefdata.cli.output import console
+from prefdata.errors import UsageError
+
+if TYPE_CHECKING:
+    from prefdata.judge.endpoint import Endpoint
+    from prefdata.judge.request import Question
+    from prefdata.train.judging import LocalJudge
+
+
+@click.command()
+@click.argument("sources", metavar="SOURCE…", nargs=-1, required=True)
+@click.option("-o", "--output", metavar="OUT", required=True, help="Data set directory to write.")
+@click.option(
+    "-m",
+    "--model",
+    "models",
+    multiple=True,
+    required=True,
+    metavar="NAME[@URL]|hf:PATH",
+    help="The judge; repeat it for a jury.",
+)
+@click.option("--base-url", default="", metavar="URL", help="Server of models without one.")
+@click.option(
+    "--azure-version", default="", metavar="DATE", help="The server is an Azure resource."
+)
+@click.option("--key-env", multiple=True, metavar="[URL=]NAME", help="Variable that holds the key.")
+@click.option("--key-file", type=click.Path(path_type=Path), help="File of keys: URL KEY a line.")
+@click.option("--criteria", default="", metavar="NAMES", help="What to judge by; name: definition.")
+@click.option("--prompt-file", type=click.Path(path_type=Path), help="Another prompt.")
+@click.option("--reasoning", is_flag=True, help="Have the judge compare in words first.")
+@click.option("--logprobs", is_flag=True, help="Margins from log-probabilities, where given.")
+@click.option(
+    "--orders",
+    type=click.Choice(["both", "one"]),
+    default="both",
+    show_default=True,
+    help="Show each comparison in both orders, or in one that a hash chooses.",
+)
+@click.option(
+    "--flips",
+    type=click.Choice(["tie", "drop", "ask-again"]),
+    default="drop",
+    show_default=True,
+    help="Where the verdict changes with the order.",
+)
+@click.option("--veto", default="", metavar="CRITERION", help="Drop winners that are worse on it.")
+@click.option(
+    "--flagged",
+    type=click.Choice(["drop", "keep"]),
+    default="drop",
+    show_default=True,
+    help="Winners that speak to the judge.",
+)
+@click.option("--weight", "weights", multiple=True, metavar="MODEL=N", help="Weight of a vote.")
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(1),
+    default=2048,
+    show_default=True,
+    help="Tokens of a reply, hidden reasoning included.",
+)
+@click.option("--max-cost", type=click.FloatRange(0), metavar="DOLLARS", help="Stop before it.")
+@click.option("--prices", type=click.Path(path_type=Path), help="Prices of more models, as JSON.")
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1),
+    default=256,
+    show_default=True,
+    help="The most requests under way, each judge.",
+)
+@click.option("--rpm", type=click.FloatRange(0), default=0, help="Requests per minute.")
+@click.option("--tpm", type=click.FloatRange(0), default=0, help="Tokens per minute.")
+@click.option("--batch", is_flag=True, help="Ask through the provider's batch service.")
+@click.option("--no-wait", is_flag=True, help="Send batches and end; run again to collect.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(1),
+    default=120,
+    show_default=True,
+    help="Seconds that a reply may take.",
+)
+@click.option("--journal", default="", metavar="FILE", help="Calls.  [default: OUT.journal]")
+@click.option(
+    "--test-size",
+    default=0.1,
+    show_default=True,
+    metavar="SHARE",
+    help="Share of prompts in the test split.",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the split.")
+@reading
+@click.option("--max-rejects", metavar="N|P%", help="Exit with 3 if more rows are rejected.")
+@click.option(
+    "--calibrate",
+    metavar="FILE",
+    help="Judge this labelled sample first; a jury is weighed by it.",
+)
+@click.option(
+    "--min-agreement", metavar="N|P%", help="Go no further where a judge agrees less with it."
+)
+@click.option("-n", "--dry-run", is_flag=True, help="Say what it would cost; ask nothing.")
+@click.option("-f", "--force", is_flag=True, help="Replace an existing data set directory.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
+def judge(
+    sources: tuple[str, ...],
+    output: str,
+    calibrate: str | None,
+    min_agreement: str | None,
+    max_rejects: str | None,
+    dry_run: bool,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
+) -> int:
+    """Ask models which response is better, and make pairs of what they say.
+
+    \b
+      pref judge answers.jsonl -o judged --model gpt-4o --dry-run
+      pref judge answers.jsonl -o judged --model qwen --base-url http://localhost:8000/v1
+
+    Each comparison is shown in both orders, and a verdict counts where both agree. Every call is
+    kept in a journal beside OUT: the same command goes on where it was, and pays for nothing twice.
+    """
+    from prefdata.engine.judging import ask_judges
+    from prefdata.engine.terminal import show_judging
+    from prefdata.report.progress import progress
+
+    limit, least = limit_of(max_rejects), share_of(min_agreement)
+    if least is not None and not calibrate:
+        raise UsageError("--min-agreement needs a sample", hint="Name it with --calibrate FILE.")
+    judges, how = _asked(given, needed=not dry_run)
+    if dry_run:
+        _show_plan(sources, output, judges, how, as_json=as_json)
+        return 0
+    how["local"] = _local
+    if calibrate and not _calibrated(calibrate, output, judges, how, least, quiet=quiet):
+        return 3
+    screen = console()
+    with progress(screen, quiet=quiet) as tell:
+        report = ask_judges(sources, output, judges, **how, force=force, progress=tell)
+    if not quiet:
+        show_judging(report, screen)
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+    if report.stopped:
+        return 3
+    if limit is not None and report.rows_rejected > limit(report.rows_read):
+        click.echo(
+            f"{report.rows_rejected:,} of {report.rows_read:,} rows were rejected; "
+            f"--max-rejects allows {max_rejects}",
+            err=True,
+        )
+        return 3
+    return 0
+
+
+def _asked(given: Mapping[str, Any], *, needed: bool) -> tuple[list[Endpoint], dict[str, Any]]:
+    """The judges, and how they are asked, as the options say."""
+    from prefdata.engine.asking import Asking
+    from prefdata.engine.cases import Inputs
+    from prefdata.engine.verdicts import Ruling
+    from prefdata.judge.batch import Limits
+    from prefdata.judge.endpoint import endpoints
+    from prefdata.judge.prices import table
+    from prefdata.judge.runner import Pace
+
+    names = ("base_url", "azure_version", "key_env", "key_file")
+    judges, notes = endpoints(given["models"], **{n: given[n] for n in names}, needed=needed)
+    for note in notes:
+        click.echo(f"Note: {note}", err=True)
+    wishes = wishes_from(given["columns"], given["winner"], given["label"], given["dimension"])
+    asking = Asking(
+        _question(given),
+        Pace(given["concurrency"], given["rpm"], given["tpm"]),
+        given["timeout"],
+        given["max_cost"],
+        table(given["prices"]),
+        Limits(wait=not given["no_wait"]) if given["batch"] else None,
+        given["journal"],
+    )
+    ruling = Ruling(
+        flips=given["flips"],
+        orders=2 if given["orders"] == "both" else 1,
+        veto=given["veto"],
+        drop_flagged=given["flagged"] == "drop",
+        weights=weights_from(given["weights"], given["models"]),
+        test_size=given["test_size"],
+        seed=given["seed"],
+    )
+    inputs = Inputs(wishes, given["format_"], given["encoding"])
+    return judges, {"asking": asking, "ruling": ruling, "inputs": inputs}
+
+
+def _question(given: Mapping[str, Any]) -> Question:
+    """What stands in a request."""
+    from prefdata.judge.criteria import DEFAULT, parse
+    from prefdata.judge.prompt import builtin, load
+    from prefdata.judge.request import Question
+
+    return Question(
+        load(given["prompt_file"]) if given["prompt_file"] else builtin(),
+        parse(given["criteria"]) if given["criteria"] else DEFAULT,
+        given["reasoning"],
+        given["max_tokens"],
+        given["logprobs"],
+    )
+
+
+def _show_plan(
+    sources: tuple[str, ...],
+    output: str,
+    judges: list[Endpoint],
+    how: dict[str, Any],
+    *,
+    as_json: bool,
+) -> None:
+    """Print what judging would come to."""
+    from prefdata.engine.judging import plan_judges
+    from prefdata.engine.terminal import planned, show_plan
+
+    found = plan_judges(sources, output, judges, **how)
+    if as_json:
+        click.echo(json.dumps(planned(found), indent=2, ensure_ascii=False))
+    else:
+        show_plan(found, console(stderr=False))
+
+
+def _calibrated(
+    sample: str,
+    output: str,
+    judges: list[Endpoint],
+    how: dict[str, Any],
+    least: float | None,
+    *,
+    quiet: bool,
+) -> bool:
+    """Hold the judges against a labelled sample, and weigh a jury by it; whether they may go on."""
+    from dataclasses import replace
+
+    from prefdata.engine.agreement_view import show_agreement
+    from prefdata.engine.calibrating import calibrate_judges
+    from prefdata.judge.calibration import jury_weights
+    from prefdata.report.progress import progress
+
+    screen = console()
+    with progress(screen, quiet=quiet) as tell:
+        agreed = calibrate_judges(sample, output, judges, **how, progress=tell)
+    if not quiet:
+        show_agreement(agreed, screen)
+    missed = agreed.missed(least) if least is not None else []
+    for each in missed:
+        click.echo(
+            f"{each.annotator} agrees with {sample} in {each.accuracy}; "
+            f"--min-agreement asks for {100 * (least or 0):g}%. Nothing else was judged.",
+            err=True,
+        )
+    if len(judges) > 1 and not how["ruling"].weights:
+        how["ruling"] = replace(how["ruling"], weights=jury_weights(agreed.agreement))
+    return not missed
+
+
+def _local(source: str) -> LocalJudge:
+    """Load a model that runs in this process."""
+    from prefdata.train.judging import LocalJudge
+
+    return LocalJudge(source)
+
+
+def weights_from(given: tuple[str, ...], models: tuple[str, ...]) -> dict[str, float]:
+    """The weight of each judge's vote, as ``MODEL=N`` says."""
+    from prefdata.errors import UnknownNameError
+
+    found = {}
+    for each in given:
+        model, _, number = each.rpartition("=")
+        if model not in models:
+            raise UnknownNameError("judge", model, models, where="--weight")
+        try:
+            found[model] = float(number)
+        except ValueError:
+            found[model] = -1.0
+        if not 0 <= found[model] < float("inf"):
+            raise UsageError(
+                f"--weight {each!r} has no number of 0 or more", hint="Write --weight gpt-4o=0.8."
+            )
+    return found

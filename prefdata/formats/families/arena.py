@@ -1,0 +1,310 @@
+"""Chatbot Arena and MT-Bench (LMSYS, LMArena): battles of two models, and who won them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from json import dumps
+
+from prefdata.formats import reasons
+from prefdata.formats.conversation import cell
+from prefdata.formats.fill import format_of, refused
+from prefdata.formats.layout import Layout, Row, Unfit
+from prefdata.formats.names import sided
+from prefdata.formats.sample import Sample
+from prefdata.formats.verdicts import written
+
+Turns = list[Mapping[str, object]]
+
+SIDES = ("conversation_a", "conversation_b")
+WINNERS = {"model_a": "a", "model_b": "b", "tie": "tie"}
+BATTLE = {
+    "response_a": "conversation_a",
+    "response_b": "conversation_b",
+    "winner": "winner",
+    "model_a": "model_a",
+    "model_b": "model_b",
+}
+POLARITY = "winner names the side that was better: model_a or model_b"
+OWN_ANSWERS = (
+    "Conversations of several turns are rejected where the two models gave different earlier "
+    "answers: what was compared then has two different prompts."
+)
+
+
+def _user(text: str) -> dict[str, object]:
+    return {"role": "user", "content": text}
+
+
+def _assistant(text: str) -> dict[str, object]:
+    return {"role": "assistant", "content": text}
+
+
+def _blocks(turn: dict[str, object]) -> dict[str, object]:
+    return {"role": turn["role"], "content": [{"type": "text", "text": turn["content"]}]}
+
+
+ASKED, GOOD, BAD = _user("What is 2 + 2?"), _assistant("4"), _assistant("5")
+EXAMPLE = {
+    "model_a": "north",
+    "model_b": "south",
+    "winner": "model_a",
+    "conversation_a": [ASKED, GOOD],
+    "conversation_b": [ASKED, BAD],
+}
+
+
+def _list(row: Row, name: str) -> list[object]:
+    """A list that stands in a column, or in a cell as JSON or Python text."""
+    value = row.get(name)
+    if isinstance(value, str):
+        held = cell(value)
+        if held is None:
+            raise Unfit(reasons.BROKEN_JSON, name, "in a cell")
+        value = held
+    if value is None:
+        raise Unfit(reasons.MISSING, name)
+    if not isinstance(value, list):
+        raise Unfit(reasons.WRONG_TYPE, name, "expected a list")
+    return value
+
+
+def _turns(row: Row, name: str) -> Turns:
+    found = [turn for turn in _list(row, name) if isinstance(turn, Mapping)]
+    if len(found) != len(_list(row, name)):
+        raise Unfit(reasons.WRONG_TYPE, name, "expected messages")
+    return found
+
+
+def _from_lists(row: Row) -> Row:
+    """55k: what was asked and what each side answered, each a list with one text per turn."""
+    return {**row, **{side: _exchanged(row, side) for side in ("response_a", "response_b")}}
+
+
+def _exchanged(row: Row, side: str) -> list[dict[str, object]]:
+    asked, answered = _texts(row, "prompt"), _texts(row, side)
+    if len(asked) != len(answered):
+        detail = f"{len(asked)} turns in prompt, {len(answered)} in {side}"
+        raise Unfit(reasons.WRONG_TYPE, side, detail)
+    return [
+        turn
+        for question, answer in zip(asked, answered, strict=True)
+        for turn in (_user(question), _assistant(answer))
+    ]
+
+
+def _texts(row: Row, name: str) -> list[str]:
+    texts: list[str] = []
+    for number, text in enumerate(_list(row, name), 1):
+        if text is None:
+            raise Unfit(reasons.MISSING, name, f"turn {number} is null")
+        if not isinstance(text, str):
+            raise Unfit(reasons.WRONG_TYPE, name, f"turn {number} is not text")
+        texts.append(text)
+    return texts
+
+
+def _in_lists(rows: list[Row]) -> bool:
+    """Whether prompts are lists of turns, as they are in 55k and not in other votes."""
+    said = [row["prompt"] for row in rows if row.get("prompt") is not None]
+    lists = [v for v in said if isinstance(v, list) or (isinstance(v, str) and v[:1] == "[")]
+    return len(lists) > 0.5 * len(said)
+
+
+def _in_session(row: Row) -> Row:
+    """140k: a vote later in a session goes on from turns that stand in the full conversation."""
+    full = _turns(row, "full_conversation")
+    asked = [turn for turn in _turns(row, SIDES[0]) if turn.get("role") == "user"]
+    before = len(full) - len(asked)
+    if before < 0 or [_said(t.get("user")) for t in full[before:]] != [_said(t) for t in asked]:
+        detail = "it does not end with the turns of this vote"
+        raise Unfit(reasons.BAD_TURNS, "full_conversation", detail)
+    made = {}
+    for side, key in zip(SIDES, ("model_side_a", "model_side_b"), strict=True):
+        made[side] = [turn[who] for turn in full[:before] for who in ("user", key) if who in turn]
+        made[side] += _turns(row, side)
+    return {**row, **made}
+
+
+def _said(turn: object) -> str:
+    """The text of a message whose content is text, or blocks."""
+    content = turn.get("content") if isinstance(turn, Mapping) else None
+    blocks = content if isinstance(content, list) else [{"text": content}]
+    return "".join(str(b.get("text") or "") for b in blocks if isinstance(b, Mapping)).strip()
+
+
+def _until_the_judged_turn(row: Row) -> Row:
+    """MT-Bench: conversations hold both turns; what follows the judged one is cut off."""
+    turn = written(row.get("turn"))
+    if turn not in ("1", "2"):
+        raise Unfit(reasons.WRONG_TYPE, "turn", f"expected 1 or 2, found {turn}")
+    judge = row.get("judge")
+    return {
+        **row,
+        **{side: _cut(_turns(row, side), int(turn), side) for side in SIDES},
+        "judge": " ".join(map(str, judge)) if isinstance(judge, list) else judge,
+    }
+
+
+def _cut(turns: Turns, number: int, side: str) -> Turns:
+    answers = [at for at, turn in enumerate(turns) if turn.get("role") == "assistant"]
+    if len(answers) < number:
+        raise Unfit(reasons.NO_ANSWER, side, f"there is no answer in turn {number}")
+    return turns[: answers[number - 1] + 1]
+
+
+def _without_texts(sample: Sample) -> bool:
+    return not sided(sample.names, "response")
+
+
+FORMATS = (
+    format_of(
+        Layout(
+            name="arena-33k",
+            kind="comparisons",
+            summary="one row per vote in Chatbot Arena: two conversations and which model won",
+            fields={**BATTLE, "annotator": "judge"},
+            values={**WINNERS, "tie (bothbad)": "tie"},
+            needs=("question_id", "model_a", "model_b", "judge", "turn", "anony"),
+            polarity=POLARITY,
+            ties="'tie' and 'tie (bothbad)'",
+            sets=("lmsys/chatbot_arena_conversations",),
+            licence="prompts CC-BY-4.0, answers CC-BY-NC-4.0, in the data set's card",
+            notes=OWN_ANSWERS,
+            example={
+                "question_id": "q1",
+                **EXAMPLE,
+                "judge": "arena_user_1",
+                "turn": 1,
+                "anony": True,
+            },
+        )
+    ),
+    format_of(
+        Layout(
+            name="arena-55k",
+            kind="comparisons",
+            summary="one row per vote in Chatbot Arena: lists of turns in cells, a column a winner",
+            fields={
+                "response_a": "response_a",
+                "response_b": "response_b",
+                "winner_a": "winner_model_a",
+                "winner_b": "winner_model_b",
+                "winner_tie": "winner_tie",
+                "model_a": "model_a",
+                "model_b": "model_b",
+            },
+            needs=(
+                *("prompt", "response_a", "response_b"),
+                *("winner_model_a", "winner_model_b", "winner_tie"),
+            ),
+            reads=("model_a", "model_b"),
+            holds=_in_lists,
+            prepare=_from_lists,
+            polarity="winner_model_a is 1: the first is better; winner_model_b is 1: the second",
+            ties="winner_tie is 1; 'both bad' is among them",
+            absent="all three are 0",
+            sets=("lmsys/lmsys-arena-human-preference-55k",),
+            licence="Apache-2.0, in the data set's card",
+            notes=f"Turns that are null are rejected. {OWN_ANSWERS}",
+            example={
+                "id": 1,
+                "model_a": "north",
+                "model_b": "south",
+                "prompt": '["What is 2 + 2?"]',
+                "response_a": '["4"]',
+                "response_b": '["5"]',
+                "winner_model_a": 1,
+                "winner_model_b": 0,
+                "winner_tie": 0,
+            },
+        )
+    ),
+    format_of(
+        Layout(
+            name="arena-100k",
+            kind="comparisons",
+            summary="one row per vote in Chatbot Arena: two conversations as text, and which won",
+            fields={**BATTLE, "annotator": "judge_hash"},
+            values={**WINNERS, "tie (bothbad)": "tie"},
+            needs=("question_id", "model_a", "model_b", "judge_hash"),
+            polarity=POLARITY,
+            ties="'tie' and 'tie (bothbad)'",
+            sets=("lmarena-ai/arena-human-preference-100k",),
+            licence="in the data set's card",
+            notes=f"All rows are in a split called test. {OWN_ANSWERS}",
+            example={
+                "question_id": "q1",
+                **EXAMPLE,
+                "conversation_a": dumps([ASKED, GOOD]),
+                "conversation_b": dumps([ASKED, BAD]),
+                "judge_hash": "9f",
+            },
+        )
+    ),
+    format_of(
+        Layout(
+            name="arena-140k",
+            kind="comparisons",
+            summary="one row per vote in LMArena: content in blocks, several votes to a session",
+            fields=BATTLE,
+            values={**WINNERS, "both_bad": "tie"},
+            needs=(
+                *("model_a", "model_b", "winner", "evaluation_session_id"),
+                *("conversation_a", "conversation_b", "full_conversation"),
+            ),
+            prepare=_in_session,
+            polarity=POLARITY,
+            ties="'tie' and 'both_bad'",
+            group="conversation",
+            sets=("lmarena-ai/arena-human-preference-140k",),
+            licence="prompts CC-BY-4.0, answers under their providers' terms, in the set's card",
+            notes="A vote later in a session gets the turns before it from full_conversation; "
+            f"rows with images are rejected. {OWN_ANSWERS}",
+            example={
+                "id": "1",
+                **EXAMPLE,
+                "conversation_a": [_blocks(ASKED), _blocks(GOOD)],
+                "conversation_b": [_blocks(ASKED), _blocks(BAD)],
+                "evaluation_session_id": "s1",
+                "evaluation_order": 1,
+                "full_conversation": [
+                    {
+                        "user": _blocks(ASKED),
+                        "model_side_a": _blocks(GOOD),
+                        "model_side_b": _blocks(BAD),
+                    }
+                ],
+            },
+        )
+    ),
+    format_of(
+        Layout(
+            name="mt-bench",
+            kind="comparisons",
+            summary="one row per verdict on MT-Bench: two conversations, which won in which turn",
+            fields={**BATTLE, "annotator": "judge"},
+            values={**WINNERS, "tie (inconsistent)": "tie"},
+            needs=(
+                *("question_id", "model_a", "model_b", "winner", "judge", "turn"),
+                *("conversation_a", "conversation_b"),
+            ),
+            prepare=_until_the_judged_turn,
+            polarity=POLARITY,
+            ties="'tie', and 'tie (inconsistent)': a judge whose verdict changed with the order",
+            group="conversation",
+            sets=("lmsys/mt_bench_human_judgments",),
+            licence="CC-BY-4.0, in the data set's card",
+            notes="Conversations are cut after the turn that was judged. Verdicts on the second "
+            "turn are rejected where the models gave different first answers.",
+            example={"question_id": 81, **EXAMPLE, "judge": "expert_1", "turn": 1},
+        )
+    ),
+    refused(
+        "mt-bench-votes",
+        "one row per verdict on MT-Bench, without the conversations",
+        ("question_id", "model_a", "model_b", "winner", "judge", "turn"),
+        "Votes without texts give no pairs. 'pref agree' says how far the annotators agree; "
+        "lmsys/mt_bench_human_judgments has the conversations.",
+        holds=_without_texts,
+    ),
+)

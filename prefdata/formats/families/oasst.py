@@ -1,0 +1,230 @@
+"""OpenAssistant (oasst1, oasst2): trees of messages in which people ranked the answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from prefdata.formats import reasons
+from prefdata.formats.fill import format_of
+from prefdata.formats.layout import Layout, Row, Unfit
+from prefdata.formats.verdicts import written
+
+READY = "ready_for_export"
+FLAGS = ("rank", "deleted", "synthetic", "review_result", "model_name")
+UNFIT = {"deleted": ("true", "1"), "synthetic": ("true", "1"), "review_result": ("false", "0")}
+"""What says that a message is not to be used, also as text in a CSV file."""
+
+POLARITY = "a lower rank is better; rank 0 is best among the answers to one message"
+SETS = ("OpenAssistant/oasst1", "OpenAssistant/oasst2")
+LICENCE = "Apache-2.0, in the data set's card"
+NOTES = (
+    "Answers to one message are compared with each other, under the conversation up to it. Not "
+    "used: trees that are not ready for export, and answers that were deleted, failed their "
+    "review or are synthetic, or that follow such a message. All languages are used."
+)
+GOOD = {"message_id": "2", "parent_id": "1", "role": "assistant", "text": "4", "rank": 0}
+BAD = {**GOOD, "message_id": "3", "text": "5", "rank": 1}
+ASKED = {"message_id": "1", "role": "prompter", "text": "What is 2 + 2?", "replies": [GOOD, BAD]}
+
+
+def _in_tree(row: Row) -> Row:
+    """All answers of a tree."""
+    _ready(row)
+    root = row.get("prompt")
+    if not isinstance(root, Mapping):
+        raise Unfit(reasons.WRONG_TYPE, "prompt", "expected a message with its replies")
+    return {"answers": list(_answers(root))}
+
+
+def _below(row: Row) -> Row:
+    """All answers of a tree whose first message is the row itself."""
+    _ready(row)
+    if _id(row, "parent_id"):
+        raise Unfit(reasons.MISSING, "parent_id", "the message that it follows is not in its row")
+    return {"answers": list(_answers(row))}
+
+
+def _ready(row: Row) -> None:
+    state = row.get("tree_state")
+    if state and state != READY:
+        raise Unfit(reasons.SET_ASIDE, "tree_state", str(state))
+
+
+def _answers(root: Row) -> Iterator[Row]:
+    """Each answer with the messages before it, in the order of the tree."""
+    waiting: list[tuple[Row, tuple[Row, ...]]] = [(root, ())]
+    while waiting:
+        message, before = waiting.pop()
+        here = (*before, message)
+        replies = message.get("replies")
+        listed = replies if isinstance(replies, list) else []
+        sound = [each for each in listed if isinstance(each, Mapping)]
+        answers = [each for each in sound if each.get("role") == "assistant"]
+        if len(sound) < len(listed):
+            yield {"text": Unfit(reasons.WRONG_TYPE, "replies", "expected messages")}
+        yield from (_answer(each, here, alone=len(answers) == 1) for each in answers)
+        waiting.extend((each, here) for each in reversed(sound))
+
+
+def _answer(message: Row, before: Sequence[Row], *, alone: bool) -> Row:
+    asked = before[-1].get("message_id")
+    return {
+        "prompt": [{"role": m.get("role"), "content": m.get("text")} for m in before],
+        "text": _unfit(message, before, alone=alone) or message.get("text"),
+        "rank": message.get("rank"),
+        "model": message.get("model_name"),
+        "asked": repr([m.get("text") for m in before]) if asked is None else asked,
+    }
+
+
+def _unfit(message: Row, before: Sequence[Row], *, alone: bool) -> Unfit | None:
+    """Why an answer cannot be used, if it cannot."""
+    for each in (message, *before):
+        where = "" if each is message else "of a message before it"
+        for flag, wrong in UNFIT.items():
+            if written(each.get(flag)) in wrong:
+                return Unfit(reasons.SET_ASIDE, flag, where)
+    if alone and message.get("rank") is None:
+        return Unfit(reasons.ALONE, "rank")
+    return None
+
+
+def _from_all(rows: Sequence[Row]) -> list[Row | Unfit]:
+    """Each answer of a flat file with the messages before it, wherever they stand."""
+    known: dict[str, Row] = {}
+    for row in rows:
+        if name := _id(row, "message_id"):
+            known.setdefault(name, row)
+    answers = Counter(
+        _id(row, "parent_id") for row in known.values() if row.get("role") == "assistant"
+    )
+    return [_placed(row, known, answers) for row in rows]
+
+
+def _placed(row: Row, known: Mapping[str, Row], answers: Counter[str]) -> Row | Unfit:
+    role, name = row.get("role"), _id(row, "message_id")
+    if role == "prompter":
+        return Unfit(reasons.USER_TURN, "role")
+    if role != "assistant":
+        return Unfit(reasons.BAD_TURNS, "role", f"unknown role {role!r}")
+    if known.get(name) is not row:
+        why = reasons.DUPLICATE_KEY if name else reasons.MISSING
+        return Unfit(why, "message_id", f"{name} stands twice" if name else "")
+    try:
+        _ready(row)
+        before = _before(row, known)
+    except Unfit as unfit:
+        return unfit
+    made = _answer(row, before, alone=answers[_id(row, "parent_id")] == 1)
+    return made["text"] if isinstance(made["text"], Unfit) else made
+
+
+def _id(row: Row, field: str) -> str:
+    """The id in a field, ``""`` where there is none."""
+    value = row.get(field)
+    return str(value) if isinstance(value, str | int) else ""
+
+
+def _before(row: Row, known: Mapping[str, Row]) -> list[Row]:
+    """The messages that lead to a row, the first one first."""
+    found: list[Row] = []
+    seen = {_id(row, "message_id")}
+    parent = _id(row, "parent_id")
+    if not parent:
+        raise Unfit(reasons.MISSING, "parent_id", "an answer follows a message")
+    while parent:
+        message = known.get(parent)
+        if message is None:
+            raise Unfit(reasons.MISSING, "parent_id", f"there is no message {parent}")
+        if parent in seen:
+            raise Unfit(reasons.BAD_TURNS, "parent_id", "it follows itself")
+        seen.add(parent)
+        found.append(message)
+        parent = _id(message, "parent_id")
+    return found[::-1]
+
+
+def _nested(rows: list[Row]) -> bool:
+    return any(row.get("replies") for row in rows)
+
+
+def _flat(rows: list[Row]) -> bool:
+    return not _nested(rows)
+
+
+IN_TREE = {
+    "prompt": "answers[].prompt",
+    "response": "answers[].text",
+    "rank": "answers[].rank",
+    "model": "answers[].model",
+    "list": "answers[].asked",
+}
+
+FORMATS = (
+    format_of(
+        Layout(
+            name="oasst-trees",
+            kind="ratings",
+            summary="one row per tree: a first message with its replies, and theirs",
+            fields=IN_TREE,
+            needs=("message_tree_id", "prompt.text", "prompt.role", "prompt.replies"),
+            reads=("tree_state",),
+            prepare=_in_tree,
+            polarity=POLARITY,
+            ties="equal ranks",
+            absent="no rank",
+            group="conversation",
+            sets=SETS,
+            licence=LICENCE,
+            notes=NOTES,
+            example={"message_tree_id": "1", "tree_state": READY, "prompt": ASKED},
+        )
+    ),
+    format_of(
+        Layout(
+            name="oasst-nested",
+            kind="ratings",
+            summary="one row per tree: the first message itself, with its replies, and theirs",
+            fields=IN_TREE,
+            needs=("message_id", "text", "role", "replies"),
+            reads=("parent_id", "tree_state", *FLAGS),
+            holds=_nested,
+            prepare=_below,
+            polarity=POLARITY,
+            ties="equal ranks",
+            absent="no rank",
+            group="conversation",
+            sets=SETS,
+            licence=LICENCE,
+            notes=NOTES,
+            example=ASKED,
+        )
+    ),
+    format_of(
+        Layout(
+            name="oasst-messages",
+            kind="ratings",
+            summary="one row per message, which names the message that it follows",
+            fields={
+                "prompt": "prompt",
+                "response": "text",
+                "rank": "rank",
+                "model": "model",
+                "list": "asked",
+            },
+            needs=("message_id", "parent_id", "text", "role", "rank"),
+            reads=("tree_state", "replies", *FLAGS[1:]),
+            holds=_flat,
+            gather=_from_all,
+            polarity=POLARITY,
+            ties="equal ranks",
+            absent="no rank",
+            group="conversation",
+            sets=SETS,
+            licence=LICENCE,
+            notes=f"{NOTES} The file is read in one piece, since a message may follow any other.",
+            example=GOOD,
+        )
+    ),
+)

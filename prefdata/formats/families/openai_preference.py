@@ -1,0 +1,47 @@
+"""OpenAI preference fine-tuning: the request, the preferred output and the other one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prefdata.formats.beyond import text_only
+from prefdata.formats.fill import format_of
+from prefdata.formats.layout import Layout, Row
+
+
+def _without_tools(row: Row) -> Row:
+    request = row.get("input")
+    if isinstance(request, Mapping):
+        text_only({"tools": request.get("tools")})
+    return row
+
+
+FORMATS = (
+    format_of(
+        Layout(
+            name="openai-preference",
+            kind="pairs",
+            summary="one row per pair: the messages of a request, and two outputs",
+            fields={
+                "prompt": "input.messages",
+                "chosen": "preferred_output",
+                "rejected": "non_preferred_output",
+            },
+            needs=("input.messages", "preferred_output", "non_preferred_output"),
+            prepare=_without_tools,
+            polarity="preferred_output is the better one",
+            ties="none",
+            licence="your own",
+            notes="Rows with tools are rejected; an empty list of tools is none.",
+            example={
+                "input": {
+                    "messages": [{"role": "user", "content": "What is 2 + 2?"}],
+                    "tools": [],
+                    "parallel_tool_calls": True,
+                },
+                "preferred_output": [{"role": "assistant", "content": "4"}],
+                "non_preferred_output": [{"role": "assistant", "content": "5"}],
+            },
+        )
+    ),
+)

@@ -1,0 +1,111 @@
+"""Learning to summarize (OpenAI): summaries of posts and articles, compared and rated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prefdata.formats import reasons
+from prefdata.formats.fill import format_of
+from prefdata.formats.layout import Layout, Row, Unfit
+from prefdata.formats.paths import filled, slots
+
+POST = "SUBREDDIT: r/{subreddit}\nTITLE: {title}\nPOST: {post}\nTL;DR:"
+ARTICLE = "TITLE: {title}\nARTICLE: {article}\nTL;DR:"
+AXES = ("overall", "accuracy", "coverage", "coherence", "compatible")
+PROMPT = (
+    "The prompt is the text with its title (and subreddit), and 'TL;DR:' at the end. A row must "
+    "hold a post or an article, not both."
+)
+SETS = ("openai/summarize_from_feedback",)
+LICENCE = "MIT for the code; CC-BY-4.0 for the TL;DR posts; in the publisher's README"
+ASKED = {"title": "Sums", "subreddit": "math", "post": "What is 2 + 2?"}
+
+
+def _asked(row: Row) -> Row:
+    """The row with what was to be summarised as a prompt."""
+    info = row.get("info")
+    if not isinstance(info, Mapping):
+        raise Unfit(reasons.MISSING, "info")
+    held = [name for name in ("post", "article") if info.get(name)]
+    if len(held) != 1:
+        found = "both are there" if held else "neither is there"
+        raise Unfit(reasons.MISSING, "info", f"expected a post or an article, {found}")
+    template = POST if held[0] == "post" else ARTICLE
+    return {
+        **row,
+        "prompt": filled(template, {name: _text(info, name) for name in slots(template)}),
+    }
+
+
+def _text(info: Mapping[str, object], name: str) -> str:
+    value = info.get(name)
+    if not isinstance(value, str):
+        what = reasons.MISSING if value is None else reasons.WRONG_TYPE
+        raise Unfit(what, f"info.{name}")
+    return value
+
+
+FORMATS = (
+    format_of(
+        Layout(
+            name="summarize-comparisons",
+            kind="comparisons",
+            summary="one row per two summaries of a text, and which one a worker chose",
+            fields={
+                "prompt": "prompt",
+                "response_a": "summaries[0].text",
+                "response_b": "summaries[1].text",
+                "winner": "choice",
+                "model_a": "summaries[0].policy",
+                "model_b": "summaries[1].policy",
+                "annotator": "worker",
+            },
+            values={"0": "a", "1": "b"},
+            needs=("info", "summaries[0].text", "choice"),
+            reads=("worker",),
+            prepare=_asked,
+            polarity="a choice of 0: the first summary is better; 1: the second",
+            ties="none",
+            absent="no choice",
+            sets=SETS,
+            licence=LICENCE,
+            notes=f"{PROMPT} extra.confidence is no margin: the publisher does not say whether 1 "
+            "means unsure, or sure of the first.",
+            example={
+                "info": ASKED,
+                "summaries": [{"text": "It is 5."}, {"text": "It is 4."}],
+                "choice": 1,
+            },
+        )
+    ),
+    format_of(
+        Layout(
+            name="summarize-axis",
+            kind="ratings",
+            summary="one row per summary and worker: ratings on several axes",
+            fields={
+                "prompt": "prompt",
+                "response": "summary.text",
+                "score": {name: f"summary.axes.{name}" for name in AXES},
+                "model": "summary.policy",
+                "annotator": "worker",
+            },
+            needs=("info", "summary.text", "summary.axes"),
+            reads=("worker",),
+            prepare=_asked,
+            dimensions={"overall": 1.0},
+            polarity="a higher rating is better",
+            ties="equal ratings",
+            absent="no rating on the axis",
+            sets=SETS,
+            licence=LICENCE,
+            notes=f"{PROMPT} Pairs rest on the overall axis, unless --dimension says otherwise. "
+            "Several workers rate a summary; --aggregate says how they become one score.",
+            example={
+                "info": ASKED,
+                "summary": {"text": "It is 4.", "axes": {"overall": 7, "accuracy": 7}},
+                "worker": "w1",
+            },
+        )
+    ),
+)

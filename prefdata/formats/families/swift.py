@@ -1,0 +1,74 @@
+"""ms-swift: a conversation that ends with the better answer, and the rejected one beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prefdata.formats import reasons
+from prefdata.formats.beyond import COLUMNS, text_only
+from prefdata.formats.fill import format_of
+from prefdata.formats.layout import Layout, Row, Unfit
+
+
+def _rejects(rows: list[Row]) -> bool:
+    """Whether a rejected answer stands beside the conversations."""
+    return any(row.get("rejected_response") or row.get("rejected_messages") for row in rows)
+
+
+def _both(row: Row) -> Row:
+    """Two whole conversations: the rejected answer stands in for all after the last question."""
+    text_only(row)
+    if whole := row.get("rejected_messages"):
+        return {**row, "rejected": [whole]}
+    said = row.get("rejected_response")
+    answers = said if isinstance(said, list) else [said]
+    before = _asked(row.get("messages"))
+    answered = [
+        None if text is None else [*before, {"role": "assistant", "content": text}]
+        for text in answers
+    ]
+    return {**row, "rejected": answered}
+
+
+def _asked(messages: object) -> list[object]:
+    """A conversation up to what the user, or a tool, said last."""
+    if not isinstance(messages, list):
+        raise Unfit(reasons.MISSING if messages is None else reasons.WRONG_TYPE, "messages")
+    at = len(messages)
+    while at and isinstance(turn := messages[at - 1], Mapping) and turn.get("role") == "assistant":
+        at -= 1
+    return messages[:at]
+
+
+FORMATS = (
+    format_of(
+        Layout(
+            name="ms-swift",
+            kind="pairs",
+            summary="one row per pair: messages with the better answer, and the rejected one",
+            fields={
+                "system": "system",
+                "chosen": "messages",
+                "rejected": "rejected[]",
+                "margin": "margin",
+            },
+            needs=("messages",),
+            reads=("system", "margin", "rejected_response", "rejected_messages", *COLUMNS),
+            lists=("rejected_response",),
+            holds=_rejects,
+            prepare=_both,
+            polarity="messages end with the better answer",
+            ties="a margin of 0",
+            licence="in the data set's card",
+            notes="A list of rejected responses gives a pair for each. Labelled conversations, as "
+            "for KTO, are kto-messages.",
+            example={
+                "messages": [
+                    {"role": "user", "content": "What is 2 + 2?"},
+                    {"role": "assistant", "content": "4"},
+                ],
+                "rejected_response": "5",
+            },
+        )
+    ),
+)

@@ -1,0 +1,82 @@
+"""The journal as the event loop sees it: one thread works on it, and many calls share a commit."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from prefdata.judge.journal import LEASE, Journal
+
+Result = TypeVar("Result")
+Job = Callable[[Journal], object]
+
+
+class Desk:
+    """Does work on a journal in a thread of its own, from one event loop.
+
+    Args:
+        journal: the journal, which nobody else uses meanwhile.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.loop = asyncio.get_running_loop()
+        self.waiting: list[tuple[Job, asyncio.Future[object]]] = []
+        self.there = threading.Condition()
+        self.ended = False
+        self.thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self.thread.start()
+
+    async def do(self, job: Callable[[Journal], Result]) -> Result:
+        """Do something as part of a commit; when this returns, the commit is on disk."""
+        done: asyncio.Future[object] = self.loop.create_future()
+        with self.there:
+            self.waiting.append((job, done))
+            self.there.notify()
+        return cast("Result", await done)
+
+    async def keep_alive(self) -> None:
+        """Give signs of life until cancelled."""
+        while True:
+            await asyncio.sleep(LEASE / 4)
+            await self.do(Journal.sign_of_life)
+
+    async def close(self) -> None:
+        """Finish what was handed in, and stop the thread."""
+        with self.there:
+            self.ended = True
+            self.there.notify()
+        await asyncio.to_thread(self.thread.join)
+
+    def _run(self) -> None:
+        while True:
+            with self.there:
+                while not self.waiting and not self.ended:
+                    self.there.wait()
+                jobs, self.waiting = self.waiting, []
+            if not jobs:
+                return
+            self.loop.call_soon_threadsafe(_tell, self._commit(jobs))
+
+    def _commit(self, jobs: list[tuple[Job, asyncio.Future[object]]]) -> list[_Done]:
+        """Do all jobs in one commit; where it fails, none of them was done."""
+        try:
+            with self.journal.writing():
+                return [(done, job(self.journal), None) for job, done in jobs]
+        except Exception as error:  # noqa: BLE001 - whoever waits for the job raises it
+            return [(done, None, error) for _, done in jobs]
+
+
+_Done = tuple[asyncio.Future[object], object, Exception | None]
+
+
+def _tell(results: list[_Done]) -> None:
+    for done, result, error in results:
+        if done.done():
+            continue
+        if error is None:
+            done.set_result(result)
+        else:
+            done.set_exception(error)

@@ -1,0 +1,142 @@
+"""What a reader sees while a run goes: a live table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:
+    from rich.console import Console, Group
+    from rich.live import Live
+
+Say = Callable[[str], None]
+
+SECONDS_BETWEEN_LINES = 3.0
+BARS = "▁▂▃▄▅▆▇█"
+WIDTH = 40
+
+SHOWN = {
+    "loss": "loss",
+    "rewards/accuracies": "accuracy",
+    "rewards/margins": "margin",
+    "rewards/chosen": "reward chosen",
+    "rewards/rejected": "reward rejected",
+    "accuracy": "accuracy",
+    "margin": "margin",
+    "kl": "kl",
+    "eval_loss": "loss, held out",
+    "eval_accuracy": "accuracy, held out",
+}
+"""What is shown of the logs, and what it is called."""
+
+
+class Display(Protocol):
+    """What a run shows itself on."""
+
+    def update(self, step: int, steps: int, logs: Mapping[str, float]) -> None:
+        """Show the logs of a step."""
+
+
+class Lines:
+    """A line every few seconds, and at least one per fifth of the run.
+
+    Args:
+        say: gets a line at a time.
+
+    Example:
+        >>> Lines(print).update(1, 4, {"loss": 0.6931})
+        step 1/4  loss 0.693  0 s
+    """
+
+    def __init__(self, say: Say) -> None:
+        self.say = say
+        self.began = self.said = time.monotonic()
+
+    def update(self, step: int, steps: int, logs: Mapping[str, float]) -> None:
+        """Say how far the run is, where a line is due."""
+        now, fifth = time.monotonic(), max(steps // 5, 1)
+        due = step == 1 or step % fifth == 0 or now - self.said >= SECONDS_BETWEEN_LINES
+        if "loss" not in logs or not due:
+            return
+        self.said = now
+        shown = [f"step {step}/{steps}", f"loss {logs['loss']:.3f}"]
+        rewards = [key for key in ("rewards/accuracies", "rewards/margins") if key in logs]
+        shown += [f"{key} {logs[key]:.3f}" for key in rewards]
+        self.say("  ".join([*shown, f"{now - self.began:.0f} s"]))
+
+
+class Table(AbstractContextManager["Table"]):
+    """A live table of the last numbers with a sparkline each, in place.
+
+    Args:
+        console: a terminal.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.curves: dict[str, list[float]] = {}
+        self.began = time.monotonic()
+        self.first: tuple[int, float] | None = None
+        self.tokens = 0.0
+        self.live: Live | None = None
+
+    def __enter__(self) -> Self:
+        from rich.live import Live
+
+        self.live = Live(console=self.console, auto_refresh=False)
+        self.live.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self.live:
+            self.live.stop()
+
+    def update(self, step: int, steps: int, logs: Mapping[str, float]) -> None:
+        """Add the logs of a step, and draw anew."""
+        now = time.monotonic()
+        self.first = self.first or (step - 1, now)
+        self.tokens = logs.get("num_tokens", self.tokens)
+        for key, name in SHOWN.items():
+            if key in logs:
+                self.curves.setdefault(name, []).append(logs[key])
+        if self.live:
+            self.live.update(self.drawn(step, steps, now), refresh=True)
+
+    def drawn(self, step: int, steps: int, now: float) -> Group:
+        """The table as it stands, and below it how far the run is."""
+        from rich.console import Group
+        from rich.table import Table as RichTable
+
+        table = RichTable()
+        for column in ("", "now", "so far"):
+            table.add_column(column, justify="right" if column == "now" else "left")
+        for name, values in self.curves.items():
+            table.add_row(name, f"{values[-1]:.3f}", sparkline(values))
+        began, since = self.first or (0, self.began)
+        spent = max(now - since, 1e-9)
+        left = (steps - step) * spent / max(step - began, 1)
+        said = [f"step {step:,} of {steps:,}", f"{left:,.0f} s left"]
+        if self.tokens:
+            said.insert(1, f"{self.tokens / max(now - self.began, 1e-9):,.0f} tokens/s")
+        return Group(table, "  ".join(said))
+
+
+def sparkline(values: list[float], width: int = WIDTH) -> str:
+    """The course of some values in one line of blocks, low to high.
+
+    Args:
+        values: in order.
+        width: of the line, in characters; more values are thinned out evenly.
+
+    Example:
+        >>> sparkline([0.0, 1.0, 2.0, 3.0])
+        '▁▃▅█'
+    """
+    if len(values) > width:
+        values = [values[position * (len(values) - 1) // (width - 1)] for position in range(width)]
+    finite = [value for value in values if abs(value) != float("inf") and value == value]  # noqa: PLR0124  # not NaN
+    low, high = min(finite, default=0.0), max(finite, default=0.0)
+    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BARS[int((value - low) * scale)] if value in finite else " " for value in values)

@@ -1,0 +1,201 @@
+"""Several processes on one job: who is who, what they found together, how they are started."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from transformers import Trainer
+
+Found = TypeVar("Found")
+
+
+def count() -> int:
+    """How many processes a launcher such as torchrun or accelerate has started for this job.
+
+    Example:
+        >>> count()
+        1
+    """
+    return int(os.environ.get("WORLD_SIZE") or 1)
+
+
+def rank() -> int:
+    """Which of them this one is, from 0.
+
+    Example:
+        >>> rank()
+        0
+    """
+    return int(os.environ.get("RANK") or 0) if count() > 1 else 0
+
+
+def is_main() -> bool:
+    """Whether this process is the one that speaks and writes.
+
+    Example:
+        >>> is_main()
+        True
+    """
+    return rank() == 0
+
+
+def gathered(values: Sequence[Found]) -> list[Found]:
+    """What all processes found, in the order of their ranks, in each of them.
+
+    Example:
+        >>> gathered([1, 2])
+        [1, 2]
+    """
+    if count() == 1:
+        return list(values)
+    import torch.distributed
+
+    parts: list[list[Found]] = [[] for _ in range(count())]
+    with _together():
+        torch.distributed.all_gather_object(parts, list(values))
+    return [value for part in parts for value in part]
+
+
+def agreed(value: Found) -> Found:
+    """What the first process has, in all of them.
+
+    Example:
+        >>> agreed("a folder")
+        'a folder'
+    """
+    return gathered([value])[0]
+
+
+@contextmanager
+def first_alone() -> Iterator[None]:
+    """The first process goes through the block before the others do.
+
+    What it writes to a cache the others find there. Where it fails, they stop as well.
+
+    Example:
+        >>> with first_alone():
+        ...     "data prepared"
+        'data prepared'
+    """
+    if not is_main():
+        wait()
+    yield
+    if is_main():
+        wait()
+
+
+def wait() -> None:
+    """Wait until all processes are here.
+
+    Example:
+        >>> wait()
+    """
+    if count() > 1:
+        import torch.distributed
+
+        with _together():
+            torch.distributed.barrier()
+
+
+@contextmanager
+def _together() -> Iterator[None]:
+    """Join the other processes, with gloo where there is no GPU; end where the first has failed.
+
+    It has said why, and this one has nothing to add.
+    """
+    import torch
+    from accelerate import PartialState
+
+    try:
+        PartialState(cpu=not torch.cuda.is_available())
+        yield
+    except RuntimeError:
+        if is_main():
+            raise
+        raise SystemExit(1) from None
+
+
+def unprepare(trainer: Trainer) -> None:
+    """Undo what measuring did to a model that several processes are about to train.
+
+    Accelerate prepares a model once: one that was first prepared to be evaluated is never wrapped
+    for training, and every process would train a model of its own without a word.
+
+    Args:
+        trainer: that has evaluated and not yet trained.
+
+    Example:
+        >>> unprepare(trainer)  # doctest: +SKIP
+    """
+    if count() == 1:
+        return
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    trainer.accelerator._models.clear()  # noqa: SLF001  # as accelerate's own free_memory does
+    if hasattr(model, "_original_forward"):
+        model.forward = model.__dict__.pop("_original_forward")
+    model.__dict__.pop("_is_accelerate_prepared", None)
+    trainer.model = trainer.model_wrapped = model
+
+
+def any_of(flag: bool) -> bool:
+    """Whether the flag is set in any of the processes; the same answer in all of them.
+
+    Example:
+        >>> any_of(False)
+        False
+    """
+    if count() == 1:
+        return flag
+    import torch
+    import torch.distributed
+    from accelerate import PartialState
+
+    with _together():
+        told = torch.tensor(int(flag), device=PartialState().device)
+        torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
+        return bool(told.item())
+
+
+def launch(processes: int, args: Sequence[str]) -> int:
+    """Run `pref` in several processes on this machine, by torchrun, and wait for them.
+
+    Ctrl-C reaches the processes themselves, which know how to stop.
+
+    Args:
+        processes: how many.
+        args: of the command, without ``--processes``.
+
+    Returns:
+        The exit code of the first process that failed, or 0.
+
+    Example:
+        >>> launch(2, ["eval", "model", "--data", "pairs"])  # doctest: +SKIP
+        0
+    """
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import elastic_launch
+    from torch.distributed.run import config_from_args, parse_args
+
+    cores = max(1, (os.cpu_count() or 1) // processes)
+    os.environ.setdefault("OMP_NUM_THREADS", str(cores))
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGTERM"
+    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
+    meet = ["--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
+    options = [*meet, f"--nproc-per-node={processes}", "-m", "prefdata", *args]
+    config, entry, entry_args = config_from_args(parse_args(options))
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    try:
+        elastic_launch(config=config, entrypoint=entry)(*entry_args)
+    except ChildFailedError as error:
+        code = int(error.get_first_failure()[1].exitcode)
+        return 128 - code if code < 0 else code
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return 0

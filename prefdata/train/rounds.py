@@ -1,0 +1,361 @@
+"""Rounds of training: data sets in turn, each from the last accepted model, each behind a gate.
+
+A round is accepted, or failed (it missed its gate, or diverged), or stopped (something was in its
+way, and the next run tries again). All that happened is in state.json, so that the same command can
+be run at any time: what was accepted is left alone, what was interrupted goes on, what failed is
+tried again once it has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import JsonValue
+
+from prefdata.errors import InputError, RecipeError, TrainingError
+from prefdata.io.directory import open_dataset
+from prefdata.train.display import Display
+from prefdata.train.evaluation import evaluate
+from prefdata.train.gates import check_gate, parse_gate
+from prefdata.train.generation import (
+    Prompting,
+    answer_prompts,
+    check_prompts,
+    write_candidates,
+)
+from prefdata.train.plan import make_plan, require_train
+from prefdata.train.roundplan import RoundSpec, RoundsPlan, load_rounds
+from prefdata.train.run import train
+from prefdata.train.runfolder import RunFolder
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Say = Callable[[str], None]
+STATE, ACCEPTED = "state.json", "accepted"
+
+
+@dataclass(frozen=True)
+class RoundsResult:
+    """What came of the rounds of a plan.
+
+    Args:
+        output: the folder of models and state.
+        model: the last accepted model, or what the first round starts from.
+        rounds: by name, what state.json says.
+        left: rounds that were not run, after a failure.
+    """
+
+    output: str
+    model: str
+    rounds: dict[str, dict[str, Any]]
+    left: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every round was accepted."""
+        accepted = all(one["status"] == "accepted" for one in self.rounds.values())
+        return accepted and not self.left
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """The outcome as JSON values.
+
+        Example:
+            >>> RoundsResult("rounds", "tiny", {}).as_json()["model"]
+            'tiny'
+        """
+        return {
+            "output": self.output,
+            "model": self.model,
+            "passed": self.passed,
+            "rounds": dict(self.rounds),
+            "left": list(self.left),
+        }
+
+    def table(self) -> Table:
+        """A row per round, as a Rich table.
+
+        Example:
+            >>> RoundsResult("rounds", "tiny", {}).table().row_count
+            0
+        """
+        from rich.table import Table
+
+        table = Table(title=f"rounds in {self.output}", title_justify="left")
+        for column in ("round", "status", "why"):
+            table.add_column(column)
+        for name, one in self.rounds.items():
+            table.add_row(name, str(one["status"]), str(one["why"]))
+        for name in self.left:
+            table.add_row(name, "not run", "an earlier round failed, and after_failure is stop")
+        return table
+
+    def next_step(self) -> str:
+        """What comes next.
+
+        Example:
+            >>> RoundsResult("rounds", "tiny", {}).next_step()
+            'the last good model is tiny'
+        """
+        return f"the last good model is {self.model}"
+
+
+def run_rounds(
+    source: Path,
+    *,
+    force: bool = False,
+    display: Display | None = None,
+    say: Say = lambda _line: None,
+) -> RoundsResult:
+    """Run the rounds of a plan that are not done yet.
+
+    The link ``accepted`` in the output always names the last accepted model; it is moved in one
+    step, and only once a model has met its gate.
+
+    Args:
+        source: the plan.
+        force: run accepted rounds again whose data, recipe or gate has changed, and all after them.
+        display: what the numbers are shown on while a round trains.
+        say: gets a line of progress at a time.
+
+    Raises:
+        RecipeError: the plan cannot be run, or an accepted round has changed.
+        UsageError: a path is not what it should be.
+        Interrupted: the user stopped it; the same command goes on.
+
+    Example:
+        >>> run_rounds(Path("plan.yaml")).passed  # doctest: +SKIP
+        True
+    """
+    require_train("pref train")
+    plan = load_rounds(source)
+    _check_first(plan)
+    rounds = Rounds(plan, Path(plan.output), display, say)
+    rounds.read()
+    return rounds.go(force=force)
+
+
+def _check_first(plan: RoundsPlan) -> None:
+    """Check every round against the disk as far as it can be, before the first one is run."""
+    for one in plan.rounds:
+        for data in one.evaluate:
+            open_dataset(Path(data))
+        if one.data:
+            unused = Path(plan.output) / f".{one.name}"
+            recipe = plan.recipe_of(one, data=one.data, model=plan.model, output=unused)
+            make_plan(recipe, force=True)
+        else:
+            check_prompts(Path(one.prompts))
+
+
+@dataclass
+class Rounds:
+    """The rounds of a plan under way.
+
+    Args:
+        plan: what is to be done.
+        folder: of models and state.
+        display: what the numbers are shown on.
+        say: gets a line of progress at a time.
+        state: by name of the round, what came of it.
+    """
+
+    plan: RoundsPlan
+    folder: Path
+    display: Display | None
+    say: Say
+    state: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def read(self) -> None:
+        """Take up what is known of earlier runs."""
+        file = self.folder / STATE
+        if file.is_file():
+            try:
+                self.state = json.loads(file.read_text(encoding="utf-8"))["rounds"]
+            except (ValueError, KeyError, TypeError):
+                raise InputError(
+                    f"{file}: cannot be read", hint="Bring it back, or name another output."
+                ) from None
+
+    def go(self, *, force: bool) -> RoundsResult:
+        """Run what is not done."""
+        model, chain, names = self.plan.model, self.plan.model, [r.name for r in self.plan.rounds]
+        for number, one in enumerate(self.plan.rounds, 1):
+            rests_on = _identity(self.plan, one, chain)
+            known = self.state.get(one.name, {})
+            same = known.get("rests_on") == rests_on
+            if known.get("status") == "accepted" and not same:
+                self._forget(one, names[number - 1 :], force=force)
+                known = {}
+            if known.get("status") in ("accepted", "failed") and same:
+                self.say(f"round {number}, {one.name}: {known['status']} before, and nothing new")
+            else:
+                self.say(f"round {number} of {len(names)}, {one.name}: from {model}")
+                known = self._run(one, number, model, rests_on, begun=bool(known) and same)
+            if known["status"] == "accepted":
+                self._point_to(str(known["model"]))
+                model, chain = str(self.folder / str(known["model"])), rests_on
+            elif self.plan.after_failure == "stop":
+                return self._result(model, names[:number], names[number:])
+        return self._result(model, names)
+
+    def _result(self, model: str, names: Sequence[str], left: Sequence[str] = ()) -> RoundsResult:
+        done = {name: self.state[name] for name in names}
+        return RoundsResult(str(self.folder), model, done, tuple(left))
+
+    def _forget(self, one: RoundSpec, names: Sequence[str], *, force: bool) -> None:
+        if not force:
+            raise RecipeError(
+                f"round {one.name} was accepted, and has changed since: data, recipe, gate, or a "
+                "round before it",
+                hint="Give what is new a name of its own at the end of the plan, or run this round "
+                "and all after it again with --force.",
+            )
+        for name in names:
+            self.state.pop(name, None)
+        self._write()
+
+    def _run(
+        self, one: RoundSpec, number: int, model: str, rests_on: str, *, begun: bool
+    ) -> dict[str, Any]:
+        """One round: data, training, gate."""
+        name = f"{number:02d}-{one.name}"
+        output = self.folder / name
+        if not begun:
+            for path in (output, *(output.with_name(f"{name}{end}") for end in (".run", ".data"))):
+                shutil.rmtree(path, ignore_errors=True)
+        self._set(one, status="begun", rests_on=rests_on, model=name, why="")
+        try:
+            data = one.data or str(self._made(one, model, output.with_name(f"{name}.data")))
+            if not (output / "recipe.yaml").is_file():
+                recipe = self.plan.recipe_of(one, data=data, model=model, output=output)
+                resume = RunFolder(output.with_name(f"{name}.run"))
+                train(recipe, resume=resume.begun, display=self.display, say=self.say)
+            return self._judged(one, data, name, rests_on)
+        except TrainingError as error:
+            return self._failed(one, name, rests_on, str(error))
+        except InputError as error:
+            self._set(one, status="stopped", rests_on=rests_on, model=name, why=str(error))
+            self.say(f"round {one.name} stopped: {error}")
+            return self.state[one.name]
+
+    def _judged(self, one: RoundSpec, data: str, name: str, rests_on: str) -> dict[str, Any]:
+        """Hold the model of a round against its gate."""
+        found = evaluate(
+            str(self.folder / name),
+            data=[Path(path) for path in one.evaluate or [data]],
+            reference=self.plan.reference or None,
+            say=self.say,
+        )
+        checked = check_gate(parse_gate(self.plan.gate_of(one)), found.estimates)
+        for each in checked:
+            self.say(f"gate: {each}")
+        figures: dict[str, JsonValue] = {
+            key: estimate.as_json() for key, estimate in found.estimates.items()
+        }
+        missed = [str(each) for each in checked if not each.met]
+        if missed:
+            return self._failed(one, name, rests_on, "; ".join(missed), figures=figures)
+        why = "; ".join(map(str, checked))
+        self._set(one, status="accepted", rests_on=rests_on, model=name, why=why, figures=figures)
+        return self.state[one.name]
+
+    def _point_to(self, name: str) -> None:
+        """Have the link ``accepted`` name a model, in one step."""
+        link, new = self.folder / ACCEPTED, self.folder / f".{ACCEPTED}"
+        if not link.is_symlink() or link.readlink() != Path(name):
+            new.unlink(missing_ok=True)
+            new.symlink_to(name)
+            new.replace(link)
+
+    def _failed(
+        self, one: RoundSpec, name: str, rests_on: str, why: str, **more: JsonValue
+    ) -> dict[str, Any]:
+        """Put the model of a failed round aside, and keep the last good one."""
+        output, aside = self.folder / name, self.folder / f"{name}.failed"
+        shutil.rmtree(aside, ignore_errors=True)
+        if output.is_dir():
+            output.rename(aside)
+        self._set(one, status="failed", rests_on=rests_on, model=aside.name, why=why, **more)
+        self.say(f"round {one.name} failed: {why}")
+        return self.state[one.name]
+
+    def _made(self, one: RoundSpec, model: str, folder: Path) -> Path:
+        """The pairs of a round from prompts: answers of the model, judged, as a data set."""
+        pairs, candidates = folder / "pairs", folder / "candidates.jsonl"
+        verdicts = folder / "verdicts.jsonl"
+        folder.mkdir(parents=True, exist_ok=True)
+        if (pairs / "manifest.json").is_file():
+            return pairs
+        if not candidates.is_file():
+            prompting = Prompting(
+                Path(one.prompts), one.answers, None, one.max_new_tokens, one.temperature
+            )
+            made = answer_prompts(model, prompting, say=self.say)
+            write_candidates(made, candidates.with_suffix(".new"))
+            candidates.with_suffix(".new").replace(candidates)
+        places = {"candidates": candidates, "pairs": pairs, "verdicts": verdicts}
+        self._call(one.judge, places)
+        if "{verdicts}" in one.judge:
+            self._call("pref convert {verdicts} -o {pairs}", places)
+        return pairs
+
+    def _call(self, command: str, places: Mapping[str, Path]) -> None:
+        """Run a command without a shell, its words filled in."""
+        words = [
+            word.format(**{name: str(path) for name, path in places.items()})
+            for word in shlex.split(command)
+        ]
+        ours = [sys.executable, "-m", "prefdata"] if words[0] == "pref" else words[:1]
+        self.say(f"running: {shlex.join(words)}")
+        try:
+            done = subprocess.run(  # noqa: S603  # the plan's own command
+                [*ours, *words[1:]], check=False, capture_output=True, text=True
+            )
+        except OSError as error:
+            raise InputError(f"{words[0]} cannot be run ({error.strerror})") from None
+        if done.returncode:
+            said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise InputError(f"{words[0]} ended with exit code {done.returncode}: {said}")
+
+    def _set(self, one: RoundSpec, **known: JsonValue) -> None:
+        self.state[one.name] = known
+        self._write()
+
+    def _write(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        new = self.folder / f".{STATE}"
+        new.write_text(json.dumps({"rounds": self.state}, indent=2) + "\n", encoding="utf-8")
+        new.replace(self.folder / STATE)
+
+
+def _identity(plan: RoundsPlan, one: RoundSpec, chain: str) -> str:
+    """What a round rests on: its recipe, its data, its gate, and the model that it starts from."""
+    recipe = plan.recipe_of(one, data=one.data, model="", output=Path())
+    known = {
+        "start": chain,
+        "recipe": recipe.model_dump(mode="json", exclude={"data", "model", "output"}),
+        "round": one.model_dump(
+            mode="json", include={"prompts", "answers", "temperature", "max_new_tokens", "judge"}
+        ),
+        "gate": plan.gate_of(one),
+        "reference": plan.reference,
+    }
+    digest = hashlib.blake2b(json.dumps(known, sort_keys=True).encode(), digest_size=20)
+    for data in filter(None, [one.data, *one.evaluate]):
+        for files in open_dataset(Path(data)).files.values():
+            for file in files:
+                with Path(file).open("rb") as opened:
+                    digest.update(hashlib.file_digest(opened, "sha256").digest())
+    if one.prompts and Path(one.prompts).is_file():
+        digest.update(Path(one.prompts).read_bytes())
+    return digest.hexdigest()

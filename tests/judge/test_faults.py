@@ -1,0 +1,136 @@
+"""Everything that a server can do wrong, one kind at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from prefdata.engine.asking import Asking
+from prefdata.errors import JudgeError
+from prefdata.judge.runner import Pace
+from tests.judge.judged import PRICES, endpoint, rows, run
+from tests.judge.server import GARBAGE, Body, Server
+
+
+def asking(**pace: int) -> Asking:
+    """Few at once, a short time-out."""
+    return Asking(pace=Pace(**{"concurrency": 4, **pace}), timeout=1.0, prices=PRICES)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *("429", "429-seconds", "429-date", "429-bare", "500", "502", "503", "504", "529"),
+        *("reset", "timeout", "html"),
+    ],
+)
+def test_what_passes_is_asked_again(tmp_path: Path, fault: str) -> None:
+    """Each comparison has its verdict in the end, and each request was answered once."""
+
+    def faults(number: int, _body: Body) -> str | None:
+        return fault if number in (2, 4) else None
+
+    with Server(faults=faults) as server:
+        report, out = run(tmp_path, rows(3), [endpoint(server.url)], asking=asking())
+    assert len(out.pairs) + len(out.rejects) == 3
+    assert report.complete
+    assert set(server.answered.values()) == {1}
+    assert server.faulted[fault] == 2
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_a_reply_that_cannot_be_used_is_no_verdict(tmp_path: Path, garbage: str) -> None:
+    """Its text is kept, its cause is told, and it is never a label."""
+    with Server(faults=lambda number, _body: garbage if number > 1 else None) as server:
+        report, out = run(tmp_path, rows(2), [endpoint(server.url)], asking=asking())
+    assert out.pairs == []
+    assert {reject["reason"] for reject in out.rejects} == {"no verdict"}
+    assert {call["winner"] for call in out.calls} == {"none"}
+    assert {call["reply"] for call in out.calls} == {
+        GARBAGE[garbage].refusal or GARBAGE[garbage].text
+    }
+    tries = 1 if garbage in ("length", "refused", "filtered") else 3
+    assert server.number == 1 + 4 * tries
+    assert report.complete
+
+
+@pytest.mark.parametrize(
+    ("fault", "said", "hint"),
+    [
+        ("401", "answered 401", "The key is not accepted"),
+        ("403", "answered 403", "The key may not use this model"),
+        ("404", "answered 404", "Check --model judge and --base-url"),
+        ("400", "answered 400", "Check --model and the prompt file"),
+    ],
+)
+def test_what_does_not_pass_stops_the_run_at_once(
+    tmp_path: Path, fault: str, said: str, hint: str
+) -> None:
+    """It says which setting is wrong, and writes no directory."""
+    with (
+        Server(faults=lambda _number, _body: fault) as server,
+        pytest.raises(JudgeError, match=said) as error,
+    ):
+        run(tmp_path, rows(50), [endpoint(server.url)], asking=asking())
+    assert hint in error.value.hint
+    assert server.number < 12
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_key_that_fails_half_way_keeps_what_was_paid_for(tmp_path: Path) -> None:
+    """The next run asks only for the rest."""
+    with Server(faults=lambda number, _body: "401" if number > 9 else None) as server:
+        judges = [endpoint(server.url)]
+        with pytest.raises(JudgeError, match="answered 401"):
+            run(tmp_path, rows(10), judges, asking=asking())
+        server.faults = lambda _number, _body: None
+        report, _ = run(tmp_path, rows(10), judges, asking=asking())
+    assert report.calls["known"] == 8
+    assert set(server.answered.values()) == {1}
+
+
+def test_a_request_that_the_server_refuses_costs_its_row_only(tmp_path: Path) -> None:
+    """As with a text that is too long for the model."""
+
+    def faults(number: int, body: Body) -> str | None:
+        return "400" if number > 1 and "question 1?" in str(body) else None
+
+    with Server(faults=faults) as server:
+        report, out = run(tmp_path, rows(5), [endpoint(server.url)], asking=asking())
+    assert [reject["reason"] for reject in out.rejects] == ["no verdict"]
+    assert "answered 400" in out.rejects[0]["detail"]
+    assert report.calls["failed"] == 2
+
+
+def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """Nothing listens on the port."""
+    with pytest.raises(JudgeError, match="no connection"):
+        run(tmp_path, rows(1), [endpoint("http://127.0.0.1:9/v1")], asking=asking(retries=2))
+
+
+@pytest.mark.parametrize(
+    ("unknown", "mode"),
+    [
+        (frozenset(), "schema"),
+        (frozenset({"json_schema"}), "json"),
+        (frozenset({"json_schema", "json_object"}), "line"),
+        (frozenset({"temperature"}), "schema"),
+        (frozenset({"max_completion_tokens"}), "schema"),
+        (frozenset({"temperature", "json_schema", "max_completion_tokens"}), "json"),
+    ],
+)
+def test_what_the_server_does_not_know_is_left_out(
+    tmp_path: Path, unknown: frozenset[str], mode: str
+) -> None:
+    """Found out once, recorded, and not asked again in the next run."""
+    with Server(unknown=unknown) as server:
+        judges = [endpoint(server.url)]
+        report, out = run(tmp_path, rows(4), judges, asking=asking())
+        understood = report.judges["judge"]["understands"]
+        assert isinstance(understood, dict)
+        assert understood["mode"] == mode
+        assert len(out.pairs) == 4
+        before = server.number
+        run(tmp_path, rows(4), judges, asking=asking(), force=True)
+        assert server.number == before
