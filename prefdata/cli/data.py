@@ -6,7 +6,7 @@ import json
 
 import click
 
-from prefdata.cli.options import format_names, limit_of, pairing, reading, wishes_from
+from prefdata.cli.options import format_names, limit_of, options_from, pairing, reading, wishes_from
 from prefdata.cli.output import console
 
 
@@ -32,7 +32,7 @@ def convert(
     force: bool,
     as_json: bool,
     quiet: bool,
-    **how: str | float,
+    **how: object,
 ) -> int:
     """Turn feedback into a data set directory of clean pairs.
 
@@ -47,7 +47,6 @@ def convert(
     from prefdata.engine.conversion import convert as run
     from prefdata.engine.terminal import show_conversion
     from prefdata.report.progress import progress
-    from prefdata.transforms.options import Options
 
     limit = limit_of(max_rejects)
     screen = console()
@@ -55,7 +54,7 @@ def convert(
         report = run(
             sources,
             output,
-            options=Options(**how),  # type: ignore[arg-type]
+            options=options_from(how),
             wishes=wishes_from(columns, winner, label, dimension),
             format=format_,
             encoding=encoding,
@@ -90,7 +89,7 @@ def inspect(
     format_: str,
     encoding: str,
     as_json: bool,
-    **how: str | float,
+    **how: object,
 ) -> None:
     """Say what a file is, why, and what would become of its rows.
 
@@ -102,11 +101,10 @@ def inspect(
     """
     from prefdata.engine.inspection import inspect as run
     from prefdata.engine.terminal import show_inspection
-    from prefdata.transforms.options import Options
 
     found = run(
         sources,
-        options=Options(**how),  # type: ignore[arg-type]
+        options=options_from(how),
         wishes=wishes_from(columns, winner, label, dimension),
         format=format_,
         encoding=encoding,

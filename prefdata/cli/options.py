@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from math import isnan
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
@@ -11,6 +12,7 @@ from prefdata.errors import UsageError
 
 if TYPE_CHECKING:
     from prefdata.formats import Wishes
+    from prefdata.transforms.options import Options
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -110,10 +112,104 @@ def pairing(command: Command) -> Command:
             click.option(
                 "--seed", default=0, show_default=True, help="Seed of the split and of best-random."
             ),
+            click.option(
+                "--weights",
+                multiple=True,
+                metavar="NAME=N,…",
+                help="Dimensions decide by their weighted mean; below 0, less is better.",
+            ),
+            click.option(
+                "--lexicographic",
+                multiple=True,
+                metavar="NAME,…",
+                help="The first of these dimensions that differs decides.",
+            ),
+            click.option(
+                "--pareto",
+                multiple=True,
+                is_flag=False,
+                flag_value="all",
+                metavar="[NAME,…]",
+                help="Only pairs that are better on one dimension and worse on none.",
+            ),
+            click.option(
+                "--veto",
+                multiple=True,
+                metavar="NAME,…",
+                help="Refuse pairs whose chosen response is worse on this dimension.",
+            ),
+            click.option(
+                "--split-by",
+                type=click.Choice(["prompt", "conversation"]),
+                help="What stays on one side of the split.  [default: as the format needs]",
+            ),
+            click.option(
+                "--keep",
+                multiple=True,
+                metavar="COLUMN,…",
+                help="Pass columns on, as keep_COLUMN; may hold * and ?.",
+            ),
+            click.option(
+                "--cap",
+                multiple=True,
+                metavar="SOURCE=N,…",
+                help="Take at most so many rows of a source; may hold * and ?.",
+            ),
+            click.option(
+                "--mix",
+                multiple=True,
+                metavar="SOURCE=SHARE,…",
+                help="Take rows of the sources in these shares.",
+            ),
         )
     ):
         command = option(command)
     return command
+
+
+def options_from(how: Mapping[str, object]) -> Options:
+    """The options of `pairing` as the library has them."""
+    from prefdata.transforms.options import Options
+
+    texts = {name: cast("tuple[str, ...]", how[name]) for name in LISTS}
+    numbers = {name: _numbers(f"--{name}", texts[name]) for name in ("weights", "cap", "mix")}
+    named = {name: _listed(texts[name]) for name in LISTS if name not in numbers}
+    rest = {name: value for name, value in how.items() if name not in LISTS}
+    return Options(
+        **{**rest, "split_by": rest["split_by"] or ""},  # type: ignore[arg-type]
+        **named,  # type: ignore[arg-type]
+        weights=numbers["weights"],
+        mix=numbers["mix"],
+        caps={n: int(c) if c.is_integer() else c for n, c in numbers["cap"].items()},  # type: ignore[misc]
+    )
+
+
+LISTS = ("weights", "lexicographic", "pareto", "veto", "keep", "cap", "mix")
+
+
+def _listed(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(part.strip() for text in texts for part in text.split(",") if part.strip())
+
+
+def _numbers(option: str, texts: Sequence[str]) -> dict[str, float]:
+    """Names with a number each; a name may hold a sign of equality, the number does not."""
+    found: dict[str, float] = {}
+    for part in _listed(texts):
+        name, equals, number = part.rpartition("=")
+        name = name.strip()
+        try:
+            value = float(number)
+        except ValueError:
+            value = float("nan")
+        if not equals or not name or isnan(value):
+            raise UsageError(
+                f"{option} {part!r} is not a name with a number",
+                hint=f"Write it as in {option} {EXAMPLES[option]}.",
+            )
+        if name in found:
+            raise UsageError(f"{option} names {name} twice", hint="Give each name one number.")
+        found[name] = value
+    return found
 
 
 def assigned(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
@@ -131,6 +227,9 @@ EXAMPLES = {
     "--map": "prompt=question,response=answer",
     "--winner": "a=1,b=2,tie=3",
     "--label": "true=good,false=bad",
+    "--weights": "helpfulness=0.7,safety=0.3",
+    "--cap": "'helpsteer*.jsonl=5000'",
+    "--mix": "a.jsonl=0.7,b.jsonl=0.3",
 }
 
 

@@ -6,21 +6,26 @@ import hashlib
 import json
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
 from prefdata import __version__
-from prefdata.engine.assemble import Assembled, assemble
-from prefdata.engine.ingest import Recognised, ingest, one_dimension
+from prefdata.engine.assemble import assemble
+from prefdata.engine.dimensions import ask_which, check_chosen, check_names, check_rule
+from prefdata.engine.grouping import Groups, split_by
+from prefdata.engine.ingest import Recognised, ingest
+from prefdata.engine.job import MOST_SOURCES, Job, Written
+from prefdata.engine.keeping import chosen
 from prefdata.engine.stream import stream
 from prefdata.errors import InputError, UsageError
 from prefdata.formats import Wishes, detect
 from prefdata.formats.base import Format
-from prefdata.io.dataset import SCHEMA_VERSION
+from prefdata.io.dataset import SCHEMA_VERSION, stored
 from prefdata.io.read import sample
 from prefdata.io.sources import Source, found
 from prefdata.io.spool import Spool
@@ -28,6 +33,7 @@ from prefdata.io.staging import refuse_existing, replacing
 from prefdata.io.trail import Trail
 from prefdata.report.card import card
 from prefdata.transforms.account import Account
+from prefdata.transforms.mixing import parts
 from prefdata.transforms.options import Options
 
 Progress = Callable[[str, int, int], None]
@@ -62,6 +68,8 @@ class SourceReport:
         polarity: which value means better.
         rows: rows read.
         outcomes: rows by outcome and reason.
+        gave: rows of the data set that it gave, by the source of their chosen response or, where
+            several sources say the same, of the first of them; None where it is not known.
     """
 
     name: str
@@ -72,6 +80,24 @@ class SourceReport:
     polarity: str
     rows: int
     outcomes: Mapping[str, Mapping[str, int]]
+    gave: int | None = None
+
+
+@dataclass(frozen=True)
+class OverlapReport:
+    """What two sources have in common, before caps and shares.
+
+    Attributes:
+        sources: their names.
+        prompts: prompts that both have.
+        pairs: pairs, or labelled answers, that each of them gives by itself.
+        contradictions: pairs that one of them gives the other way round.
+    """
+
+    sources: tuple[str, str]
+    prompts: int
+    pairs: int
+    contradictions: int
 
 
 @dataclass(frozen=True)
@@ -86,8 +112,15 @@ class ConvertReport:
         rows_used: of these, in a pair, merged with another row, or left over.
         rows_rejected: the others; they lie in ``rejects/``.
         outcomes: rows by outcome and reason.
-        splits: rows and distinct prompts by split.
-        leaks: prompts in more than one split; always 0, or the run would have failed.
+        split_by: what stays on one side of the split: a ``prompt`` or a ``conversation``.
+        splits: rows, distinct prompts and, where the split goes by them, conversations by split.
+        leaks: prompts, or conversations, in more than one split; always 0, or the run would have
+            failed.
+        dimensions: dimension to the number of pairs in which the chosen response has the
+            ``higher``, the same (``equal``) and the ``lower`` score; pairs without both are not
+            counted.
+        overlap: which sources have prompts in common, and what else; None where there are too many
+            sources to look.
         example: the first row of the data set.
         options: what was asked for.
         seconds: wall time.
@@ -100,8 +133,11 @@ class ConvertReport:
     rows_used: int
     rows_rejected: int
     outcomes: Mapping[str, Mapping[str, int]]
+    split_by: str
     splits: Mapping[str, Mapping[str, int]]
     leaks: int
+    dimensions: Mapping[str, Mapping[str, int]]
+    overlap: tuple[OverlapReport, ...] | None
     example: Mapping[str, object]
     options: Mapping[str, object]
     seconds: float
@@ -159,13 +195,15 @@ def convert(
         hashes = [hasher.submit(sha256, each.local) for each in files]
         begun_as = _stamps(files)
         try:
-            recognised = recognise(files, wishes, format, encoding)
-            kind = _one_kind(recognised)
+            recognised = recognise(files, wishes, format, encoding, options=options)
+            job = _job(recognised, options, encoding)
+            check_rule(options, wishes, recognised)
             with replacing(target) as folder:
-                account, made = _run(folder, recognised, kind, options, wishes, encoding, tell)
+                account, made = _run(folder, job, wishes, tell)
                 _refuse_changed(files, begun_as)
-                reports = source_reports(recognised, [each.result() for each in hashes], account)
-                report = _report(target, kind, reports, account, made, options, wishes)
+                read = [each.result() for each in hashes]
+                reports = source_reports(recognised, read, account, made.by_source)
+                report = _report(target, job, reports, account, made, wishes)
                 report = _timed(report, time.monotonic() - begun)
                 _write_about(folder, report)
         finally:
@@ -180,8 +218,10 @@ def recognise(
     format: str = "",
     encoding: str = "",
     others: Mapping[str, Format] | None = None,
+    *,
+    options: Options | None = None,
 ) -> list[Recognised]:
-    """Recognise each source by its first rows.
+    """Recognise each source by its first rows, and say how it is read.
 
     Args:
         files: the sources.
@@ -189,17 +229,32 @@ def recognise(
         format: the format of all of them, where detection is not wanted.
         encoding: their encoding, if not UTF-8.
         others: formats beyond the registered ones.
+        options: what the split goes by, and which columns are kept; by default prompts, and none.
 
     Raises:
         InputError: one of them is not of a known shape.
         UsageError: one of them can be read in two ways.
+        UnknownNameError: a column that is to be kept is in none of them.
     """
-    recognised = []
-    for each in files:
-        first = sample(each, encoding)
-        detection = detect(first, wishes, name=each.name, format=format, others=others)
-        recognised.append(Recognised(each, first, detection))
-    return recognised
+    options = options or Options(split_by="prompt")
+    samples = [sample(each, encoding) for each in files]
+    detections = [
+        detect(first, wishes, name=each.name, format=format, others=others)
+        for each, first in zip(files, samples, strict=True)
+    ]
+    grouped = split_by(options, zip(files, detections, strict=True)) == "conversation"
+    keep = chosen(options.keep, [each.names for each in samples])
+    return [
+        Recognised(file, first, found, wishes.dimension, grouped, kept)
+        for file, first, found, kept in zip(files, samples, detections, keep, strict=True)
+    ]
+
+
+def _job(recognised: Sequence[Recognised], options: Options, encoding: str) -> Job:
+    kind = _one_kind(recognised)
+    parts(options, [each.source.name for each in recognised])
+    keep = tuple(recognised[0].keep)
+    return Job(kind, recognised, encoding, options, stored(kind, keep=keep), keep)
 
 
 def _one_kind(recognised: Sequence[Recognised]) -> str:
@@ -222,20 +277,11 @@ def _one_kind(recognised: Sequence[Recognised]) -> str:
     return "unpaired" if True in kinds else "pairs"
 
 
-def _run(
-    folder: Path,
-    recognised: Sequence[Recognised],
-    kind: str,
-    options: Options,
-    wishes: Wishes,
-    encoding: str,
-    tell: Progress,
-) -> tuple[Account, Assembled]:
-    names = [each.source.name for each in recognised]
-    size = sum(e.source.local.stat().st_size * UNPACKED[e.source.packed] for e in recognised)
-    gathered = any(each.detection.format.kind == "ratings" for each in recognised)
+def _run(folder: Path, job: Job, wishes: Wishes, tell: Progress) -> tuple[Account, Written]:
+    names = [each.source.name for each in job.recognised]
+    grouped = job.recognised[0].grouped
     account, trail = Account(), Trail(folder, names)
-    spool = Spool(folder.parent / "spool", size if gathered else size // LIGHT, texts=gathered)
+    spool = _spool(folder.parent / "spool", job)
     read = 0
 
     def reading(rows: int) -> None:
@@ -245,23 +291,43 @@ def _run(
 
     shared = Shared(spool=spool, trail=trail, account=account)
     dimensions: set[str] = set()
-    for number, each in enumerate(recognised):
-        dimensions |= ingest(each, number, wishes, encoding, **shared, progress=reading)
-        one_dimension(dimensions, wishes, ", ".join(names[: number + 1]))
+    by_row: set[str] = set()
+    for number, each in enumerate(job.recognised):
+        found = ingest(each, number, job.encoding, **shared, progress=reading)
+        check_names(job.options, found, each.source.name)
+        check_chosen(wishes, found, each.source.name)
+        by_row |= found if each.rated_by_row else set()
+        ask_which(by_row, wishes, job.options, ", ".join(names[: number + 1]))
+        dimensions |= found
     spool.close()
-    if gathered:
-        spread = frozenset(n for n, e in enumerate(recognised) if e.detection.match.spread)
+    made = Written(groups=Groups(spool.folder / "groups") if grouped else None)
+    job = replace(job, schema=stored(job.kind, dimensions=bool(dimensions), keep=job.keep))
+    if spool.texts:
+        spread = frozenset(n for n, e in enumerate(job.recognised) if e.detection.match.spread)
         pairing = partial(tell, "pairing")
-        made = assemble(folder, options, **shared, spread=spread, progress=pairing)
+        assemble(folder, job, made, **shared, spread=spread, progress=pairing)
     else:
-        writing = partial(tell, "writing")
-        made = stream(folder, kind, recognised, encoding, options, **shared, progress=writing)
+        stream(folder, job, made, **shared, progress=partial(tell, "writing"))
     trail.close()
+    made.conversations = made.groups.counted() if made.groups else Counter()
     shutil.rmtree(spool.folder)
     account.check(names)
     if not sum(made.rows.values()):
         raise _nothing(account, names)
     return account, made
+
+
+def _spool(folder: Path, job: Job) -> Spool:
+    """Ratings need their texts on disk: those of a pair may stand anywhere in the sources."""
+    size = sum(e.source.local.stat().st_size * UNPACKED[e.source.packed] for e in job.recognised)
+    gathered = any(each.detection.format.kind == "ratings" for each in job.recognised)
+    return Spool(
+        folder,
+        size if gathered else size // LIGHT,
+        texts=gathered,
+        grouped=job.recognised[0].grouped,
+        keep=job.keep,
+    )
 
 
 def _nothing(account: Account, names: Sequence[str]) -> InputError:
@@ -300,7 +366,10 @@ def sha256(path: Path) -> str:
 
 
 def source_reports(
-    recognised: Sequence[Recognised], hashes: Sequence[str], account: Account
+    recognised: Sequence[Recognised],
+    hashes: Sequence[str],
+    account: Account,
+    gave: Mapping[int, int] | None = None,
 ) -> tuple[SourceReport, ...]:
     """What was read from each source.
 
@@ -308,6 +377,7 @@ def source_reports(
         recognised: the sources.
         hashes: the SHA-256 of each.
         account: what became of their rows.
+        gave: rows of the data set by source, where it is known.
     """
     return tuple(
         SourceReport(
@@ -319,6 +389,7 @@ def source_reports(
             polarity=each.detection.match.polarity,
             rows=account.read[number],
             outcomes=account.outcomes(number),
+            gave=None if gave is None else gave.get(number, 0),
         )
         for number, each in enumerate(recognised)
     )
@@ -326,11 +397,10 @@ def source_reports(
 
 def _report(
     target: Path,
-    kind: str,
+    job: Job,
     reports: tuple[SourceReport, ...],
     account: Account,
-    made: Assembled,
-    options: Options,
+    made: Written,
     wishes: Wishes,
 ) -> ConvertReport:
     outcomes = account.outcomes()
@@ -339,26 +409,41 @@ def _report(
     splits = {
         s: {"rows": made.rows[s], "prompts": made.prompts[s]} for s in made.rows if made.rows[s]
     }
+    grouped = job.recognised[0].grouped
+    if grouped:
+        splits = {s: {**n, "conversations": made.conversations[s]} for s, n in splits.items()}
     asked = {
-        **asdict(options),
+        **asdict(job.options),
         "map": dict(wishes.columns),
         "winner": dict(wishes.winner),
         "label": dict(wishes.label),
         "dimension": wishes.dimension,
     }
     return ConvertReport(
-        str(target),
-        kind,
-        reports,
-        read,
-        read - rejected,
-        rejected,
-        outcomes,
-        splits,
-        0,
-        made.example,
-        asked,
-        0.0,
+        output=str(target),
+        kind=job.kind,
+        sources=reports,
+        rows_read=read,
+        rows_used=read - rejected,
+        rows_rejected=rejected,
+        outcomes=outcomes,
+        split_by="conversation" if grouped else "prompt",
+        splits=splits,
+        leaks=0,
+        dimensions={name: found._asdict() for name, found in sorted(made.dimensions.items())},
+        overlap=_overlap(job, made),
+        example=made.example,
+        options=asked,
+        seconds=0.0,
+    )
+
+
+def _overlap(job: Job, made: Written) -> tuple[OverlapReport, ...] | None:
+    if len(job.recognised) > MOST_SOURCES:
+        return None
+    return tuple(
+        OverlapReport((job.names[one], job.names[other]), *common)
+        for (one, other), common in sorted(made.overlap.items())
     )
 
 

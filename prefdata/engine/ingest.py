@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import polars as pl
 
-from prefdata.errors import UsageError
-from prefdata.formats import Detection, Sample, Wishes, reasons
+from prefdata.engine.keeping import with_kept
+from prefdata.formats import Detection, Sample, reasons
 from prefdata.formats.base import records
-from prefdata.formats.ids import content_ids, scoped
+from prefdata.formats.ids import content_ids, conversation_ids, scoped
 from prefdata.io.chunks import Chunk, in_one_piece
 from prefdata.io.read import chunks
 from prefdata.io.sources import Source
 from prefdata.io.spool import IDS, Spool
 from prefdata.io.trail import Trail
+from prefdata.io.typed import kept
 from prefdata.transforms.account import Account
 from prefdata.transforms.ledger import REJECTS, by_row, entries
 
@@ -58,13 +59,32 @@ SCALARS = (
 """Fields in which a number may stand for text, or text for a number."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Recognised:
-    """A source, its first rows, and what it was recognised as."""
+    """A source, its first rows, what it was recognised as, and how it is read.
+
+    Attributes:
+        source: the file.
+        sample: its first rows.
+        detection: what it is.
+        dimension: where rows say which dimension they are on, the one that counts; ``""`` for all.
+        grouped: whether records say which conversation they belong to.
+        keep: columns that records get as text, each with the column of the source that it is, or
+            ``""`` where the source has none.
+    """
 
     source: Source
     sample: Sample
     detection: Detection
+    dimension: str = ""
+    grouped: bool = False
+    keep: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def rated_by_row(self) -> bool:
+        """Whether each row is a rating that says itself which dimension it is on."""
+        rated = self.detection.format.kind == "ratings"
+        return rated and not self.detection.match.dimensions
 
 
 def read_records(
@@ -83,9 +103,12 @@ def read_records(
     """
     match, format = each.detection.match, each.detection.format
     scalars = {name for f in SCALARS for name in match.columns.get(f, ())}
+    more = [name for name in each.keep.values() if name and name not in match.wanted]
+    raw = match.raw | set(more) if match.whole else match.raw
     pieces = chunks(
-        *(each.source, each.sample, match.wanted, scalars, encoding),
-        raw=match.raw,
+        *(each.source, each.sample, [*match.wanted, *dict.fromkeys(more)], scalars, encoding),
+        raw=raw,
+        known=[kept(name, each.sample.values(name)) for name in more],
         held=match.whole,
     )
     if match.whole:
@@ -93,6 +116,8 @@ def read_records(
 
     def build(piece: Chunk) -> tuple[Chunk, pl.DataFrame]:
         made = records(format, piece.frame, match).with_columns(pl.col("item").fill_null(0))
+        made = _by_dimension(made, each.dimension) if each.rated_by_row else made
+        made = with_kept(made, piece.frame, each.keep, raw) if each.keep else made
         return piece, _identified(made, each, number) if ids else made
 
     yield from _side_by_side(build, pieces)
@@ -115,6 +140,8 @@ def _side_by_side(work: Callable[[Chunk], Result], pieces: Iterator[Chunk]) -> I
 def _identified(made: pl.DataFrame, each: Recognised, number: int) -> pl.DataFrame:
     """Records with their ids, and with the place that they have among all sources."""
     kind = each.detection.format.kind
+    if each.grouped:
+        made = made.with_columns(conversation_ids(made["prompt"]))
     made = content_ids(made, IDS[kind]).with_columns(
         pl.lit(number, pl.UInt16).alias("source"),
         pl.col("origin").fill_null(Path(each.source.name).name),
@@ -132,10 +159,22 @@ def _same(made: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _by_dimension(made: pl.DataFrame, dimension: str) -> pl.DataFrame:
+    """List the score of each rating under its dimension; off the one that counts it is no more."""
+    if made["dimension"].null_count() == made.height and not dimension:
+        return made
+    sound = pl.col("dimension").is_not_null() & pl.col("reason").is_null()
+    listed = pl.concat_list(pl.struct("dimension", "score"))
+    made = made.with_columns(pl.when(sound).then(listed).alias("dimensions"))
+    if not dimension:
+        return made
+    on_it = pl.col("dimension") == dimension
+    return made.with_columns(pl.when(on_it).then("score").alias("score"))
+
+
 def ingest(
     each: Recognised,
     number: int,
-    wishes: Wishes,
     encoding: str,
     *,
     spool: Spool,
@@ -146,25 +185,17 @@ def ingest(
     """Put the records of a source into the spool, and what is no record into the trail.
 
     Returns:
-        The dimensions that it has ratings on.
-
-    Raises:
-        UsageError: the ratings are on several dimensions, and none was chosen.
+        The dimensions that it has scores on.
     """
     kind = each.detection.format.kind
-    dimensions: set[str] = set()
-    for piece, found in read_records(each, number, encoding):
-        made = found
+    dimensions: set[str] = set(each.detection.match.dimensions)
+    for piece, made in read_records(each, number, encoding):
         account.read_rows(number, piece.rows)
-        if kind == "ratings":
-            dimensions |= set(made["dimension"].unique().drop_nulls())
-            one_dimension(dimensions, wishes, each.source.name)
-            if not each.detection.match.dimensions:
-                made = _of_dimension(made, wishes.dimension, trail, account)
         bad, good = (
             made.filter(pl.col("reason").is_not_null()),
             made.filter(pl.col("reason").is_null()),
         )
+        dimensions |= names_in(good)
         spool.put(kind, good)
         if bad.height or piece.unread:
             refuse(piece, bad, good, number, trail, account)
@@ -172,44 +203,12 @@ def ingest(
     return dimensions
 
 
-def one_dimension(dimensions: set[str], wishes: Wishes, name: str) -> None:
-    """Stop where ratings of different things would be taken for ratings of one.
-
-    Args:
-        dimensions: those that were found.
-        wishes: may say which one counts.
-        name: the source or sources, for the message.
-
-    Raises:
-        UsageError: there are several, and none was chosen.
-    """
-    if len(dimensions) > 1 and not wishes.dimension:
-        shown = ", ".join(sorted(dimensions)[:8])
-        raise UsageError(
-            f"{name} has ratings on several dimensions: {shown}",
-            hint=f"Say which one counts with --dimension {min(dimensions)}.",
-        )
-
-
-def of_another(dimension: str) -> pl.Expr:
-    """Whether a sound rating is not on the chosen dimension."""
-    return (pl.col("dimension") != dimension).fill_null(value=True) & pl.col("reason").is_null()
-
-
-def _of_dimension(
-    made: pl.DataFrame, dimension: str, trail: Trail, account: Account
-) -> pl.DataFrame:
-    """Keep the ratings of the chosen dimension; the others are left over."""
-    if not dimension:
-        return made
-    other = of_another(dimension)
-    left = made.filter(other).with_columns(
-        pl.lit(reasons.OTHER_DIMENSION).alias("reason"), pl.lit(None, pl.String).alias("pair")
-    )
-    ledger = entries(left, rated=True)
-    trail.add(ledger, pl.DataFrame(schema=REJECTS))
-    account.settle(ledger.unique(["source", "row"]))
-    return made.filter(~other)
+def names_in(made: pl.DataFrame) -> set[str]:
+    """The dimensions that records have scores on."""
+    if "dimensions" not in made.columns or made["dimensions"].null_count() == made.height:
+        return set()
+    names = made["dimensions"].explode().struct.field("dimension")
+    return set(names.unique().drop_nulls())
 
 
 def refuse(

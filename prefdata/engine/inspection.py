@@ -10,14 +10,17 @@ from pathlib import Path
 import polars as pl
 
 from prefdata.engine.conversion import recognise
-from prefdata.engine.ingest import Recognised, of_another, one_dimension, read_records
-from prefdata.formats import Wishes, reasons
+from prefdata.engine.dimensions import ask_which, check_names, check_rule
+from prefdata.engine.ingest import Recognised, names_in, read_records
+from prefdata.formats import Wishes
 from prefdata.formats.base import as_messages
-from prefdata.io.dataset import readable
+from prefdata.io.dataset import readable, stored
 from prefdata.io.sources import found
 from prefdata.io.spool import SCHEMAS
 from prefdata.transforms import bucket, labels
+from prefdata.transforms.dimensions import compared
 from prefdata.transforms.ledger import LEFT_OVER, by_row
+from prefdata.transforms.mixing import parts
 from prefdata.transforms.options import Options
 
 
@@ -56,6 +59,9 @@ class Inspection:
         rows: how many rows were looked at: all, or a first piece.
         outcomes: what would become of them, by outcome and reason.
         problems: rows that give no record, the most frequent reason first.
+        split_by: what would stay on one side of the split: a ``prompt`` or a ``conversation``.
+        dimensions: dimension to the number of pairs in which the chosen response would have the
+            higher, the same and the lower score.
         example: a pair, or an unpaired preference, that the rows would give; empty if none.
     """
 
@@ -72,6 +78,8 @@ class Inspection:
     rows: int
     outcomes: Mapping[str, Mapping[str, int]]
     problems: tuple[Problem, ...]
+    split_by: str
+    dimensions: Mapping[str, Mapping[str, int]]
     example: Mapping[str, object]
 
     def to_dict(self) -> dict[str, object]:
@@ -108,48 +116,52 @@ def inspect(
         'ratings-long'
     """
     wishes = wishes or Wishes()
+    options = options or Options()
     with found([str(source) for source in sources], fetch=False) as files:
-        return [
-            _inspected(each, options or Options(), wishes, encoding)
-            for each in recognise(files, wishes, format, encoding)
-        ]
+        recognised = recognise(files, wishes, format, encoding, options=options)
+        check_rule(options, wishes, recognised)
+        parts(options, [each.name for each in files])
+        return [_inspected(each, options, wishes, encoding) for each in recognised]
 
 
 def _inspected(each: Recognised, options: Options, wishes: Wishes, encoding: str) -> Inspection:
     match, kind = each.detection.match, each.detection.format.kind
     piece, made = next(read_records(each, 0, encoding))
-    other = 0
-    if kind == "ratings":
-        one_dimension(set(made["dimension"].unique().drop_nulls()), wishes, each.source.name)
-    if kind == "ratings" and wishes.dimension and not match.dimensions:
-        other = made.filter(of_another(wishes.dimension)).height
-        made = made.filter(~of_another(wishes.dimension))
     bad = made.filter(pl.col("reason").is_not_null())
-    good = made.filter(pl.col("reason").is_null()).select(list(SCHEMAS[kind]))
+    more = [*(("group_id",) if each.grouped else ()), *each.keep]
+    good = made.filter(pl.col("reason").is_null()).select(*SCHEMAS[kind], *more)
+    dimensions = set(match.dimensions) | names_in(good)
+    check_names(options, dimensions, each.source.name)
+    if each.rated_by_row:
+        ask_which(dimensions, wishes, options, each.source.name)
     if kind == "unpaired":
         result = labels.unpaired(good, options)
         rows = result.rows.join(
-            good.select("prompt", of_row="row", of_item="item", completion="response"),
+            good.select("prompt", *each.keep, of_row="row", of_item="item", completion="response"),
             on=["of_row", "of_item"],
         )
     else:
-        frames = {name: pl.DataFrame(schema=SCHEMAS[name]) for name in ("ratings", "comparisons")}
+        columns = {name: good.schema[name] for name in more}
+        frames = {
+            name: pl.DataFrame(schema={**SCHEMAS[name], **columns})
+            for name in ("ratings", "comparisons")
+        }
         frames[kind] = good
         result = bucket.pairs(frames["ratings"], frames["comparisons"], options)
-        rows = bucket.with_texts(result.rows, frames["ratings"], frames["comparisons"])
+        rows = bucket.with_texts(result.rows, frames["ratings"], frames["comparisons"], each.keep)
     outcomes: dict[str, dict[str, int]] = {}
     became = by_row(result.ledger).group_by("outcome", "reason").len().sort("len", descending=True)
     for outcome, reason, count in became.rows():
         outcomes.setdefault(outcome, {})[reason] = count
-    if other:
-        outcomes.setdefault("left over", {})[reasons.OTHER_DIMENSION] = other
     whole = bad.join(good, on="row", how="anti").unique("row", keep="first", maintain_order=True)
     left = whole.filter(pl.col("reason").is_in(LEFT_OVER))
     for reason, count in left.group_by("reason", maintain_order=True).len().rows():
         outcomes.setdefault("left over", {})[reason] = count
     whole = whole.filter(~pl.col("reason").is_in(LEFT_OVER))
     problems = _problems(whole, [(u.reason, u.field, u.line) for u in piece.unread])
-    used = set(match.wanted)
+    used = {*match.wanted, *each.keep.values()}
+    becomes = "unpaired" if kind == "unpaired" else "pairs"
+    columns = stored(becomes, dimensions=bool(dimensions), keep=list(each.keep)).names
     runner_up = each.detection.runner_up
     return Inspection(
         each.source.name,
@@ -165,8 +177,16 @@ def _inspected(each: Recognised, options: Options, wishes: Wishes, encoding: str
         piece.rows,
         outcomes,
         problems,
-        _example(rows),
+        "conversation" if each.grouped else "prompt",
+        _standings(result.rows),
+        _example(rows, columns),
     )
+
+
+def _standings(rows: pl.DataFrame) -> dict[str, dict[str, int]]:
+    if "dimensions" not in rows.columns:
+        return {}
+    return {name: found._asdict() for name, found in compared(rows).items()}
 
 
 def _problems(bad: pl.DataFrame, unread: list[tuple[str, str, int]]) -> tuple[Problem, ...]:
@@ -183,7 +203,7 @@ def _problems(bad: pl.DataFrame, unread: list[tuple[str, str, int]]) -> tuple[Pr
     )
 
 
-def _example(rows: pl.DataFrame) -> dict[str, object]:
+def _example(rows: pl.DataFrame, columns: Sequence[str]) -> dict[str, object]:
     """The shortest row, so that it can be read at a glance."""
     if not rows.height:
         return {}
@@ -195,4 +215,4 @@ def _example(rows: pl.DataFrame) -> dict[str, object]:
         pl.col(name).list.eval(pl.element().struct.field("content").str.len_chars()).list.sum()
         for name in texts
     )
-    return readable(rows.bottom_k(1, by=size))
+    return readable(rows.bottom_k(1, by=size), columns)

@@ -8,13 +8,13 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from prefdata.engine.assemble import by_split, count
 from prefdata.engine.cases import Buckets, parts
+from prefdata.engine.job import by_split
 from prefdata.engine.verdicts import Collected, Counts, Decision, Judge, Ruling, decide
 from prefdata.formats import reasons
 from prefdata.formats.base import as_messages
 from prefdata.formats.ids import hexed, joined_ids
-from prefdata.io.dataset import SCHEMAS, number_shards, readable, write_parquet
+from prefdata.io.dataset import number_shards, readable, stored, write_parquet
 from prefdata.io.trail import Trail
 from prefdata.judge.journal import Journal
 from prefdata.schemas import Comparison
@@ -22,6 +22,7 @@ from prefdata.transforms.account import Account
 from prefdata.transforms.ledger import REJECTS, by_row, entries
 from prefdata.transforms.split import SPLITS, in_test
 
+PAIRS = stored("pairs")
 CALLS = pa.schema(
     [
         ("comparison", pa.string()),
@@ -81,15 +82,15 @@ def write(
             rows = _pairs(part, decisions, ruling)
             for split, these in by_split(rows).items():
                 if these.height:
-                    write_parquet(these, folder / "data" / f"{split}-{name}", SCHEMAS["pairs"])
+                    write_parquet(these, folder / "data" / f"{split}-{name}", PAIRS)
                     done.made.example = done.made.example or readable(these)
             told.append(_told(part, decisions, rows))
-            count(rows, done.made)
+            done.made.count(rows)
         _settle(buckets, bucket, told, trail, account)
         progress(bucket + 1, len(buckets))
     if not done.made.rows:
-        empty = pl.DataFrame(SCHEMAS["pairs"].empty_table())
-        write_parquet(empty, folder / "data" / "train-0.parquet", SCHEMAS["pairs"])
+        empty = pl.DataFrame(PAIRS.empty_table())
+        write_parquet(empty, folder / "data" / "train-0.parquet", PAIRS)
     for split in SPLITS:
         number_shards(folder / "data", split)
     for name in ("comparisons", "calls"):

@@ -6,26 +6,27 @@ alone, and the texts go straight from the source to Parquet, in the order of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
-from prefdata.engine.assemble import WORKERS, Assembled, by_split, count, in_order
-from prefdata.engine.ingest import Recognised, read_records
+from prefdata.engine.assemble import WORKERS, in_order
+from prefdata.engine.deciding import decided, ends, overlapping, records
+from prefdata.engine.ingest import read_records
+from prefdata.engine.job import Job, Written, by_split
 from prefdata.errors import InputError
 from prefdata.formats.base import stacked
 from prefdata.io.chunks import Chunk
-from prefdata.io.dataset import SCHEMAS, readable
+from prefdata.io.dataset import readable
 from prefdata.io.shards import Shards
 from prefdata.io.spool import Ranges, Spool
 from prefdata.io.trail import Trail
-from prefdata.transforms import bucket, labels
 from prefdata.transforms.account import Account
 from prefdata.transforms.bucket import Decided
 from prefdata.transforms.ledger import LEDGER, by_row, lost, refused
-from prefdata.transforms.options import Options
+from prefdata.transforms.overlap import Overlap
 from prefdata.transforms.split import SPLITS
 
 MOST_ITEMS = 1 << 24
@@ -34,24 +35,20 @@ MOST_ITEMS = 1 << 24
 
 def stream(
     folder: Path,
-    kind: str,
-    recognised: Sequence[Recognised],
-    encoding: str,
-    options: Options,
+    job: Job,
+    result: Written,
     *,
     spool: Spool,
     trail: Trail,
     account: Account,
     progress: Callable[[int, int], None],
-) -> Assembled:
+) -> None:
     """Write the data set's files.
 
     Args:
         folder: the data set directory that is being made.
-        kind: ``"pairs"`` or ``"unpaired"``.
-        recognised: the sources, which are read a second time.
-        encoding: their encoding, if it was named.
-        options: how verdicts are resolved.
+        job: what to do; the sources are read a second time.
+        result: is told what was written.
         spool: holds the records without their texts.
         trail: takes the account of every row.
         account: is told what became of each row.
@@ -61,46 +58,49 @@ def stream(
         InputError: a source changed while it was read.
     """
     (folder / "data").mkdir()
-    result = Assembled()
     kept, gone = Ranges(spool.folder / "kept"), Ranges(spool.folder / "gone")
-    decide = partial(_decided, kind, spool, options)
-    for decided in in_order(decide, spool.buckets):
-        trail.add(decided.ledger, _none())
-        account.settle(by_row(decided.ledger))
-        count(decided.rows, result)
-        kept.put(decided.rows)
-        gone.put(lost(decided.ledger).rename({"source": "of_source", "row": "of_row"}))
-    shards = Shards(folder / "data", SCHEMAS[kind], WORKERS)
+    job = replace(job, ends=ends(job, spool, in_order))
+
+    def work(number: int) -> tuple[Decided, Overlap]:
+        held = records(spool, number)
+        return decided(job, held), overlapping(job, held)
+
+    for found, overlap in in_order(work, spool.buckets):
+        trail.add(found.ledger, _none())
+        account.settle(by_row(found.ledger))
+        result.count(found.rows)
+        result.compare(overlap)
+        kept.put(found.rows)
+        gone.put(lost(found.ledger).rename({"source": "of_source", "row": "of_row"}))
+    shards = Shards(folder / "data", job.schema, WORKERS)
     try:
-        _write(shards, recognised, encoding, (kept, gone), trail, account, result, progress)
+        _write(shards, job, (kept, gone), trail, account, result, progress)
         shards.close(SPLITS)
     except BaseException:
         shards.abandon()
         raise
-    return result
 
 
 def _write(
     shards: Shards,
-    recognised: Sequence[Recognised],
-    encoding: str,
+    job: Job,
     decisions: tuple[Ranges, Ranges],
     trail: Trail,
     account: Account,
-    result: Assembled,
+    result: Written,
     progress: Callable[[int, int], None],
 ) -> None:
     """Read the sources again, and write what was decided to keep, and what to refuse."""
     kept, gone = decisions
     done, total = 0, account.read.total()
-    for number, each in enumerate(recognised):
+    for number, each in enumerate(job.recognised):
         begun = done
-        for piece, made in read_records(each, number, encoding, ids=False):
+        for piece, made in read_records(each, number, job.encoding, ids=False):
             first, end = done - begun, done - begun + piece.rows
-            parts = _with_texts(kept.get(number, first, end), made)
+            parts = _with_texts(kept.get(number, first, end), made, job.keep)
             shards.add(parts)
             trail.add(_no_entries(), _refused(gone.get(number, first, end), piece))
-            result.example = result.example or _example(parts)
+            result.example = result.example or _example(parts, job.schema.names)
             done += piece.rows
             progress(done, total)
         if done - begun != account.read[number]:
@@ -111,13 +111,9 @@ def _write(
             )
 
 
-def _decided(kind: str, spool: Spool, options: Options, number: int) -> Decided:
-    if kind == "unpaired":
-        return labels.unpaired(spool.get("unpaired", number), options)
-    return bucket.pairs(spool.get("ratings", number), spool.get("comparisons", number), options)
-
-
-def _with_texts(rows: pl.DataFrame, made: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def _with_texts(
+    rows: pl.DataFrame, made: pl.DataFrame, keep: Collection[str]
+) -> dict[str, pl.DataFrame]:
     """The rows of each split with their texts, from the records of one piece."""
     if not rows.height:
         return {}
@@ -126,7 +122,7 @@ def _with_texts(rows: pl.DataFrame, made: pl.DataFrame) -> dict[str, pl.DataFram
     for split, part in by_split(rows).items():
         wanted = part.select(_place("of_row", "of_item")).to_series()
         places = records["place"].search_sorted(wanted)
-        texts = {"prompt": records["prompt"].gather(places)}
+        texts = {name: records[name].gather(places) for name in ("prompt", *keep)}
         if "label" in part.columns:
             texts["completion"] = records["response"].gather(places)
         else:
@@ -151,8 +147,8 @@ def _refused(gone: pl.DataFrame, piece: Chunk) -> pl.DataFrame:
     return refused(gone.rename({"of_source": "source", "of_row": "row"}), raw)
 
 
-def _example(parts: dict[str, pl.DataFrame]) -> dict[str, object]:
-    return next((readable(part) for part in parts.values() if part.height), {})
+def _example(parts: dict[str, pl.DataFrame], columns: Sequence[str]) -> dict[str, object]:
+    return next((readable(part, columns) for part in parts.values() if part.height), {})
 
 
 def _none() -> pl.DataFrame:

@@ -26,7 +26,11 @@ def show_conversion(report: ConvertReport, console: Console) -> None:
     """Print what was recognised and why, the account, one example, and what to do next."""
     for source in report.sources[:10]:
         console.print(
-            Text.assemble((source.name, "bold"), f": {source.rows:,} rows read as {source.format}")
+            Text.assemble(
+                (source.name, "bold"),
+                f": {source.rows:,} rows read as {source.format}",
+                f", gave {source.gave:,}" if len(report.sources) > 1 else "",
+            )
         )
         console.print(Padding(_reasons(source.why, source.polarity), (0, 2)))
     if len(report.sources) > 10:
@@ -37,13 +41,45 @@ def show_conversion(report: ConvertReport, console: Console) -> None:
     what += "" if report.rows == 1 else "s"
     splits = ", ".join(f"{name} {each['rows']:,}" for name, each in report.splits.items())
     console.print(
-        f"\n{report.rows:,} {what} ({splits}); no prompt in two splits. {report.seconds:.1f} s\n"
+        f"\n{report.rows:,} {what} ({splits}); no {report.split_by} in two splits. "
+        f"{report.seconds:.1f} s"
     )
+    show_standings(report.dimensions, console)
+    show_overlap(report, console)
+    console.print()
     console.print(_example(report.example))
     console.print()
     if report.rows_rejected:
         console.print(f"Rejected rows, with line and remedy: {report.output}/rejects")
     console.print(f"Next: pref train {report.output} --model tiny")
+
+
+MOST_OVERLAPS = 5
+
+
+def show_overlap(report: ConvertReport, console: Console) -> None:
+    """Say what sources have in common, those with the most prompts first."""
+    if report.overlap is None:
+        console.print(Text("too many sources to look for what they have in common", style="dim"))
+        return
+    found = sorted(report.overlap, key=lambda each: -each.prompts)
+    for each in found[:MOST_OVERLAPS]:
+        many = f"{each.prompts:,} {'prompt' if each.prompts == 1 else 'prompts'} in common"
+        text = f"{' and '.join(each.sources)}: {many}, {each.pairs:,} the same in both, "
+        style = "yellow" if each.contradictions else ""
+        console.print(Text(f"{text}{each.contradictions:,} contradict each other", style=style))
+    if len(found) > MOST_OVERLAPS:
+        console.print(
+            f"… and {len(found) - MOST_OVERLAPS} more that have prompts in common, in --json"
+        )
+
+
+def show_standings(dimensions: Mapping[str, Mapping[str, int]], console: Console) -> None:
+    """Say on which dimensions some chosen responses have the lower score."""
+    for name, found in dimensions.items():
+        if found["lower"]:
+            many = f"{found['lower']:,} of {sum(found.values()):,} pairs"
+            console.print(Text(f"chosen scores lower on {name} in {many}", style="yellow"))
 
 
 def _reasons(why: tuple[str, ...], polarity: str) -> Text:
@@ -105,6 +141,7 @@ def show_inspection(found: Inspection, console: Console) -> None:
     for field, names in found.columns.items():
         table.add_row(field, " + ".join(names))
     table.add_row("not used", ", ".join(found.unused) or "none")
+    table.add_row("split by", found.split_by)
     table.add_row("runner-up", found.runner_up or "none")
     for name, missing in found.near.items():
         table.add_row("not quite", f"{name}, which also has {', '.join(missing)}")
@@ -122,6 +159,7 @@ def show_inspection(found: Inspection, console: Console) -> None:
         where = f"{each.field}: " if each.field else ""
         plural = "line" if each.rows == 1 else "lines"
         console.print(f"  {where}{each.reason} ({plural} {lines})", style="yellow")
+    show_standings(found.dimensions, console)
     console.print()
     console.print(_example(found.example))
     console.print(f"\nNext: pref convert {found.name} -o pairs")

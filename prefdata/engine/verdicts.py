@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from prefdata.engine.assemble import Assembled
+from prefdata.engine.job import Written
 from prefdata.formats import reasons
 from prefdata.judge import outcome
 from prefdata.judge.injection import flags, texts_of
@@ -148,7 +148,7 @@ class Collected:
         pending: comparisons that were not judged to the end.
     """
 
-    made: Assembled = field(default_factory=Assembled)
+    made: Written = field(default_factory=Written)
     together: Counts = field(default_factory=Counts)
     alone: dict[str, Counts] = field(default_factory=dict)
     flagged: int = 0

@@ -51,6 +51,27 @@ def content_ids(frame: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
     return frame
 
 
+def conversation_ids(prompts: pl.Series) -> pl.Series:
+    """The id of the first user turn of each prompt, as 128-bit integers.
+
+    All prompts of a session, a tree or a post begin with the same user turn. A prompt that is one
+    user turn has its own id. Where no user speaks, the first turn counts.
+
+    Example:
+        >>> hi = {"role": "user", "content": "Hi"}
+        >>> more = [hi, {"role": "assistant", "content": "Hello"}, {"role": "user", "content": "?"}]
+        >>> conversation_ids(pl.Series([[hi], more])).n_unique()
+        1
+    """
+    if prompts.dtype != pl.String:
+        by_user = pl.element().struct.field("role") == "user"
+        users = pl.col("prompt").list.eval(pl.element().filter(by_user)).list.head(1)
+        first = pl.when(users.list.len() > 0).then(users).otherwise(pl.col("prompt").list.head(1))
+        prompts = prompts.alias("prompt").to_frame().select(first).to_series()
+    frame = prompts.alias("prompt").to_frame()
+    return content_ids(frame, {"prompt": "group_id"})["group_id"]
+
+
 def _normal(text: pl.Series) -> pl.Series:
     """Normalise texts; compose only the few that need it: looking is cheap, composing is not."""
     text = text.str.strip_chars()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import isfinite
+
 import polars as pl
 
 from prefdata.formats import pick, reasons
 from prefdata.formats.answers import answers, flagged
-from prefdata.formats.base import Format, Match, Wishes, finished
+from prefdata.formats.base import SIDES, Format, Match, Wishes, finished
+from prefdata.formats.conversation import cell
 from prefdata.formats.sample import Sample
 from prefdata.formats.scores import countable, number
 
@@ -22,6 +26,8 @@ EXTRAS = (
     "source",
 )
 FIELDS = ("prompt", "system", "history", "chosen", "rejected", *EXTRAS)
+DIMENSIONS = "dimensions"
+"""The column that a data set directory has for scores by dimension."""
 
 
 def match(sample: Sample, wishes: Wishes) -> Match | None:
@@ -31,6 +37,9 @@ def match(sample: Sample, wishes: Wishes) -> Match | None:
     columns = pick.fields(sample, wishes, ("chosen", "rejected", *EXTRAS))
     if not {"chosen", "rejected"} <= set(columns):
         return None
+    listed = _dimensions(sample)
+    if listed:
+        columns["dimensions"] = (DIMENSIONS,)
     taken = [name for names in columns.values() for name in names]
     columns |= pick.prompt(sample, wishes, taken)
     shapes = pick.shapes(sample, columns, ("prompt", "system", "history", "chosen", "rejected"))
@@ -41,8 +50,29 @@ def match(sample: Sample, wishes: Wishes) -> Match | None:
     if "prompt" not in columns:
         why = (*why, "the prompt is what both conversations begin with")
     return Match(
-        "pairs", 90, columns, shapes, why, polarity="the chosen column holds the better response"
+        "pairs",
+        90,
+        columns,
+        shapes,
+        why,
+        polarity="the chosen column holds the better response",
+        raw=frozenset([DIMENSIONS] if listed and not sample.text_only else []),
     )
+
+
+def _dimensions(sample: Sample) -> bool:
+    """Whether pairs carry scores by dimension, as a data set directory has them."""
+    held = [_listed(value) for value in sample.values(DIMENSIONS)]
+    return bool(held) and all(held)
+
+
+def _listed(value: object) -> list[dict[str, object]] | None:
+    """The scores of a pair by dimension; None where it is something else."""
+    found = cell(value) if isinstance(value, str) else value
+    if not isinstance(found, list):
+        return None
+    whole = all(isinstance(each, dict) and isinstance(each.get("dimension"), str) for each in found)
+    return found if whole else None
 
 
 def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
@@ -65,6 +95,8 @@ def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
         if column := match.column(field):
             frame = frame.with_columns(number(frame[column]).alias(name))
     frame = _plausible(frame, match)
+    if column := match.column("dimensions"):
+        frame = _by_dimension(frame, column)
     for field, name in texts.items():
         if column := match.column(field):
             frame = frame.with_columns(pl.col(column).cast(pl.String).alias(name))
@@ -76,6 +108,29 @@ def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
         )
         frame = flagged(frame, better == worse, reasons.TIE, match.column("score_chosen"))
     return finished(frame, "comparisons")
+
+
+def _by_dimension(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Read what both responses scored on each dimension; the chosen one is a."""
+    held = [_listed(value) for value in frame[column]]
+    sides = [
+        None
+        if each is None
+        else [
+            {"dimension": d["dimension"], "a": _scored(d, "chosen"), "b": _scored(d, "rejected")}
+            for d in each
+        ]
+        for each in held
+    ]
+    frame = frame.with_columns(pl.Series("dimensions", sides, SIDES))
+    odd = pl.col(column).is_not_null() & pl.col("dimensions").is_null()
+    return flagged(frame, odd, reasons.WRONG_TYPE, column, pl.lit("expected scores by dimension"))
+
+
+def _scored(scores: Mapping[str, object], side: str) -> float | None:
+    """The score of one side; None where it is no number."""
+    value = scores.get(side)
+    return float(value) if isinstance(value, int | float) and isfinite(value) else None
 
 
 def _plausible(frame: pl.DataFrame, match: Match) -> pl.DataFrame:

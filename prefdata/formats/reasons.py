@@ -35,6 +35,9 @@ NOT_JUDGED = "not judged yet"
 CONFLICT = "verdicts contradict each other"
 SMALL_MARGIN = "margin is too small"
 NO_MARGIN = "margin is unknown"
+MISSING_DIMENSION = "no score on a dimension that is needed"
+NOT_PARETO = "better on one dimension, worse on another"
+VETOED = "the chosen response is worse on a dimension with a veto"
 SCORES_DISAGREE = "the rejected response has the higher score"
 SET_ASIDE = "marked as unfit by its source"
 
@@ -43,6 +46,7 @@ OUTVOTED = "outvoted"
 MIDDLE = "middle rank"
 TIED = "all scores are equal"
 ALONE = "the only response to its prompt"
+SURPLUS = "more than the cap or share of its source"
 OTHER_DIMENSION = "rating of another dimension"
 USER_TURN = "a turn of the user"
 KEPT = "kept"
@@ -78,6 +82,9 @@ REMEDIES: dict[str, str] = {
     CONFLICT: "Ask one more annotator, or choose --conflicts.",
     SMALL_MARGIN: "Lower --min-margin to keep it.",
     SCORES_DISAGREE: "Check the columns; --map score_chosen=,score_rejected= leaves scores out.",
+    MISSING_DIMENSION: "Rate it, or leave the dimension out of the rule.",
+    NOT_PARETO: "Choose --weights or --lexicographic to decide between dimensions.",
+    VETOED: "None is needed: --veto refuses it.",
     NO_MARGIN: "Leave --min-margin out, or give scores.",
     SET_ASIDE: "None is needed: it was deleted, failed its review or was written by a model.",
 }

@@ -29,6 +29,9 @@ AS_JSON = {b"as": b"json"}
 LENIENT = {b"as": b"scalar"}
 """Marks a column where a number may stand for text, as in a score of 5 or "5"."""
 
+KEPT = {b"as": b"kept"}
+"""Marks a column that is only passed on: whatever it holds, it makes no row unreadable."""
+
 
 class Unread(NamedTuple):
     """A row that could not be read.

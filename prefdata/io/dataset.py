@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -41,10 +42,23 @@ ROWS = pa.schema(
         ("pair", pa.string()),
     ]
 )
-SCHEMAS = {
-    "pairs": PreferencePair.arrow_schema(),
-    "unpaired": UnpairedPreference.arrow_schema(),
-}
+
+
+def stored(kind: str, *, dimensions: bool = False, keep: Sequence[str] = ()) -> pa.Schema:
+    """The columns of every file of a data set.
+
+    Args:
+        kind: ``"pairs"`` or ``"unpaired"``.
+        dimensions: whether pairs carry their scores by dimension.
+        keep: columns of text that follow the others.
+
+    Example:
+        >>> stored("unpaired", keep=["keep_lang"]).names[-1]
+        'keep_lang'
+    """
+    record = UnpairedPreference if kind == "unpaired" else PreferencePair
+    schema = record.arrow_schema(dimensions=dimensions)
+    return pa.schema([*schema, *(pa.field(name, pa.string()) for name in keep)])
 
 
 def write_parquet(frame: pl.DataFrame, path: Path, schema: pa.Schema) -> None:
@@ -96,14 +110,19 @@ def _array(column: pl.Series, kind: pa.DataType) -> pa.Array:
     return pa.ListArray.from_arrays(np.arange(len(array) + 1, dtype=np.int32), turns, type=kind)
 
 
-def readable(frame: pl.DataFrame) -> dict[str, object]:
-    """The first row of a frame as plain values, its texts as messages, as it is stored."""
+def readable(frame: pl.DataFrame, columns: Sequence[str] = ()) -> dict[str, object]:
+    """The first row of a frame as plain values, its texts as messages, as it is stored.
+
+    Args:
+        frame: rows with their texts.
+        columns: those that are stored; by default those that every data set has.
+    """
     texts = [
         name for name in ("prompt", "chosen", "rejected", "completion") if name in frame.columns
     ]
     row = frame.head(1).with_columns(as_messages(frame[name].head(1)) for name in texts)
-    stored = SCHEMAS["unpaired" if "label" in frame.columns else "pairs"].names
-    return row.select(stored).row(0, named=True)
+    names = columns or stored("unpaired" if "label" in frame.columns else "pairs").names
+    return row.select(names).row(0, named=True)
 
 
 FEW_VALUES = (

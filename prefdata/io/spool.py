@@ -7,6 +7,7 @@ are the prompts in theirs, however many buckets there are.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from pathlib import Path
 
 import polars as pl
@@ -38,6 +39,9 @@ The ``scope`` of a rating says what it is compared with: the other ratings of it
 those of the ranked list that it stands in.
 """
 
+GROUP = {"group_id": pl.UInt128()}
+"""What conversations are told apart by, where the split goes by them."""
+
 BUCKET_BYTES = 96 << 20
 MOST_BUCKETS = 1024
 HELD = 6
@@ -51,11 +55,23 @@ class Spool:
         folder: where to keep them.
         size: the bytes that are expected; decides the number of buckets.
         texts: whether texts are kept, or only what is decided by.
+        grouped: whether records have a ``group_id``.
+        keep: text columns that records have besides those of their kind.
     """
 
-    def __init__(self, folder: Path, size: int, *, texts: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        size: int,
+        *,
+        texts: bool = True,
+        grouped: bool = False,
+        keep: Collection[str] = (),
+    ) -> None:
         self.folder = folder
         self.texts = texts
+        self.more = [(name, pl.String()) for name in keep if texts]
+        self.grouped = grouped
         self.bits = min(MOST_BUCKETS, max(1, size // BUCKET_BYTES)).bit_length() - 1
         self.files: dict[tuple[Kind, int], list[Path]] = defaultdict(list)
         self.held: dict[Kind, list[pl.DataFrame]] = defaultdict(list)
@@ -70,7 +86,7 @@ class Spool:
         """Add records with the columns of `SCHEMAS`, each to the bucket of its ``prompt_id``."""
         if not frame.height:
             return
-        self.held[kind].append(frame.select(self._names(kind)))
+        self.held[kind].append(frame.select(list(self._schema(kind))))
         if len(self.held[kind]) == HELD:
             self._flush(kind)
 
@@ -86,8 +102,10 @@ class Spool:
             part.write_ipc(path, compression="uncompressed")
             files.append(path)
 
-    def _names(self, kind: Kind) -> list[str]:
-        return [name for name in SCHEMAS[kind] if self.texts or SCHEMAS[kind][name] != MESSAGES]
+    def _schema(self, kind: Kind) -> pl.Schema:
+        held = SCHEMAS[kind].items()
+        kept = {name: dtype for name, dtype in held if self.texts or dtype != MESSAGES}
+        return pl.Schema([*kept.items(), *(GROUP.items() if self.grouped else ()), *self.more])
 
     def _parts(self, frame: pl.DataFrame) -> list[tuple[int, pl.DataFrame]]:
         if not self.bits:
@@ -97,13 +115,19 @@ class Spool:
         parts = frame.with_columns(bucket).partition_by("bucket", include_key=False, as_dict=True)
         return [(int(str(key[0])), part) for key, part in parts.items()]
 
-    def get(self, kind: Kind, bucket: int) -> pl.DataFrame:
-        """All records of a kind in a bucket, in the order they came; they leave the disk."""
-        files = self.files.pop((kind, bucket), [])
+    def get(self, kind: Kind, bucket: int, *, again: bool = False) -> pl.DataFrame:
+        """All records of a kind in a bucket, in the order they came.
+
+        Args:
+            kind: which records.
+            bucket: its number.
+            again: whether they will be asked for again; if not, they leave the disk.
+        """
+        files = self.files.get((kind, bucket), []) if again else self.files.pop((kind, bucket), [])
         if not files:
-            return pl.DataFrame(schema=SCHEMAS[kind]).select(self._names(kind))
+            return pl.DataFrame(schema=self._schema(kind))
         frame = concatenated([pl.read_ipc(path) for path in files])
-        for path in files:
+        for path in () if again else files:
             path.unlink()
         return frame
 

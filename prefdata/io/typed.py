@@ -10,9 +10,11 @@ import pyarrow as pa
 
 from prefdata.formats import reasons
 from prefdata.formats.conversation import TOOL_KEYS
-from prefdata.io.chunks import AS_JSON, LENIENT, describe
+from prefdata.io.chunks import AS_JSON, KEPT, LENIENT, describe
 
 LARGEST = 2**63
+EXACT = 2**53
+"""Up to here a float says which whole number it is."""
 MESSAGE_KEYS = ("role", "content", "from", "value", "text", "type")
 
 
@@ -38,6 +40,29 @@ def column(name: str, values: Iterable[object], *, scalar: bool) -> pa.Field:
     if several and not all(_fits(value, kind) for value in held):
         return as_json(name)
     return pa.field(name, kind, metadata=LENIENT if scalar and pa.types.is_string(kind) else None)
+
+
+def kept(name: str, values: Iterable[object]) -> pa.Field:
+    """The type of a column that is only passed on: the quickest that fits the sample."""
+    kinds = {type(value) for value in values if value is not None}
+    plain = {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    kind = plain.get(next(iter(kinds)), pa.string()) if len(kinds) == 1 else pa.string()
+    return pa.field(name, kind, metadata=KEPT)
+
+
+def as_text(value: object) -> str | None:
+    """A value as text: numbers in their shortest form, lists and objects as JSON.
+
+    Example:
+        >>> as_text("a"), as_text(5.0), as_text(0.25), as_text(True), as_text(["x"]), as_text(None)
+        ('a', '5', '0.25', 'true', '["x"]', None)
+    """
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+        value = int(value)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def as_json(name: str) -> pa.Field:
@@ -147,7 +172,7 @@ def misfit(row: Mapping[str, object], schema: pa.Schema) -> tuple[str, str, str]
         return "", reasons.DUPLICATE_KEY, repr(twice)
     for column in schema:
         value = row.get(column.name)
-        if value is None:
+        if value is None or column.metadata == KEPT:
             continue
         if _has_tools(value):
             return column.name, reasons.TOOLS, ""
@@ -198,7 +223,8 @@ def _found(value: object) -> str:
 
 def table(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
     """Make a table of rows that fit the schema."""
-    return pa.table([_array(rows, column) for column in schema], schema=schema)
+    fields = [pa.field(c.name, pa.string()) if c.metadata == KEPT else c for c in schema]
+    return pa.table([_array(rows, column) for column in schema], schema=pa.schema(fields))
 
 
 def _array(rows: Sequence[Mapping[str, object]], column: pa.Field) -> pa.Array:
@@ -207,4 +233,6 @@ def _array(rows: Sequence[Mapping[str, object]], column: pa.Field) -> pa.Array:
         values = (None if v is None else json.dumps(v, ensure_ascii=False) for v in values)
     elif column.metadata == LENIENT:
         values = (v if v is None or isinstance(v, str) else json.dumps(v) for v in values)
+    elif column.metadata == KEPT:
+        return pa.array([as_text(value) for value in values], pa.string())
     return pa.array(list(values), column.type)

@@ -30,6 +30,7 @@ def card(manifest: Mapping[str, object]) -> str:
         f"---\n{yaml.safe_dump(header, sort_keys=False)}---",
         f"# Preference data made by prefdata {manifest['program_version']}",
         _splits(manifest, splits),
+        *_dimensions(manifest),
         _account(manifest),
         _sources(manifest),
         _options(manifest),
@@ -60,8 +61,33 @@ def _splits(manifest: Mapping[str, object], splits: Mapping[str, Mapping[str, in
     table = "\n".join(["| split | rows | prompts |", "|---|---|---|", *lines])
     return (
         f"Each row holds {what} as lists of messages; the answers hold only the answer. "
-        f"No prompt stands in more than one split.\n\n{table}"
+        f"{_stays(manifest)}\n\n{table}"
     )
+
+
+def _stays(manifest: Mapping[str, object]) -> str:
+    if manifest.get("split_by", "prompt") == "prompt":
+        return "No prompt stands in more than one split."
+    return (
+        "No conversation stands in more than one split: prompts that begin with the same user turn "
+        "are together."
+    )
+
+
+def _dimensions(manifest: Mapping[str, object]) -> list[str]:
+    """How the chosen response stands on each dimension, where there are any."""
+    found = cast("Mapping[str, Mapping[str, int]]", manifest.get("dimensions", {}))
+    if not found:
+        return []
+    lines = [
+        f"| {name} | {each['higher']:,} | {each['equal']:,} | {each['lower']:,} |"
+        for name, each in found.items()
+    ]
+    return [
+        "## Dimensions\n\nPairs in which the chosen answer has the higher, the same and the lower "
+        "score; pairs without both scores are not counted.\n\n"
+        + "\n".join(["| dimension | higher | equal | lower |", "|---|---|---|---|", *lines])
+    ]
 
 
 def _account(manifest: Mapping[str, object]) -> str:
@@ -81,18 +107,48 @@ def _account(manifest: Mapping[str, object]) -> str:
 
 def _sources(manifest: Mapping[str, object]) -> str:
     sources = cast("list[Mapping[str, object]]", manifest["sources"])
-    lines = [
-        f"| {each['name']} | {each['format']} | {each['rows']:,} | `{str(each['sha256'])[:16]}` |"
+    gave = all(each["gave"] is not None for each in sources)
+    head = ["file", "read as", "rows", *(["gave"] if gave else []), "sha256"]
+    rows = [
+        [
+            *(str(each["name"]), str(each["format"]), f"{each['rows']:,}"),
+            *([f"{each['gave']:,}"] if gave else []),
+            f"`{str(each['sha256'])[:16]}`",
+        ]
         for each in sources
     ]
-    return "\n".join(
-        ["## Sources\n", "| file | read as | rows | sha256 |", "|---|---|---|---|", *lines]
+    table = [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
+    return "\n".join(["## Sources\n", *table, *_overlap(manifest)])
+
+
+def _overlap(manifest: Mapping[str, object]) -> list[str]:
+    """What sources have in common, where they have anything."""
+    found = cast("list[Mapping[str, object]]", manifest.get("overlap") or [])
+    if not found:
+        return []
+    lines = []
+    for each in found:
+        one, other = cast("tuple[str, str]", each["sources"])
+        lines.append(
+            f"| {one} | {other} | {each['prompts']:,} | {each['pairs']:,} | "
+            f"{each['contradictions']:,} |"
+        )
+    what = (
+        "In common before caps and shares: prompts that both have, rows that each of them gives, "
+        "and rows that contradict each other."
     )
+    return [
+        f"\n{what}\n",
+        "| file | and | prompts | the same | contradictions |",
+        "|---|---|---|---|---|",
+        *lines,
+    ]
 
 
 def _options(manifest: Mapping[str, object]) -> str:
     options = cast("Mapping[str, object]", manifest["options"])
-    lines = [f"- {name}: {value}" for name, value in options.items() if value not in ("", {}, None)]
+    empty: tuple[object, ...] = ("", {}, (), [], None)
+    lines = [f"- {name}: {value}" for name, value in options.items() if value not in empty]
     return "\n".join(["## Options\n", *lines])
 
 

@@ -27,14 +27,18 @@ def responses(ratings: pl.DataFrame, how: Aggregate) -> pl.DataFrame:
     once = ratings.select(both.is_unique()).to_series()
     if once.all():
         return ratings.select(names)
-    score = pl.col("score")
-    one = {"mean": score.mean(), "median": score.median(), "majority": score.mode().min()}[how]
     # Sorted by score: sums of fractions depend on their order.
     ordered = ratings.filter(~once).sort("score", "at")
     several = ordered.group_by("scope", "response", maintain_order=True).agg(
-        one.round_sig_figs(DIGITS), pl.col("at").min()
+        summary(how).round_sig_figs(DIGITS), pl.col("at").min()
     )
     return pl.concat([ratings.filter(once).select(names), several.select(names)])
+
+
+def summary(how: Aggregate) -> pl.Expr:
+    """Several scores as one."""
+    score = pl.col("score")
+    return {"mean": score.mean(), "median": score.median(), "majority": score.mode().min()}[how]
 
 
 def agreement(pairs: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:

@@ -43,14 +43,20 @@ def unpaired(records: pl.DataFrame, options: Options) -> Decided:
     whole = records[first["first"]].with_columns(first["won"].alias("label"), first["weight"])
     whole = whole.with_columns(pl.col("label").cast(pl.UInt128).alias("label_id"))
     whole = joined_ids(whole, [*key, "label_id"], "id")
-    whole = whole.with_columns(hexed(whole["id"]), hexed(whole["prompt_id"]))
+    group = "group_id" if "group_id" in whole.columns else "prompt_id"
+    test = in_test(hexed(whole[group]), options.test_size, options.seed)
+    whole = whole.with_columns(
+        hexed(whole["id"]), hexed(whole["prompt_id"]), whole[group].alias("group_id")
+    )
     rows = whole.select(
         "id",
         "prompt_id",
         "label",
         "weight",
         pl.col("origin").alias("source"),
-        in_test(whole["prompt_id"], options.test_size, options.seed).alias("test"),
+        pl.col("source").alias("from_source"),
+        test.alias("test"),
+        "group_id",
         pl.col("source").alias("of_source"),
         pl.col("row").alias("of_row"),
         pl.col("item").alias("of_item"),

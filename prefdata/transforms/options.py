@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as of
+from math import isfinite
 from typing import Literal, get_args
 
 from prefdata.errors import UnknownNameError, UsageError
@@ -10,10 +13,18 @@ from prefdata.errors import UnknownNameError, UsageError
 Strategy = Literal["best-worst", "best-rest", "best-random", "adjacent", "all"]
 Aggregate = Literal["mean", "median", "majority"]
 Conflicts = Literal["majority", "drop", "keep"]
+SplitBy = Literal["", "prompt", "conversation"]
 
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 AGGREGATES: tuple[Aggregate, ...] = get_args(Aggregate)
 CONFLICTS: tuple[Conflicts, ...] = get_args(Conflicts)
+SPLITS_BY: tuple[SplitBy, ...] = get_args(SplitBy)
+
+ALL = ("all",)
+"""Stands for every dimension that both responses have."""
+
+RULES = ("weights", "lexicographic", "pareto")
+"""The options that let several dimensions decide; one of them at a time."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +38,18 @@ class Options:
         min_margin: the least difference in score, on the scale of the source.
         test_size: the share of prompts in the test split, from 0 to below 1.
         seed: enters wherever chance is involved: the split, and ``best-random``.
+        weights: dimension to its weight: the weighted mean decides. A negative weight makes less
+            of it better.
+        lexicographic: the first of these dimensions that differs decides.
+        pareto: better on one of these dimensions and worse on none; `ALL` means every dimension
+            that both responses have.
+        veto: no pair whose chosen response is worse on one of these dimensions.
+        split_by: what stays on one side of the split: all rows of a ``prompt``, or of a
+            ``conversation`` (all prompts that begin with the same user turn); by default what the
+            formats of the sources say.
+        keep: columns of the source, or patterns of their names, that every row gets as text.
+        caps: source, or a pattern of names, to the most rows that it gives.
+        mix: source, or a pattern of names, to its share of the rows.
 
     Raises:
         UnknownNameError: there is no such strategy, aggregate or way with conflicts.
@@ -43,12 +66,21 @@ class Options:
     min_margin: float = 0.0
     test_size: float = 0.1
     seed: int = 0
+    weights: Mapping[str, float] = of(default_factory=dict)
+    lexicographic: tuple[str, ...] = ()
+    pareto: tuple[str, ...] = ()
+    veto: tuple[str, ...] = ()
+    split_by: SplitBy = ""
+    keep: tuple[str, ...] = ()
+    caps: Mapping[str, int] = of(default_factory=dict)
+    mix: Mapping[str, float] = of(default_factory=dict)
 
     def __post_init__(self) -> None:
         for field, known in (
             ("strategy", STRATEGIES),
             ("aggregate", AGGREGATES),
             ("conflicts", CONFLICTS),
+            ("split_by", SPLITS_BY),
         ):
             if getattr(self, field) not in known:
                 raise UnknownNameError(field, getattr(self, field), known, where="the options")
@@ -62,6 +94,57 @@ class Options:
                 f"the least margin is {self.min_margin:g}; expected 0 or more",
                 hint="A margin is the chosen score minus the rejected score.",
             )
+
+        self._check_rule()
+        self._check_parts()
+
+    def _check_parts(self) -> None:
+        for name, cap in self.caps.items():
+            if not (isfinite(cap) and cap >= 0 and cap == int(cap)):
+                raise UsageError(
+                    f"the cap of {name} is {cap:g}; expected a number of rows, 0 or more",
+                    hint="Write it as in --cap 'helpsteer*.jsonl=5000'.",
+                )
+        for name, share in self.mix.items():
+            if not (isfinite(share) and share > 0):
+                raise UsageError(
+                    f"the share of {name} is {share:g}; expected a number above 0",
+                    hint="Write it as in --mix a.jsonl=0.7,b.jsonl=0.3; leave out what gives none.",
+                )
+
+    def _check_rule(self) -> None:
+        ways = [name for name in RULES if getattr(self, name)]
+        if len(ways) > 1:
+            raise UsageError(
+                f"{' and '.join(f'--{way}' for way in ways)} cannot both decide which is better",
+                hint="Choose one of them; --veto goes with each.",
+            )
+        for name, weight in self.weights.items():
+            if not isfinite(weight) or not weight:
+                raise UsageError(
+                    f"the weight of {name} is {weight:g}; expected a number other than 0",
+                    hint="Leave a dimension out that shall not count; a negative weight makes less "
+                    "of it better.",
+                )
+        for way in ("lexicographic", "pareto", "veto"):
+            named: tuple[str, ...] = getattr(self, way)
+            if twice := next((name for name in named if named.count(name) > 1), ""):
+                raise UsageError(f"--{way} names {twice} twice", hint="Name each dimension once.")
+
+    @property
+    def rule(self) -> str:
+        """How dimensions decide: the name of an option, or ``""`` where the source says it."""
+        return next((name for name in RULES if getattr(self, name)), "")
+
+    @property
+    def deciding(self) -> list[str]:
+        """The dimensions that the rule names; none where it takes all, or where there is none."""
+        return [name for name in getattr(self, self.rule, ()) if self.pareto != ALL]
+
+    @property
+    def named(self) -> list[str]:
+        """The dimensions that are named, each once."""
+        return list(dict.fromkeys([*self.deciding, *self.veto]))
 
     @property
     def least_margin(self) -> float:

@@ -1,4 +1,7 @@
-"""Train and test by prompt: a hash decides, so a prompt stays where it was when data is added."""
+"""Train and test by prompt or by conversation.
+
+A hash of its content decides, so that each stays where it was when data is added.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,12 @@ import polars_hash as plh
 SPLITS = ("train", "test")
 
 
-def in_test(prompt_ids: pl.Series, test_size: float, seed: int) -> pl.Series:
-    """Whether each prompt belongs to the test split.
+def in_test(ids: pl.Series, test_size: float, seed: int) -> pl.Series:
+    """Whether each prompt, or conversation, belongs to the test split.
 
     Args:
-        prompt_ids: ids as hexadecimal digits.
-        test_size: the share of prompts in the test split.
+        ids: theirs, as hexadecimal digits.
+        test_size: the share of them in the test split.
         seed: another seed gives another split.
 
     Example:
@@ -21,9 +24,7 @@ def in_test(prompt_ids: pl.Series, test_size: float, seed: int) -> pl.Series:
         [True, False]
     """
     text = (
-        prompt_ids.alias("id")
-        .to_frame()
-        .select(pl.format("{} {}", pl.lit(str(seed)), "id").alias("id"))
+        ids.alias("id").to_frame().select(pl.format("{} {}", pl.lit(str(seed)), "id").alias("id"))
     )
     place = text.select(plh.col("id").nchash.xxh3_64().cast(pl.Float64) / 2.0**64)
     return place.to_series() < test_size

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from prefdata.engine import ConvertReport, convert
 from prefdata.formats import Wishes
-from prefdata.transforms.options import Aggregate, Conflicts, Options, Strategy
+from prefdata.transforms.options import Aggregate, Conflicts, Options, SplitBy, Strategy
 
 Row = Mapping[str, object]
 Read = dict[str, object]
@@ -24,6 +24,14 @@ class How(TypedDict, total=False):
     min_margin: float
     test_size: float
     seed: int
+    weights: dict[str, float]
+    lexicographic: tuple[str, ...]
+    pareto: tuple[str, ...]
+    veto: tuple[str, ...]
+    split_by: SplitBy
+    keep: tuple[str, ...]
+    caps: dict[str, int]
+    mix: dict[str, float]
 
 
 class Made(NamedTuple):

@@ -1,0 +1,108 @@
+"""Columns that are passed on: text in every row, whatever the source holds."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from prefdata.engine import convert, inspect
+from prefdata.errors import UnknownNameError
+from prefdata.transforms.options import Options
+from tests.transforms.made import Row, converted, jsonl, labelled, make, pair, rated
+
+ODD: list[object] = ["en", 5, 2.5, True, None, ["a", "é"], {"k": [1, None]}, "ü\n", 10**12]
+TEXTS = ["en", "5", "2.5", "true", None, '["a", "é"]', '{"k": [1, null]}', "ü\n", str(10**12)]
+"""Values of every type, and the text that each becomes."""
+
+
+def kept(made_rows: list[dict[str, object]], name: str = "keep_extra") -> dict[object, object]:
+    return {row["prompt"]: row[name] for row in made_rows}
+
+
+def test_values_of_every_type_are_text(tmp_path: Path) -> None:
+    """No value of a kept column makes its row unreadable, and none changes another."""
+    rows = [pair("good", "bad", f"P{n}", extra=value) for n, value in enumerate(ODD)]
+    made = make(tmp_path, rows, keep=("extra",))
+    assert kept(made.rows) == {f"P{n}": text for n, text in enumerate(TEXTS)}
+    for path in (tmp_path / "out" / "data").iterdir():
+        assert pq.read_schema(path).field("keep_extra").type == pa.string()
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([1, 2], ["1", "2"]),
+        (["a", "b"], ["a", "b"]),
+        ([0.5, 2.0], ["0.5", "2"]),
+        ([True, False], ["true", "false"]),
+        ([[1], [2, 3]], ["[1]", "[2, 3]"]),
+    ],
+)
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "json-with-a-slip"])
+def test_the_text_is_the_same_from_any_file(
+    tmp_path: Path, values: list[object], texts: list[str], kind: str
+) -> None:
+    """Quick or careful, JSON or Parquet: numbers stand in their shortest form."""
+    rows = [pair("good", "bad", f"P{n}", extra=value) for n, value in enumerate(values)]
+    source = tmp_path / "in.parquet"
+    if kind == "parquet":
+        pl.DataFrame(rows).write_parquet(source)
+    else:
+        source = jsonl(tmp_path / "in.jsonl", [*rows, *(["{"] if kind != "jsonl" else [])])
+    made = converted([source], tmp_path / "out", keep=("extra",), test_size=0.0)
+    assert kept(made.rows) == {f"P{n}": text for n, text in enumerate(texts)}
+
+
+def test_of_ratings_the_row_of_the_chosen_response_counts(tmp_path: Path) -> None:
+    """What is kept stands where the chosen answer stands."""
+    rows = [rated("bad", 1, extra="of bad"), rated("good", 2, extra="of good")]
+    assert make(tmp_path, rows, keep=("extra", "score")).only["keep_extra"] == "of good"
+
+
+def test_labels_keep_columns_too(tmp_path: Path) -> None:
+    """Unpaired preferences are rows like any other."""
+    made = make(tmp_path, [labelled("x", True, extra={"a": 1})], keep=("extra",))
+    assert made.only["keep_extra"] == '{"a": 1}'
+
+
+def test_a_column_that_is_read_anyway_can_be_kept(tmp_path: Path) -> None:
+    """Also one that is itself a field: the prompt as it stood in the source."""
+    turns = [{"role": "user", "content": "Hi"}]
+    row: Row = {**pair("good", "bad", margin=2), "prompt": turns}
+    made = make(tmp_path, [row], keep=("prompt", "margin"))
+    assert made.only["keep_prompt"] == '[{"role": "user", "content": "Hi"}]'
+    assert made.only["keep_margin"] == "2"
+
+
+def test_sources_need_not_all_have_the_column(tmp_path: Path) -> None:
+    """Where it is absent, it is empty, and every file has the same columns."""
+    one = [pair("good", "bad", f"P{n}", lang="en") for n in range(4)]
+    two = [rated(f"{n}", n, "R") for n in range(3)]
+    made = make(tmp_path, one, two, keep=("la*",), test_size=0.5)
+    assert kept(made.rows, "keep_lang") == {**{f"P{n}": "en" for n in range(4)}, "R": None}
+    schemas = {pq.read_schema(p).names[-1] for p in (tmp_path / "out" / "data").iterdir()}
+    assert schemas == {"keep_lang"}
+
+
+def test_what_was_kept_can_be_kept_again(tmp_path: Path) -> None:
+    """The name stays as it is, and csv is a source like any other."""
+    with (tmp_path / "in.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["prompt", "chosen", "rejected", "id x"], ["Q", "a", "b", "7"]])
+    convert([tmp_path / "in.csv"], tmp_path / "one", options=Options(keep=("id*",), test_size=0))
+    made = converted([tmp_path / "one"], tmp_path / "two", keep=("keep_*",), test_size=0.0)
+    assert made.only["keep_id x"] == "7"
+
+
+def test_a_column_that_is_not_there_is_answered_with_near_names(tmp_path: Path) -> None:
+    """In the conversion and in the inspection alike."""
+    source = jsonl(tmp_path / "in.jsonl", [pair("a", "b", language="en")])
+    with pytest.raises(UnknownNameError, match="unknown column 'langage' in --keep") as caught:
+        convert([source], tmp_path / "out", options=Options(keep=("langage",)))
+    assert "Did you mean 'language'?" in caught.value.hint
+    (found,) = inspect([source], options=Options(keep=("language",)))
+    assert found.example["keep_language"] == "en"
