@@ -53,6 +53,7 @@ def benchmark(
     """
     require_benchmarks()
     import lm_eval
+    import torch
     from lm_eval.tasks import TaskManager
 
     manager = TaskManager()
@@ -68,6 +69,7 @@ def benchmark(
         tasks=list(tasks),
         limit=limit,
         batch_size=batch_size,
+        device="cuda" if torch.cuda.is_available() else "cpu",
         task_manager=manager,
     )
     return {
