@@ -155,8 +155,10 @@ def evaluate(
         click.echo(json.dumps(report, indent=2))
     if not quiet:
         _show(found)
+    code = _passed(checked, quiet=quiet)
+    if not quiet:
         say(_next_step(output, answered=bool(found.generations)))
-    return _passed(checked, quiet=quiet)
+    return code
 
 
 def _show(found: Evaluation) -> None:

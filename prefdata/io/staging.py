@@ -27,9 +27,10 @@ def refuse_existing(output: Path, *, force: bool, made_of: str) -> None:
     Raises:
         UsageError: it exists and may not be replaced, or its place cannot be written.
     """
-    if output.is_file():
+    if output.exists() and not output.is_dir():
+        what = "a file" if output.is_file() else "no folder"
         raise UsageError(
-            f"{output} is a file; expected a folder to write", hint="Name another output."
+            f"{output} is {what}; expected a folder to write", hint="Name another output."
         )
     if output.is_dir() and any(output.iterdir()):
         if not (output / made_of).exists():
