@@ -344,3 +344,45 @@ def test_an_interrupt_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
         "Interrupted. Nothing was left half written; run the same command again.",
     )
     assert tree() == before
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]], ids=["plain", "force"])
+def test_a_folder_with_another_program_s_manifest_is_never_replaced(
+    force: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Many programs write a manifest.json; ours says that it is ours."""
+    Path("mine/manifest.json").write_text('{"name": "my web page"}')
+    assert run("convert", "ratings.csv", "-o", "mine", "-q", *force) == 2
+    assert "mine exists and holds something else" in capsys.readouterr().err
+    assert Path("mine/diary.txt").read_text() == "dear diary"
+
+
+def test_an_output_that_is_no_folder_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """A pipe or a device is not replaced by a folder, not even by force."""
+    os.mkfifo("pipe")
+    assert run("convert", "ratings.csv", "-o", "pipe", "--force") == 2
+    assert capsys.readouterr().err == (
+        "Error: pipe is no folder; expected a folder to write\nHint: Name another output.\n"
+    )
+    assert Path("pipe").is_fifo()
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\udcff", "a\0b"], ids=["long", "bytes", "nul"])
+def test_a_name_that_no_folder_can_have_is_wrong_usage(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One message, and nothing is written."""
+    before = tree()
+    assert run("convert", "ratings.csv", "-o", name, "-q") == 2
+    assert "Hint: Name another output." in capsys.readouterr().err
+    assert tree() == before
+
+
+def test_an_output_that_is_a_link_stays_one() -> None:
+    """What it leads to is replaced, on the disk where that lies."""
+    assert run("convert", "ratings.csv", "-o", "out", "-q") == 0
+    Path("link").symlink_to("out")
+    before = Path("out/manifest.json").read_bytes()
+    assert run("convert", "some.csv", "-o", "link", "-q", "--force") == 0
+    assert Path("link").is_symlink()
+    assert Path("out/manifest.json").read_bytes() != before
