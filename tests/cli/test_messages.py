@@ -23,6 +23,7 @@ def _at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("ratings.csv").write_text(RATINGS)
     Path("some.csv").write_text("prompt,chosen,rejected\na?,b\nWhat is 2 + 2?,4,5\n")
+    Path("mine.yaml").write_text("kind: pairs\nfields: {chosen: chosen, rejected: rejected}\n")
     Path("empty").mkdir()
     Path("mine").mkdir()
     Path("mine/diary.txt").write_text("dear diary")
@@ -135,6 +136,41 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "ratings.csv -o out --dimension accuracy",
         "ratings.csv has no column of dimensions",
         "Leave --dimension out, or name the column, as in --map dimension=aspect.",
+    ),
+    "winner without a column": (
+        "ratings.csv -o out --winner a=1,b=2",
+        "ratings.csv has no column of winners: it is ratings-long",
+        "Leave --winner out, or name the column, as in --map winner=choice.",
+    ),
+    "label without a column": (
+        "some.csv -o out --label true=1,false=0",
+        "some.csv has no column of labels: it is pairs",
+        "Leave --label out, or name the column, as in --map label=choice.",
+    ),
+    "one value for two sides": (
+        "some.csv -o out --winner a=1,b=2,tie=1.0",
+        "--winner names the value '1' twice",
+        "Name it once.",
+    ),
+    "one value for both labels": (
+        "some.csv -o out --label true=yes --label false=Yes",
+        "--label names the value 'yes' twice",
+        "Name it once.",
+    ),
+    "one field from two columns": (
+        "some.csv -o out --map prompt=prompt --map prompt=chosen",
+        "--map names the field 'prompt' twice",
+        "Name it once.",
+    ),
+    "values for a described format": (
+        "some.csv -o out --format mine.yaml --winner a=1,b=2",
+        "the format mine says itself what its columns and values mean",
+        "Leave --winner out, or --format.",
+    ),
+    "bytes for an encoding": (
+        "ratings.csv -o out --encoding \udcff",
+        "unknown encoding '\\udcff'",
+        "Common ones: latin-1, cp1252, utf-16, gb18030.",
     ),
     "encoding": (
         "ratings.csv -o out --encoding klingon",
