@@ -91,6 +91,16 @@ def test_a_gate_that_is_missed_exits_with_3(capsys: pytest.CaptureFixture[str]) 
     )
 
 
+def test_a_gate_that_holds_nobody_is_not_met(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where all are people, no accuracy was measured against the threshold."""
+    everyone = ("--human", "anna", "--human", "bert", "--human", "gpt-4")
+    assert run("votes.jsonl", "-q", *everyone, "--min-agreement", "99%") == 1
+    assert capsys.readouterr().err == (
+        "Error: --min-agreement has nobody to hold: all who judged are people\n"
+        "Hint: Add the verdicts of a model, or say with --human who is held against.\n"
+    )
+
+
 WRONG = {
     "a gate that is no share": (
         "votes.jsonl --min-agreement 85",

@@ -45,6 +45,39 @@ WRONG = {
         "unknown kind 'pair' in mine.yaml",
         "Did you mean 'pairs'",
     ),
+    "a value that stands there twice": (
+        VOTES + "values: {1: a, 2: b, 1.0: b}\n",
+        "mine.yaml: values: 1 stands there twice",
+        "1 and 1.0, and Yes and yes, are one value: keep one of them.",
+    ),
+    "a value in two cases": (
+        VOTES + "values: {A: a, a: b}\n",
+        "mine.yaml: values: a stands there twice",
+        "1 and 1.0, and Yes and yes, are one value: keep one of them.",
+    ),
+    "a mapping that holds itself": (
+        VOTES + "values: &v\n  1: *v\n",
+        "mine.yaml is nested too deeply, or holds itself",
+        "A format is a few lines.",
+    ),
+    "lists in lists without end": (
+        "kind: " + "[" * 3000 + "]" * 3000 + "\n",
+        "mine.yaml is nested too deeply, or holds itself",
+        "A format is a few lines.",
+    ),
+    "a middle without end": (
+        VOTES + "middle: inf\n",
+        "mine.yaml: middle: expected a number",
+        "A format has",
+    ),
+    "a weight that is no number": (
+        "kind: ratings\nfields: {response: r, score: {help: h}}\ndimensions: {help: nan}\n",
+        (
+            "mine.yaml: dimensions: help: expected dimensions with their weights, "
+            "as in 'helpfulness: 0.7'"
+        ),
+        "A format has",
+    ),
     "a meaning that is none": (
         VOTES + "values: {1: first}\n",
         "unknown meaning 'first' in mine.yaml: values",

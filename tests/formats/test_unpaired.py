@@ -122,3 +122,16 @@ def test_a_rating_that_the_user_names_goes_before_the_label(tmp_path: Path) -> N
     source = jsonl(tmp_path / "labels.jsonl", rows)
     found = converted(source, wishes=Wishes(columns={"score": ("rating",)}))
     assert found.pairs == {("0?", "good", "bad")}
+
+
+def test_a_label_beside_a_rating_counts_in_csv_as_in_json(tmp_path: Path) -> None:
+    """What KTO trainers read is labels: the same rows give the same, as words too."""
+    rows = [
+        {"prompt": "One?", "completion": "good", "label": True, "score": 5},
+        {"prompt": "One?", "completion": "bad", "label": False, "score": 1},
+        {"prompt": "Two?", "completion": "fine", "label": True, "score": 1},
+    ]
+    lines = [f"{r['prompt']},{r['completion']},{r['label']},{r['score']}" for r in rows]
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join(["prompt,completion,label,score", *lines]) + "\n")
+    assert converted(path).labels == converted(jsonl(tmp_path / "rows.jsonl", rows)).labels
