@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from prefdata.formats.beyond import text_only
-from prefdata.formats.fill import format_of
+from prefdata.formats.known import format_of
 from prefdata.formats.layout import Layout, Row
 
 

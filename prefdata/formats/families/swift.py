@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from prefdata.formats import reasons
 from prefdata.formats.beyond import COLUMNS, text_only
-from prefdata.formats.fill import format_of
+from prefdata.formats.known import format_of
 from prefdata.formats.layout import Layout, Row, Unfit
 
 
