@@ -26,18 +26,14 @@ class Headers(NamedTuple):
     Attributes:
         requests: requests per minute.
         requests_left: of these, how many are left.
-        requests_reset: seconds until all are there again.
         tokens: tokens per minute.
         tokens_left: of these, how many are left.
-        tokens_reset: seconds until all are there again.
     """
 
     requests: float | None = None
     requests_left: float | None = None
-    requests_reset: float | None = None
     tokens: float | None = None
     tokens_left: float | None = None
-    tokens_reset: float | None = None
 
 
 NO_HEADERS = Headers()
@@ -172,6 +168,5 @@ def limits_of(headers: Mapping[str, str]) -> Headers:
         found += [
             span_of(headers.get(f"x-ratelimit-limit-{what}")),
             span_of(headers.get(f"x-ratelimit-remaining-{what}")),
-            span_of(headers.get(f"x-ratelimit-reset-{what}")),
         ]
     return Headers(*found)

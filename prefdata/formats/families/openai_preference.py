@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from prefdata.formats.beyond import text_only
+from prefdata.formats.families.text_only import text_only
 from prefdata.formats.known import format_of
 from prefdata.formats.layout import Layout, Row
 
