@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
@@ -9,7 +10,7 @@ import orjson
 
 from prefdata.judge.endpoint import Endpoint
 from prefdata.judge.reply import Reply, Usage, margin_of
-from prefdata.judge.waiting import span_of, wait_of
+from prefdata.judge.waiting import wait_of
 
 Kind = Literal["later", "limited", "row", "setting"]
 """``later``: try again. ``limited``: the whole lane waits. ``row``: this request alone will never
@@ -166,7 +167,16 @@ def limits_of(headers: Mapping[str, str]) -> Headers:
     found: list[float | None] = []
     for what in ("requests", "tokens"):
         found += [
-            span_of(headers.get(f"x-ratelimit-limit-{what}")),
-            span_of(headers.get(f"x-ratelimit-remaining-{what}")),
+            _number(headers.get(f"x-ratelimit-limit-{what}")),
+            _number(headers.get(f"x-ratelimit-remaining-{what}")),
         ]
     return Headers(*found)
+
+
+def _number(text: str | None) -> float | None:
+    """A number of requests or tokens, None where the header is missing or says something else."""
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value >= 0 else None
