@@ -12,7 +12,7 @@ from prefdata.errors import InputError, UnknownNameError, UsageError
 from prefdata.formats import comparisons
 from prefdata.formats.base import Format
 from prefdata.formats.conversation import ROLES
-from prefdata.formats.fill import format_of
+from prefdata.formats.known import format_of
 from prefdata.formats.layout import Group, Layout, LayoutKind, Order
 from prefdata.formats.verdicts import written
 

@@ -43,8 +43,6 @@ CLIENTS = ("aiohttp", "fsspec", "google", "httpx", "huggingface_hub", "pyarrow")
 TIMEOUT = 20.0
 """Seconds to wait for a server to answer."""
 
-PIECE = 1 << 20
-
 
 class Stat(NamedTuple):
     """Size in bytes, and time of change in nanoseconds: 0, as servers seldom tell it."""

@@ -17,7 +17,7 @@ from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import reasons
 from prefdata.io import spool
 from prefdata.transforms.options import Options
-from tests.transforms.made import How, Made, Row, jsonl, labelled, make, pair, rated
+from tests.conversion import Converted, How, Row, jsonl, labelled, make, pair, rated
 
 FEW = settings(max_examples=12)
 
@@ -42,12 +42,12 @@ def many(name: str, count: int, shape: Shape = pairs) -> list[Row]:
     return [row for n in range(count) for row in shape(f"{name}{n}")]
 
 
-def gave(made: Made) -> Counter[object]:
+def gave(made: Converted) -> Counter[object]:
     """Rows by source, as the rows themselves say."""
     return Counter(row["source"] for row in made.rows)
 
 
-def ids(made: Made) -> set[object]:
+def ids(made: Converted) -> set[object]:
     return {row["id"] for row in made.rows}
 
 
@@ -215,7 +215,7 @@ def test_what_sources_have_in_common_is_told(
     made = make(tmp_path, one, two)
     assert made.report.overlap is not None
     (found,) = made.report.overlap
-    assert (found.prompts, found.pairs, found.contradictions) == expected
+    assert (found.prompts, found.answers, found.contradictions) == expected
     assert [Path(name).name for name in found.sources] == ["0.jsonl", "1.jsonl"]
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
     assert manifest["overlap"][0]["contradictions"] == expected[2]

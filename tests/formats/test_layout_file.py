@@ -8,7 +8,7 @@ import pytest
 
 from prefdata.errors import PrefdataError, UnknownNameError, UsageError
 from prefdata.formats.layout_file import load_format
-from tests.outcome import Row, converted, jsonl
+from tests.conversion import Row, converted, jsonl
 
 BASE = "kind: pairs\nfields: {prompt: p, chosen: a, rejected: b}\n"
 VOTES = "kind: comparisons\nfields: {prompt: p, response_a: x, response_b: y, winner: w}\n"
@@ -277,7 +277,7 @@ def test_yes_and_no_are_words_and_true_is_true(tmp_path: Path) -> None:
     format = yaml_file(tmp_path, VOTES + "values: {yes: a, no: b, off: tie}\n")
     outcome = converted(jsonl(tmp_path / "rows.jsonl", rows), format=str(format))
     assert outcome.pairs == {("One?", "good", "bad"), ("Two?", "good", "bad")}
-    assert [each.reason for each in outcome.rejects] == ["tie"]
+    assert [each.reason for each in outcome.refused] == ["tie"]
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ def test_a_value_without_a_meaning_is_refused_by_name(tmp_path: Path) -> None:
     format = yaml_file(tmp_path, VOTES + "values: {1: a, 2: tie}\n")
     outcome = converted(jsonl(tmp_path / "rows.jsonl", rows), format=str(format))
     assert outcome.pairs == {("1?", "good", "bad")}
-    assert [each[1:] for each in outcome.rejects] == [
+    assert [each[1:] for each in outcome.refused] == [
         ("", "tie", ""),
         ("w", "winner is not one of the known words", "found 7"),
     ]

@@ -9,10 +9,10 @@ import pytest
 
 from prefdata.errors import UsageError
 from prefdata.formats import Wishes
-from tests.outcome import Outcome, Reject, Row, converted, jsonl
+from tests.conversion import Converted, Reject, Row, converted, jsonl
 
 
-def labelled(folder: Path, *labels: object, given: Mapping[str, bool] | None = None) -> Outcome:
+def labelled(folder: Path, *labels: object, given: Mapping[str, bool] | None = None) -> Converted:
     rows = [
         {"prompt": f"{i}?", "completion": f"answer {i}", "label": label}
         for i, label in enumerate(labels)
@@ -72,7 +72,7 @@ def test_a_label_that_is_no_label_is_refused(tmp_path: Path) -> None:
     """An unknown word and a missing label are neither true nor false."""
     found = labelled(tmp_path, "good", "bad", "meh", None)
     assert len(found.labels) == 2
-    assert found.rejects == [
+    assert found.refused == [
         Reject(3, "label", "label is neither true nor false", "found meh"),
         Reject(4, "label", "field is missing", ""),
     ]

@@ -18,8 +18,8 @@ import pytest
 
 from prefdata.engine import convert, inspect
 from prefdata.errors import InputError, UsageError
+from tests.conversion import converted, jsonl, read
 from tests.io.hub import hub
-from tests.outcome import converted, jsonl, read
 
 pytest.importorskip("fsspec", reason="the extra 'remote' is not installed")
 
