@@ -237,9 +237,10 @@ def recognise(
         UnknownNameError: a column that is to be kept is in none of them.
     """
     options = options or Options(split_by="prompt")
+    told = replace(wishes, deciding=tuple(options.deciding))
     samples = [sample(each, encoding) for each in files]
     detections = [
-        detect(first, wishes, name=each.name, format=format, others=others)
+        detect(first, told, name=each.name, format=format, others=others)
         for each, first in zip(files, samples, strict=True)
     ]
     grouped = split_by(options, zip(files, detections, strict=True)) == "conversation"

@@ -159,7 +159,7 @@ def match(layout: Layout, sample: Sample, wishes: Wishes) -> Match | None:
         whole=bool(layout.gather),
         raw=_raw(layout, columns, sample),
         cells=cells,
-        dimensions=weights(layout, dimensions, wishes.dimension),
+        dimensions=weights(layout, dimensions, wishes),
     )
 
 
@@ -169,10 +169,11 @@ def _raw(layout: Layout, columns: Mapping[str, tuple[str, ...]], sample: Sample)
     return frozenset(n for names in columns.values() for n in names) if looked_into else frozenset()
 
 
-def weights(layout: Layout, names: Sequence[str], wanted: str) -> dict[str, float]:
-    """What each dimension counts: the one that the user wants, or as the layout says."""
-    if wanted in names:
-        return {name: float(name == wanted) for name in names}
+def weights(layout: Layout, names: Sequence[str], wishes: Wishes) -> dict[str, float]:
+    """What each dimension counts: those that the user wants, or as the layout says."""
+    wanted = [wishes.dimension] if wishes.dimension else wishes.deciding
+    if set(wanted) & set(names):
+        return {name: float(name in wanted) for name in names}
     return {name: layout.dimensions.get(name, 0.0) for name in names}
 
 
