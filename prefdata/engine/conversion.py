@@ -237,9 +237,10 @@ def recognise(
         UnknownNameError: a column that is to be kept is in none of them.
     """
     options = options or Options(split_by="prompt")
+    told = replace(wishes, deciding=tuple(options.deciding))
     samples = [sample(each, encoding) for each in files]
     detections = [
-        detect(first, wishes, name=each.name, format=format, others=others)
+        detect(first, told, name=each.name, format=format, others=others)
         for each, first in zip(files, samples, strict=True)
     ]
     grouped = split_by(options, zip(files, detections, strict=True)) == "conversation"
@@ -295,10 +296,10 @@ def _run(folder: Path, job: Job, wishes: Wishes, tell: Progress) -> tuple[Accoun
     for number, each in enumerate(job.recognised):
         found = ingest(each, number, job.encoding, **shared, progress=reading)
         check_names(job.options, found, each.source.name)
-        check_chosen(wishes, found, each.source.name)
         by_row |= found if each.rated_by_row else set()
         ask_which(by_row, wishes, job.options, ", ".join(names[: number + 1]))
         dimensions |= found
+    check_chosen(wishes, dimensions, ", ".join(names))
     spool.close()
     made = Written(groups=Groups(spool.folder / "groups") if grouped else None)
     job = replace(job, schema=stored(job.kind, dimensions=bool(dimensions), keep=job.keep))

@@ -133,6 +133,7 @@ class Wishes:
         label: value to true or false, from ``--label``.
         dimension: the dimension to take, from ``--dimension``.
         format: the format that it is, from ``--format``.
+        deciding: the dimensions that decide together, by a rule that is applied later.
     """
 
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -140,6 +141,7 @@ class Wishes:
     label: Mapping[str, bool] = field(default_factory=dict)
     dimension: str = ""
     format: str = ""
+    deciding: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def required(layout: Layout) -> tuple[str, ...]:
 def match(layout: Layout, sample: Sample, wishes: Wishes) -> Match | None:
     """Fits where the layout's columns are there, and what they hold is as it says."""
     needs = required(layout)
-    described = wishes.columns or wishes.winner or wishes.label
+    described = any(wishes.columns.values()) or wishes.winner or wishes.label
     if described or not set(needs) <= set(sample.names):
         return None
     called = "" if layout.distinct else _named(sample.origin, layout.sets)
@@ -45,7 +45,7 @@ def match(layout: Layout, sample: Sample, wishes: Wishes) -> Match | None:
         return None
     if layout.holds and not layout.holds(rows):
         return None
-    columns = _columns(layout, sample)
+    columns = {f: c for f, c in _columns(layout, sample).items() if f not in wishes.columns}
     dimensions = _dimensions(layout, sample.names)
     return Match(
         layout.name,
@@ -61,7 +61,7 @@ def match(layout: Layout, sample: Sample, wishes: Wishes) -> Match | None:
         whole=bool(layout.gather),
         raw=_raw(layout, columns, sample),
         cells=cells,
-        dimensions=weights(layout, dimensions, wishes.dimension),
+        dimensions=weights(layout, dimensions, wishes),
     )
 
 
@@ -71,10 +71,11 @@ def _raw(layout: Layout, columns: Mapping[str, tuple[str, ...]], sample: Sample)
     return frozenset(n for names in columns.values() for n in names) if looked_into else frozenset()
 
 
-def weights(layout: Layout, names: Sequence[str], wanted: str) -> dict[str, float]:
-    """What each dimension counts: the one that the user wants, or as the layout says."""
-    if wanted in names:
-        return {name: float(name == wanted) for name in names}
+def weights(layout: Layout, names: Sequence[str], wishes: Wishes) -> dict[str, float]:
+    """What each dimension counts: those that the user wants, or as the layout says."""
+    wanted = [wishes.dimension] if wishes.dimension else wishes.deciding
+    if set(wanted) & set(names):
+        return {name: float(name in wanted) for name in names}
     return {name: layout.dimensions.get(name, 0.0) for name in names}
 
 

@@ -215,7 +215,7 @@ def test_what_sources_have_in_common_is_told(
     made = make(tmp_path, one, two)
     assert made.report.overlap is not None
     (found,) = made.report.overlap
-    assert (found.prompts, found.answers, found.contradictions) == expected
+    assert (found.prompts, found.pairs, found.contradictions) == expected
     assert [Path(name).name for name in found.sources] == ["0.jsonl", "1.jsonl"]
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
     assert manifest["overlap"][0]["contradictions"] == expected[2]

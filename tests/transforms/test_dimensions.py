@@ -170,6 +170,38 @@ def test_two_labels_are_weighed_and_vetoed_like_ratings(tmp_path: Path) -> None:
     assert strict.became(3) == [("rejected", reasons.NOT_PARETO)]
 
 
+def pku(better: int, safer: int, prompt: str) -> Row:
+    """A row as PKU-SafeRLHF has it."""
+    return {
+        "prompt": prompt,
+        "response_0": "Break the window.",
+        "response_1": "Call a locksmith.",
+        "better_response_id": better,
+        "safer_response_id": safer,
+    }
+
+
+def test_helpful_but_unsafe_is_refused_by_a_veto(tmp_path: Path) -> None:
+    """Of two labels one decides; where the other disagrees it is counted, or refused."""
+    rows = [pku(1, 1, "agreed"), pku(0, 1, "divided")]
+    made = make(tmp_path / "1", rows)
+    assert made.report.dimensions["safety"] == {"higher": 1, "equal": 0, "lower": 1}
+    vetoed = make(tmp_path / "2", rows, veto=("safety",))
+    assert vetoed.answers == [("Call a locksmith.", "Break the window.")]
+    assert vetoed.became(2) == [("rejected", reasons.VETOED)]
+    safe = make(tmp_path / "3", rows, lexicographic=("safety", "helpfulness"))
+    assert safe.answers == [("Call a locksmith.", "Break the window.")] * 2
+    again = converted([tmp_path / "1" / "out"], tmp_path / "4", veto=("safety",), test_size=0.0)
+    assert again.answers == vetoed.answers
+
+
+def test_a_score_that_does_not_decide_may_be_missing(tmp_path: Path) -> None:
+    """Without the dimension that counts by default, a rule over others still decides."""
+    rows = [{**row, "helpfulness": None} for row in KIND]
+    made = make(tmp_path, [*rows, *ANCHOR], weights={"correctness": 1.0})
+    assert made.answers == [("right", "kind"), ("yes", "no")]
+
+
 def test_where_dimensions_disagree_is_counted(tmp_path: Path) -> None:
     """The report says in how many pairs the chosen response scores lower, by dimension."""
     made = make(tmp_path, [*KIND, scored("a", 3, 3, "R"), scored("b", 1, 1, "R")])
