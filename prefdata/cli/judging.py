@@ -178,6 +178,8 @@ def _asked(given: Mapping[str, Any], *, needed: bool) -> tuple[list[Endpoint], d
     from prefdata.judge.prices import table
     from prefdata.judge.runner import Pace
 
+    if given["no_wait"] and not given["batch"]:
+        raise UsageError("--no-wait is about batches", hint="Add --batch, or leave --no-wait out.")
     names = ("base_url", "azure_version", "key_env", "key_file")
     judges, notes = endpoints(given["models"], **{n: given[n] for n in names}, needed=needed)
     for note in notes:
