@@ -172,7 +172,7 @@ def _asked(given: Mapping[str, Any], *, needed: bool) -> tuple[list[Endpoint], d
     """The judges, and how they are asked, as the options say."""
     from prefdata.engine.asking import Asking
     from prefdata.engine.cases import Inputs
-    from prefdata.engine.verdicts import Ruling
+    from prefdata.engine.ruling import Ruling
     from prefdata.judge.batch import Limits
     from prefdata.judge.endpoint import endpoints
     from prefdata.judge.prices import table

@@ -14,9 +14,9 @@ from pathlib import Path
 from prefdata.engine.asking import Asking, Load, ask, asks
 from prefdata.engine.cases import Inputs, read_cases
 from prefdata.engine.conversion import Progress, sha256, source_reports
+from prefdata.engine.judge_output import write
 from prefdata.engine.judge_report import Job, JudgeReport, reported, write_about
-from prefdata.engine.judged import write
-from prefdata.engine.verdicts import Ruling
+from prefdata.engine.ruling import Ruling
 from prefdata.errors import UsageError
 from prefdata.io.sources import found
 from prefdata.io.staging import refuse_existing, replacing

@@ -35,7 +35,8 @@ def _words(given: object) -> object:
     return {written(key): written(value) for key, value in given.items()}
 
 
-Field_ = str | tuple[str, ...] | dict[str, str]
+Where = str | tuple[str, ...] | dict[str, str]
+"""Where a field stands: a path, several, or one for each dimension."""
 
 
 class LayoutFile(BaseModel):
@@ -45,7 +46,7 @@ class LayoutFile(BaseModel):
 
     kind: LayoutKind
     """What a row is: ``pairs``, ``comparisons``, ``ratings`` or ``unpaired``."""
-    fields: dict[str, Field_] = Field(min_length=1)
+    fields: dict[str, Where] = Field(min_length=1)
     """Field to the path where it stands, such as ``info.post`` or ``answers[].text``."""
     values: Annotated[dict[str, str], BeforeValidator(_words)] = {}
     """What a winner means (a, b, tie, none) or a label (true, false)."""
