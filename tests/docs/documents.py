@@ -100,6 +100,7 @@ def environment(folder: Path) -> dict[str, str]:
         "COLUMNS": "100",
         "HF_HOME": str(folder / ".cache"),
         "HF_HUB_OFFLINE": "1",
+        "PREFDATA_CACHE": str(folder / ".cache"),
         "OMP_NUM_THREADS": "1",
     }
 
