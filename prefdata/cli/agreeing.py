@@ -9,6 +9,7 @@ import click
 
 from prefdata.cli.options import reading, share_of, wishes_from
 from prefdata.cli.output import console
+from prefdata.errors import InputError
 
 
 @click.command()
@@ -72,6 +73,11 @@ def agree(
         click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     if not quiet:
         show_agreement(report, console(stderr=as_json))
+    if least is not None and not report.agreement.judges:
+        raise InputError(
+            "--min-agreement has nobody to hold: all who judged are people",
+            hint="Add the verdicts of a model, or say with --human who is held against.",
+        )
     missed = report.missed(least) if least is not None else []
     for each in missed:
         click.echo(

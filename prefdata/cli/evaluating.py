@@ -53,7 +53,13 @@ if TYPE_CHECKING:
 )
 @click.option("--generate", "answers", type=click.IntRange(1), metavar="N", help="Answers each.")
 @click.option("--most-prompts", type=click.IntRange(1), metavar="N", help="Answer so many.")
-@click.option("--max-new-tokens", type=click.IntRange(1), default=256, show_default=True)
+@click.option(
+    "--max-new-tokens",
+    type=click.IntRange(1),
+    default=256,
+    show_default=True,
+    help="Of an answer.",
+)
 @click.option(
     "--temperature", type=click.FloatRange(0), help="Of the answers.  [default: 0; 1 for several]"
 )
@@ -68,7 +74,13 @@ if TYPE_CHECKING:
 @click.option("--gate", metavar="CONDITIONS", help="Exit with 3 unless the figures meet them.")
 @click.option("--benchmark", "benchmarks", multiple=True, metavar="TASK", help="Of lm-eval.")
 @click.option("--benchmark-limit", type=click.IntRange(1), metavar="N", help="Questions of each.")
-@click.option("--processes", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Devices of this machine to measure on.",
+)
 @click.option(
     "-o", "--output", metavar="DIR", type=click.Path(path_type=Path), help="Keep rows and answers."
 )
@@ -155,8 +167,10 @@ def evaluate(
         click.echo(json.dumps(report, indent=2))
     if not quiet:
         _show(found)
+    code = _passed(checked, quiet=quiet)
+    if not quiet:
         say(_next_step(output, answered=bool(found.generations)))
-    return _passed(checked, quiet=quiet)
+    return code
 
 
 def _show(found: Evaluation) -> None:

@@ -172,12 +172,14 @@ def _asked(given: Mapping[str, Any], *, needed: bool) -> tuple[list[Endpoint], d
     """The judges, and how they are asked, as the options say."""
     from prefdata.engine.asking import Asking
     from prefdata.engine.cases import Inputs
-    from prefdata.engine.verdicts import Ruling
+    from prefdata.engine.ruling import Ruling
     from prefdata.judge.batch import Limits
     from prefdata.judge.endpoint import endpoints
     from prefdata.judge.prices import table
     from prefdata.judge.runner import Pace
 
+    if given["no_wait"] and not given["batch"]:
+        raise UsageError("--no-wait is about batches", hint="Add --batch, or leave --no-wait out.")
     names = ("base_url", "azure_version", "key_env", "key_file")
     judges, notes = endpoints(given["models"], **{n: given[n] for n in names}, needed=needed)
     for note in notes:

@@ -239,6 +239,7 @@ def wishes_from(
     """What the user said about the source, with the words on the left checked."""
     from prefdata.errors import UnknownNameError
     from prefdata.formats import Wishes
+    from prefdata.formats.verdicts import written
 
     sides, labels = assigned("--winner", winner), assigned("--label", label)
     for option, given, words in (
@@ -248,12 +249,21 @@ def wishes_from(
         for word, _ in given:
             if word not in words:
                 raise UnknownNameError("word", word, words, where=option)
+        _check_once(option, "value", [written(value) for _, value in given])
+    mapped = assigned("--map", columns)
+    _check_once("--map", "field", [field for field, _ in mapped])
     return Wishes(
-        columns={f: tuple(filter(None, c.split("+"))) for f, c in assigned("--map", columns)},
+        columns={field: tuple(filter(None, names.split("+"))) for field, names in mapped},
         winner={value: side for side, value in sides},
         label={value: word == "true" for word, value in labels},
         dimension=dimension,
     )
+
+
+def _check_once(option: str, what: str, given: Sequence[str]) -> None:
+    """No part of an option takes back another."""
+    if twice := next((each for each in given if given.count(each) > 1), None):
+        raise UsageError(f"{option} names the {what} {twice!r} twice", hint="Name it once.")
 
 
 def limit_of(text: str | None) -> Callable[[int], float] | None:

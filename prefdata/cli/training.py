@@ -96,9 +96,8 @@ def train(
       pref train pairs --model tiny
       pref train train/dpo-lora.yaml --set beta=0.2
 
-    \b
-      pref train pairs --model tiny --sweep beta=0.01,0.1,0.5   a run per value, and the best
-      pref train --rounds plan.yaml                             data sets in turn, behind gates
+    --sweep trains a model per value, on one pass of the reference, and names the best. --rounds
+    trains on data sets in turn, each from the last accepted model, each behind a gate.
     """
     from prefdata.train import load_recipe, make_plan, recipe_yaml
     from prefdata.train import train as run

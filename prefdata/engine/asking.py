@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from prefdata.engine.cases import Buckets, Cases, parts
 from prefdata.engine.conversion import Progress
-from prefdata.engine.verdicts import Judge, Ruling, cases_of, collected, orders_of, outcome_of
+from prefdata.engine.ruling import Judge, Ruling, cases_of, collected, orders_of, outcome_of
 from prefdata.errors import JudgeError
 from prefdata.judge import outcome
 from prefdata.judge.batch import Batcher, Limits, UnderWayError

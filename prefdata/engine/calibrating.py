@@ -12,7 +12,7 @@ from prefdata.engine.asking import Asking, Load
 from prefdata.engine.cases import Inputs
 from prefdata.engine.conversion import Progress
 from prefdata.engine.judging import ask_judges, journal_of
-from prefdata.engine.verdicts import Ruling
+from prefdata.engine.ruling import Ruling
 from prefdata.errors import JudgeError
 from prefdata.judge.endpoint import Endpoint
 

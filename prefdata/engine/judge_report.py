@@ -12,7 +12,7 @@ from prefdata import __version__
 from prefdata.engine.asking import Asked, Asking
 from prefdata.engine.cases import Cases
 from prefdata.engine.conversion import SourceReport
-from prefdata.engine.verdicts import Collected, Counts, Ruling
+from prefdata.engine.ruling import Collected, Counts, Ruling
 from prefdata.io.dataset import SCHEMA_VERSION
 from prefdata.judge import outcome
 from prefdata.judge.journal import Spent

@@ -14,9 +14,9 @@ from pathlib import Path
 from prefdata.engine.asking import Asking, Load, ask, asks
 from prefdata.engine.cases import Inputs, read_cases
 from prefdata.engine.conversion import Progress, sha256, source_reports
+from prefdata.engine.judge_output import write
 from prefdata.engine.judge_report import Job, JudgeReport, reported, write_about
-from prefdata.engine.judged import write
-from prefdata.engine.verdicts import Ruling
+from prefdata.engine.ruling import Ruling
 from prefdata.errors import UsageError
 from prefdata.io.sources import found
 from prefdata.io.staging import refuse_existing, replacing
@@ -27,6 +27,7 @@ from prefdata.judge.local import Scorer
 from prefdata.judge.prices import price_of
 from prefdata.judge.request import Form
 from prefdata.judge.runner import known_style
+from prefdata.transforms.options import Options
 
 
 def ask_judges(
@@ -153,6 +154,9 @@ def _check(judges: Sequence[Endpoint], asking: Asking, ruling: Ruling) -> None:
     """Refuse what cannot be met, before anything is read."""
     if not judges:
         raise UsageError("no judge is named", hint="Name one with --model, as in --model gpt-4o.")
+    if not all(each.model.strip() for each in judges):
+        raise UsageError("a judge has no name", hint="Name it, as in --model gpt-4o.")
+    _check_numbers(asking, ruling)
     names = [each.name for each in asking.question.criteria]
     if ruling.veto and ruling.veto not in names:
         raise UsageError(
@@ -174,6 +178,20 @@ def _check(judges: Sequence[Endpoint], asking: Asking, ruling: Ruling) -> None:
         raise UsageError(
             "two judges have the same name", hint="Verdicts are told apart by the model's name."
         )
+
+
+def _check_numbers(asking: Asking, ruling: Ruling) -> None:
+    """Limits are numbers: one that is not would never be reached."""
+    limits = {
+        "--max-cost": asking.max_cost or 0.0,
+        "--timeout": asking.timeout,
+        "--rpm": asking.pace.rpm,
+        "--tpm": asking.pace.tpm,
+    }
+    for option, value in limits.items():
+        if not value >= 0:
+            raise UsageError(f"{option} is {value:g}; expected a number", hint="Write it as in 10.")
+    Options(test_size=ruling.test_size)
 
 
 def _loaded(

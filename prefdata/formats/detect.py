@@ -75,6 +75,13 @@ def detect(
             f"{name} looks like {best.format}, but can be read in two ways",
             hint="; ".join(best.questions),
         )
+    _check_heeded(wishes, best, name)
+    runner_up = matches[1] if len(matches) > 1 else None
+    return Detection(chosen, best, runner_up, near(sample) if not format else ())
+
+
+def _check_heeded(wishes: Wishes, best: Match, name: str) -> None:
+    """Nothing that the user said is passed over in silence."""
     if wishes.dimension and best.dimensions and wishes.dimension not in best.dimensions:
         raise UnknownNameError("dimension", wishes.dimension, best.dimensions, where=name)
     if wishes.dimension and not best.dimensions and "dimension" not in best.columns:
@@ -82,8 +89,12 @@ def detect(
             f"{name} has no column of dimensions",
             hint="Leave --dimension out, or name the column, as in --map dimension=aspect.",
         )
-    runner_up = matches[1] if len(matches) > 1 else None
-    return Detection(chosen, best, runner_up, near(sample) if not format else ())
+    for option, given in (("winner", wishes.winner), ("label", wishes.label)):
+        if given and option not in best.columns:
+            raise UsageError(
+                f"{name} has no column of {option}s: it is {best.format}",
+                hint=f"Leave --{option} out, or name the column, as in --map {option}=choice.",
+            )
 
 
 MOST_NEAR = 2
@@ -126,6 +137,12 @@ def _nothing(sample: Sample, wishes: Wishes, name: str, only: Format | None) -> 
             "recognised, or describe it in a YAML file.",
         )
     shown = ", ".join(sample.names[:12]) + (", …" if len(sample.names) > 12 else "")
+    said = [n for n in ("winner", "label") if getattr(wishes, n)] + ["map"] * bool(wishes.columns)
+    if only and only.facts.needs and said:
+        return UsageError(
+            f"the format {only.name} says itself what its columns and values mean",
+            hint=f"Leave --{said[0]} out, or --format.",
+        )
     if wishes.columns:
         return UsageError(
             f"no format has the fields {', '.join(wishes.columns)} and what else it needs "

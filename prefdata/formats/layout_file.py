@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Annotated, get_args
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
 
 from prefdata.errors import InputError, UnknownNameError, UsageError
 from prefdata.formats import comparisons
 from prefdata.formats.base import Format
 from prefdata.formats.conversation import ROLES
-from prefdata.formats.fill import format_of
+from prefdata.formats.known import format_of
 from prefdata.formats.layout import Group, Layout, LayoutKind, Order
 from prefdata.formats.verdicts import written
 
@@ -29,10 +29,14 @@ def _words(given: object) -> object:
     """Values as they are compared: 1, 1.0 and " 1" are the same."""
     if not isinstance(given, dict):
         return given
+    said = [written(key) for key in given]
+    if twice := next((word for word in said if said.count(word) > 1), ""):
+        raise ValueError(twice)
     return {written(key): written(value) for key, value in given.items()}
 
 
-Field_ = str | tuple[str, ...] | dict[str, str]
+Where = str | tuple[str, ...] | dict[str, str]
+"""Where a field stands: a path, several, or one for each dimension."""
 
 
 class LayoutFile(BaseModel):
@@ -42,15 +46,15 @@ class LayoutFile(BaseModel):
 
     kind: LayoutKind
     """What a row is: ``pairs``, ``comparisons``, ``ratings`` or ``unpaired``."""
-    fields: dict[str, Field_] = Field(min_length=1)
+    fields: dict[str, Where] = Field(min_length=1)
     """Field to the path where it stands, such as ``info.post`` or ``answers[].text``."""
     values: Annotated[dict[str, str], BeforeValidator(_words)] = {}
     """What a winner means (a, b, tie, none) or a label (true, false)."""
-    middle: float = 0.0
+    middle: FiniteFloat = 0.0
     """Taken off a numeric winner before its sign is looked at."""
     order: Order = ""
     """How a list of responses is sorted, where that is all that ranks them."""
-    dimensions: dict[str, float] = {}
+    dimensions: dict[str, FiniteFloat] = {}
     """The weight of each dimension that counts where ``--dimension`` chooses none."""
     roles: dict[str, str] = {}
     """What the source calls the roles, where that is not usual."""
@@ -115,6 +119,10 @@ def _parsed(path: Path) -> object:
             f"{path} cannot be read: {error.strerror or error}",
             hint="--format takes a name of 'pref formats', or a YAML file that describes one.",
         ) from error
+    except RecursionError as error:
+        raise UsageError(
+            f"{path} is nested too deeply, or holds itself", hint="A format is a few lines."
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -167,5 +175,10 @@ def _said(error: ValidationError, path: Path) -> InputError | UnknownNameError:
     hint = "A format has 'kind', 'fields' and, for winners and labels, 'values'."
     if first["type"] == "missing":
         return UsageError(f"{path} has no {key!r}", hint=hint)
+    if first["type"] == "value_error":
+        return UsageError(
+            f"{path}: {key}: {first['ctx']['error']} stands there twice",
+            hint="1 and 1.0, and Yes and yes, are one value: keep one of them.",
+        )
     where = f"{': '.join((key, *inner[:1]))}: " if key else ""
     return UsageError(f"{path}: {where}expected {EXPECTED.get(key, 'text')}", hint=hint)

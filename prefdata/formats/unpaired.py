@@ -79,7 +79,10 @@ def match(sample: Sample, wishes: Wishes) -> Match | None:
 def _for_kto(sample: Sample, columns: pick.Columns) -> bool:
     """Whether it is written as KTO trainers want it: a rating beside the label only explains it."""
     named = columns["completion"] == ("completion",) and columns["label"] == ("label",)
-    return named and all(isinstance(value, bool) for value in sample.values("label"))
+    held = sample.values("label")
+    if sample.text_only:
+        return named and {written(value) for value in held} <= {"true", "false"}
+    return named and all(isinstance(value, bool) for value in held)
 
 
 def _boolean(sample: Sample, wishes: Wishes) -> pick.Columns:

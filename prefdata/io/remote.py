@@ -8,6 +8,7 @@ from where these look for them: the usual variables, files and logins.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,8 +43,6 @@ CLIENTS = ("aiohttp", "fsspec", "google", "httpx", "huggingface_hub", "pyarrow")
 TIMEOUT = 20.0
 """Seconds to wait for a server to answer."""
 
-PIECE = 1 << 20
-
 
 class Stat(NamedTuple):
     """Size in bytes, and time of change in nanoseconds: 0, as servers seldom tell it."""
@@ -57,7 +56,7 @@ class RemoteFile:
     """One file that lies elsewhere; it is opened like a `pathlib.Path`.
 
     Attributes:
-        url: what to call it.
+        url: what to call it, without what may be secret in it.
         path: its path, as its file system has it.
     """
 
@@ -71,7 +70,7 @@ class RemoteFile:
         Raises:
             InputError: it cannot be reached or read.
         """
-        with _reached(self.url), _filesystem(self.url).open(self.path, "rb") as file:
+        with _reached(self.url, self.path), _filesystem(self.url).open(self.path, "rb") as file:
             yield cast("BinaryIO", file)
 
     def stat(self) -> Stat:
@@ -80,7 +79,7 @@ class RemoteFile:
         Raises:
             InputError: it cannot be reached.
         """
-        with _reached(self.url):
+        with _reached(self.url, self.path):
             return Stat(int(_filesystem(self.url).size(self.path) or 0))
 
 
@@ -94,6 +93,22 @@ def is_remote(request: str) -> bool:
     return request.partition("://")[0].lower() in SCHEMES and "://" in request
 
 
+def shown(address: str) -> str:
+    """An address as it may be printed and kept: signatures and passwords in it are left out.
+
+    Example:
+        >>> shown("https://me:password@host/a.csv?X-Amz-Signature=0f")
+        'https://host/a.csv'
+        >>> shown("s3://bucket/week?.csv")
+        's3://bucket/week?.csv'
+    """
+    scheme, _, rest = address.partition("://")
+    if scheme.lower() in ("http", "https"):
+        rest = re.split("[?#]", rest, maxsplit=1)[0]
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+
+
 def remote_files(request: str) -> list[RemoteFile]:
     """The files behind an address: one file, those that a glob matches, or all in a folder.
 
@@ -104,19 +119,32 @@ def remote_files(request: str) -> list[RemoteFile]:
     """
     scheme = request.partition("://")[0].lower()
     if scheme in ("http", "https"):
-        return [RemoteFile(request, request)]
+        return [RemoteFile(shown(request), request)]
     with _reached(request):
-        fs = _filesystem(request)
-        inner = request.partition("://")[2]
-        if any(mark in inner for mark in "*?["):
-            paths = sorted(fs.glob(inner))
-        elif fs.isdir(inner):
-            paths = sorted(fs.find(inner))
-        else:
-            paths = [inner] if fs.exists(inner) else []
+        paths = _listed(_filesystem(request), request)
     if not paths:
-        raise UsageError(f"nothing lies at {request}", hint="Check the address; quote a glob.")
+        raise UsageError(
+            f"nothing lies at {shown(request)}", hint="Check the address; quote a glob."
+        )
     return [RemoteFile(f"{scheme}://{path}", path) for path in map(str, paths)]
+
+
+def _listed(fs: AbstractFileSystem, request: str) -> list[str]:
+    """The paths behind an address."""
+    scheme, _, inner = request.partition("://")
+    try:
+        if any(mark in inner for mark in "*?["):
+            return sorted(fs.glob(inner))
+        if fs.isdir(inner):
+            return sorted(fs.find(inner))
+        return [inner] if fs.exists(inner) else []
+    except (ValueError, NotImplementedError) as error:
+        if _of_a_client(error):
+            raise
+        raise UsageError(
+            f"{shown(request)} is no address on {SCHEMES[scheme.lower()]}: {error}",
+            hint="Write it as in hf://datasets/org/name or s3://bucket/folder.",
+        ) from error
 
 
 def _filesystem(url: str) -> AbstractFileSystem:
@@ -175,8 +203,8 @@ def _is_set(variable: str) -> bool:
 
 
 @contextmanager
-def _reached(url: str) -> Iterator[None]:
-    """Turn what any of the clients raises into one message."""
+def _reached(url: str, path: str = "") -> Iterator[None]:
+    """Turn what any of the clients raises into one message, which holds no secret of the path."""
     scheme = url.partition("://")[0].lower()
     try:
         yield
@@ -185,13 +213,15 @@ def _reached(url: str) -> Iterator[None]:
     except Exception as error:
         unanswered = _of_a_client(error.__cause__) and not hasattr(error.__cause__, "status")
         if isinstance(error, FileNotFoundError) and not unanswered:
-            raise UsageError(f"nothing lies at {url}", hint=KEYS[scheme]) from error
+            raise UsageError(f"nothing lies at {shown(url)}", hint=KEYS[scheme]) from error
         if not isinstance(error, OSError) and not _of_a_client(error):
             raise
         said = str(error.__cause__ if unanswered else error).strip()
         why = said.splitlines()[0] if said else type(error).__name__
+        for whole in (path, url, path.partition("?")[2]):
+            why = why.replace(whole, shown(whole) if "://" in whole else "…") if whole else why
         raise InputError(
-            f"{url} cannot be read from {SCHEMES[scheme]}: {why[:300]}",
+            f"{shown(url)} cannot be read from {SCHEMES[scheme]}: {why[:300]}",
             hint=f"Check the network. {KEYS[scheme]}",
         ) from error
 

@@ -20,6 +20,7 @@ from typing import BinaryIO, Literal, cast
 
 from prefdata.errors import InputError, UsageError
 from prefdata.io.remote import RemoteFile, is_remote, remote_files
+from prefdata.io.staging import is_ours
 
 Kind = Literal["jsonl", "json", "csv", "parquet", "arrow"]
 
@@ -220,14 +221,7 @@ def _looked_for() -> str:
 
 def _is_result(folder: Path) -> bool:
     """Whether a folder is a data set directory or an export that prefdata wrote."""
-    return any(_is_ours(folder / mark) for mark in MARKS)
-
-
-def _is_ours(mark: Path) -> bool:
-    try:
-        return bool(json.loads(mark.read_bytes()).get("program") == "prefdata")
-    except (OSError, ValueError, AttributeError):
-        return False
+    return any(is_ours(folder / mark) for mark in MARKS)
 
 
 def _suffix(name: str) -> tuple[Kind | None, str]:

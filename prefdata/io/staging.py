@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import shutil
 import tempfile
@@ -27,23 +28,57 @@ def refuse_existing(output: Path, *, force: bool, made_of: str) -> None:
     Raises:
         UsageError: it exists and may not be replaced, or its place cannot be written.
     """
-    if output.is_file():
+    try:
+        str(output).encode()  # a name in other bytes cannot be opened by every library
+        place = output.resolve()
+        folder, there = place.is_dir(), place.exists()
+        filled = folder and any(place.iterdir())
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"{output} is a file; expected a folder to write", hint="Name another output."
+            f"{str(output)[:60]!r} cannot be an output: {why}", hint="Name another output."
+        ) from error
+    if there and not folder:
+        raise UsageError(
+            f"{output} is {'a file' if output.is_file() else 'no folder'}; "
+            "expected a folder to write",
+            hint="Name another output.",
         )
-    if output.is_dir() and any(output.iterdir()):
-        if not (output / made_of).exists():
-            raise UsageError(
-                f"{output} exists and holds something else: there is no {made_of} in it",
-                hint="Name another output; it is not replaced, even with --force.",
-            )
-        if not force:
-            raise UsageError(
-                f"{output} exists already", hint="Name another output, or pass --force."
-            )
-    parent = next(p for p in output.absolute().parents if p.exists())
+    if filled:
+        _check_replaceable(output, force=force, made_of=made_of)
+    parent = next(p for p in place.parents if p.exists())
     if not os.access(parent, os.W_OK) or not parent.is_dir():
         raise UsageError(f"{parent} cannot be written to", hint="Name an output elsewhere with -o.")
+
+
+def is_ours(mark: Path) -> bool:
+    """Whether a JSON file says that prefdata wrote it.
+
+    Example:
+        >>> is_ours(Path("examples/votes.jsonl"))
+        False
+    """
+    try:
+        return bool(json.loads(mark.read_bytes()).get("program") == "prefdata")
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _check_replaceable(output: Path, *, force: bool, made_of: str) -> None:
+    """Refuse a folder that holds something else, or that may not be replaced."""
+    mark = output / made_of
+    if not mark.exists():
+        raise UsageError(
+            f"{output} exists and holds something else: there is no {made_of} in it",
+            hint="Name another output; it is not replaced, even with --force.",
+        )
+    if mark.suffix == ".json" and not is_ours(mark):
+        raise UsageError(
+            f"{output} exists and holds something else: its {made_of} is not one of prefdata's",
+            hint="Name another output; it is not replaced, even with --force.",
+        )
+    if not force:
+        raise UsageError(f"{output} exists already", hint="Name another output, or pass --force.")
 
 
 @contextmanager
@@ -62,7 +97,7 @@ def replacing(output: Path) -> Iterator[Path]:
     Raises:
         InputError: the disk is full, or cannot be written.
     """
-    output = output.absolute()
+    output = output.resolve()  # of a link, what it leads to is replaced, and the link stays
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))

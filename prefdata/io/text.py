@@ -63,7 +63,7 @@ class Decoder:
         try:
             self.named = codecs.lookup(encoding).name if encoding else ""
             "x".encode(self.named or "utf-8")
-        except LookupError:
+        except (LookupError, ValueError):  # a name with a NUL, or that is no text
             raise UsageError(
                 f"unknown encoding {encoding!r}",
                 hint="Common ones: latin-1, cp1252, utf-16, gb18030.",

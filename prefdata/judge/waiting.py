@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email.utils
 import random
-import re
 import time
 from collections.abc import Mapping
 
@@ -33,19 +32,3 @@ def wait_of(headers: Mapping[str, str], now: float | None = None) -> float | Non
     except (KeyError, ValueError, TypeError):
         return None
     return max(0.0, date.timestamp() - (time.time() if now is None else now))
-
-
-SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
-SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
-
-
-def span_of(text: str | None) -> float | None:
-    """Seconds in a span as rate-limit headers write it.
-
-    Example:
-        >>> span_of("6m0s"), span_of("120ms"), span_of("7"), span_of("soon")
-        (360.0, 0.12, 7.0, None)
-    """
-    if not text or SPAN.sub("", text).strip():
-        return None
-    return sum(float(number) * SECONDS[unit] for number, unit in SPAN.findall(text))

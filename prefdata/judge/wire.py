@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
@@ -9,7 +10,7 @@ import orjson
 
 from prefdata.judge.endpoint import Endpoint
 from prefdata.judge.reply import Reply, Usage, margin_of
-from prefdata.judge.waiting import span_of, wait_of
+from prefdata.judge.waiting import wait_of
 
 Kind = Literal["later", "limited", "row", "setting"]
 """``later``: try again. ``limited``: the whole lane waits. ``row``: this request alone will never
@@ -26,18 +27,14 @@ class Headers(NamedTuple):
     Attributes:
         requests: requests per minute.
         requests_left: of these, how many are left.
-        requests_reset: seconds until all are there again.
         tokens: tokens per minute.
         tokens_left: of these, how many are left.
-        tokens_reset: seconds until all are there again.
     """
 
     requests: float | None = None
     requests_left: float | None = None
-    requests_reset: float | None = None
     tokens: float | None = None
     tokens_left: float | None = None
-    tokens_reset: float | None = None
 
 
 NO_HEADERS = Headers()
@@ -170,8 +167,16 @@ def limits_of(headers: Mapping[str, str]) -> Headers:
     found: list[float | None] = []
     for what in ("requests", "tokens"):
         found += [
-            span_of(headers.get(f"x-ratelimit-limit-{what}")),
-            span_of(headers.get(f"x-ratelimit-remaining-{what}")),
-            span_of(headers.get(f"x-ratelimit-reset-{what}")),
+            _number(headers.get(f"x-ratelimit-limit-{what}")),
+            _number(headers.get(f"x-ratelimit-remaining-{what}")),
         ]
     return Headers(*found)
+
+
+def _number(text: str | None) -> float | None:
+    """A number of requests or tokens, None where the header is missing or says something else."""
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value >= 0 else None

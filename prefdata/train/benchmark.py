@@ -53,7 +53,10 @@ def benchmark(
     """
     require_benchmarks()
     import lm_eval
+    import torch
     from lm_eval.tasks import TaskManager
+
+    from prefdata.train.quiet import hushed
 
     manager = TaskManager()
     unknown = [task for task in tasks if not manager.match_tasks([task])]
@@ -62,14 +65,16 @@ def benchmark(
             f"lm-eval knows no task {unknown[0]!r}", hint="List them with: lm-eval ls tasks."
         )
     say(f"benchmarks: {', '.join(tasks)}")
-    found = lm_eval.simple_evaluate(
-        model="hf",
-        model_args={"pretrained": model, "dtype": "float32"},
-        tasks=list(tasks),
-        limit=limit,
-        batch_size=batch_size,
-        task_manager=manager,
-    )
+    with hushed():
+        found = lm_eval.simple_evaluate(
+            model="hf",
+            model_args={"pretrained": model, "dtype": "float32"},
+            tasks=list(tasks),
+            limit=limit,
+            batch_size=batch_size,
+            device="cuda" if torch.cuda.is_available() else "cpu",
+            task_manager=manager,
+        )
     return {
         task: {k: v for k, v in figures.items() if isinstance(v, int | float)}
         for task, figures in found["results"].items()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prefdata.cli import main
-from tests.transforms.made import Row, jsonl, judged
+from tests.conversion import Row, jsonl, judged
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +88,16 @@ def test_a_gate_that_is_missed_exits_with_3(capsys: pytest.CaptureFixture[str]) 
     assert run("votes.jsonl", "-q", "--human", "anna", "--min-agreement", "90%") == 3
     assert capsys.readouterr().err == (
         "bert agrees in 75.0 % (30 of 40; 59.8 to 85.8 %); --min-agreement asks for 90%\n"
+    )
+
+
+def test_a_gate_that_holds_nobody_is_not_met(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where all are people, no accuracy was measured against the threshold."""
+    everyone = ("--human", "anna", "--human", "bert", "--human", "gpt-4")
+    assert run("votes.jsonl", "-q", *everyone, "--min-agreement", "99%") == 1
+    assert capsys.readouterr().err == (
+        "Error: --min-agreement has nobody to hold: all who judged are people\n"
+        "Hint: Add the verdicts of a model, or say with --human who is held against.\n"
     )
 
 

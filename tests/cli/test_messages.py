@@ -23,6 +23,7 @@ def _at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("ratings.csv").write_text(RATINGS)
     Path("some.csv").write_text("prompt,chosen,rejected\na?,b\nWhat is 2 + 2?,4,5\n")
+    Path("mine.yaml").write_text("kind: pairs\nfields: {chosen: chosen, rejected: rejected}\n")
     Path("empty").mkdir()
     Path("mine").mkdir()
     Path("mine/diary.txt").write_text("dear diary")
@@ -135,6 +136,41 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "ratings.csv -o out --dimension accuracy",
         "ratings.csv has no column of dimensions",
         "Leave --dimension out, or name the column, as in --map dimension=aspect.",
+    ),
+    "winner without a column": (
+        "ratings.csv -o out --winner a=1,b=2",
+        "ratings.csv has no column of winners: it is ratings-long",
+        "Leave --winner out, or name the column, as in --map winner=choice.",
+    ),
+    "label without a column": (
+        "some.csv -o out --label true=1,false=0",
+        "some.csv has no column of labels: it is pairs",
+        "Leave --label out, or name the column, as in --map label=choice.",
+    ),
+    "one value for two sides": (
+        "some.csv -o out --winner a=1,b=2,tie=1.0",
+        "--winner names the value '1' twice",
+        "Name it once.",
+    ),
+    "one value for both labels": (
+        "some.csv -o out --label true=yes --label false=Yes",
+        "--label names the value 'yes' twice",
+        "Name it once.",
+    ),
+    "one field from two columns": (
+        "some.csv -o out --map prompt=prompt --map prompt=chosen",
+        "--map names the field 'prompt' twice",
+        "Name it once.",
+    ),
+    "values for a described format": (
+        "some.csv -o out --format mine.yaml --winner a=1,b=2",
+        "the format mine says itself what its columns and values mean",
+        "Leave --winner out, or --format.",
+    ),
+    "bytes for an encoding": (
+        "ratings.csv -o out --encoding \udcff",
+        "unknown encoding '\\udcff'",
+        "Common ones: latin-1, cp1252, utf-16, gb18030.",
     ),
     "encoding": (
         "ratings.csv -o out --encoding klingon",
@@ -344,3 +380,45 @@ def test_an_interrupt_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
         "Interrupted. Nothing was left half written; run the same command again.",
     )
     assert tree() == before
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]], ids=["plain", "force"])
+def test_a_folder_with_another_program_s_manifest_is_never_replaced(
+    force: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Many programs write a manifest.json; ours says that it is ours."""
+    Path("mine/manifest.json").write_text('{"name": "my web page"}')
+    assert run("convert", "ratings.csv", "-o", "mine", "-q", *force) == 2
+    assert "mine exists and holds something else" in capsys.readouterr().err
+    assert Path("mine/diary.txt").read_text() == "dear diary"
+
+
+def test_an_output_that_is_no_folder_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """A pipe or a device is not replaced by a folder, not even by force."""
+    os.mkfifo("pipe")
+    assert run("convert", "ratings.csv", "-o", "pipe", "--force") == 2
+    assert capsys.readouterr().err == (
+        "Error: pipe is no folder; expected a folder to write\nHint: Name another output.\n"
+    )
+    assert Path("pipe").is_fifo()
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\udcff", "a\0b"], ids=["long", "bytes", "nul"])
+def test_a_name_that_no_folder_can_have_is_wrong_usage(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One message, and nothing is written."""
+    before = tree()
+    assert run("convert", "ratings.csv", "-o", name, "-q") == 2
+    assert "Hint: Name another output." in capsys.readouterr().err
+    assert tree() == before
+
+
+def test_an_output_that_is_a_link_stays_one() -> None:
+    """What it leads to is replaced, on the disk where that lies."""
+    assert run("convert", "ratings.csv", "-o", "out", "-q") == 0
+    Path("link").symlink_to("out")
+    before = Path("out/manifest.json").read_bytes()
+    assert run("convert", "some.csv", "-o", "link", "-q", "--force") == 0
+    assert Path("link").is_symlink()
+    assert Path("out/manifest.json").read_bytes() != before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from tests.transforms.made import Row, judged, labelled, pair, rated
+from tests.conversion import Row, judged, labelled, pair, rated
 
 PROMPTS = st.sampled_from(["What is 2 + 2?", " What is 2 + 2?\n", "Say hi.", "Écris un mot."])
 RESPONSES = st.sampled_from(["4", "4 ", "5", "Hi!", "un\nmot", "I do not know."])

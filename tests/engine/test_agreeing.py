@@ -17,7 +17,7 @@ from prefdata.formats import Wishes, reasons
 from prefdata.io.dataset import write_parquet
 from prefdata.judge.agreement import Figures
 from prefdata.schemas import Comparison, Verdict
-from tests.transforms.made import Row, jsonl, judged
+from tests.conversion import Row, jsonl, judged
 
 
 def figures(report: AgreeReport, name: str) -> Figures:

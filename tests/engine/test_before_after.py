@@ -13,6 +13,8 @@ import pytest
 from prefdata.engine.before_after import before_after
 from prefdata.errors import InputError, UsageError
 from prefdata.schemas import Comparison
+from tests.judge.judged import endpoint, run
+from tests.judge.server import Body, Said, Server, seen, verdict
 
 
 def record(number: int, winner: str | None, *, swapped: bool = False) -> dict[str, Any]:
@@ -89,3 +91,22 @@ def test_a_source_that_is_not_there_is_told(tmp_path: Path) -> None:
     (tmp_path / "c.jsonl").write_text("x", encoding="utf-8")
     with pytest.raises(InputError, match="not a file of comparisons"):
         before_after([tmp_path / "c.jsonl"])
+
+
+def longer(body: Body) -> Said:
+    """Prefer the longer answer, whichever stands first."""
+    shown = seen(body)
+    return Said(verdict(body, "1" if len(shown.first) > len(shown.second) else "2"))
+
+
+def test_what_pref_judge_writes_of_the_answers_gives_the_win_rate(tmp_path: Path) -> None:
+    """Judged on the test server, which prefers the longer answer; equal answers stay ties."""
+    same = record(9, None)
+    same["response_a"] = same["response_b"]
+    shorter = record(8, None, swapped=True)
+    shorter["response_a"][0]["content"] = "y"
+    generated = [record(1, None), record(2, None, swapped=True), shorter, same]
+    with Server(brain=longer) as server:
+        run(tmp_path, generated, [endpoint(server.url)])
+    found = before_after([tmp_path / "in.jsonl", tmp_path / "out"])
+    assert (found.wins, found.ties, found.losses, found.no_verdict) == (2, 1, 1, 0)

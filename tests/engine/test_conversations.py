@@ -18,7 +18,7 @@ from prefdata.engine import grouping, inspect
 from prefdata.engine.grouping import Groups
 from prefdata.errors import PrefdataError
 from prefdata.transforms.options import Options
-from tests.transforms.made import Made, Row, converted, labelled, make, pair, rated
+from tests.conversion import Converted, Row, converted, labelled, make, pair, rated
 
 FEW = settings(max_examples=12)
 SHAPES: dict[str, Callable[[object], list[Row]]] = {
@@ -43,7 +43,7 @@ def turns(first: str, *, depth: int, system: str = "") -> list[Row]:
     return [*opening, {"role": "user", "content": first}, *more]
 
 
-def sides(made: Made) -> dict[str, set[object]]:
+def sides(made: Converted) -> dict[str, set[object]]:
     """The splits that each conversation is in, by its first user turn."""
     found: dict[str, set[object]] = defaultdict(set)
     for row in made.rows:

@@ -16,7 +16,7 @@ from prefdata.engine import convert
 from prefdata.io import dataset, spool
 from prefdata.schemas import PreferencePair, UnpairedPreference
 from prefdata.transforms.options import Options
-from tests.transforms.made import Row, jsonl, labelled, pair, rated
+from tests.conversion import Row, jsonl, labelled, pair, rated
 
 RATED: list[Row] = [
     rated(f"answer {k}", k, f"prompt {n}", model=f"model {k}") for n in range(60) for k in range(3)

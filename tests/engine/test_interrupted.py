@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from prefdata.engine import convert
-from tests.transforms.made import jsonl, pair
+from tests.conversion import jsonl, pair
 
 ROWS = 30_000
 

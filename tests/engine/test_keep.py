@@ -13,7 +13,7 @@ import pytest
 from prefdata.engine import convert, inspect
 from prefdata.errors import UnknownNameError
 from prefdata.transforms.options import Options
-from tests.transforms.made import Row, converted, jsonl, labelled, make, pair, rated
+from tests.conversion import Row, converted, jsonl, labelled, make, pair, rated
 
 ODD: list[object] = ["en", 5, 2.5, True, None, ["a", "é"], {"k": [1, None]}, "ü\n", 10**12]
 TEXTS = ["en", "5", "2.5", "true", None, '["a", "é"]', '{"k": [1, null]}', "ü\n", str(10**12)]

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from prefdata.io import jsonl as reading
 from prefdata.io import spool
 from prefdata.transforms.options import CONFLICTS, STRATEGIES
+from tests.conversion import Converted, How, Row, converted, make
 from tests.engine.generated import SOUND, sources
-from tests.transforms.made import How, Made, Row, converted, make
 
 KINDS = list(SOUND)
 KIND = st.sampled_from(KINDS)
@@ -50,7 +50,7 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def content(made: Made, *more: str) -> dict[object, tuple[object, ...]]:
+def content(made: Converted, *more: str) -> dict[object, tuple[object, ...]]:
     """What a data set says of each pair, apart from how its texts were spelled."""
     return {row["id"]: tuple(row.get(name) for name in (*CONTENT, *more)) for row in made.rows}
 
@@ -67,9 +67,9 @@ def test_every_row_is_accounted_for(kind: str, data: st.DataObject, how: How) ->
     rows = data.draw(sources(kind))
     with folder() as work:
         made = make(work, rows, **options(how, kind))
-    report, ids = made.report, {row["id"] for row in made.rows}
-    assert report.rows_read == len(rows) == report.rows_used + report.rows_rejected
-    assert sum(sum(reasons.values()) for reasons in report.outcomes.values()) == len(rows)
+    manifest, ids = made.manifest, {row["id"] for row in made.rows}
+    assert manifest["rows_read"] == len(rows) == manifest["rows_used"] + manifest["rows_rejected"]
+    assert sum(sum(reasons.values()) for reasons in manifest["outcomes"].values()) == len(rows)
     assert {entry["line"] for entry in made.ledger} == set(range(1, len(rows) + 1))
     assert all(entry["reason"] for entry in made.ledger)
     kept = {entry["pair"] for entry in made.ledger if entry["outcome"] == "kept"}
@@ -78,8 +78,8 @@ def test_every_row_is_accounted_for(kind: str, data: st.DataObject, how: How) ->
     assert all(entry["pair"] for entry in made.ledger if entry["outcome"] == "merged")
     used = {e["line"] for e in made.ledger if e["outcome"] != "rejected"}
     refused = [reject["line"] for reject in made.rejects]
-    assert sorted(refused) == sorted(set(range(1, len(rows) + 1)) - used)  # type: ignore[type-var]
-    assert len(refused) == report.rows_rejected
+    assert sorted(refused) == sorted(set(range(1, len(rows) + 1)) - used)
+    assert len(refused) == manifest["rows_rejected"]
     assert all(r["reason"] and r["remedy"] and r["raw"] is not None for r in made.rejects)
 
 
@@ -94,11 +94,11 @@ def test_the_rejected_response_is_strictly_worse(kind: str, data: st.DataObject,
             continue
         better, worse = row["score_chosen"], row["score_rejected"]
         if better is not None and worse is not None:
-            assert better > worse  # type: ignore[operator]
-            assert row["margin"] == better - worse  # type: ignore[operator]
-        assert row["margin"] is None or row["margin"] > 0  # type: ignore[operator]
-        assert row["votes"] >= 1  # type: ignore[operator]
-        assert row["agreement"] is None or 0 <= row["agreement"] <= 1  # type: ignore[operator]
+            assert better > worse
+            assert row["margin"] == better - worse
+        assert row["margin"] is None or row["margin"] > 0
+        assert row["votes"] >= 1
+        assert row["agreement"] is None or 0 <= row["agreement"] <= 1
         assert str(row["chosen"]).strip() != str(row["rejected"]).strip()
 
 
@@ -112,7 +112,7 @@ def test_the_order_of_the_rows_does_not_matter(kind: str, data: st.DataObject, h
         one = make(work / "one", rows, **options(how, kind))
         two = make(work / "two", shuffled, **options(how, kind))
     assert content(one) == content(two)
-    assert one.report.outcomes == two.report.outcomes
+    assert one.manifest["outcomes"] == two.manifest["outcomes"]
 
 
 @FEW
@@ -135,7 +135,7 @@ def test_converting_again_changes_nothing(kind: str, data: st.DataObject, how: H
         once = make(work, data.draw(sources(kind)), **options(how, kind))
         twice = converted([work / "out"], work / "again", **options(how, kind))
     assert content(once, *texts) == content(twice, *texts)
-    assert list(twice.report.outcomes) == ["kept"]
+    assert list(twice.manifest["outcomes"]) == ["kept"]
 
 
 @FEW
@@ -152,7 +152,7 @@ def test_buckets_and_pieces_do_not_matter(kind: str, data: st.DataObject, how: H
     assert content(whole, "prompt", "chosen", "rejected", "source") == content(
         pieces, "prompt", "chosen", "rejected", "source"
     )
-    assert whole.report.outcomes == pieces.report.outcomes
+    assert whole.manifest["outcomes"] == pieces.manifest["outcomes"]
     assert _sorted(whole.ledger) == _sorted(pieces.ledger)
     assert _sorted(whole.rejects) == _sorted(pieces.rejects)
 
@@ -162,11 +162,11 @@ def _sorted(rows: list[dict[str, object]]) -> list[str]:
     return sorted(str({**row, "source": Path(str(row["source"])).name}) for row in rows)
 
 
-def exchanged(made: Made) -> set[tuple[object, object, object]]:
+def exchanged(made: Converted) -> set[tuple[object, object, object]]:
     return {(row["prompt_id"], row["rejected"], row["chosen"]) for row in made.rows}
 
 
-def as_they_are(made: Made) -> set[tuple[object, object, object]]:
+def as_they_are(made: Converted) -> set[tuple[object, object, object]]:
     return {(row["prompt_id"], row["chosen"], row["rejected"]) for row in made.rows}
 
 
@@ -191,7 +191,7 @@ def test_swapping_the_sides_and_the_winner_changes_nothing(rows: list[Row], how:
         one = make(work / "one", rows, **options(how, "comparisons"))
         two = make(work / "two", turned, **options(how, "comparisons"))
     assert content(one) == content(two)
-    assert one.report.outcomes == two.report.outcomes
+    assert one.manifest["outcomes"] == two.manifest["outcomes"]
 
 
 @FEW
@@ -206,7 +206,7 @@ def test_swapping_the_winner_exchanges_chosen_and_rejected(rows: list[Row], how:
     assert {(p, c.strip(), r.strip()) for p, c, r in _texts(exchanged(one))} == {
         (p, c.strip(), r.strip()) for p, c, r in _texts(as_they_are(two))
     }
-    assert one.report.outcomes == two.report.outcomes
+    assert one.manifest["outcomes"] == two.manifest["outcomes"]
 
 
 def _texts(found: set[tuple[object, object, object]]) -> Iterator[tuple[str, str, str]]:
@@ -227,7 +227,7 @@ def test_negating_the_scores_exchanges_chosen_and_rejected(
         one = make(work / "one", rows, **how)
         two = make(work / "two", turned, **how)
     assert exchanged(one) == as_they_are(two)
-    assert one.report.outcomes == two.report.outcomes
+    assert one.manifest["outcomes"] == two.manifest["outcomes"]
 
 
 @FEW

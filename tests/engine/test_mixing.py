@@ -17,7 +17,7 @@ from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import reasons
 from prefdata.io import spool
 from prefdata.transforms.options import Options
-from tests.transforms.made import How, Made, Row, jsonl, labelled, make, pair, rated
+from tests.conversion import Converted, How, Row, jsonl, labelled, make, pair, rated
 
 FEW = settings(max_examples=12)
 
@@ -42,12 +42,12 @@ def many(name: str, count: int, shape: Shape = pairs) -> list[Row]:
     return [row for n in range(count) for row in shape(f"{name}{n}")]
 
 
-def gave(made: Made) -> Counter[object]:
+def gave(made: Converted) -> Counter[object]:
     """Rows by source, as the rows themselves say."""
     return Counter(row["source"] for row in made.rows)
 
 
-def ids(made: Made) -> set[object]:
+def ids(made: Converted) -> set[object]:
     return {row["id"] for row in made.rows}
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from prefdata.formats import Wishes
-from tests.transforms.made import Made, converted
+from tests.conversion import Converted, converted
 
 pytestmark = pytest.mark.shared
 
@@ -50,13 +50,15 @@ FILES: dict[str, Wishes | None] = {
 }
 
 
-def described_as(described: str, name: str, source: Path, output: Path, wishes: Wishes) -> Made:
+def described_as(
+    described: str, name: str, source: Path, output: Path, wishes: Wishes
+) -> Converted:
     if described == "by options":
         return converted([source], output, wishes=wishes)
     return converted([source], output, format=str(LAYOUTS / f"{name}.yaml"))
 
 
-def content(made: Made) -> dict[object, tuple[object, ...]]:
+def content(made: Converted) -> dict[object, tuple[object, ...]]:
     names = ("split", "score_chosen", "score_rejected", "margin", "votes", "agreement")
     return {row["id"]: tuple(row.get(name) for name in names) for row in made.rows}
 
@@ -65,19 +67,19 @@ def plain(text: str) -> str:
     return text.replace("\r\n", "\n").strip()
 
 
-def lost(made: Made) -> dict[str, int]:
+def lost(made: Converted) -> dict[str, int]:
     """Rows by outcome; an empty cell of a CSV is a missing field of a Parquet file."""
-    return {outcome: sum(by.values()) for outcome, by in made.report.outcomes.items()}
+    return {outcome: sum(by.values()) for outcome, by in made.manifest["outcomes"].items()}
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_file_converts_and_trl_takes_it(name: str, data: Path, tmp_path: Path) -> None:
     """The sums hold, the rejects are as many as the account says, and TRL keeps what rows mean."""
     made = converted([data / name], tmp_path / "out", wishes=FILES[name])
-    report = made.report
-    assert report.rows_read == report.rows_used + report.rows_rejected
-    assert len({(e["line"], e["item"]) for e in made.ledger}) >= report.rows_read
-    assert len(made.rejects) == report.rows_rejected
+    manifest = made.manifest
+    assert manifest["rows_read"] == manifest["rows_used"] + manifest["rows_rejected"]
+    assert len({(e["line"], e["item"]) for e in made.ledger}) >= manifest["rows_read"]
+    assert len(made.rejects) == manifest["rows_rejected"]
     pytest.importorskip("trl")
     from tests.train.accepts import assert_trl_accepts
 
@@ -106,12 +108,12 @@ def test_arena_hard(data: Path, tmp_path: Path) -> None:
         means[prompt].append(mean(scores))
     expected = {p: (max(s), min(s)) for p, s in means.items() if max(s) > min(s)}
     found = {plain(str(r["prompt"])): (r["score_chosen"], r["score_rejected"]) for r in made.rows}
-    assert made.report.sources[0].format == "ratings-long"
-    assert (len(rows), made.report.rows_read) == (4_500, 4_500)
+    assert made.format == "ratings-long"
+    assert (len(rows), made.manifest["rows_read"]) == (4_500, 4_500)
     assert found == expected
     assert len(made.rows) == len(found) <= 300
     assert sum(len(scores) > 1 for scores in given.values()) >= 300
-    assert made.report.rows_rejected >= missing
+    assert made.manifest["rows_rejected"] >= missing
 
 
 def test_arena_hard_is_the_same_shuffled_and_packed(data: Path, tmp_path: Path) -> None:
@@ -166,7 +168,7 @@ def test_tulu(data: Path, tmp_path: Path) -> None:
     assert found(made) == decided(votes)
     outcome = {(e["line"]): e["outcome"] for e in other.ledger}
     assert all(outcome[line] != "kept" for line in ties)
-    assert made.report.rows_read == 1_150
+    assert made.manifest["rows_read"] == 1_150
 
 
 Votes = dict[tuple[str, frozenset[str]], list[tuple[str, float]]]
@@ -199,7 +201,7 @@ def decided(votes: Votes) -> dict[tuple[str, str, str], tuple[float | None, int]
     return pairs
 
 
-def found(made: Made) -> dict[tuple[str, str, str], tuple[object, object]]:
+def found(made: Converted) -> dict[tuple[str, str, str], tuple[object, object]]:
     return {
         (plain(str(r["prompt"])), plain(str(r["chosen"])), plain(str(r["rejected"]))): (
             pytest.approx(r["margin"]),
@@ -227,8 +229,8 @@ def test_qlora(described: str, data: Path, tmp_path: Path) -> None:
         )
         for row in usable
     )
-    assert len(rows) == made.report.rows_read == 4_480
-    unknown = made.report.outcomes["rejected"]["winner is not one of the known words"]
+    assert len(rows) == made.manifest["rows_read"] == 4_480
+    unknown = made.manifest["outcomes"]["rejected"]["winner is not one of the known words"]
     assert unknown == len(rows) - len(usable)
     expected = {pair: votes for pair, (_, votes) in decided(votes).items()}
     assert {pair: votes for pair, (_, votes) in found(made).items()} == expected
@@ -254,7 +256,7 @@ def test_pandalm(described: str, data: Path, tmp_path: Path) -> None:
             said = [side[row[f"annotator{number}"]] for number in (1, 2, 3)]
             given += [(prompt, *answers, one, 0.0) for one in said]
     reasons = Counter(str(reject["reason"]) for reject in made.rejects)
-    assert (len(rows), made.report.rows_read) == (999, 999)
+    assert (len(rows), made.manifest["rows_read"]) == (999, 999)
     assert reasons["wrong type"] == boolean == 6
     assert reasons["text is empty"] == empty
     expected = {pair: votes for pair, (_, votes) in decided(comparisons(given)).items()}
@@ -294,7 +296,7 @@ def test_ranked_answers_with_history(described: str, data: Path, tmp_path: Path)
     source = data / "llama-factory/oaast_rm_zh.json"
     rows = json.loads(source.read_text("utf-8"))
     made = described_as(described, "oasst-rm", source, tmp_path / "out", RANKED)
-    assert made.report.rows_read == len(rows) == 775
+    assert made.manifest["rows_read"] == len(rows) == 775
     prompts: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for row in rows:
         before = [text for turn in row.get("history") or [] for text in turn]
@@ -315,8 +317,10 @@ def test_ranked_answers_with_history(described: str, data: Path, tmp_path: Path)
 def test_llama_factory_pairs(data: Path, tmp_path: Path, name: str, pairs: int) -> None:
     """Each row is used: a pair of its own, or merged with one that says the same."""
     made = converted([data / "llama-factory" / name], tmp_path / "out")
-    assert made.report.rows_read == pairs
-    assert sum(int(str(row["votes"])) for row in made.rows) == pairs - made.report.rows_rejected
+    assert made.manifest["rows_read"] == pairs
+    assert (
+        sum(int(str(row["votes"])) for row in made.rows) == pairs - made.manifest["rows_rejected"]
+    )
 
 
 def test_labels(data: Path, tmp_path: Path) -> None:
@@ -326,7 +330,7 @@ def test_labels(data: Path, tmp_path: Path) -> None:
     made = converted([source], tmp_path / "out")
     labels = {(plain(row["messages"][-1]["content"]), bool(row["label"])) for row in rows}
     assert {(plain(str(r["completion"])), r["label"]) for r in made.rows} == labels
-    assert made.report.rows_read == len(rows) == 300
+    assert made.manifest["rows_read"] == len(rows) == 300
 
 
 def test_open_instruct(data: Path, tmp_path: Path) -> None:
@@ -339,7 +343,7 @@ def test_open_instruct(data: Path, tmp_path: Path) -> None:
     }
     got = {(plain(str(r["chosen"])), plain(str(r["rejected"]))) for r in made.rows}
     assert got <= answers
-    assert len(made.rows) + made.report.rows_rejected >= len(answers)
+    assert len(made.rows) + made.manifest["rows_rejected"] >= len(answers)
 
 
 def test_open_instruct_by_the_name_of_its_mixture(data: Path, tmp_path: Path) -> None:
@@ -350,7 +354,7 @@ def test_open_instruct_by_the_name_of_its_mixture(data: Path, tmp_path: Path) ->
     named.parent.mkdir()
     named.write_bytes(source.read_bytes())
     made, plain_made = converted([named], tmp_path / "a"), converted([source], tmp_path / "b")
-    assert made.report.sources[0].format == "tulu-3-preference"
+    assert made.format == "tulu-3-preference"
     assert content(made) == content(plain_made)
     texts = [
         (
@@ -361,7 +365,7 @@ def test_open_instruct_by_the_name_of_its_mixture(data: Path, tmp_path: Path) ->
         for r in rows
     ]
     wanted = {each for each in texts if each[1] != each[2] and all(each[1:])}
-    assert len(rows) == made.report.rows_read == 100
+    assert len(rows) == made.manifest["rows_read"] == 100
     assert {(" | ".join(prompt), good, bad) for prompt, good, bad in wanted} == {
         (plain(str(r["prompt"])), plain(str(r["chosen"])), plain(str(r["rejected"])))
         for r in made.rows
@@ -410,16 +414,16 @@ def test_open_assistant(data: Path, tmp_path: Path) -> None:
         converted([source], tmp_path / source.stem)
         for source in (folder / "en_100_tree.jsonl", folder / "en_100_message.jsonl", flat)
     ]
-    formats = [each.report.sources[0].format for each in made]
+    formats = [each.format for each in made]
     assert formats == ["oasst-trees", "oasst-nested", "oasst-messages"]
-    assert [each.report.rows_read for each in made] == [100, 100, 1_167]
+    assert [each.manifest["rows_read"] for each in made] == [100, 100, 1_167]
     assert content(made[0]) == content(made[1]) == content(made[2])
     names = ("prompt", "chosen", "rejected")
     got = [tuple(plain(str(row[name])) for name in names) for row in made[0].rows]
     assert sorted(got) == expected
     assert len(expected) == 207
-    left = made[2].report.outcomes["left over"]
+    left = made[2].manifest["outcomes"]["left over"]
     assert left["a turn of the user"] == 480
-    assert made[2].report.outcomes["rejected"] == {"marked as unfit by its source": 17} | {
+    assert made[2].manifest["outcomes"]["rejected"] == {"marked as unfit by its source": 17} | {
         "field is missing": 6
     }

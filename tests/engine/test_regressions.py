@@ -8,7 +8,7 @@ import pytest
 
 from prefdata.errors import UsageError
 from prefdata.formats import Wishes
-from tests.transforms.made import Made, Row, judged, labelled, make, pair, rated
+from tests.conversion import Converted, Row, judged, labelled, make, pair, rated
 
 GOOD = pair("good", "bad", "another prompt")
 
@@ -19,14 +19,14 @@ def messages(*texts: str) -> list[dict[str, str]]:
     return [{"role": roles[n % 2], "content": text} for n, text in enumerate(texts)]
 
 
-def why(made: Made, line: int = 1) -> list[object]:
+def why(made: Converted, line: int = 1) -> list[object]:
     return [reject["reason"] for reject in made.rejects if reject["line"] == line]
 
 
 def test_axolotl_took_the_worst_rank_of_nectar_as_chosen(tmp_path: Path) -> None:
     """Rank 1 is best (axolotl took the worst rank as chosen)."""
     row = {"prompt": "2 + 2?", "responses": ["6", "4", "5"], "ranks": [3, 1, 2]}
-    assert make(tmp_path, [row]).pairs == [("4", "6")]
+    assert make(tmp_path, [row]).answers == [("4", "6")]
 
 
 def test_open_instruct_drew_better_answers_as_rejected(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_open_instruct_read_not_available_as_minus_one(tmp_path: Path, missing: 
     """A missing rating is missing: it enters no mean and makes no pair (open-instruct: -1)."""
     rows = [rated("x", 2), rated("x", missing), rated("y", 1), rated("z", missing)]
     made = make(tmp_path, rows)
-    assert made.pairs == [("x", "y")]
+    assert made.answers == [("x", "y")]
     assert made.only["score_chosen"] == 2.0
     assert why(made, 2) == why(made, 4) == ["field is missing"]
 
@@ -65,13 +65,13 @@ def test_open_instruct_shifted_answers_behind_a_bad_row(tmp_path: Path) -> None:
 def test_distilabel_paired_an_answer_with_itself_when_all_tied(tmp_path: Path) -> None:
     """Equal ratings give no pair of equal texts (distilabel)."""
     made = make(tmp_path, [rated("x", 3), rated("y", 3), rated("p", 2, "P"), rated("q", 1, "P")])
-    assert made.pairs == [("p", "q")]
+    assert made.answers == [("p", "q")]
 
 
 def test_nemo_rl_and_alpaca_farm_made_identical_pairs_of_ties(tmp_path: Path) -> None:
     """A tie is an outcome of its own (NeMo-RL, alpaca_farm wrote chosen = rejected)."""
     made = make(tmp_path, [judged("x", "y", "tie"), judged("p", "q", "b")])
-    assert made.pairs == [("q", "p")]
+    assert made.answers == [("q", "p")]
     assert why(made) == ["tie"]
 
 
@@ -79,7 +79,7 @@ def test_nemo_rl_and_alpaca_farm_made_identical_pairs_of_ties(tmp_path: Path) ->
 def test_evals_and_reward_bench_counted_no_verdict_for_b(tmp_path: Path, reply: str | None) -> None:
     """An unusable verdict is no verdict (evals, RewardBench counted it for B or as half a win)."""
     made = make(tmp_path, [judged("x", "y", reply), judged("p", "q", "a")])
-    assert made.pairs == [("p", "q")]
+    assert made.answers == [("p", "q")]
     assert why(made) == ["no verdict"]
 
 
@@ -110,7 +110,7 @@ def test_trl_crashed_on_a_text_prompt_with_message_answers(tmp_path: Path) -> No
 def test_trl_extract_prompt_took_letters_off_a_prefix_pair(tmp_path: Path) -> None:
     """Paris against Paris, France: both whole (TRL's extract_prompt moved letters)."""
     rows = [pair("Paris, France", "Paris", "Capital?"), pair("Paris", "Paris, Texas", "City?")]
-    assert make(tmp_path, rows).pairs == [("Paris", "Paris, Texas"), ("Paris, France", "Paris")]
+    assert make(tmp_path, rows).answers == [("Paris", "Paris, Texas"), ("Paris, France", "Paris")]
 
 
 def test_trl_extract_prompt_cut_inside_a_turn(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_hh_readers_raised_on_a_transcript_inside_another(tmp_path: Path) -> Non
         {"chosen": f"{begin}!", "rejected": f"{begin}?"},
     ]
     made = make(tmp_path, rows)
-    assert made.pairs == [("Hello!", "Hello?")]
+    assert made.answers == [("Hello!", "Hello?")]
     assert why(made) == ["chosen and rejected answer different prompts"]
 
 
@@ -175,7 +175,7 @@ def test_several_took_the_prompt_of_chosen_for_both(tmp_path: Path) -> None:
     row = {"chosen": messages("Hi", "Hello!"), "rejected": messages("Bye", "Go.")}
     whole = {"chosen": messages("Hi", "Hello!"), "rejected": messages("Hi", "Go.")}
     made = make(tmp_path, [row, whole])
-    assert made.pairs == [("Hello!", "Go.")]
+    assert made.answers == [("Hello!", "Go.")]
     assert why(made) == ["chosen and rejected answer different prompts"]
 
 
@@ -207,7 +207,7 @@ def test_ms_swift_lost_half_of_a_million_rows(tmp_path: Path) -> None:
 def test_a_line_that_says_null_is_one_line(tmp_path: Path) -> None:
     """At the beginning it ended the process inside of pyarrow; elsewhere it became an empty row."""
     made = make(tmp_path, ["null", " null ", pair("x", "y"), "null"])
-    assert made.pairs == [("x", "y")]
+    assert made.answers == [("x", "y")]
     assert [(r["line"], r["reason"]) for r in made.rejects] == [
         (line, "not a JSON object") for line in (1, 2, 4)
     ]
@@ -217,7 +217,7 @@ def test_llama_factory_left_ranked_lists_to_the_user(tmp_path: Path) -> None:
     """A ranked list is a source as it is (LLaMA-Factory: convert to pairs yourself)."""
     row = {"prompt": "Q", "output": ["best", "middle", "worst"]}
     made = make(tmp_path, [row], wishes=Wishes(columns={"ranked": ("output",)}), strategy="all")
-    assert made.pairs == [("best", "middle"), ("best", "worst"), ("middle", "worst")]
+    assert made.answers == [("best", "middle"), ("best", "worst"), ("middle", "worst")]
 
 
 @pytest.mark.parametrize("score", ["inf", "-inf", "nan", "1e308", 1e308])

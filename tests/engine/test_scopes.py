@@ -10,7 +10,7 @@ import pytest
 
 from prefdata.engine import convert
 from prefdata.errors import InputError
-from tests.transforms.made import make
+from tests.conversion import make
 
 RANKED = [
     {"prompt": "Q", "responses": ["a1", "a2"], "ranks": [1, 2]},
@@ -20,7 +20,7 @@ RANKED = [
 
 def test_ranks_of_two_lists_are_not_compared(tmp_path: Path) -> None:
     """Nobody said that a1 is better than b3, though its rank is smaller."""
-    assert make(tmp_path, RANKED).pairs == [("a1", "a2"), ("b1", "b3")]
+    assert make(tmp_path, RANKED).answers == [("a1", "a2"), ("b1", "b3")]
 
 
 def test_ranks_side_by_side_are_lists_of_their_own(tmp_path: Path) -> None:
@@ -29,13 +29,13 @@ def test_ranks_side_by_side_are_lists_of_their_own(tmp_path: Path) -> None:
         {"prompt": "Q", "response_a": "a1", "rank_a": 1, "response_b": "a2", "rank_b": 2},
         {"prompt": "Q", "response_a": "b1", "rank_a": 2, "response_b": "b2", "rank_b": 4},
     ]
-    assert make(tmp_path, rows).pairs == [("a1", "a2"), ("b1", "b2")]
+    assert make(tmp_path, rows).answers == [("a1", "a2"), ("b1", "b2")]
 
 
 def test_a_ranking_given_twice_is_one_pair_with_two_votes(tmp_path: Path) -> None:
     """Two people who rank alike speak for the same pair."""
     made = make(tmp_path, [RANKED[0], RANKED[0]])
-    assert (made.pairs, made.only["votes"]) == ([("a1", "a2")], 2)
+    assert (made.answers, made.only["votes"]) == ([("a1", "a2")], 2)
 
 
 def test_scores_of_two_rows_are_compared(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_scores_of_two_rows_are_compared(tmp_path: Path) -> None:
         {"prompt": "Q", "responses": ["a1", "a2"], "scores": [9, 5]},
         {"prompt": "Q", "responses": ["b1", "b2"], "scores": [7, 1]},
     ]
-    assert make(tmp_path, rows).pairs == [("a1", "b2")]
+    assert make(tmp_path, rows).answers == [("a1", "b2")]
 
 
 def test_a_source_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:

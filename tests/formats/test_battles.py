@@ -16,7 +16,7 @@ from prefdata.engine.ingest import read_records
 from prefdata.errors import InputError, UnknownNameError, UsageError
 from prefdata.formats import FORMATS, Wishes
 from prefdata.io.sources import found
-from tests.outcome import Outcome, Row, converted, jsonl
+from tests.conversion import Converted, Row, converted, jsonl
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -27,8 +27,8 @@ def sample_rows(name: str) -> list[dict[str, object]]:
     ]
 
 
-def format_of(outcome: Outcome) -> object:
-    return outcome.manifest["sources"][0]["format"]  # type: ignore[index]
+def format_of(outcome: Converted) -> object:
+    return outcome.format
 
 
 def record(folder: Path, row: Row, wishes: Wishes | None = None) -> dict[str, object]:
@@ -54,8 +54,8 @@ def as_parquet(path: Path, rows: Sequence[Row]) -> Path:
     return path
 
 
-def rejected(outcome: Outcome) -> list[tuple[str, str]]:
-    return [(each.field, each.reason) for each in outcome.rejects]
+def rejected(outcome: Converted) -> list[tuple[str, str]]:
+    return [(each.field, each.reason) for each in outcome.refused]
 
 
 @pytest.mark.parametrize("name", ["arena-55k", "arena-100k", "alpaca-eval"])
@@ -104,7 +104,7 @@ def test_an_answer_that_is_null_is_named_with_its_turn(tmp_path: Path) -> None:
     """Kaggle's lists of turns hold nulls."""
     row = {**sample_rows("arena-55k")[3], "response_b": '["Yes", null]'}
     outcome = converted(jsonl(tmp_path / "rows.jsonl", [*sample_rows("arena-55k")[:1], row]))
-    assert outcome.rejects[0][1:] == ("response_b", "field is missing", "turn 2 is null")
+    assert outcome.refused[0][1:] == ("response_b", "field is missing", "turn 2 is null")
 
 
 def test_the_turns_before_a_vote_stand_in_the_prompt(tmp_path: Path) -> None:

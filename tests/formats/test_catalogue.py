@@ -23,7 +23,7 @@ from prefdata.errors import InputError
 from prefdata.formats import FORMATS, Format, Wishes, detect
 from prefdata.io.read import sample
 from prefdata.io.sources import found
-from tests.outcome import Outcome, converted
+from tests.conversion import Converted, converted
 
 SAMPLES = Path(__file__).parent / "samples"
 READ = [each for each in FORMATS.values() if not each.facts.refusal]
@@ -51,7 +51,7 @@ def copy_of(format: Format, folder: Path, text: str | None = None) -> Path:
     return path
 
 
-def pairs_of(outcome: Outcome, wanted: dict[str, Any]) -> set[tuple[object, ...]]:
+def pairs_of(outcome: Converted, wanted: dict[str, Any]) -> set[tuple[object, ...]]:
     return outcome.labels if "labels" in wanted else outcome.pairs  # type: ignore[return-value]
 
 
@@ -60,11 +60,11 @@ def test_a_sample_gives_the_pairs_that_a_reader_expects(format: Format, tmp_path
     """Recognised without a flag; each pair and each reject is named beside the rows."""
     wanted = expected(format)
     outcome = converted(copy_of(format, tmp_path))
-    assert outcome.manifest["sources"][0]["format"] == format.name  # type: ignore[index]
+    assert outcome.format == format.name
     assert outcome.manifest["rows_read"] == len(wanted["rows"])
     listed = wanted["labels"] if "labels" in wanted else wanted["pairs"]
     assert pairs_of(outcome, wanted) == {tuple(each) for each in listed}
-    assert {each.line: each.reason for each in outcome.rejects} == wanted.get("rejects", {})
+    assert {each.line: each.reason for each in outcome.refused} == wanted.get("rejects", {})
 
 
 @pytest.mark.parametrize("format", READ, ids=lambda each: each.name)
@@ -114,7 +114,7 @@ def test_more_columns_in_another_order_change_nothing(format: Format, tmp_path: 
     (tmp_path / "odd").mkdir()
     plain = converted(copy_of(format, tmp_path))
     mixed = converted(copy_of(format, tmp_path / "odd", "\n".join(map(json.dumps, odd)) + "\n"))
-    assert mixed.manifest["sources"][0]["format"] == format.name  # type: ignore[index]
+    assert mixed.format == format.name
     assert mixed.ids == plain.ids
     assert pairs_of(mixed, expected(format)) == pairs_of(plain, expected(format))
 
@@ -131,8 +131,8 @@ def test_a_sample_in_a_file_of_any_name_gives_the_same(format: Format, tmp_path:
     outcome = converted(plain)
     assert outcome.ids == named.ids
     assert pairs_of(outcome, expected(format)) == pairs_of(named, expected(format))
-    assert [(each.line, each.reason) for each in outcome.rejects] == [
-        (each.line, each.reason) for each in named.rejects
+    assert [(each.line, each.reason) for each in outcome.refused] == [
+        (each.line, each.reason) for each in named.refused
     ]
 
 
@@ -170,9 +170,9 @@ def test_the_same_rows_in_another_kind_of_file_give_the_same(
     path = folder / ("data.csv" if write is as_cells else "data.parquet")
     write(rows, path)
     other = converted(path)
-    assert other.manifest["sources"][0]["format"] == format.name  # type: ignore[index]
+    assert other.format == format.name
     assert other.ids == plain.ids
-    assert len(other.rejects) == len(plain.rejects)
+    assert len(other.refused) == len(plain.refused)
 
 
 @pytest.mark.parametrize("format", list(FORMATS.values()), ids=lambda each: each.name)

@@ -9,10 +9,10 @@ import pytest
 
 from prefdata.errors import UsageError
 from prefdata.formats import Wishes
-from tests.outcome import Outcome, Reject, Row, converted, jsonl
+from tests.conversion import Converted, Reject, Row, converted, jsonl
 
 
-def voted(folder: Path, winners: Sequence[object], wishes: Wishes | None = None) -> Outcome:
+def voted(folder: Path, winners: Sequence[object], wishes: Wishes | None = None) -> Converted:
     """One row per winner: to question i, a said ``a i`` and b said ``b i``."""
     rows = [
         {"prompt": f"{i}?", "response_a": f"a {i}", "response_b": f"b {i}", "winner": winner}
@@ -63,14 +63,14 @@ def test_no_spelling_of_a_tie_becomes_a_pair(tmp_path: Path) -> None:
     """Each tie is in the rejects, and the one decided row is the only pair."""
     found = voted(tmp_path, ["a", *TIES])
     assert found.pairs == {("0?", "a 0", "b 0")}
-    assert found.rejects == [Reject(i, "", "tie", "") for i in range(2, len(TIES) + 2)]
+    assert found.refused == [Reject(i, "", "tie", "") for i in range(2, len(TIES) + 2)]
 
 
 def test_no_verdict_is_neither_a_tie_nor_a_winner(tmp_path: Path) -> None:
     """Empty, null and N/A say that nobody decided."""
     found = voted(tmp_path, ["a", "", None, "N/A", "none"])
     assert found.pairs == {("0?", "a 0", "b 0")}
-    assert [reject[:3] for reject in found.rejects] == [
+    assert [reject[:3] for reject in found.refused] == [
         (line, "winner", "no verdict") for line in (2, 3, 4, 5)
     ]
 
@@ -79,7 +79,7 @@ def test_an_unknown_word_among_known_ones_is_refused(tmp_path: Path) -> None:
     """It is not taken for a tie, nor for either side."""
     found = voted(tmp_path, ["a", "b", "perhaps"])
     assert len(found.pairs) == 2
-    assert found.rejects == [
+    assert found.refused == [
         Reject(3, "winner", "winner is not one of the known words", "found perhaps")
     ]
 
@@ -91,7 +91,7 @@ def test_one_and_two_are_the_first_and_the_second(
     """Nothing else can be meant once both are seen."""
     found = voted(tmp_path, winners)
     assert found.pairs == {("0?", "a 0", "b 0"), ("1?", "b 1", "a 1")}
-    assert found.rejects == [Reject(3, "", "tie", "")] * (len(winners) - 2)
+    assert found.refused == [Reject(3, "", "tie", "")] * (len(winners) - 2)
 
 
 SETTLE = "say which is which with --winner, as in --winner"
@@ -177,7 +177,7 @@ def test_signed_strength_is_the_margin(tmp_path: Path) -> None:
 def test_graded_words_give_the_margin(tmp_path: Path) -> None:
     """Slightly, better and much are 1, 2 and 3."""
     found = voted(tmp_path, ["a-is-slightly-better", "b-is-better", "a-is-much-better"])
-    margins = {str(row["prompt"][0]["content"]): row["margin"] for row in found.rows}  # type: ignore[index]
+    margins = {str(row["prompt"]): row["margin"] for row in found.rows}
     assert margins == {"0?": 1.0, "1?": 2.0, "2?": 3.0}
 
 
@@ -267,7 +267,7 @@ def test_a_model_against_itself_cannot_win_by_its_name(tmp_path: Path) -> None:
     rows = [{**row, "winner": "m"}, {**row, "model_b": "m", "winner": "m", "prompt": "1?"}]
     found = converted(jsonl(tmp_path / "votes.jsonl", rows))
     assert found.pairs == {("0?", "4", "5")}
-    assert found.rejects == [Reject(2, "winner", "winner is not one of the known words", "found m")]
+    assert found.refused == [Reject(2, "winner", "winner is not one of the known words", "found m")]
 
 
 def test_one_column_per_outcome(tmp_path: Path) -> None:
@@ -287,7 +287,7 @@ def test_one_column_per_outcome(tmp_path: Path) -> None:
     found = converted(jsonl(tmp_path / "votes.jsonl", rows))
     assert found.pairs == {("0?", "a 0", "b 0"), ("1?", "b 1", "a 1")}
     column = "winner_model_a"
-    assert found.rejects == [
+    assert found.refused == [
         Reject(3, "", "tie", ""),
         Reject(4, column, "no verdict", ""),
         Reject(5, column, "winner is not one of the known words", "more than one outcome is 1"),
@@ -314,7 +314,7 @@ def test_a_number_that_nobody_declared_is_no_winner(tmp_path: Path, odd: object)
     outcome = voted(tmp_path, [0, 1, odd], Wishes(winner={"0": "a", "1": "b"}))
     assert outcome.pairs == {("0?", "a 0", "b 0"), ("1?", "b 1", "a 1")}
     found = "0.5" if odd == 0.5 else str(odd)
-    assert outcome.rejects == [
+    assert outcome.refused == [
         Reject(3, "winner", "winner is not one of the known words", f"found {found}")
     ]
 
@@ -336,7 +336,7 @@ def test_strength_votes_and_agreement_can_be_mapped(tmp_path: Path) -> None:
     outcome = converted(jsonl(tmp_path / "votes.jsonl", rows), wishes=Wishes(columns=columns))
     (row,) = outcome.rows
     assert (row["margin"], row["votes"], row["agreement"]) == (2.0, 3, 0.75)
-    assert [(each.line, each.field, each.reason) for each in outcome.rejects] == [
+    assert [(each.line, each.field, each.reason) for each in outcome.refused] == [
         (2, "by", "not a number"),
         (3, "by", "wrong type"),
         (4, "n", "wrong type"),

@@ -12,8 +12,8 @@ import pytest
 
 from prefdata.formats import Format
 from prefdata.formats.sample import SAMPLE_ROWS
+from tests.conversion import converted
 from tests.formats.test_catalogue import READ, file_of
-from tests.outcome import converted
 
 ROWS = 10_000
 HOSTILE = ("\x00", "\ud83d", "\u202e", "\ufeff", "é" * 3, "💥" * 20_000, "\r\n", '"}{', "{0}")
@@ -89,7 +89,7 @@ def test_a_damaged_row_is_accounted_for_and_inverts_nothing(format: Format, tmp_
     path.write_text("".join(json.dumps(row) + "\n" for row in [*sound, *bad]), "utf-8")
     outcome = converted(path)
     assert outcome.manifest["rows_read"] == len(sound) + len(bad)
-    assert outcome.manifest["sources"][0]["format"] == format.name  # type: ignore[index]
+    assert outcome.format == format.name
     for prompt, better, worse in outcome.labels if format.kind == "unpaired" else outcome.pairs:
         assert prompt.strip()
         assert "bad" not in better if worse is not False else "good" not in better

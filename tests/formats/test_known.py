@@ -8,8 +8,7 @@ import pytest
 
 from prefdata.formats.detect import near
 from prefdata.formats.sample import Sample
-from prefdata.transforms.options import Options
-from tests.outcome import Row, converted, jsonl
+from tests.conversion import Row, converted, jsonl
 
 
 def user(text: str) -> dict[str, object]:
@@ -42,7 +41,7 @@ def placed(folder: Path, where: str, rows: list[Row]) -> Path:
 def test_a_data_set_is_known_by_the_name_of_its_folder(where: str, tmp_path: Path) -> None:
     """As the hub's cache, a download and a person write it."""
     found = converted(placed(tmp_path, where, [{"dataset": "one", **talk("a?")}]))
-    assert found.manifest["sources"][0]["format"] == "dpo-mix"  # type: ignore[index]
+    assert found.format == "dpo-mix"
     assert found.pairs == {("a?", "good", "bad")}
 
 
@@ -51,15 +50,15 @@ def test_the_name_alone_makes_no_source_of_it(tmp_path: Path) -> None:
     row = {"system": "", "input": "a?", "chosen": "good", "rejected": "bad"}
     judged = {**row, "status": "unchanged", "chosen_score": 9.0, "in_gsm8k_train": False}
     found = converted(placed(tmp_path, "argilla/distilabel-intel-orca-dpo-pairs", [judged]))
-    assert found.manifest["sources"][0]["format"] == "orca-dpo-pairs-judged"  # type: ignore[index]
+    assert found.format == "orca-dpo-pairs-judged"
 
 
 def test_a_format_that_the_user_names_needs_no_name_of_a_folder(tmp_path: Path) -> None:
     """What --format says goes before what the name says."""
     source = jsonl(tmp_path / "rows.jsonl", [{"dataset": "one", **talk("a?")}])
-    assert converted(source).manifest["sources"][0]["format"] == "pairs"  # type: ignore[index]
+    assert converted(source).format == "pairs"
     found = converted(source, format="dpo-mix")
-    assert found.manifest["sources"][0]["format"] == "dpo-mix"  # type: ignore[index]
+    assert found.format == "dpo-mix"
     assert [row["source"] for row in found.rows] == ["one"]
 
 
@@ -77,7 +76,7 @@ def test_columns_of_a_known_source_may_mix_text_and_messages(tmp_path: Path) -> 
     ]
     where = "allenai/llama-3.1-tulu-3-8b-preference-mixture"
     found = converted(placed(tmp_path, where, rows))
-    assert found.manifest["sources"][0]["format"] == "tulu-3-preference"  # type: ignore[index]
+    assert found.format == "tulu-3-preference"
     assert found.pairs == {("a?", "good", "bad"), ("b?", "good", "bad")}
 
 
@@ -91,7 +90,7 @@ def test_each_right_answer_is_better_than_each_wrong_one(tmp_path: Path) -> None
         "total_completions": 4,
         "subset": "Ties",
     }
-    found = converted(jsonl(tmp_path / "rows.jsonl", [row]), options=Options(strategy="all"))
+    found = converted(jsonl(tmp_path / "rows.jsonl", [row]), strategy="all")
     assert found.pairs == {
         ("a?", good, bad) for good in ("good", "good too") for bad in ("bad", "bad too")
     }
@@ -120,5 +119,5 @@ def test_distilabel_ratings_that_are_missing_or_tied_make_no_pair(tmp_path: Path
         {"instruction": "d?", "generations": ["one", "other"], "ratings": ["N/A", "N/A"]},
     ]
     found = converted(jsonl(tmp_path / "rows.jsonl", rows))
-    assert found.manifest["sources"][0]["format"] == "distilabel"  # type: ignore[index]
+    assert found.format == "distilabel"
     assert found.pairs == {("a?", "good", "bad")}

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from prefdata.formats import Wishes
-from prefdata.transforms.options import Options
-from tests.outcome import Outcome, Row, converted, jsonl
+from tests.conversion import Converted, Row, converted, jsonl
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -21,9 +20,9 @@ def rows(name: str) -> list[dict[str, object]]:
     ]
 
 
-def of(outcome: Outcome, prompt: str) -> Row:
-    """The one pair with that prompt."""
-    (found,) = [row for row in outcome.rows if row["prompt"][-1]["content"] == prompt]  # type: ignore[index]
+def of(outcome: Converted, prompt: str) -> Row:
+    """The one pair whose prompt ends with that."""
+    (found,) = [row for row in outcome.rows if row["prompt"].endswith(prompt)]
     return found
 
 
@@ -46,7 +45,7 @@ def test_ultrafeedback_by_its_overall_score(tmp_path: Path) -> None:
     outcome = converted(jsonl(tmp_path / "u.jsonl", rows("ultrafeedback")), wishes=wishes)
     bogus = of(outcome, "Six?")
     assert bogus["score_chosen"] == 10.0
-    assert bogus["chosen"] == [{"role": "assistant", "content": "bad"}]
+    assert bogus["chosen"] == "bad"
     assert of(outcome, "One?")["score_chosen"] == 9.0
 
 
@@ -66,7 +65,7 @@ def test_helpsteer2_disagreements_can_be_resolved_by_the_median(tmp_path: Path) 
     """The ratings of all annotators are there: 4, 0, 1 has a mean of 5/3 and a median of 1."""
     source = jsonl(tmp_path / "d.jsonl", rows("helpsteer2-disagreements"))
     assert of(converted(source), "Two?")["score_rejected"] == pytest.approx(5 / 3)
-    median = converted(source, options=Options(aggregate="median"))
+    median = converted(source, aggregate="median")
     assert of(median, "Two?")["score_rejected"] == 1.0
 
 
@@ -74,14 +73,14 @@ def test_shp_keeps_pairs_by_the_ratio_of_votes(tmp_path: Path) -> None:
     """--min-margin 2: twice the votes, as DPO was trained on."""
     source = jsonl(tmp_path / "s.jsonl", rows("shp"))
     assert {row["margin"] for row in converted(source).rows} == {3.0, 5 / 3, 4.0}
-    strong = converted(source, options=Options(min_margin=2.0))
+    strong = converted(source, min_margin=2.0)
     assert {row["margin"] for row in strong.rows} == {3.0, 4.0}
 
 
 def test_webgpt_takes_the_score_as_margin(tmp_path: Path) -> None:
     """A score of 0.5 is weaker than one of 1."""
     outcome = converted(jsonl(tmp_path / "w.jsonl", rows("webgpt")))
-    assert {row["prompt"][0]["content"]: row["margin"] for row in outcome.rows} == {  # type: ignore[index]
+    assert {row["prompt"]: row["margin"] for row in outcome.rows} == {
         "One?": 0.5,
         "Two?": 1.0,
     }
@@ -92,8 +91,8 @@ def test_summaries_are_rated_by_the_axis_that_is_asked_for(tmp_path: Path) -> No
     source = jsonl(tmp_path / "a.jsonl", rows("summarize-axis"))
     overall = converted(source)
     accuracy = converted(source, wishes=Wishes(dimension="accuracy"))
-    assert [row["chosen"][0]["content"] for row in overall.rows] == ["good", "good"]  # type: ignore[index]
-    assert [row["chosen"][0]["content"] for row in accuracy.rows] == ["bad"]  # type: ignore[index]
+    assert [row["chosen"] for row in overall.rows] == ["good", "good"]
+    assert [row["chosen"] for row in accuracy.rows] == ["bad"]
     assert {row["score_chosen"] for row in overall.rows} == {6.0}
 
 
@@ -105,8 +104,8 @@ def test_nectar_takes_the_best_rank_whatever_the_order(tmp_path: Path) -> None:
         "answers": [{"answer": f"rank {n}", "model": f"m{n}", "rank": float(n)} for n in order],
     }
     pair = of(converted(jsonl(tmp_path / "n.jsonl", [row])), "Which?")
-    assert pair["chosen"][0]["content"] == "rank 1"  # type: ignore[index]
-    assert pair["rejected"][0]["content"] == "rank 7"  # type: ignore[index]
+    assert pair["chosen"] == "rank 1"
+    assert pair["rejected"] == "rank 7"
     assert (pair["model_chosen"], pair["model_rejected"]) == ("m1", "m7")
 
 

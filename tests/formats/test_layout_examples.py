@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from prefdata.formats.layout_file import load_format
-from tests.outcome import Outcome, Reject, Row, converted, jsonl
+from tests.conversion import Converted, Reject, Row, converted, jsonl
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "formats"
 
 
-def read(folder: Path, name: str, *rows: Row) -> Outcome:
+def read(folder: Path, name: str, *rows: Row) -> Converted:
     return converted(jsonl(folder / "rows.jsonl", rows), format=str(EXAMPLES / f"{name}.yaml"))
 
 
@@ -54,9 +54,9 @@ def test_pandalm_takes_the_majority_of_three_people(tmp_path: Path) -> None:
         ("Two?\nWith this.", "good", "bad"),
         ("Seven?", "good", "bad"),
     }
-    votes = {row["prompt"][0]["content"]: row["votes"] for row in outcome.rows}  # type: ignore[index]
+    votes = {row["prompt"]: row["votes"] for row in outcome.rows}
     assert votes == {"One?": 3, "Two?\nWith this.": 3, "Seven?": 1}
-    assert {each.line: each.reason for each in outcome.rejects} == {
+    assert {each.line: each.reason for each in outcome.refused} == {
         3: "tie",
         4: "verdicts contradict each other",
         5: "wrong type",
@@ -84,7 +84,7 @@ def test_qlora_cancels_verdicts_that_turn_with_the_order(tmp_path: Path) -> None
     assert outcome.pairs == {("One?", "good", "bad")}
     (row,) = outcome.rows
     assert (row["votes"], row["model_chosen"], row["model_rejected"]) == (2, "n", "s")
-    assert [each[:3] for each in outcome.rejects] == [
+    assert [each[:3] for each in outcome.refused] == [
         (3, "", "verdicts contradict each other"),
         (4, "", "verdicts contradict each other"),
         (5, "", "tie"),
@@ -113,7 +113,7 @@ def test_oasst_rm_ranks_answers_by_their_place(tmp_path: Path) -> None:
         ("One?", "good", "bad"),
         ("Hi | Hello | Two?\nWith this.", "good", "bad"),
     }
-    assert [reject for reject in outcome.rejects if reject.line in (4, 5)] == [
+    assert [reject for reject in outcome.refused if reject.line in (4, 5)] == [
         Reject(4, "output[]", "fewer than two responses", "the list is empty"),
         Reject(5, "output[]", "field is missing", "expected a list"),
     ]

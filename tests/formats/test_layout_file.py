@@ -8,7 +8,7 @@ import pytest
 
 from prefdata.errors import PrefdataError, UnknownNameError, UsageError
 from prefdata.formats.layout_file import load_format
-from tests.outcome import Row, converted, jsonl
+from tests.conversion import Row, converted, jsonl
 
 BASE = "kind: pairs\nfields: {prompt: p, chosen: a, rejected: b}\n"
 VOTES = "kind: comparisons\nfields: {prompt: p, response_a: x, response_b: y, winner: w}\n"
@@ -44,6 +44,39 @@ WRONG = {
         "kind: pair\nfields: {chosen: a, rejected: b}\n",
         "unknown kind 'pair' in mine.yaml",
         "Did you mean 'pairs'",
+    ),
+    "a value that stands there twice": (
+        VOTES + "values: {1: a, 2: b, 1.0: b}\n",
+        "mine.yaml: values: 1 stands there twice",
+        "1 and 1.0, and Yes and yes, are one value: keep one of them.",
+    ),
+    "a value in two cases": (
+        VOTES + "values: {A: a, a: b}\n",
+        "mine.yaml: values: a stands there twice",
+        "1 and 1.0, and Yes and yes, are one value: keep one of them.",
+    ),
+    "a mapping that holds itself": (
+        VOTES + "values: &v\n  1: *v\n",
+        "mine.yaml is nested too deeply, or holds itself",
+        "A format is a few lines.",
+    ),
+    "lists in lists without end": (
+        "kind: " + "[" * 3000 + "]" * 3000 + "\n",
+        "mine.yaml is nested too deeply, or holds itself",
+        "A format is a few lines.",
+    ),
+    "a middle without end": (
+        VOTES + "middle: inf\n",
+        "mine.yaml: middle: expected a number",
+        "A format has",
+    ),
+    "a weight that is no number": (
+        "kind: ratings\nfields: {response: r, score: {help: h}}\ndimensions: {help: nan}\n",
+        (
+            "mine.yaml: dimensions: help: expected dimensions with their weights, "
+            "as in 'helpfulness: 0.7'"
+        ),
+        "A format has",
     ),
     "a meaning that is none": (
         VOTES + "values: {1: first}\n",
@@ -244,7 +277,7 @@ def test_yes_and_no_are_words_and_true_is_true(tmp_path: Path) -> None:
     format = yaml_file(tmp_path, VOTES + "values: {yes: a, no: b, off: tie}\n")
     outcome = converted(jsonl(tmp_path / "rows.jsonl", rows), format=str(format))
     assert outcome.pairs == {("One?", "good", "bad"), ("Two?", "good", "bad")}
-    assert [each.reason for each in outcome.rejects] == ["tie"]
+    assert [each.reason for each in outcome.refused] == ["tie"]
 
 
 @pytest.mark.parametrize(
@@ -285,7 +318,7 @@ def test_a_value_without_a_meaning_is_refused_by_name(tmp_path: Path) -> None:
     format = yaml_file(tmp_path, VOTES + "values: {1: a, 2: tie}\n")
     outcome = converted(jsonl(tmp_path / "rows.jsonl", rows), format=str(format))
     assert outcome.pairs == {("1?", "good", "bad")}
-    assert [each[1:] for each in outcome.rejects] == [
+    assert [each[1:] for each in outcome.refused] == [
         ("", "tie", ""),
         ("w", "winner is not one of the known words", "found 7"),
     ]

@@ -14,7 +14,7 @@ from prefdata.errors import InputError
 from prefdata.io import chunks as pieces
 from prefdata.io import jsonl as lines
 from prefdata.io import spool
-from tests.outcome import Outcome, Reject, Row, converted, jsonl
+from tests.conversion import Converted, Reject, Row, converted, jsonl
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -51,7 +51,7 @@ def sample_trees() -> list[Row]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def scores(outcome: Outcome) -> dict[object, tuple[object, ...]]:
+def scores(outcome: Converted) -> dict[object, tuple[object, ...]]:
     names = ("split", "score_chosen", "score_rejected", "margin", "votes")
     return {row["id"]: tuple(row.get(name) for name in names) for row in outcome.rows}
 
@@ -64,7 +64,7 @@ def test_messages_give_the_same_pairs_as_their_trees(tmp_path: Path) -> None:
     for number, given in enumerate((rows, rows[::-1], rows[1::2] + rows[::2])):
         (tmp_path / str(number)).mkdir()
         outcome = converted(jsonl(tmp_path / str(number) / "messages.jsonl", given))
-        assert outcome.manifest["sources"][0]["format"] == "oasst-messages"  # type: ignore[index]
+        assert outcome.format == "oasst-messages"
         assert scores(outcome) == expected
 
 
@@ -90,7 +90,7 @@ def test_a_turn_of_the_user_is_left_over(tmp_path: Path) -> None:
         "kept": {"kept": 2},
         "left over": {"a turn of the user": 1},
     }
-    assert outcome.rejects == []
+    assert outcome.refused == []
 
 
 def test_inspect_counts_turns_of_the_user_as_left_over(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_reject_of_a_source_in_pieces_shows_its_own_row(
     monkeypatch.setattr(lines, "CHUNK_BYTES", 1 << 10)
     outcome = converted(jsonl(tmp_path / "messages.jsonl", [*rows, lost, *rows[:1]]))
     assert len(outcome.rows) == 40
-    assert outcome.rejects == [
+    assert outcome.refused == [
         Reject(121, "parent_id", "field is missing", "there is no message nowhere")
     ]
 
@@ -149,7 +149,7 @@ def test_a_message_that_follows_itself_is_refused(tmp_path: Path) -> None:
     ]
     outcome = converted(jsonl(tmp_path / "messages.jsonl", [*rows, *circle]))
     assert outcome.pairs == {("2 + 2?", "4", "5")}
-    assert [(r.line, r.reason) for r in outcome.rejects] == [(5, "turns cannot be told apart")]
+    assert [(r.line, r.reason) for r in outcome.refused] == [(5, "turns cannot be told apart")]
 
 
 def test_a_source_that_is_too_large_for_one_piece_is_refused(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from prefdata.formats import Wishes
-from tests.outcome import Reject, Row, converted, jsonl
+from tests.conversion import Reject, Row, converted, jsonl
 
 ONE = {("What is 2 + 2?", "4", "5")}
 ASKED = "What is 2 + 2?"
@@ -114,7 +115,7 @@ def test_the_chosen_response_is_chosen(row: Row, tmp_path: Path) -> None:
     """Whatever the shape, the pair is the same: prompt, 4 over 5, nothing repeated."""
     found = converted(jsonl(tmp_path / "pairs.jsonl", [row]))
     assert found.pairs == ONE
-    assert found.rejects == []
+    assert found.refused == []
 
 
 MANY_TURNS: dict[str, Row] = {
@@ -161,8 +162,8 @@ def test_earlier_turns_belong_to_the_prompt(row: Row, tmp_path: Path) -> None:
     """With three turns and more, the completion holds only the last answer."""
     found = converted(jsonl(tmp_path / "pairs.jsonl", [row]))
     assert found.pairs == {("What is 2 + 2? | 4 | And 3 + 3?", "6", "7")}
-    (pair,) = found.rows
-    assert [turn["role"] for turn in pair["prompt"]] == ["user", "assistant", "user"]  # type: ignore[attr-defined]
+    (prompt,) = pl.read_parquet(tmp_path / "out" / "data" / "*.parquet")["prompt"].to_list()
+    assert [turn["role"] for turn in prompt] == ["user", "assistant", "user"]
 
 
 SYSTEM: dict[str, Row] = {
@@ -263,7 +264,7 @@ def test_a_pair_that_contradicts_itself_is_refused(
     }
     found = converted(jsonl(tmp_path / "pairs.jsonl", [sound, row]))
     assert found.pairs == ONE
-    assert found.rejects == [reject]
+    assert found.refused == [reject]
 
 
 TALKS: dict[str, tuple[object, object, Reject]] = {
@@ -337,7 +338,7 @@ def test_a_conversation_that_cannot_be_a_pair_is_refused_with_its_reason(
     ]
     found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
     assert found.pairs == ONE
-    (refused,) = found.rejects
+    (refused,) = found.refused
     assert refused[:3] == reject[:3]
     assert not reject.detail or refused.detail == reject.detail
 
@@ -367,7 +368,7 @@ def test_a_transcript_that_does_not_parse_is_refused(
     ]
     found = converted(jsonl(tmp_path / "hh.jsonl", rows))
     assert len(found.pairs) == 10
-    assert found.rejects == [Reject(11, "chosen", "turns cannot be told apart", detail)]
+    assert found.refused == [Reject(11, "chosen", "turns cannot be told apart", detail)]
 
 
 def test_a_list_of_texts_without_roles_is_refused(tmp_path: Path) -> None:
@@ -378,7 +379,7 @@ def test_a_list_of_texts_without_roles_is_refused(tmp_path: Path) -> None:
     ]
     found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
     assert found.pairs == ONE
-    assert found.rejects == [
+    assert found.refused == [
         Reject(2, "rejected", "turns cannot be told apart", "found 3 texts, and not who said which")
     ]
 
@@ -391,7 +392,7 @@ def test_a_history_that_cannot_be_read_refuses_the_row(tmp_path: Path) -> None:
     ]
     found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
     assert found.pairs == {("Hi | Hello | What is 2 + 2?", "4", "5")}
-    assert found.rejects == [
+    assert found.refused == [
         Reject(2, "history", "wrong type", "expected text or messages, found a number")
     ]
 
@@ -402,7 +403,7 @@ def test_a_prompt_that_the_conversations_do_not_hold_is_refused(tmp_path: Path) 
     rows: list[Row] = [{"prompt": ASKED, **talk}, {"prompt": "Who are you?", **talk}]
     found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
     assert found.pairs == ONE
-    assert found.rejects == [
+    assert found.refused == [
         Reject(
             2,
             "prompt",
@@ -425,7 +426,7 @@ def test_a_prompt_may_be_left_out_where_conversations_hold_it(tmp_path: Path) ->
     ]
     found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
     assert found.pairs == {("b?", "4", "5"), *ONE}
-    assert [(each.line, each.field, each.reason) for each in found.rejects] == [
+    assert [(each.line, each.field, each.reason) for each in found.refused] == [
         (3, "prompt", "field is missing"),
         (4, "prompt", "text is empty"),
         (5, "prompt", "field is missing"),
@@ -441,7 +442,7 @@ def test_a_number_of_any_size_costs_at_most_its_row(score: int, tmp_path: Path) 
     source.write_text("\n".join([*rows, odd, "{"]) + "\n", "utf-8")
     found = converted(source)
     assert {(f"{n}?", "4", "5") for n in range(3)} <= found.pairs
-    assert [each.line for each in found.rejects] in ([5], [4, 5])
+    assert [each.line for each in found.refused] in ([5], [4, 5])
 
 
 def test_answers_that_are_json_are_texts(tmp_path: Path) -> None:
@@ -461,7 +462,7 @@ def test_a_broken_cell_costs_only_its_row(broken: str, tmp_path: Path) -> None:
     ]
     found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
     assert found.pairs == ONE
-    assert found.rejects == [Reject(2, "prompt", "not valid JSON", "in a cell")]
+    assert found.refused == [Reject(2, "prompt", "not valid JSON", "in a cell")]
 
 
 def test_columns_may_have_the_names_that_the_program_uses_itself(tmp_path: Path) -> None:
@@ -508,7 +509,7 @@ def test_what_may_be_left_out_may_not_be_broken(
     row: Row = {"instruction": "One?", "chosen": "good", "rejected": "bad", name: []}
     outcome = converted(jsonl(tmp_path / "rows.jsonl", [row, {**row, name: odd}]))
     assert outcome.pairs == {("One?", "good", "bad")}
-    assert [each[:3] for each in outcome.rejects] == [(2, name, reason)]
+    assert [each[:3] for each in outcome.refused] == [(2, name, reason)]
 
 
 def test_a_number_beyond_64_bits_inside_a_message_is_a_row_like_any_other(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from prefdata.errors import InputError
 from prefdata.formats import Wishes
 from prefdata.formats.paths import filled, get, parse, slots
-from tests.outcome import Outcome, Row, converted, jsonl
+from tests.conversion import Converted, Row, converted, jsonl
 
 NESTED = """
 kind: comparisons
@@ -35,7 +35,7 @@ fields:
 """
 
 
-def read(folder: Path, layout: str, rows: Sequence[Row]) -> Outcome:
+def read(folder: Path, layout: str, rows: Sequence[Row]) -> Converted:
     (folder / "mine.yaml").write_text(layout, encoding="utf-8")
     return converted(jsonl(folder / "rows.jsonl", rows), format=str(folder / "mine.yaml"))
 
@@ -104,7 +104,7 @@ def test_lists_of_different_lengths_are_refused_with_both_lengths(tmp_path: Path
     """No answer gets the score of another."""
     rows = [answered(5, 1, models=["north", "south"]), answered(5, 1, models=["north"])]
     outcome = read(tmp_path, LISTS, rows)
-    assert outcome.rejects[0][1:] == (
+    assert outcome.refused[0][1:] == (
         "models[]",
         "wrong type",
         "2 in answers[].text, 1 in models[]",
@@ -123,7 +123,7 @@ def test_an_empty_list_and_one_that_is_no_list_are_refused(tmp_path: Path) -> No
     """Each with what was expected."""
     odd: list[Row] = [{"question": "Q", "answers": "x"}, {"question": "Q"}]
     outcome = read(tmp_path, LISTS, [answered(5, 1), answered(), *odd])
-    assert [each[1:] for each in outcome.rejects] == [
+    assert [each[1:] for each in outcome.refused] == [
         ("answers[].text", "fewer than two responses", "the list is empty"),
         ("answers[].text", "field is missing", "expected a list"),
         ("answers[].text", "field is missing", "expected a list"),
@@ -156,7 +156,7 @@ def test_a_template_takes_text_and_numbers_and_refuses_the_rest(tmp_path: Path) 
     outcome = read(tmp_path, NESTED, rows)
     assert {prompt for prompt, _, _ in outcome.pairs} == {"T: post 1", "7: post 2", ": post 3"}
     assert all(pair[1:] == ("good", "bad") for pair in outcome.pairs)
-    assert [each[1:] for each in outcome.rejects] == [
+    assert [each[1:] for each in outcome.refused] == [
         ("info.title", "wrong type", "expected text"),
         ("prompt", "field is missing", ""),
     ]
@@ -175,7 +175,7 @@ def test_objects_in_the_cells_of_a_csv_file_are_gone_into(tmp_path: Path) -> Non
         writer.writerow(['{"title": ', str(rows[0]["summaries"]), 0])
     cells = converted(tmp_path / "rows.csv", format=str(tmp_path / "mine.yaml"))
     assert cells.ids == plain.ids
-    assert [each[1:] for each in cells.rejects] == [
+    assert [each[1:] for each in cells.refused] == [
         ("summaries", "not valid JSON", "in a cell"),
         ("info", "not valid JSON", "in a cell"),
     ]
@@ -195,7 +195,7 @@ def test_nested_columns_of_parquet_give_the_ids_of_json(layout: str, tmp_path: P
     pq.write_table(table, tmp_path / "rows.parquet")
     columns = converted(tmp_path / "rows.parquet", format=str(tmp_path / "mine.yaml"))
     assert columns.ids == plain.ids
-    assert columns.rejects == plain.rejects
+    assert columns.refused == plain.refused
 
 
 def test_roles_of_ones_own_are_renamed(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from prefdata.errors import InputError, UsageError
 from prefdata.formats import Wishes
-from tests.outcome import Reject, Row, converted, jsonl
+from tests.conversion import Reject, Row, converted, jsonl
 
 ASKED = "What is 2 + 2?"
 ONE = {(ASKED, "4", "5")}
@@ -124,7 +124,7 @@ def test_a_score_that_is_none_refuses_its_row(
     rows = [*long("score", "5", "1"), {"prompt": ASKED, "response": "6", "score": score}]
     found = converted(jsonl(tmp_path / "ratings.jsonl", rows))
     assert found.pairs == ONE
-    assert found.rejects == [reject]
+    assert found.refused == [reject]
 
 
 def test_scores_that_are_lists_are_no_scores(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_lists_that_do_not_match_refuse_their_row(row: Row, reject: Reject, tmp_
     sound = {"prompt": ASKED, "responses": ["4", "5"], "scores": [5, 1]}
     found = converted(jsonl(tmp_path / "ratings.jsonl", [sound, row]))
     assert found.pairs == ONE
-    (refused,) = found.rejects
+    (refused,) = found.refused
     assert refused[:3] == reject[:3]
     assert refused.detail == reject.detail or not reject.detail
 
@@ -175,7 +175,7 @@ def test_an_empty_answer_in_a_list_costs_only_itself(tmp_path: Path) -> None:
     row = {"prompt": ASKED, "responses": ["4", "", None, "5"], "scores": [5, 9, 9, 1]}
     found = converted(jsonl(tmp_path / "ratings.jsonl", [row]))
     assert found.pairs == ONE
-    assert found.rejects == []
+    assert found.refused == []
 
 
 def test_several_dimensions_are_asked_about(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_a_nested_list_in_one_cell_changes_no_other_row(tmp_path: Path) -> None:
     found = converted(jsonl(tmp_path / "ratings.jsonl", rows))
     assert found.pairs == {(ASKED, "4", "5"), ("b?", "x", "y")}
     refused = Reject(0, "responses", "wrong type", "expected a list")
-    assert found.rejects == [refused._replace(line=3), refused._replace(line=4)]
+    assert found.refused == [refused._replace(line=3), refused._replace(line=4)]
 
 
 @pytest.mark.parametrize(

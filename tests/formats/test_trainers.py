@@ -8,13 +8,13 @@ import pytest
 
 from prefdata.engine.inspection import inspect
 from prefdata.formats import FORMATS
+from tests.conversion import Converted, Row, converted, jsonl
 from tests.formats.test_battles import as_parquet, format_of, rejected, sample_rows
-from tests.outcome import Outcome, Row, converted, jsonl
 
 TURN = {"role": "assistant", "content": "good"}
 
 
-def read(folder: Path, *rows: Row) -> Outcome:
+def read(folder: Path, *rows: Row) -> Converted:
     return converted(jsonl(folder / "rows.jsonl", rows))
 
 

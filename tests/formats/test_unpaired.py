@@ -9,10 +9,10 @@ import pytest
 
 from prefdata.errors import UsageError
 from prefdata.formats import Wishes
-from tests.outcome import Outcome, Reject, Row, converted, jsonl
+from tests.conversion import Converted, Reject, Row, converted, jsonl
 
 
-def labelled(folder: Path, *labels: object, given: Mapping[str, bool] | None = None) -> Outcome:
+def labelled(folder: Path, *labels: object, given: Mapping[str, bool] | None = None) -> Converted:
     rows = [
         {"prompt": f"{i}?", "completion": f"answer {i}", "label": label}
         for i, label in enumerate(labels)
@@ -72,7 +72,7 @@ def test_a_label_that_is_no_label_is_refused(tmp_path: Path) -> None:
     """An unknown word and a missing label are neither true nor false."""
     found = labelled(tmp_path, "good", "bad", "meh", None)
     assert len(found.labels) == 2
-    assert found.rejects == [
+    assert found.refused == [
         Reject(3, "label", "label is neither true nor false", "found meh"),
         Reject(4, "label", "field is missing", ""),
     ]
@@ -122,3 +122,16 @@ def test_a_rating_that_the_user_names_goes_before_the_label(tmp_path: Path) -> N
     source = jsonl(tmp_path / "labels.jsonl", rows)
     found = converted(source, wishes=Wishes(columns={"score": ("rating",)}))
     assert found.pairs == {("0?", "good", "bad")}
+
+
+def test_a_label_beside_a_rating_counts_in_csv_as_in_json(tmp_path: Path) -> None:
+    """What KTO trainers read is labels: the same rows give the same, as words too."""
+    rows = [
+        {"prompt": "One?", "completion": "good", "label": True, "score": 5},
+        {"prompt": "One?", "completion": "bad", "label": False, "score": 1},
+        {"prompt": "Two?", "completion": "fine", "label": True, "score": 1},
+    ]
+    lines = [f"{r['prompt']},{r['completion']},{r['label']},{r['score']}" for r in rows]
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join(["prompt,completion,label,score", *lines]) + "\n")
+    assert converted(path).labels == converted(jsonl(tmp_path / "rows.jsonl", rows)).labels

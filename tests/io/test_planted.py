@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.outcome import Outcome, Reject, converted
+from tests.conversion import Converted, Reject, converted
 
 ROWS = 10_000
 PLACE = 5_000
@@ -45,7 +45,7 @@ def csv_ids(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return converted(path).ids
 
 
-def in_jsonl(folder: Path, row: str | bytes, encoding: str = "") -> Outcome:
+def in_jsonl(folder: Path, row: str | bytes, encoding: str = "") -> Converted:
     """Plant a line as line 5,001."""
     planted = row if isinstance(row, bytes) else row.encode()
     path = folder / "planted.jsonl"
@@ -53,7 +53,7 @@ def in_jsonl(folder: Path, row: str | bytes, encoding: str = "") -> Outcome:
     return converted(path, encoding=encoding)
 
 
-def in_csv(folder: Path, row: str | bytes, encoding: str = "") -> Outcome:
+def in_csv(folder: Path, row: str | bytes, encoding: str = "") -> Converted:
     """Plant a record on line 10,002: a header, and 5,000 records of two lines, stand before it."""
     planted = row if isinstance(row, bytes) else row.encode()
     path = folder / "planted.csv"
@@ -131,7 +131,7 @@ def test_a_bad_line_of_jsonl_costs_only_itself(
 ) -> None:
     """It is refused with its exact line, and the pairs are those without it."""
     found = in_jsonl(tmp_path, row)
-    assert found.rejects == [reject]
+    assert found.refused == [reject]
     assert found.ids == json_ids
     assert found.manifest["rows_read"] == ROWS + 1
 
@@ -143,7 +143,7 @@ def test_a_byte_that_is_not_utf8_costs_its_line_where_the_file_is_said_to_be(
     row = field("chosen", '"caf?"').encode().replace(b"caf?", b"caf\xe9")
     found = in_jsonl(tmp_path, row, encoding="utf-8")
     detail = "byte 0xe9 at column 32 is not UTF-8"
-    assert found.rejects == [Reject(5001, "", UNREADABLE, detail)]
+    assert found.refused == [Reject(5001, "", UNREADABLE, detail)]
     assert found.ids == json_ids
 
 
@@ -174,15 +174,15 @@ def test_an_odd_line_of_jsonl_that_is_sound_is_a_row(
 ) -> None:
     """It is used, whether or not a bad line next to it is."""
     found = in_jsonl(tmp_path, f"{beside}\n{row}")
-    assert [reject.line for reject in found.rejects] == [5001] * bool(beside)
-    assert found.table.num_rows == ROWS + 1
+    assert [reject.line for reject in found.refused] == [5001] * bool(beside)
+    assert len(found.rows) == ROWS + 1
     assert set(json_ids) < set(found.ids)
 
 
 def test_blank_lines_are_no_rows(tmp_path: Path, json_ids: list[str]) -> None:
     """They are neither read nor rejected."""
     found = in_jsonl(tmp_path, "\n\n  \n")
-    assert (found.rejects, found.ids) == ([], json_ids)
+    assert (found.refused, found.ids) == ([], json_ids)
     assert found.manifest["rows_read"] == ROWS
 
 
@@ -218,7 +218,7 @@ def test_a_bad_record_of_csv_costs_only_itself(
 ) -> None:
     """It is refused with its exact line, and the pairs are those without it."""
     found = in_csv(tmp_path, row)
-    assert found.rejects == [reject]
+    assert found.refused == [reject]
     assert found.ids == csv_ids
     assert found.manifest["rows_read"] == ROWS + 1
 
@@ -228,7 +228,7 @@ def test_a_byte_of_csv_that_is_not_utf8_costs_its_record_where_the_file_is_said_
 ) -> None:
     """Text is refused, not mended with question marks."""
     found = in_csv(tmp_path, b"x?,caf\xe9,z", encoding="utf-8")
-    assert found.rejects == [Reject(10002, "", UNREADABLE, "byte 0xe9 is not UTF-8")]
+    assert found.refused == [Reject(10002, "", UNREADABLE, "byte 0xe9 is not UTF-8")]
     assert found.ids == csv_ids
 
 
@@ -250,7 +250,7 @@ def test_an_odd_record_of_csv_that_is_sound_is_a_row(
 ) -> None:
     """Its text arrives as it stands, whether or not a bad record next to it is."""
     found = in_csv(tmp_path, "\n".join([*beside, row]))
-    assert [reject.line for reject in found.rejects] == [10002] * len(beside)
+    assert [reject.line for reject in found.refused] == [10002] * len(beside)
     assert {pair for pair in found.pairs if pair[0] == "x?"} == {("x?", chosen, "z")}
     assert set(csv_ids) < set(found.ids)
 
@@ -258,6 +258,6 @@ def test_an_odd_record_of_csv_that_is_sound_is_a_row(
 def test_blank_lines_between_records_are_no_rows(tmp_path: Path, csv_ids: list[str]) -> None:
     """They are neither read nor rejected, also beside a record that is bad."""
     found = in_csv(tmp_path, "\n   \nx?,y\n")
-    assert found.rejects == [Reject(10004, "", COLUMNS, "expected 3 cells, found 2")]
+    assert found.refused == [Reject(10004, "", COLUMNS, "expected 3 cells, found 2")]
     assert found.ids == csv_ids
     assert found.manifest["rows_read"] == ROWS + 1

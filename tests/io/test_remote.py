@@ -18,8 +18,8 @@ import pytest
 
 from prefdata.engine import convert, inspect
 from prefdata.errors import InputError, UsageError
+from tests.conversion import converted, jsonl, read
 from tests.io.hub import hub
-from tests.outcome import converted, jsonl, read
 
 pytest.importorskip("fsspec", reason="the extra 'remote' is not installed")
 
@@ -154,3 +154,28 @@ def test_a_server_that_cannot_be_reached_is_an_error_with_a_remedy(
         with pytest.raises(InputError, match=request) as error:
             convert([request], tmp_path / "out")
         assert "network" in error.value.hint
+
+
+def test_what_is_secret_in_an_address_is_neither_said_nor_kept(
+    web: tuple[str, Path], tmp_path: Path
+) -> None:
+    """A password or a signature opens the file, and stands in no message and no output."""
+    address, folder = web
+    jsonl(folder / "pairs.jsonl", ROWS)
+    signed = f"{address}/pairs.jsonl?X-Amz-Signature=s3cret".replace("://", "://me:s3cret@")
+    report = convert([signed], tmp_path / "out")
+    assert report.sources[0].name == f"{address}/pairs.jsonl"
+    assert b"s3cret" not in b"".join(
+        file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file()
+    )
+    for gone in (signed.replace("pairs", "gone"), "http://me:s3cret@127.0.0.1:9/a?sig=s3cret"):
+        with pytest.raises(InputError) as error:
+            convert([gone], tmp_path / "none")
+        assert "s3cret" not in f"{error.value} {error.value.hint}"
+
+
+@pytest.mark.parametrize("address", ["hf://", "hf://datasets"])
+def test_half_an_address_on_the_hub_is_wrong_usage(address: str, tmp_path: Path) -> None:
+    """It says how an address is written."""
+    with pytest.raises(UsageError, match=f"{address} is no address on the Hugging Face hub"):
+        convert([address], tmp_path / "out")

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from prefdata.errors import PrefdataError
-from tests.outcome import Outcome, converted
+from tests.conversion import Converted, converted
 
 PAIR = {"prompt": "What is 2 + 2?", "chosen": "4", "rejected": "5"}
 MORE = {"prompt": "Name a sea, please", "chosen": "the Black Sea; the Red Sea", "rejected": "a\nb"}
@@ -105,7 +105,7 @@ def test_the_same_two_pairs_come_out_of_every_kind_of_file(name: str, tmp_path: 
     (tmp_path / name).write_bytes(FILES[name])
     found = converted(tmp_path / name)
     assert found.pairs == BOTH
-    assert found.rejects == []
+    assert found.refused == []
 
 
 REFUSED: dict[str, tuple[bytes, str, str]] = {
@@ -262,7 +262,7 @@ def test_a_dash_is_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """It may be packed, and is called stdin."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(gzip.compress(LINES.encode()))))
     monkeypatch.chdir(tmp_path)
-    found: Outcome = converted(Path("-"))
+    found: Converted = converted(Path("-"))
     assert found.pairs == BOTH
     sources = found.manifest["sources"]
     assert isinstance(sources, list)
@@ -290,7 +290,7 @@ def test_tools_in_parquet_are_refused_like_tools_in_json(tmp_path: Path) -> None
     pq.write_table(pa.Table.from_pylist(rows), path)
     found = converted(path)
     assert found.pairs == {("a?", "4", "5")}
-    assert [reject[:3] for reject in found.rejects] == [(2, "chosen", "tool calls are not carried")]
+    assert [reject[:3] for reject in found.refused] == [(2, "chosen", "tool calls are not carried")]
 
 
 def test_types_of_parquet_that_mean_the_same_are_read_the_same(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prefdata.errors import InputError, UsageError
-from tests.outcome import converted
+from tests.conversion import converted
 
 TABLE = "prompt,chosen,rejected\nWas ist 2 + 2?,„vier“ é,fünf\n"
 LINE = '{"prompt": "Was ist 2 + 2?", "chosen": "„vier“ é", "rejected": "fünf"}\n'

@@ -14,7 +14,7 @@ import pytest
 from prefdata.engine.asking import Asking
 from prefdata.engine.judge_report import JudgeReport
 from prefdata.engine.judging import ask_judges
-from prefdata.engine.verdicts import Ruling
+from prefdata.engine.ruling import Ruling
 from prefdata.judge.endpoint import Endpoint, Key
 from prefdata.judge.prices import Price
 from prefdata.judge.runner import Pace

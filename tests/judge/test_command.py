@@ -90,6 +90,26 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "unknown judge 'n' in --weight",
         "Known: m.",
     ),
+    "budget that is no number": (
+        "--model m --base-url http://127.0.0.1:9/v1 --max-cost nan",
+        "--max-cost is nan; expected a number",
+        "Write it as in 10.",
+    ),
+    "test size that is no share": (
+        "--model m --base-url http://127.0.0.1:9/v1 --test-size nan",
+        "the test size is nan; expected a share from 0 to below 1",
+        "--test-size 0.1 keeps one prompt in ten for the test split.",
+    ),
+    "judge without a name": (
+        "--model= --base-url http://127.0.0.1:9/v1",
+        "a judge has no name",
+        "Name it, as in --model gpt-4o.",
+    ),
+    "no wait for what is not sent": (
+        "--model m --base-url http://127.0.0.1:9/v1 --no-wait",
+        "--no-wait is about batches",
+        "Add --batch, or leave --no-wait out.",
+    ),
     "threshold without a sample": (
         "--model m --base-url http://127.0.0.1:9/v1 --min-agreement 80%",
         "--min-agreement needs a sample",

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from prefdata.engine.verdicts import Ruling
+from prefdata.engine.ruling import Ruling
 from prefdata.judge.injection import flags
 from prefdata.judge.reply import Reply, read
 from prefdata.judge.request import Case, Form, Question, Style

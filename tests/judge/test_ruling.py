@@ -9,7 +9,7 @@ import pytest
 
 from prefdata.engine.asking import Asking
 from prefdata.engine.judging import plan_judges
-from prefdata.engine.verdicts import Ruling
+from prefdata.engine.ruling import Ruling
 from prefdata.errors import UsageError
 from prefdata.judge.criteria import parse
 from prefdata.judge.prompt import load

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prefdata.transforms.options import Aggregate
-from tests.transforms.made import make, rated
+from tests.conversion import make, rated
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_ratings_become_one_score(tmp_path: Path, aggregate: Aggregate, score: f
 def test_of_two_scores_given_equally_often_the_lower_counts(tmp_path: Path) -> None:
     """A majority that is none is read to the response's disadvantage, whatever the order."""
     rows = [rated("x", 5), rated("x", 3), rated("y", 3), rated("z", 1)]
-    assert make(tmp_path, rows, aggregate="majority", strategy="all").pairs == [
+    assert make(tmp_path, rows, aggregate="majority", strategy="all").answers == [
         ("x", "z"),
         ("y", "z"),
     ]
@@ -75,7 +75,7 @@ def test_the_mean_of_decimal_scores_is_the_decimal_mean(tmp_path: Path) -> None:
     rows = [rated("x", 0.1), rated("x", 0.2), rated("x", 0.3), rated("y", 0.2)]
     other = [rated("good", 2, "other"), rated("bad", 1, "other")]
     made = make(tmp_path, [*rows, *other])
-    assert made.pairs == [("good", "bad")]
+    assert made.answers == [("good", "bad")]
     assert made.became(1) == [("left over", "all scores are equal")]
 
 

@@ -17,7 +17,7 @@ from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import Wishes, reasons
 from prefdata.schemas import PreferencePair
 from prefdata.transforms.options import ALL, Options
-from tests.transforms.made import How, Made, Row, converted, jsonl, make, rated
+from tests.conversion import Converted, How, Row, converted, jsonl, make, rated
 
 ASPECTS = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
 FEW = settings(max_examples=12)
@@ -74,9 +74,9 @@ def test_the_rule_decides(
 ) -> None:
     """What a reader would choose by the rule is chosen, whichever way the ratings are written."""
     made = make(tmp_path, KIND if shape == "a column each" or not how else long(KIND), **how)
-    assert made.pairs == pairs
+    assert made.answers == pairs
     assert sides(made.only, "helpfulness") == ((4, 2) if pairs[0][0] == "kind" else (2, 4))
-    assert made.only["margin"] > 0  # type: ignore[operator]
+    assert made.only["margin"] > 0
 
 
 def test_the_score_is_on_the_scale_of_the_source(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_the_margin_of_an_order_is_that_of_the_dimension_that_decides(tmp_path: 
         lexicographic=("coherence", "correctness"),
         min_margin=2.5,
     )
-    assert small.pairs == [("a", "b")]
+    assert small.answers == [("a", "b")]
     assert small.became(1) == [("left over", reasons.SMALL_MARGIN)]
 
 
@@ -111,7 +111,7 @@ def test_better_on_one_and_worse_on_another_is_no_pair(tmp_path: Path) -> None:
         scored("down", 1, 3, "S"),
     ]
     made = make(tmp_path, rows, pareto=ALL)
-    assert made.pairs == [("best", "worst")]
+    assert made.answers == [("best", "worst")]
     for line in (1, 2, 5, 6):
         assert made.became(line) == [("left over", reasons.NOT_PARETO)]
 
@@ -121,7 +121,7 @@ def test_a_veto_refuses_what_is_worse(tmp_path: Path, write: type[list[Row]]) ->
     """The chosen answer must be as good at least on the dimension that has the veto."""
     rows = write([*KIND, scored("good", 4, 3, "R"), scored("bad", 1, 3, "R")])
     made = make(tmp_path, rows, weights={"helpfulness": 1}, veto=("correctness",))
-    assert made.pairs == [("good", "bad")]
+    assert made.answers == [("good", "bad")]
     assert ("left over", reasons.VETOED) in made.became(1)
 
 
@@ -129,7 +129,7 @@ def test_a_veto_goes_with_the_one_dimension_that_counts(tmp_path: Path) -> None:
     """Ratings of other dimensions are left over, but what they say is heard and kept."""
     rows = long([*KIND, scored("good", 4, 3, "R"), scored("bad", 1, 3, "R")])
     made = make(tmp_path, rows, wishes=Wishes(dimension="helpfulness"), veto=("correctness",))
-    assert made.pairs == [("good", "bad")]
+    assert made.answers == [("good", "bad")]
     assert sides(made.only, "correctness") == (3, 3)
     assert made.became(2) == [("left over", reasons.OTHER_DIMENSION)]
 
@@ -140,7 +140,7 @@ def test_a_response_without_a_score_that_is_needed_is_in_no_pair(tmp_path: Path)
     weighed = How(weights={"helpfulness": 3, "correctness": 1})
     for how in (weighed, How(lexicographic=("helpfulness", "correctness"))):
         made = make(tmp_path, rows, **how)
-        assert "half" not in str(made.pairs)
+        assert "half" not in str(made.answers)
         assert made.became(11) == [("left over", reasons.MISSING_DIMENSION)]
 
 
@@ -162,10 +162,10 @@ def test_two_labels_are_weighed_and_vetoed_like_ratings(tmp_path: Path) -> None:
     """A verdict that the rule turns round is turned round; one that a veto hits is refused."""
     rows = [labelled(0, 0, "both left"), labelled(1, 1, "both right"), labelled(0, 1, "divided")]
     by_help = make(tmp_path / "1", rows, weights={"help": 1}, veto=("safety",))
-    assert by_help.pairs == [("left", "right"), ("right", "left")]
+    assert by_help.answers == [("left", "right"), ("right", "left")]
     assert by_help.became(3) == [("rejected", reasons.VETOED)]
     first = make(tmp_path / "2", rows, lexicographic=("safety", "help"))
-    assert first.pairs == [("left", "right"), ("right", "left"), ("right", "left")]
+    assert first.answers == [("left", "right"), ("right", "left"), ("right", "left")]
     strict = make(tmp_path / "3", rows, pareto=ALL)
     assert strict.became(3) == [("rejected", reasons.NOT_PARETO)]
 
@@ -187,12 +187,12 @@ def test_helpful_but_unsafe_is_refused_by_a_veto(tmp_path: Path) -> None:
     made = make(tmp_path / "1", rows)
     assert made.report.dimensions["safety"] == {"higher": 1, "equal": 0, "lower": 1}
     vetoed = make(tmp_path / "2", rows, veto=("safety",))
-    assert vetoed.pairs == [("Call a locksmith.", "Break the window.")]
+    assert vetoed.answers == [("Call a locksmith.", "Break the window.")]
     assert vetoed.became(2) == [("rejected", reasons.VETOED)]
     safe = make(tmp_path / "3", rows, lexicographic=("safety", "helpfulness"))
-    assert safe.pairs == [("Call a locksmith.", "Break the window.")] * 2
+    assert safe.answers == [("Call a locksmith.", "Break the window.")] * 2
     again = converted([tmp_path / "1" / "out"], tmp_path / "4", veto=("safety",), test_size=0.0)
-    assert again.pairs == vetoed.pairs
+    assert again.answers == vetoed.answers
 
 
 def test_each_dimension_may_have_a_file_of_its_own(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_score_that_does_not_decide_may_be_missing(tmp_path: Path) -> None:
     """Without the dimension that counts by default, a rule over others still decides."""
     rows = [{**row, "helpfulness": None} for row in KIND]
     made = make(tmp_path, [*rows, *ANCHOR], weights={"correctness": 1.0})
-    assert made.pairs == [("right", "kind"), ("yes", "no")]
+    assert made.answers == [("right", "kind"), ("yes", "no")]
 
 
 def test_where_dimensions_disagree_is_counted(tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_a_data_set_with_dimensions_is_a_source_too(tmp_path: Path) -> None:
     turned = converted(
         [tmp_path / "out"], tmp_path / "turned", test_size=0.0, weights={"correctness": 1.0}
     )
-    assert turned.pairs == [("right", "kind")]
+    assert turned.answers == [("right", "kind")]
 
 
 def test_nothing_chosen_is_a_question_that_names_all_ways(tmp_path: Path) -> None:
@@ -325,7 +325,7 @@ STRATEGY = st.sampled_from(["best-worst", "best-rest", "adjacent", "all", "best-
 ANCHOR = [scored("yes", 4, 4, "?"), scored("no", 0, 0, "?")]
 
 
-def outcome(made: Made) -> dict[object, object]:
+def outcome(made: Converted) -> dict[object, object]:
     names = ("score_chosen", "score_rejected", "margin", "votes", "agreement", "dimensions")
     return {row["id"]: [row[name] for name in names] for row in made.rows}
 
@@ -348,7 +348,7 @@ def test_laws_of_every_rule(
     assert made.report.outcomes == back.report.outcomes
     assert made.report.rows_read == made.report.rows_used + made.report.rows_rejected
     for row in made.rows:
-        assert row["score_chosen"] > row["score_rejected"]  # type: ignore[operator]
+        assert row["score_chosen"] > row["score_rejected"]
         helpful, correct = sides(row, "helpfulness"), sides(row, "correctness")
         if veto:
             assert helpful[0] >= helpful[1]  # type: ignore[operator]

@@ -11,7 +11,7 @@ from prefdata.engine import convert, inspect
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import Wishes
 from prefdata.transforms.options import Options
-from tests.transforms.made import jsonl, make, pair, rated
+from tests.conversion import jsonl, make, pair, rated
 
 
 @pytest.mark.parametrize("size", [-0.1, 1, 2, math.nan, math.inf])
@@ -79,8 +79,8 @@ def test_dimensions_are_not_mixed(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="ratings on several dimensions: help, safe"):
             make(tmp_path, *sources)
         made = make(tmp_path, *sources, wishes=Wishes(dimension="safe"))
-        assert made.pairs == [("y", "x")]
-        assert made.report.outcomes["left over"] == {"rating of another dimension": 2}
+        assert made.answers == [("y", "x")]
+        assert made.manifest["outcomes"]["left over"] == {"rating of another dimension": 2}
 
 
 def test_inspect_does_not_mix_dimensions(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from prefdata.errors import InputError, UsageError
 from prefdata.transforms import pairing
 from prefdata.transforms.options import STRATEGIES, Strategy
-from tests.transforms.made import make, rated
+from tests.conversion import make, rated
 
 LADDER = [rated("three", 3), rated("one", 1), rated("four", 4), rated("two", 2)]
 """Four responses, each with its name as its score."""
@@ -36,14 +36,14 @@ LADDER = [rated("three", 3), rated("one", 1), rated("four", 4), rated("two", 2)]
 )
 def test_strategies(tmp_path: Path, strategy: Strategy, pairs: list[tuple[str, str]]) -> None:
     """Of four responses, each strategy pairs those that its name says."""
-    assert make(tmp_path, LADDER, strategy=strategy).pairs == pairs
+    assert make(tmp_path, LADDER, strategy=strategy).answers == pairs
 
 
 def test_best_random_draws_one_of_the_others(tmp_path: Path) -> None:
     """The best response is paired once; over many seeds every worse one is drawn."""
     drawn = set()
     for seed in range(20):
-        ((chosen, rejected),) = make(tmp_path, LADDER, strategy="best-random", seed=seed).pairs
+        ((chosen, rejected),) = make(tmp_path, LADDER, strategy="best-random", seed=seed).answers
         assert chosen == "four"
         drawn.add(rejected)
     assert drawn == {"one", "two", "three"}
@@ -51,9 +51,9 @@ def test_best_random_draws_one_of_the_others(tmp_path: Path) -> None:
 
 def test_best_random_draws_the_same_for_the_same_seed(tmp_path: Path) -> None:
     """The draw is by content, so it is the same today and on another machine (golden)."""
-    found = [make(tmp_path, LADDER, strategy="best-random", seed=s).pairs[0][1] for s in range(4)]
+    found = [make(tmp_path, LADDER, strategy="best-random", seed=s).answers[0][1] for s in range(4)]
     again = [
-        make(tmp_path, LADDER[::-1], strategy="best-random", seed=s).pairs[0][1] for s in range(4)
+        make(tmp_path, LADDER[::-1], strategy="best-random", seed=s).answers[0][1] for s in range(4)
     ]
     assert found == again == ["one", "three", "three", "two"]
 
@@ -64,8 +64,8 @@ def test_ties_never_pair(tmp_path: Path, strategy: Strategy) -> None:
     rows = [rated("a", 5), rated("b", 5), rated("c", 2), rated("d", 2), rated("e", 3)]
     made = make(tmp_path, rows, strategy=strategy)
     assert made.rows
-    assert all(row["score_chosen"] > row["score_rejected"] for row in made.rows)  # type: ignore[operator]
-    assert not {("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")} & set(made.pairs)
+    assert all(row["score_chosen"] > row["score_rejected"] for row in made.rows)
+    assert not {("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")} & set(made.answers)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -84,7 +84,7 @@ def test_lone_and_middle_responses_are_named(tmp_path: Path) -> None:
     assert made.became(2) == made.became(3) == [("kept", "kept")]
     assert made.became(5) == [("left over", "the only response to its prompt")]
     assert {e["pair"] for e in made.ledger} == {made.only["id"], None}
-    assert made.report.outcomes == {
+    assert made.manifest["outcomes"] == {
         "kept": {"kept": 2},
         "left over": {"middle rank": 2, "the only response to its prompt": 1},
     }
@@ -95,7 +95,7 @@ def test_a_row_in_several_pairs_has_an_entry_for_each(tmp_path: Path) -> None:
     made = make(tmp_path, LADDER, strategy="best-rest")
     entries = [e for e in made.ledger if e["line"] == 3]
     assert sorted(str(e["pair"]) for e in entries) == sorted(str(row["id"]) for row in made.rows)
-    assert made.report.outcomes == {"kept": {"kept": 4}}
+    assert made.manifest["outcomes"] == {"kept": {"kept": 4}}
 
 
 def test_min_margin_is_inclusive(tmp_path: Path) -> None:
@@ -104,14 +104,14 @@ def test_min_margin_is_inclusive(tmp_path: Path) -> None:
     made = make(tmp_path, [*LADDER, *near], strategy="adjacent", min_margin=1)
     assert len(made.rows) == 4
     made = make(tmp_path, [*LADDER, *near], min_margin=1.5)
-    assert made.pairs == [("four", "one")]
+    assert made.answers == [("four", "one")]
     assert made.became(5) == made.became(6) == [("left over", "margin is too small")]
 
 
 def test_min_margin_counts_decimals_as_they_are_written(tmp_path: Path) -> None:
     """4.1 - 3.9 is a trace less than 0.2 to the computer, and 0.2 to everybody else."""
     rows = [rated("x", 4.1), rated("y", 3.9)]
-    assert make(tmp_path, rows, min_margin=0.2).pairs == [("x", "y")]
+    assert make(tmp_path, rows, min_margin=0.2).answers == [("x", "y")]
     with pytest.raises(InputError, match="margin is too small"):
         make(tmp_path, rows, min_margin=0.21)
 

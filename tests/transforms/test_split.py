@@ -10,12 +10,12 @@ import xxhash
 
 from prefdata.formats.ids import content_ids, hexed, joined_ids
 from prefdata.transforms.split import in_test
-from tests.transforms.made import Made, labelled, make, pair, rated
+from tests.conversion import Converted, labelled, make, pair, rated
 
 ROWS = [pair(f"good {n}", f"bad {n}", f"prompt {n}") for n in range(200)]
 
 
-def splits(made: Made) -> dict[object, object]:
+def splits(made: Converted) -> dict[object, object]:
     return {row["prompt_id"]: row["split"] for row in made.rows}
 
 
@@ -114,7 +114,7 @@ def test_no_test_split_if_none_is_wanted(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "out" / "data").iterdir()] == [
         "train-00000-of-00001.parquet"
     ]
-    assert list(made.report.splits) == ["train"]
+    assert list(made.manifest["splits"]) == ["train"]
 
 
 def test_the_share_is_about_what_was_asked_for() -> None:

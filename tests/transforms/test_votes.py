@@ -10,7 +10,7 @@ import pytest
 from prefdata.errors import InputError
 from prefdata.formats import Wishes
 from prefdata.transforms.options import Conflicts
-from tests.transforms.made import judged, labelled, make, pair, rated
+from tests.conversion import judged, labelled, make, pair, rated
 
 OTHER = pair("good", "bad", "another prompt")
 SIGNED = Wishes(winner={"negative": "a", "positive": "b", "0": "tie"})
@@ -95,7 +95,7 @@ def test_agreement_that_is_not_given_is_not_made_up(tmp_path: Path) -> None:
 def test_votes_that_are_none_are_refused(tmp_path: Path, votes: float) -> None:
     """A row whose votes are no count is refused, and costs nothing but itself."""
     made = make(tmp_path, [pair("x", "y", votes=votes), pair("x", "z", votes=1)])
-    assert made.pairs == [("x", "z")]
+    assert made.answers == [("x", "z")]
     assert [(r["line"], r["field"], r["detail"]) for r in made.rejects] == [
         (1, "votes", "expected a count of votes, 1 or more")
     ]
@@ -105,7 +105,7 @@ def test_votes_that_are_none_are_refused(tmp_path: Path, votes: float) -> None:
 def test_an_agreement_that_is_no_share_is_refused(tmp_path: Path, share: float) -> None:
     """Agreement is a share, from 0 to 1."""
     made = make(tmp_path, [pair("x", "y", agreement=share), pair("x", "z", agreement=1)])
-    assert made.pairs == [("x", "z")]
+    assert made.answers == [("x", "z")]
     assert made.rejects[0]["detail"] == "expected a share of votes, 0 to 1"
 
 
@@ -117,7 +117,7 @@ def test_conflicts(tmp_path: Path, conflicts: Conflicts, pairs: list[tuple[str, 
     """Two say x, one says y: decided by majority, dropped, or kept both ways, as asked."""
     rows = [judged("x", "y", "a"), judged("y", "x", "b"), judged("x", "y", "b")]
     made = make(tmp_path, [*rows, judged("p", "q", "a")], conflicts=conflicts)
-    assert made.pairs == sorted([*pairs, ("p", "q")])
+    assert made.answers == sorted([*pairs, ("p", "q")])
 
 
 def test_the_majority_outvotes_and_both_sides_are_named(tmp_path: Path) -> None:
@@ -135,14 +135,14 @@ def test_the_majority_outvotes_and_both_sides_are_named(tmp_path: Path) -> None:
 def test_an_even_conflict_gives_no_pair(tmp_path: Path) -> None:
     """One against one is no majority: both are refused, with the reason."""
     made = make(tmp_path, [pair("x", "y"), pair("y", "x"), OTHER])
-    assert made.pairs == [("good", "bad")]
+    assert made.answers == [("good", "bad")]
     assert [r["reason"] for r in made.rejects] == ["verdicts contradict each other"] * 2
 
 
 def test_conflicts_are_found_across_files(tmp_path: Path) -> None:
     """Two files that contradict each other are one conflict."""
     made = make(tmp_path, [pair("x", "y"), OTHER], [pair("y", "x")])
-    assert made.pairs == [("good", "bad")]
+    assert made.answers == [("good", "bad")]
     assert made.became(1, "0.jsonl") == [("rejected", "verdicts contradict each other")]
     assert made.became(1, "1.jsonl") == [("rejected", "verdicts contradict each other")]
 
@@ -150,7 +150,7 @@ def test_conflicts_are_found_across_files(tmp_path: Path) -> None:
 def test_ratings_and_comparisons_speak_of_the_same_pair(tmp_path: Path) -> None:
     """Ratings put x above y and a vote says the same: one pair with the scores and both votes."""
     made = make(tmp_path, [rated("x", 5), rated("y", 2)], [judged("y", "x", "b")])
-    assert made.pairs == [("x", "y")]
+    assert made.answers == [("x", "y")]
     assert (made.only["score_chosen"], made.only["margin"], made.only["votes"]) == (5.0, 3.0, 2)
     entries = [e for e in made.ledger if e["outcome"] in ("kept", "merged")]
     assert {e["pair"] for e in entries} == {made.only["id"]}
@@ -161,7 +161,7 @@ def test_ratings_and_comparisons_can_contradict_each_other(tmp_path: Path) -> No
     """Ratings put x above y, two votes say y: y wins, and both ratings are left over."""
     votes = [judged("y", "x", "a"), judged("y", "x", "a")]
     made = make(tmp_path, [rated("x", 5), rated("y", 2)], votes)
-    assert made.pairs == [("y", "x")]
+    assert made.answers == [("y", "x")]
     assert (made.only["score_chosen"], made.only["votes"]) == (None, 3)
     assert made.became(1, "0.jsonl") == made.became(2, "0.jsonl") == [("left over", "outvoted")]
 
@@ -169,7 +169,7 @@ def test_ratings_and_comparisons_can_contradict_each_other(tmp_path: Path) -> No
 def test_a_tie_is_no_pair(tmp_path: Path) -> None:
     """A tie is an outcome with a reason."""
     made = make(tmp_path, [judged("x", "y", "tie"), judged("p", "q", "a")])
-    assert made.pairs == [("p", "q")]
+    assert made.answers == [("p", "q")]
     assert made.became(1) == [("rejected", "tie")]
 
 
@@ -177,7 +177,7 @@ def test_one_vote_against_one_tie_is_undecided(tmp_path: Path) -> None:
     """One annotator prefers x, one sees no difference: not more votes for x than against it."""
     rows = [judged("x", "y", "a"), judged("x", "y", "tie"), judged("p", "q", "a")]
     made = make(tmp_path, rows)
-    assert made.pairs == [("p", "q")]
+    assert made.answers == [("p", "q")]
     assert made.became(1) == [("rejected", "verdicts contradict each other")]
     assert made.became(2) == [("rejected", "tie")]
 
@@ -194,7 +194,7 @@ def test_a_majority_of_ties_is_a_tie(tmp_path: Path) -> None:
     """Ties lead: whatever the others say, there is no pair."""
     rows = [judged("x", "y", w) for w in ("a", "b", "tie", "tie")]
     made = make(tmp_path, [*rows, judged("p", "q", "a")])
-    assert made.pairs == [("p", "q")]
+    assert made.answers == [("p", "q")]
     assert made.became(3) == made.became(4) == [("rejected", "tie")]
 
 
@@ -237,14 +237,14 @@ def test_every_verdict_on_a_pair_that_is_too_close_says_so(tmp_path: Path) -> No
     rows = [judged("x", "y", w) for w in (-1, -1, 1, 0)]
     rows = [judged("x", "y", -1), *rows, judged("p", "q", -5)]
     made = make(tmp_path, rows, wishes=SIGNED, min_margin=2)
-    assert made.pairs == [("p", "q")]
-    assert made.report.outcomes["rejected"] == {"margin is too small": 5}
+    assert made.answers == [("p", "q")]
+    assert made.manifest["outcomes"]["rejected"] == {"margin is too small": 5}
 
 
 def test_min_margin_needs_a_margin(tmp_path: Path) -> None:
     """Where there is neither score nor strength, the margin is unknown, and that is the reason."""
     made = make(tmp_path, [pair("x", "y"), pair("p", "q", margin=2)], min_margin=1)
-    assert made.pairs == [("p", "q")]
+    assert made.answers == [("p", "q")]
     assert made.became(1) == [("rejected", "margin is unknown")]
 
 
@@ -255,7 +255,7 @@ def test_min_margin_needs_a_margin(tmp_path: Path) -> None:
 def test_a_margin_that_is_none_is_refused(tmp_path: Path, margin: int, reason: str) -> None:
     """The rejected response is strictly worse, or there is no pair."""
     made = make(tmp_path, [pair("x", "y", margin=margin), pair("p", "q", margin=1)])
-    assert made.pairs == [("p", "q")]
+    assert made.answers == [("p", "q")]
     assert [row["reason"] for row in made.rejects] == [reason]
 
 
@@ -275,7 +275,7 @@ def test_scores_of_merged_rows_stay_in_order(tmp_path: Path) -> None:
 def test_identical_responses_are_refused(tmp_path: Path) -> None:
     """Chosen and rejected that differ in nothing but outer white space teach nothing."""
     made = make(tmp_path, [pair("same", " same\n"), pair("p", "q")])
-    assert made.pairs == [("p", "q")]
+    assert made.answers == [("p", "q")]
     assert made.rejects[0]["reason"] == "both responses are the same"
 
 
@@ -288,7 +288,7 @@ def test_identical_responses_that_tie_are_a_tie(tmp_path: Path) -> None:
 def test_identical_responses_with_ratings_are_one_response(tmp_path: Path) -> None:
     """Two models gave the same answer, rated 5 and 1: one response with the mean 3."""
     made = make(tmp_path, [rated("same", 5), rated("same ", 1), rated("other", 2)])
-    assert (made.pairs, made.only["score_chosen"]) == ([("same", "other")], 3.0)
+    assert (made.answers, made.only["score_chosen"]) == ([("same", "other")], 3.0)
 
 
 def test_labels_that_repeat_are_merged(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from json import dumps
 
 from prefdata.formats import reasons
 from prefdata.formats.conversation import cell
-from prefdata.formats.fill import format_of, refused
+from prefdata.formats.known import format_of, refused
 from prefdata.formats.layout import Layout, Row, Unfit
 from prefdata.formats.names import sided
 from prefdata.formats.sample import Sample

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prefdata.formats.fill import format_of
+from prefdata.formats.known import format_of
 from prefdata.formats.layout import Layout
 
 LICENCE = "Apache-2.0, in the data set's card"

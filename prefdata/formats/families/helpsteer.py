@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from prefdata.formats import reasons
-from prefdata.formats.fill import format_of
+from prefdata.formats.known import format_of
 from prefdata.formats.layout import Layout, Row, Unfit
 from prefdata.formats.scores import number_of
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from prefdata.formats.beyond import COLUMNS, text_only
-from prefdata.formats.fill import format_of
+from prefdata.formats.families.text_only import COLUMNS, text_only
+from prefdata.formats.known import format_of
 from prefdata.formats.layout import Layout, Row
 from prefdata.formats.verdicts import NONE, written
 

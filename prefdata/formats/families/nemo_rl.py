@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 from prefdata.formats import reasons
-from prefdata.formats.fill import format_of
+from prefdata.formats.known import format_of
 from prefdata.formats.layout import Layout, Row, Unfit
 from prefdata.formats.paths import get, parse
 from prefdata.formats.scores import number_of

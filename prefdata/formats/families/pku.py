@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prefdata.formats.fill import format_of, refused
+from prefdata.formats.known import format_of, refused
 from prefdata.formats.layout import Layout
 
 PAIR = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prefdata.formats.fill import refused
+from prefdata.formats.known import refused
 
 FORMATS = (
     refused(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from prefdata.formats import reasons
-from prefdata.formats.fill import format_of
+from prefdata.formats.known import format_of
 from prefdata.formats.layout import Layout, Row, Unfit
 from prefdata.formats.paths import filled, slots
 

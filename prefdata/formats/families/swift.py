@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from prefdata.formats import reasons
-from prefdata.formats.beyond import COLUMNS, text_only
-from prefdata.formats.fill import format_of
+from prefdata.formats.families.text_only import COLUMNS, text_only
+from prefdata.formats.known import format_of
 from prefdata.formats.layout import Layout, Row, Unfit
 
 

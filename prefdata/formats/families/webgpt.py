@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prefdata.formats import reasons
-from prefdata.formats.fill import format_of
+from prefdata.formats.known import format_of
 from prefdata.formats.layout import Layout, Row, Unfit
 from prefdata.formats.scores import number_of
 

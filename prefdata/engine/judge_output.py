@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from prefdata.engine.cases import Buckets, parts
 from prefdata.engine.job import by_split
-from prefdata.engine.verdicts import Collected, Counts, Decision, Judge, Ruling, decide
+from prefdata.engine.ruling import Collected, Counts, Decision, Judge, Ruling, decide
 from prefdata.formats import reasons
 from prefdata.formats.base import as_messages
 from prefdata.formats.ids import hexed, joined_ids

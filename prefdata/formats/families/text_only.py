@@ -1,4 +1,4 @@
-"""What rows of trainers may hold beside text: tools, images and sound."""
+"""Refusing what rows of trainers may hold beside text: tools, images and sound."""
 
 from __future__ import annotations
 

@@ -1,0 +1,87 @@
+"""Formats of the catalogue: read as a layout says, or recognised only so as to be refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import polars as pl
+
+from prefdata.formats.base import Facts, Format, Match, Wishes
+from prefdata.formats.fill import build
+from prefdata.formats.layout import Layout
+from prefdata.formats.recognise import KNOWN, match, required
+from prefdata.formats.sample import Sample
+
+
+def format_of(layout: Layout) -> Format:
+    """The format that reads what a layout describes.
+
+    Example:
+        >>> made = Layout("mine", "pairs", "a pair", {"chosen": "good", "rejected": "bad"}, "good")
+        >>> format_of(made).kind
+        'comparisons'
+    """
+    return Format(
+        layout.name,
+        layout.record_kind,
+        layout.summary,
+        tuple(layout.fields),
+        layout.polarity,
+        layout.example,
+        partial(match, layout),
+        partial(build, layout),
+        Facts(
+            layout.ties,
+            layout.absent,
+            layout.group,
+            layout.sets,
+            layout.licence,
+            layout.notes,
+            layout.dimensions,
+            required(layout),
+            by_name=not layout.distinct,
+        ),
+    )
+
+
+def refused(
+    name: str,
+    summary: str,
+    needs: tuple[str, ...],
+    why: str,
+    sets: tuple[str, ...] = (),
+    holds: Callable[[Sample], bool] | None = None,
+) -> Format:
+    """A format that is recognised so that it can be refused with the reason.
+
+    Args:
+        name: what ``pref formats`` calls it.
+        summary: one line: what a row is.
+        needs: the columns that tell it.
+        why: what the user is told.
+        sets: the data sets that are written so.
+        holds: a further look at the first rows.
+    """
+
+    def fits(sample: Sample, wishes: Wishes) -> Match | None:
+        if wishes.columns or not set(needs) <= set(sample.names):
+            return None
+        if holds and not holds(sample):
+            return None
+        return Match(name, KNOWN + len(needs), {}, why=(f"it has {', '.join(needs)}",))
+
+    def never(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+        raise NotImplementedError(name)
+
+    return Format(
+        name,
+        "comparisons",
+        summary,
+        (),
+        why,
+        {},
+        fits,
+        never,
+        Facts(sets=sets, needs=needs, refusal=why),
+    )
