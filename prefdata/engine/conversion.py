@@ -295,11 +295,16 @@ def _run(folder: Path, job: Job, wishes: Wishes, tell: Progress) -> tuple[Accoun
     by_row: set[str] = set()
     for number, each in enumerate(job.recognised):
         found = ingest(each, number, job.encoding, **shared, progress=reading)
-        check_names(job.options, found, each.source.name)
-        by_row |= found if each.rated_by_row else set()
-        ask_which(by_row, wishes, job.options, ", ".join(names[: number + 1]))
         dimensions |= found
-    check_chosen(wishes, dimensions, ", ".join(names))
+        if each.rated_by_row:
+            by_row |= found
+            ask_which(by_row, wishes, job.options, ", ".join(names[: number + 1]))
+        else:
+            check_names(job.options, found, each.source.name)
+    if rated := [each.source.name for each in job.recognised if each.rated_by_row]:
+        # Each dimension may have a file of its own.
+        check_names(job.options, by_row, ", ".join(rated[:3]))
+        check_chosen(wishes, by_row, ", ".join(rated[:3]))
     spool.close()
     made = Written(groups=Groups(spool.folder / "groups") if grouped else None)
     job = replace(job, schema=stored(job.kind, dimensions=bool(dimensions), keep=job.keep))

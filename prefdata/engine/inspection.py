@@ -121,17 +121,21 @@ def inspect(
         recognised = recognise(files, wishes, format, encoding, options=options)
         check_rule(options, wishes, recognised)
         parts(options, [each.name for each in files])
-        return [_inspected(each, options, wishes, encoding) for each in recognised]
+        alone = len(recognised) == 1
+        return [_inspected(each, options, wishes, encoding, alone=alone) for each in recognised]
 
 
-def _inspected(each: Recognised, options: Options, wishes: Wishes, encoding: str) -> Inspection:
+def _inspected(
+    each: Recognised, options: Options, wishes: Wishes, encoding: str, *, alone: bool
+) -> Inspection:
     match, kind = each.detection.match, each.detection.format.kind
     piece, made = next(read_records(each, 0, encoding))
     bad = made.filter(pl.col("reason").is_not_null())
     more = [*(("group_id",) if each.grouped else ()), *each.keep]
     good = made.filter(pl.col("reason").is_null()).select(*SCHEMAS[kind], *more)
     dimensions = set(match.dimensions) | names_in(good)
-    check_names(options, dimensions, each.source.name)
+    if alone or not each.rated_by_row:
+        check_names(options, dimensions, each.source.name)
     if each.rated_by_row:
         ask_which(dimensions, wishes, options, each.source.name)
     if kind == "unpaired":

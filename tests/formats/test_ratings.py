@@ -179,7 +179,7 @@ def test_an_empty_answer_in_a_list_costs_only_itself(tmp_path: Path) -> None:
 
 
 def test_several_dimensions_are_asked_about(tmp_path: Path) -> None:
-    """Ratings on two dimensions are not mixed; --dimension says which counts."""
+    """Ratings on two dimensions are not mixed unasked; --dimension says which counts."""
     rows = [
         *({**row, "dimension": "accuracy"} for row in long("score", 5, 1)),
         *({**row, "dimension": "brevity"} for row in long("score", 1, 5)),
@@ -189,7 +189,7 @@ def test_several_dimensions_are_asked_about(tmp_path: Path) -> None:
         UsageError, match=r"has ratings on several dimensions: accuracy, brevity$"
     ) as e:
         converted(source)
-    assert e.value.hint == "Say which one counts with --dimension accuracy."
+    assert e.value.hint.startswith("Say what decides: one of them (--dimension accuracy), ")
     assert converted(source, wishes=Wishes(dimension="accuracy")).pairs == ONE
     assert converted(source, wishes=Wishes(dimension="brevity")).pairs == {(ASKED, "5", "4")}
 

@@ -195,6 +195,19 @@ def test_helpful_but_unsafe_is_refused_by_a_veto(tmp_path: Path) -> None:
     assert again.answers == vetoed.answers
 
 
+def test_each_dimension_may_have_a_file_of_its_own(tmp_path: Path) -> None:
+    """Ratings of one response are put together wherever they stand."""
+    files = [long(KIND, [name]) for name in ("helpfulness", "correctness")]
+    made = make(tmp_path, *files, weights={"helpfulness": 0.4, "correctness": 0.6})
+    assert made.pairs == [("right", "kind")]
+    assert sides(made.only, "helpfulness") == (2, 4)
+    paths = [tmp_path / f"{number}.jsonl" for number in range(2)]
+    options = Options(weights={"helpfulness": 0.4, "correctness": 0.6})
+    assert len(inspect(paths, options=options)) == 2
+    with pytest.raises(UnknownNameError, match="unknown dimension 'safety'"):
+        convert(paths, tmp_path / "no", options=Options(weights={"safety": 1}))
+
+
 def test_a_score_that_does_not_decide_may_be_missing(tmp_path: Path) -> None:
     """Without the dimension that counts by default, a rule over others still decides."""
     rows = [{**row, "helpfulness": None} for row in KIND]
