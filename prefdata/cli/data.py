@@ -40,9 +40,9 @@ def convert(
       pref convert ratings.csv -o pairs
       pref convert votes/*.jsonl -o pairs --map prompt=question --winner a=left,b=right
 
-    SOURCE is a file, a glob, a folder, or - for standard input: JSON, JSONL, CSV, TSV, Parquet or
-    Arrow, also as .gz or .zst. What it is, and which column is which, is recognised;
-    'pref inspect' says how.
+    SOURCE is a file, a glob, a folder, an address (hf://, s3://, gs://, https://), or - for
+    standard input: JSON, JSONL, CSV, TSV, Parquet or Arrow, also as .gz or .zst. What it is, and
+    which column is which, is recognised; 'pref inspect' says how.
     """
     from prefdata.engine.conversion import convert as run
     from prefdata.engine.terminal import show_conversion

@@ -54,9 +54,9 @@ def reading(command: Command) -> Command:
                 "--format",
                 "format_",
                 default="",
-                metavar="NAME",
+                metavar="NAME|YAML",
                 shell_complete=format_names,
-                help="Do not detect: read as this format.",
+                help="Do not detect: read as this format, or as a YAML file describes.",
             ),
             click.option(
                 "--encoding",

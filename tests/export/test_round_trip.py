@@ -73,7 +73,10 @@ def pairs(draw: st.DrawFn) -> Row:
 
 labels = st.builds(labelled, prompts(), texts, st.booleans())
 ANCHORS: dict[str, list[Row]] = {
-    "pairs": [pair("What is 2 + 2?", "It is 4, I think.", "It is 5, I think.")],
+    "pairs": [
+        pair(f"What is {n} + {n}?", f"It is {2 * n}, I think.", f"It is {2 * n + 1}, I think.")
+        for n in range(10)
+    ],
     "unpaired": [labelled("What?", "That is right.", True), labelled("Why?", "No idea.", False)],
 }
 

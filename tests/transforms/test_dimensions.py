@@ -199,7 +199,7 @@ def test_each_dimension_may_have_a_file_of_its_own(tmp_path: Path) -> None:
     """Ratings of one response are put together wherever they stand."""
     files = [long(KIND, [name]) for name in ("helpfulness", "correctness")]
     made = make(tmp_path, *files, weights={"helpfulness": 0.4, "correctness": 0.6})
-    assert made.pairs == [("right", "kind")]
+    assert made.answers == [("right", "kind")]
     assert sides(made.only, "helpfulness") == (2, 4)
     paths = [tmp_path / f"{number}.jsonl" for number in range(2)]
     options = Options(weights={"helpfulness": 0.4, "correctness": 0.6})
