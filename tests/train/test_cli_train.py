@@ -84,6 +84,7 @@ def test_wrong_usage_is_one_message(
     assert capsys.readouterr() == ("", said)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_by_the_command_that_it_names(
     pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -66,13 +66,15 @@ def plain_script(method: str, model: Path, data: Path, work: Path, *, lora: bool
     [
         ("dpo", {"reference_cache": False}),
         ("dpo", {"reference_cache": True}),
-        ("dpo", {"lora": LoraSettings(), "reference_cache": True}),
-        ("kto", {"reference_cache": True}),
-        ("orpo", {}),
-        ("cpo", {}),
-        ("simpo", {}),
-        ("reward", {}),
-        ("sft", {}),
+        pytest.param(
+            "dpo", {"lora": LoraSettings(), "reference_cache": True}, marks=pytest.mark.slow
+        ),
+        pytest.param("kto", {"reference_cache": True}, marks=pytest.mark.slow),
+        pytest.param("orpo", {}, marks=pytest.mark.slow),
+        pytest.param("cpo", {}, marks=pytest.mark.slow),
+        pytest.param("simpo", {}, marks=pytest.mark.slow),
+        pytest.param("reward", {}, marks=pytest.mark.slow),
+        pytest.param("sft", {}, marks=pytest.mark.slow),
     ],
     ids=["dpo", "dpo-cached", "dpo-lora", "kto", "orpo", "cpo", "simpo", "reward", "sft"],
 )

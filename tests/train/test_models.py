@@ -23,6 +23,7 @@ def recipe(model: Path | str, data: Path, output: Path, **changes: Any) -> Recip
     return made.model_copy(update=changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["dpo", "orpo", "reward"])
 def test_weights_are_loaded_as_asked(
     method: str, pairs: Path, chat_model: Path, tmp_path: Path
