@@ -17,6 +17,10 @@ RENAME_EXCHANGE = 2
 AT_FDCWD = -100
 
 
+SIGNED = ("manifest.json", "export.json")
+"""Files with names that other programs use too, in which ours say what wrote them."""
+
+
 def refuse_existing(output: Path, *, force: bool, made_of: str) -> None:
     """Check, before any work, that a folder may be written.
 
@@ -72,7 +76,7 @@ def _check_replaceable(output: Path, *, force: bool, made_of: str) -> None:
             f"{output} exists and holds something else: there is no {made_of} in it",
             hint="Name another output; it is not replaced, even with --force.",
         )
-    if mark.suffix == ".json" and not is_ours(mark):
+    if made_of in SIGNED and not is_ours(mark):
         raise UsageError(
             f"{output} exists and holds something else: its {made_of} is not one of prefdata's",
             hint="Name another output; it is not replaced, even with --force.",
