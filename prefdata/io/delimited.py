@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from prefdata.errors import InputError
@@ -154,6 +155,8 @@ def _fast(
     names, (row, line) = layout.names, start
     if b"\r" in data and counted(data, RETURN) != data.count(b"\r\n"):
         return None
+    if not _quoted_well(data, layout.delimiter):
+        return None
     try:
         frame = pl.read_csv(
             data,
@@ -179,6 +182,22 @@ def _fast(
     return Chunk(
         numbered(frame.select(wanted), row, lines), lambda at: _as_json(frame.row(at, named=True))
     )
+
+
+def _quoted_well(data: bytes, delimiter: str) -> bool:
+    """Whether every quote opens a cell, closes one, or is one of a doubled pair inside.
+
+    Polars lets text behind a closing quote pass, and would read two broken records as one.
+    """
+    held = np.frombuffer(data, np.uint8)
+    quotes = np.flatnonzero(held == QUOTE)
+    if len(quotes) % 2:
+        return False
+    opening, closing = quotes[::2], quotes[1::2]
+    before = held[opening[opening > 0] - 1]
+    behind = held[closing[closing < len(held) - 1] + 1]
+    begins, ends = (QUOTE, ord(delimiter), NEWLINE), (QUOTE, ord(delimiter), NEWLINE, RETURN)
+    return bool(np.isin(before, begins).all() and np.isin(behind, ends).all())
 
 
 def _has_short_row(frame: pl.DataFrame, data: bytes, layout: Header) -> bool:

@@ -64,6 +64,16 @@ def test_csv_is_read_the_same_in_pieces_of_any_size(
     assert rows_of(path, size) == rows_of(path, 1 << 24)
 
 
+def test_text_behind_a_closing_quote_is_refused_in_pieces_of_any_size(tmp_path: Path) -> None:
+    """Polars alone would join the two broken lines to one record where a piece ends behind them."""
+    path = tmp_path / "open.csv"
+    rows = 'x,a"b,c\nx,a"b,c\nx,a"b,c\n"open,b,c\n,,";"",,\n"\n'
+    path.write_text(f"prompt,chosen,rejected\n{rows}", encoding="utf-8")
+    whole = rows_of(path, 1 << 24)
+    assert [row[3] for row in whole if row[-1] == '"open,b,c'] == ["quotes do not match"]
+    assert all(rows_of(path, size) == whole for size in (16, 32, 64, 128))
+
+
 SOUND = st.builds(
     lambda *texts: json.dumps(dict(zip(NAMES, texts, strict=True)), ensure_ascii=False),
     *[st.text(st.sampled_from('ab "\n{}é\u2028'), max_size=12)] * 3,
