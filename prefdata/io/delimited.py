@@ -193,11 +193,15 @@ def _quoted_well(data: bytes, delimiter: str) -> bool:
     quotes = np.flatnonzero(held == QUOTE)
     if len(quotes) % 2:
         return False
-    opening, closing = quotes[::2], quotes[1::2]
-    before = held[opening[opening > 0] - 1]
-    behind = held[closing[closing < len(held) - 1] + 1]
-    begins, ends = (QUOTE, ord(delimiter), NEWLINE), (QUOTE, ord(delimiter), NEWLINE, RETURN)
-    return bool(np.isin(before, begins).all() and np.isin(behind, ends).all())
+    edge = ord(delimiter)
+    before = held[quotes[::2] - 1]
+    behind = held.take(quotes[1::2] + 1, mode="clip")
+    begins = (before == edge) | (before == NEWLINE) | (before == QUOTE)
+    ends = (behind == edge) | (behind == NEWLINE) | (behind == QUOTE) | (behind == RETURN)
+    # What stands before the first byte, or behind the last one, is no text.
+    begins[:1] |= quotes[:1] == 0
+    ends[-1:] |= quotes[-1:] == len(held) - 1
+    return bool(begins.all() and ends.all())
 
 
 def _has_short_row(frame: pl.DataFrame, data: bytes, layout: Header) -> bool:
