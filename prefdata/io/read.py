@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
+from importlib import import_module
 
 import pyarrow as pa
 
@@ -26,7 +28,17 @@ def sample(source: Source, encoding: str = "") -> Sample:
     Raises:
         InputError: no row of the sample can be read.
     """
+    _load_pandas()
     return replace(_sample(source, encoding), origin=source.name)
+
+
+def _load_pandas() -> None:
+    """Import here what pyarrow imports at its first look at Python values, if it is there.
+
+    An interrupt while pyarrow does it is swallowed, or breaks something else later.
+    """
+    with suppress(ImportError):
+        import_module("pandas")
 
 
 def _sample(source: Source, encoding: str) -> Sample:
