@@ -7,6 +7,7 @@ from functools import partial
 
 import polars as pl
 
+from prefdata.errors import InputError
 from prefdata.formats.base import Facts, Format, Match, Wishes
 from prefdata.formats.fill import build
 from prefdata.formats.layout import Layout
@@ -71,8 +72,8 @@ def refused(
             return None
         return Match(name, KNOWN + len(needs), {}, why=(f"it has {', '.join(needs)}",))
 
-    def never(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
-        raise NotImplementedError(name)
+    def never(_frame: pl.DataFrame, _match: Match) -> pl.DataFrame:
+        raise InputError(f"{name}: {why}")
 
     return Format(
         name,

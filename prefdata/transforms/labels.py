@@ -11,6 +11,9 @@ from prefdata.transforms.ledger import entries
 from prefdata.transforms.options import Options
 from prefdata.transforms.split import in_test
 
+KEY = ["prompt_id", "response_id"]
+"""What labels are on."""
+
 
 def unpaired(records: pl.DataFrame, options: Options) -> Decided:
     """Merge labels of the same response, and resolve those that contradict each other.
@@ -20,49 +23,9 @@ def unpaired(records: pl.DataFrame, options: Options) -> Decided:
         options: how conflicts are resolved, and the split.
     """
     records = records.with_row_index("at")
-    key = ["prompt_id", "response_id"]
-    good = pl.col("label").sum()
-    counted = records.group_by(key).agg(good.alias("good"), (pl.len() - good).alias("bad"))
-    good, bad = pl.col("good"), pl.col("bad")
-    given_up = (good == bad) | ((options.conflicts == "drop") & (good > 0) & (bad > 0))
-    counted = counted.select(*key, pl.when(~given_up).then(good > bad).alias("won"))
-    light = records.select(*key, "at", "label").join(
-        counted, on=key, how="left", maintain_order="left"
-    )
-    if options.conflicts == "keep":
-        light = light.with_columns(pl.col("label").alias("won"))
-    agrees = pl.col("label") == pl.col("won")
-    light = light.with_columns(records["weight"]).sort("weight", "at")
-    first = (
-        light.filter(agrees)
-        .group_by(*key, "won", maintain_order=True)
-        .agg(pl.col("at").min().alias("first"), pl.col("weight").mean())
-    )
-    light = light.drop("weight").sort("at")
-    light = light.join(first.drop("weight"), on=[*key, "won"], how="left", maintain_order="left")
-    whole = records[first["first"]].with_columns(first["won"].alias("label"), first["weight"])
-    whole = whole.with_columns(pl.col("label").cast(pl.UInt128).alias("label_id"))
-    whole = joined_ids(whole, [*key, "label_id"], "id")
-    group = "group_id" if "group_id" in whole.columns else "prompt_id"
-    test = in_test(hexed(whole[group]), options.test_size, options.seed)
-    whole = whole.with_columns(
-        hexed(whole["id"]), hexed(whole["prompt_id"]), whole[group].alias("group_id")
-    )
-    rows = whole.select(
-        "id",
-        "prompt_id",
-        "label",
-        "weight",
-        pl.col("origin").alias("source"),
-        pl.col("source").alias("from_source"),
-        test.alias("test"),
-        "group_id",
-        pl.col("source").alias("of_source"),
-        pl.col("row").alias("of_row"),
-        pl.col("item").alias("of_item"),
-    ).sort("prompt_id", "id")
-    named = whole.select(pl.col("at").alias("first"), pl.col("id").alias("pair"))
-    told = light.join(named, on="first", how="left", maintain_order="left")
+    told = _resolved(records, options.conflicts)
+    rows, named = _identified(records, _merged(told, records["weight"]), options)
+    told = told.join(named, on=[*KEY, "won"], how="left", maintain_order="left")
     reason = (
         pl.when(pl.col("at") == pl.col("first"))
         .then(pl.lit(reasons.KEPT))
@@ -75,3 +38,55 @@ def unpaired(records: pl.DataFrame, options: Options) -> Decided:
     told = told.with_columns(reason.alias("reason"))
     ledger = entries(records.with_columns(told["reason"], told["pair"]), rated=False)
     return Decided(rows, ledger)
+
+
+def _resolved(records: pl.DataFrame, conflicts: str) -> pl.DataFrame:
+    """Each label with the one that ``won`` for its response; null where none did."""
+    light = records.select(*KEY, "at", "label")
+    if conflicts == "keep":
+        return light.with_columns(pl.col("label").alias("won"))
+    good = pl.col("label").sum()
+    counted = light.group_by(KEY).agg(good.alias("good"), (pl.len() - good).alias("bad"))
+    good, bad = pl.col("good"), pl.col("bad")
+    given_up = (good == bad) | ((conflicts == "drop") & (good > 0) & (bad > 0))
+    counted = counted.select(*KEY, pl.when(~given_up).then(good > bad).alias("won"))
+    return light.join(counted, on=KEY, how="left", maintain_order="left")
+
+
+def _merged(told: pl.DataFrame, weights: pl.Series) -> pl.DataFrame:
+    """One row for each response and the label that won: its ``first`` record, its mean weight."""
+    agreed = told.with_columns(weights).filter(pl.col("label") == pl.col("won"))
+    # Sorted, so that the mean is the same in whatever order the rows came.
+    grouped = agreed.sort("weight", "at").group_by(*KEY, "won", maintain_order=True)
+    return grouped.agg(pl.col("at").min().alias("first"), pl.col("weight").mean())
+
+
+def _identified(
+    records: pl.DataFrame, merged: pl.DataFrame, options: Options
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows of the data set, and the id of each beside its key and its first record."""
+    whole = records[merged["first"]].with_columns(merged["won"].alias("label"), merged["weight"])
+    whole = whole.with_columns(pl.col("label").cast(pl.UInt128).alias("label_id"))
+    whole = joined_ids(whole, [*KEY, "label_id"], "id")
+    group = "group_id" if "group_id" in whole.columns else "prompt_id"
+    test = in_test(hexed(whole[group]), options.test_size, options.seed)
+    named = whole.select(
+        *KEY,
+        pl.col("label").alias("won"),
+        pl.col("at").alias("first"),
+        hexed(whole["id"]).alias("pair"),
+    )
+    rows = whole.select(
+        hexed(whole["id"]),
+        hexed(whole["prompt_id"]),
+        "label",
+        "weight",
+        pl.col("origin").alias("source"),
+        pl.col("source").alias("from_source"),
+        test.alias("test"),
+        whole[group].alias("group_id"),
+        pl.col("source").alias("of_source"),
+        pl.col("row").alias("of_row"),
+        pl.col("item").alias("of_item"),
+    )
+    return rows.sort("prompt_id", "id"), named
