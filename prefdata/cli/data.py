@@ -119,17 +119,28 @@ def inspect(
 @click.command()
 @click.argument("name", required=False, shell_complete=format_names)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def formats(name: str | None, as_json: bool) -> None:
+@click.option("--yaml", "as_yaml", is_flag=True, help="Print as a file that --format takes.")
+def formats(name: str | None, as_json: bool, as_yaml: bool) -> None:
     """List the formats that are recognised, or explain one.
 
     \b
       pref formats
       pref formats ratings-long
+      pref formats arena-33k --yaml > mine.yaml
     """
+    from prefdata.errors import UsageError
     from prefdata.formats import FORMATS, named
+    from prefdata.formats.layout_yaml import as_yaml as written
     from prefdata.report.catalogue import catalogue, described, facts
 
-    if name and not as_json:
+    if as_yaml and (as_json or not name):
+        raise UsageError(
+            "--yaml prints one format, and nothing else",
+            hint="Name it, as in pref formats arena-33k --yaml; leave --json out.",
+        )
+    if name and as_yaml:
+        click.echo(written(named(name)), nl=False)
+    elif name and not as_json:
         click.echo(described(named(name)))
     elif as_json:
         chosen = [named(name)] if name else list(FORMATS.values())

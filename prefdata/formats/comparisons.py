@@ -199,7 +199,7 @@ def _judged(frame: pl.DataFrame, column: str, match: Match) -> pl.DataFrame:
     known: dict[str, tuple[str, float | None]] = {}
     zero_based = match.column("response_a").endswith("0")
     for word in said.unique().drop_nulls():
-        if found := _meaning(word, match.values, zero_based=zero_based):
+        if found := meant(word, match.values, zero_based=zero_based):
             known[word] = found
     sides = {word: {"a": 1, "b": -1, "tie": 0}.get(side) for word, (side, _) in known.items()}
     frame = frame.with_columns(
@@ -254,9 +254,23 @@ def _weighed(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     return frame
 
 
-def _meaning(
-    word: str, values: Mapping[str, str], *, zero_based: bool
+def meant(
+    word: str, values: Mapping[str, str], *, zero_based: bool = False
 ) -> tuple[str, float | None] | None:
+    """What one winner means where values are declared: its side, and how strong it is.
+
+    Args:
+        word: the winner, as `written` has it.
+        values: value to meaning; ``negative`` and ``positive`` stand for all numbers.
+        zero_based: whether the source counts its responses 0 and 1.
+
+    Returns:
+        ``("a" | "b" | "tie" | "none", strength)``, or None where it means nothing.
+
+    Example:
+        >>> meant("-2", {"negative": "a", "positive": "b"}), meant("7", {"1": "a"})
+        (('a', 2.0), None)
+    """
     if word in values:
         known = meaning(word, zero_based=zero_based)
         return values[word], known[1] if known and known[0] == values[word] else None

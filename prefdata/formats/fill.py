@@ -11,6 +11,7 @@ import polars as pl
 
 from prefdata.formats import reasons
 from prefdata.formats.base import RAW, SCORES, SIDES, Match, Shape, concatenated, finished
+from prefdata.formats.comparisons import meant
 from prefdata.formats.conversation import SPEAKER
 from prefdata.formats.layout import GENERIC, Layout, Row, Unfit
 from prefdata.formats.paths import Path, filled, get, parse, slots
@@ -129,9 +130,11 @@ def _read(
     if layout.roles:
         whole = {name: _renamed(value, layout.roles) for name, value in whole.items()}
         lists = {name: [_renamed(v, layout.roles) for v in vs] for name, vs in lists.items()}
-    if layout.middle:
-        label = _labels(layout, "winner")[0]
-        whole[label] = _from_middle(whole.get(label), layout.middle)
+    for label in _labels(layout, "winner") if layout.middle else ():
+        if label in lists:
+            lists[label] = [_from_middle(value, layout.middle) for value in lists[label]]
+        else:
+            whole[label] = _from_middle(whole.get(label), layout.middle)
     return whole, lists
 
 
@@ -192,15 +195,20 @@ def _sides(layout: Layout, given: Mapping[str, str], row: Row, match: Match) -> 
     """The winner on the dimension that counts, and what each side scored on all of them."""
     held = {name: get(row, parse(given[name])) for name in match.dimensions}
     chosen = max(match.dimensions, key=lambda name: match.dimensions[name])
-    meant = {
-        name: layout.values.get(written(value)) for name, value in held.items() if value is not None
-    }
+    sides = {name: _side(layout, value) for name, value in held.items() if value is not None}
     scores = [
         {"dimension": name, "a": SIDE_SCORES[side][0], "b": SIDE_SCORES[side][1]}
-        for name, side in meant.items()
+        for name, side in sides.items()
         if side in SIDE_SCORES
     ]
     return {RAW + "winner": held[chosen], "dimensions": scores}
+
+
+def _side(layout: Layout, value: object) -> str:
+    """Which side a value names; `""` where it names none."""
+    word = written(_from_middle(value, layout.middle) if layout.middle else value)
+    found = meant(word, layout.values)
+    return found[0] if found else ""
 
 
 def _template(template: str, row: Row) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import polars as pl
@@ -10,12 +11,24 @@ import polars as pl
 from prefdata.errors import InputError
 from prefdata.formats.base import Facts, Format, Match, Wishes
 from prefdata.formats.fill import build
+from prefdata.formats.fitting import fit
 from prefdata.formats.layout import Layout
 from prefdata.formats.recognise import KNOWN, match, required
 from prefdata.formats.sample import Sample
 
 
-def format_of(layout: Layout) -> Format:
+@dataclass(frozen=True, kw_only=True)
+class LaidOut(Format):
+    """A format that reads what a layout describes.
+
+    Attributes:
+        layout: where its fields stand.
+    """
+
+    layout: Layout
+
+
+def format_of(layout: Layout) -> LaidOut:
     """The format that reads what a layout describes.
 
     Example:
@@ -23,16 +36,17 @@ def format_of(layout: Layout) -> Format:
         >>> format_of(made).kind
         'comparisons'
     """
-    return Format(
-        layout.name,
-        layout.record_kind,
-        layout.summary,
-        tuple(layout.fields),
-        layout.polarity,
-        layout.example,
-        partial(match, layout),
-        partial(build, layout),
-        Facts(
+    return LaidOut(
+        name=layout.name,
+        kind=layout.record_kind,
+        summary=layout.summary,
+        fields=tuple(layout.fields),
+        polarity=layout.polarity,
+        example=layout.example,
+        match=partial(fit if layout.file else match, layout),
+        build=partial(build, layout),
+        layout=layout,
+        facts=Facts(
             layout.ties,
             layout.absent,
             layout.group,

@@ -52,7 +52,7 @@ GENERIC: dict[LayoutKind, Generic] = {
     "unpaired": Generic(unpaired.UNPAIRED, (("completion",), ("label",)), (*PROMPT, "completion")),
 }
 HOT = ("winner_a", "winner_b", "winner_tie")
-MEASURES = ("score", "rank", "winner")
+MEASURES = ("score", "winner")
 """Fields that may be filled once per dimension."""
 
 MORE_FIELDS = {"comparisons": HOT}
@@ -85,8 +85,8 @@ class Layout:
         kind: the generic format that it fills.
         summary: one line: what a row is.
         fields: field to its path; to several paths (parts of a prompt, winners by several
-            annotators); to a text with paths in braces; or, for ``score``, ``rank`` and ``winner``,
-            to a path per dimension.
+            annotators); to a text with paths in braces; or, for ``score`` and ``winner``, to a path
+            per dimension.
         values: what a winner means (``a``, ``b``, ``tie``, ``none``) or a label (true, false);
             ``negative`` and ``positive`` are values too.
         middle: taken off a numeric winner before its sign is looked at.
@@ -103,6 +103,7 @@ class Layout:
             ``prepare`` would give for each. Such a source is read in one piece.
         reads: columns that ``prepare`` or ``gather`` takes where they are there, besides ``needs``.
         polarity: which value means better, in words.
+        optional: fields whose columns a source may lack; looked at where a file describes it.
         lists: columns that may hold a list or an object beside text: each such cell of a CSV file
             is read as one. In other columns an answer that happens to be JSON stays text.
         ties: what a tie looks like, in words.
@@ -112,6 +113,7 @@ class Layout:
         licence: where the licence is stated.
         notes: what a user should know.
         example: a row, of which a person can see which response is better.
+        file: the YAML file that describes it, for messages.
     """
 
     name: str
@@ -131,6 +133,7 @@ class Layout:
     prepare: Callable[[Row], Row] | None = None
     gather: Callable[[Sequence[Row]], Sequence[Row | Unfit]] | None = None
     reads: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
     ties: str = ""
     absent: str = ""
@@ -138,11 +141,12 @@ class Layout:
     sets: tuple[str, ...] = ()
     licence: str = ""
     notes: str = ""
+    file: str = ""
 
     def __post_init__(self) -> None:
         generic = GENERIC[self.kind]
         known = (*generic.format.fields, *MORE_FIELDS.get(self.kind, ()))
-        where = f"the format {self.name}"
+        where = self.where
         for name, given in self.fields.items():
             if name not in known:
                 raise UnknownNameError("field", name, known, where=where)
@@ -214,6 +218,11 @@ class Layout:
         for name in self.dimensions:
             if name not in named:
                 raise UnknownNameError("dimension", name, named, where=where)
+
+    @property
+    def where(self) -> str:
+        """What to call it in a message."""
+        return self.file or f"the format {self.name}"
 
     @property
     def made(self) -> bool:

@@ -14,6 +14,7 @@ from prefdata.formats.base import Format
 from prefdata.formats.conversation import ROLES
 from prefdata.formats.known import format_of
 from prefdata.formats.layout import Group, Layout, LayoutKind, Order
+from prefdata.formats.plausible import check_plausible
 from prefdata.formats.verdicts import written
 
 SUFFIXES = (".yaml", ".yml")
@@ -62,6 +63,10 @@ class LayoutFile(BaseModel):
     """Paths that must exist as well."""
     group: Group = "prompt"
     """What is kept on one side of the split."""
+    optional: tuple[str, ...] = ()
+    """Fields whose columns a source may lack; any other column must be there."""
+    lists: tuple[str, ...] = ()
+    """Columns of a CSV file whose cells may be lists beside text."""
     summary: str = "a source described in YAML"
     polarity: str = ""
     ties: str = ""
@@ -90,7 +95,9 @@ def load_format(path: str | Path) -> Format:
     _check_words(file, path)
     told = comparisons.polarity(file.values) if file.kind == "comparisons" else POLARITY[file.kind]
     polarity = file.polarity or told
-    return format_of(Layout(name=path.stem, **{**dict(file), "polarity": polarity}))
+    layout = Layout(name=path.stem, file=str(path), **{**dict(file), "polarity": polarity})
+    check_plausible(layout)
+    return format_of(layout)
 
 
 def _check_words(file: LayoutFile, path: Path) -> None:
@@ -158,6 +165,8 @@ EXPECTED = {
     "dimensions": "dimensions with their weights, as in 'helpfulness: 0.7'",
     "roles": "roles with their usual names, as in 'client: user'",
     "needs": "a list of paths",
+    "optional": "a list of fields",
+    "lists": "a list of columns",
 }
 """What each key of the file holds."""
 

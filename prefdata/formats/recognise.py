@@ -37,10 +37,7 @@ def match(layout: Layout, sample: Sample, wishes: Wishes) -> Match | None:
     called = "" if layout.distinct else _named(sample.origin, layout.sets)
     if not (layout.distinct or called or wishes.format == layout.name):
         return None
-    cells = _cells(sample, layout.lists)
-    rows: list[Row] = [
-        {n: opened(v) if n in cells else v for n, v in row.items()} for row in sample.rows
-    ]
+    cells, rows = opened_rows(layout, sample)
     if not all(any(get(row, parse(each)) is not None for row in rows) for each in layout.needs):
         return None
     if layout.holds and not layout.holds(rows):
@@ -87,6 +84,14 @@ def _named(origin: str, sets: Sequence[str]) -> str:
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower())
+
+
+def opened_rows(layout: Layout, sample: Sample) -> tuple[frozenset[str], list[Row]]:
+    """The columns of a sample that are cells of lists or objects, and its rows with these open."""
+    cells = _cells(sample, layout.lists)
+    return cells, [
+        {n: opened(v) if n in cells else v for n, v in row.items()} for row in sample.rows
+    ]
 
 
 def _cells(sample: Sample, lists: Sequence[str]) -> frozenset[str]:

@@ -63,7 +63,7 @@ def match(sample: Sample, wishes: Wishes) -> Match | None:
     shapes = pick.shapes(sample, columns, ("prompt", "system", "history", "completion"))
     if "prompt" not in columns and not pick.holds_prompt(shapes, columns["completion"], sample):
         return None
-    values, question = _settle(sample.values(columns["label"][0]), wishes.label)
+    values, question = settle(sample.values(columns["label"][0]), wishes.label)
     return Match(
         "unpaired",
         72 if _for_kto(sample, columns) else 65,
@@ -98,7 +98,20 @@ def _boolean(sample: Sample, wishes: Wishes) -> pick.Columns:
     )
 
 
-def _settle(seen: Iterable[object], given: Mapping[str, bool]) -> tuple[dict[str, str], str]:
+def settle(seen: Iterable[object], given: Mapping[str, bool]) -> tuple[dict[str, str], str]:
+    """Say what each value of a label column means, from a sample of them.
+
+    Args:
+        seen: labels of the sample.
+        given: what the user declared; it overrides everything.
+
+    Returns:
+        Value to ``"true"`` or ``"false"``; and a question where the values can be read in two ways.
+
+    Example:
+        >>> settle([1, 0, 1], {})[0]
+        {'1': 'true', '0': 'false'}
+    """
     words = {written(value) for value in seen}
     if given:
         return {written(value): str(good).lower() for value, good in given.items()}, ""
@@ -123,7 +136,7 @@ def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     frame = answers(frame, match, {"response": match.column("completion")})
     said = pl.Series("said", [None if v is None else written(v) for v in frame[column]], pl.String)
     known = {word: sense == "true" for word, sense in match.values.items()}
-    known = known or {**dict.fromkeys(GOOD, True), **dict.fromkeys(BAD, False)}
+    known = known or {**dict.fromkeys((*GOOD, "1"), True), **dict.fromkeys((*BAD, "0"), False)}
     frame = frame.with_columns(
         said, said.replace_strict(known, default=None, return_dtype=pl.Boolean).alias("label")
     )

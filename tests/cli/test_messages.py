@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -328,6 +329,20 @@ def test_an_unknown_name_is_answered_with_the_known_ones(
     """Exit code 2, and the nearest names first."""
     assert run(*args) == 2
     assert capsys.readouterr().err == f"Error: {said[0]}\nHint: {said[1]}\n"
+
+
+def test_a_format_is_printed_as_yaml_that_format_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    """On stdout, and nothing else; it reads rows under another name of the file."""
+    assert run("formats", "orpo-dpo-mix", "--yaml") == 0
+    Path("other.yaml").write_text(capsys.readouterr().out)
+    talk = [{"role": "user", "content": "a?"}, {"role": "assistant", "content": "b"}]
+    row = {"chosen": talk, "rejected": [talk[0], {**talk[1], "content": "c"}]}
+    Path("talks.jsonl").write_text(json.dumps(row) + "\n")
+    assert run("convert", "talks.jsonl", "-o", "out", "-q", "--format", "other.yaml") == 0
+    assert run("formats", "nectar", "--yaml") == 2
+    assert capsys.readouterr().err.startswith("Error: nectar is read with a step in code")
+    assert run("formats", "--yaml") == 2
+    assert capsys.readouterr().err.startswith("Error: --yaml prints one format, and nothing else")
 
 
 def start(*args: str, **options: object) -> subprocess.Popen[str]:

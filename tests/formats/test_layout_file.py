@@ -30,6 +30,101 @@ def said(folder: Path, text: str) -> tuple[str, str]:
 
 
 WRONG = {
+    "a path twice in a prompt": (
+        "kind: pairs\nfields: {prompt: [p, p], chosen: a, rejected: b}\n",
+        "mine.yaml: fields: prompt names 'p' twice",
+        "Keep one of them.",
+    ),
+    "an annotator who would count twice": (
+        VOTES.replace("winner: w", "winner: [w, w]"),
+        "mine.yaml: fields: winner names 'w' twice",
+        "Keep one of them.",
+    ),
+    "a list in a text with braces": (
+        "kind: ratings\nfields: {prompt: 'Q: {turns[]}', response: a, score: b}\n",
+        "mine.yaml: fields: prompt: 'turns[]' is a list, which a text with braces cannot hold",
+        "Take one item, as in {turns[0]}",
+    ),
+    "both responses at one place": (
+        "kind: pairs\nfields: {prompt: p, chosen: a, rejected: a}\n",
+        "mine.yaml: fields: chosen and rejected stand at the same place, 'a'",
+        "Each of the two responses needs a path of its own.",
+    ),
+    "one score for a list of responses": (
+        RATED.replace("'r[]'", "'r[]', score: s"),
+        "mine.yaml: fields: response is a list, but score is not",
+        "Write the path of score with [], or rank the list",
+    ),
+    "a winner and a column for a winner": (
+        VOTES.replace("winner: w", "winner: w, winner_tie: t"),
+        "mine.yaml says twice what is better: by winner and by winner_tie",
+        "Leave one of them out.",
+    ),
+    "values for columns of winners": (
+        VOTES.replace("winner: w", "winner_a: w, winner_b: v") + "values: {1: a}\n",
+        "mine.yaml: values: winner_a, winner_b are 1 or 0, and have no values",
+        "Leave 'values' out, or use winner.",
+    ),
+    "a sign of one side": (
+        VOTES + "values: {negative: a}\n",
+        "mine.yaml: values: there is negative but no positive",
+        "Say what both mean",
+    ),
+    "a middle without a winner": (
+        VOTES.replace("winner: w", "winner_a: w, winner_b: v") + "middle: 1.5\n",
+        "mine.yaml: middle: there is no winner that it could be taken off",
+        "Leave 'middle' out.",
+    ),
+    "a middle without values": (
+        VOTES + "middle: 1.5\n",
+        "mine.yaml: middle: values do not say what lies below and above it",
+        "Write values: {negative: a, positive: b}",
+    ),
+    "a middle with other values": (
+        VOTES + "middle: 1.5\nvalues: {1: a, 2: b}\n",
+        "mine.yaml: middle: values do not say what lies below and above it",
+        "Write values: {negative: a, positive: b}",
+    ),
+    "a middle with a number beside the signs": (
+        VOTES + "middle: 1.5\nvalues: {negative: a, positive: b, 1.5: tie}\n",
+        "mine.yaml: values: 1.5 is a number, which 'middle' reads as below or above it",
+        "Leave 1.5 out of the values; the middle itself is a tie.",
+    ),
+    "a weight below 0": (
+        "kind: ratings\nfields: {response: r, score: {help: h}}\ndimensions: {help: -1}\n",
+        "mine.yaml: dimensions: the weight of help is -1; expected 0 or more",
+        "--weights takes a negative weight",
+    ),
+    "weights of which none counts": (
+        "kind: ratings\nfields: {response: r, score: {help: h}}\ndimensions: {help: 0}\n",
+        "mine.yaml: dimensions: no weight is above 0, so that nothing decides",
+        "Write what counts, as in dimensions: {help: 1}.",
+    ),
+    "two dimensions that say who won": (
+        VOTES.replace("winner: w", "winner: {help: h, safe: s}") + "dimensions: {help: 1, safe: 1}",
+        "mine.yaml: dimensions: help and safe cannot both say who won",
+        "Give one of them a weight; --weights lets several decide.",
+    ),
+    "a rank for each dimension": (
+        "kind: ratings\nfields: {response: r, rank: {help: h}}\n",
+        "mine.yaml: rank cannot have dimensions",
+        "Only score, winner can.",
+    ),
+    "an optional field that is none": (
+        BASE + "optional: [promt]\n",
+        "unknown field 'promt' in mine.yaml: optional",
+        "Did you mean 'prompt'?",
+    ),
+    "an optional response": (
+        BASE + "optional: [chosen]\n",
+        "mine.yaml: optional: chosen cannot be missing",
+        "Without it, pairs say nothing.",
+    ),
+    "an optional field that is no list": (
+        BASE + "optional: prompt\n",
+        "mine.yaml: optional: expected a list of fields",
+        "A format has",
+    ),
     "a key that is nearly right": (
         "kind: pairs\nfeilds: {chosen: a, rejected: b}\n",
         "unknown key 'feilds' in mine.yaml",
@@ -37,7 +132,7 @@ WRONG = {
     ),
     "a field that is nearly right": (
         "kind: pairs\nfields: {chosen: a, rejectd: b}\n",
-        "unknown field 'rejectd' in the format mine",
+        "unknown field 'rejectd' in mine.yaml",
         "Did you mean 'rejected'",
     ),
     "a kind that is nearly right": (
@@ -105,7 +200,7 @@ WRONG = {
     ),
     "a weight for a dimension that is none": (
         "kind: ratings\nfields: {prompt: p, response: r, score: {help: h}}\ndimensions: {hepl: 1}",
-        "unknown dimension 'hepl' in the format mine",
+        "unknown dimension 'hepl' in mine.yaml",
         "Did you mean 'help'?",
     ),
     "no kind": (
@@ -115,48 +210,48 @@ WRONG = {
     ),
     "a field left out": (
         "kind: pairs\nfields: {chosen: a}\n",
-        "the format mine does not say where rejected stands",
+        "mine.yaml does not say where rejected stands",
         "pairs need chosen, rejected.",
     ),
     "a path with two dots": (
         "kind: pairs\nfields: {chosen: a..b, rejected: b}\n",
-        "the format mine: 'a..b' is no path; write it as in info.post or answers[].text",
+        "mine.yaml: 'a..b' is no path; write it as in info.post or answers[].text",
         "A path begins with a column.",
     ),
     "a path without a column": (
         "kind: pairs\nfields: {chosen: '[0]', rejected: b}\n",
-        "the format mine: '[0]' is no path; write it as in info.post or answers[].text",
+        "mine.yaml: '[0]' is no path; write it as in info.post or answers[].text",
         "A path begins with a column.",
     ),
     "a path through two lists": (
         "kind: pairs\nfields: {chosen: 'a[].b[]', rejected: b}\n",
-        "the format mine: 'a[].b[]' goes through two lists; one [] is allowed",
+        "mine.yaml: 'a[].b[]' goes through two lists; one [] is allowed",
         "A path begins with a column.",
     ),
     "a bad path in a text with braces": (
         "kind: pairs\nfields: {prompt: 'Q: {a..b}', chosen: a, rejected: b}\n",
-        "the format mine: 'a..b' is no path; write it as in info.post or answers[].text",
+        "mine.yaml: 'a..b' is no path; write it as in info.post or answers[].text",
         "A path begins with a column.",
     ),
     "a bad path among those that must exist": (
         BASE + "needs: [a..b]\n",
-        "the format mine: 'a..b' is no path; write it as in info.post or answers[].text",
+        "mine.yaml: 'a..b' is no path; write it as in info.post or answers[].text",
         "A path begins with a column.",
     ),
     "a field without a path": (
         "kind: pairs\nfields: {prompt: [], chosen: a, rejected: b}\n",
-        "the format mine: prompt has no path",
+        "mine.yaml: prompt has no path",
         "Leave it out, or name one.",
     ),
     "two paths for one response": (
         "kind: pairs\nfields: {chosen: [a, c], rejected: b}\n",
-        "the format mine: chosen has 2 paths; it can have one",
+        "mine.yaml: chosen has 2 paths; it can have one",
         "Only prompt and winner can have several.",
     ),
     "a path per dimension for a response": (
         "kind: pairs\nfields: {chosen: {x: a}, rejected: b}\n",
-        "the format mine: chosen cannot have dimensions",
-        "Only score, rank, winner can.",
+        "mine.yaml: chosen cannot have dimensions",
+        "Only score, winner can.",
     ),
     "values for pairs": (
         BASE + "values: {1: a}\n",
@@ -165,32 +260,32 @@ WRONG = {
     ),
     "a middle for pairs": (
         BASE + "middle: 1.5\n",
-        "the format mine: pairs have no middle",
+        "mine.yaml: pairs have no middle",
         "Only the winner of comparisons has.",
     ),
     "an order for pairs": (
         BASE + "order: best-first\n",
-        "the format mine: pairs have no order",
+        "mine.yaml: pairs have no order",
         "Only lists of ratings have one.",
     ),
     "an order of one response": (
         "kind: ratings\nfields: {prompt: p, response: r}\norder: best-first\n",
-        "the format mine has an order, but response is no list",
+        "mine.yaml has an order, but response is no list",
         "Write its path with [], as in output[].",
     ),
     "a rank and a score": (
         "kind: ratings\nfields: {prompt: p, response: r, score: s, rank: k}\n",
-        "the format mine says twice what is better: by score and by rank",
+        "mine.yaml says twice what is better: by score and by rank",
         "Leave one of them out.",
     ),
     "an order and a rank": (
         "kind: ratings\nfields: {prompt: p, response: 'r[]', rank: 'k[]'}\norder: best-first\n",
-        "the format mine says twice what is better: by rank and by order",
+        "mine.yaml says twice what is better: by rank and by order",
         "Leave one of them out.",
     ),
     "a column for one winner and none for the other": (
         "kind: comparisons\nfields: {prompt: p, response_a: x, response_b: y, winner_a: w}\n",
-        "the format mine has winner_a but no winner_b",
+        "mine.yaml has winner_a but no winner_b",
         "Or use winner, with values.",
     ),
     "fields in a list": (
@@ -308,7 +403,8 @@ def test_a_file_that_does_not_fit_the_source_says_which_column_is_missing(tmp_pa
     rows = jsonl(tmp_path / "rows.jsonl", [{"p": "One?", "a": "good", "c": "bad"}])
     with pytest.raises(PrefdataError) as error:
         converted(rows, format=str(yaml_file(tmp_path, BASE)))
-    assert str(error.value).endswith("rows.jsonl is not mine: it has no column b")
+    assert str(error.value).startswith("unknown column 'b' in ")
+    assert str(error.value).endswith("mine.yaml: fields: rejected)")
     assert "p, a, c" in error.value.hint
 
 

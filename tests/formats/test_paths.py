@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from prefdata.errors import InputError
+from prefdata.errors import UnknownNameError
 from prefdata.formats import Wishes
 from prefdata.formats.paths import filled, get, parse, slots
 from tests.conversion import Converted, Row, converted, jsonl
@@ -32,6 +32,7 @@ fields:
   response: answers[].text
   score: answers[].stars
   model: models[]
+optional: [model]
 """
 
 
@@ -230,7 +231,7 @@ fields: {prompt: p, response_a: x, response_b: y, winner_a: i, winner_b: j}
     row = {"p": "One?", "x": "good", "y": "bad", "i": 1, "j": 0}
     assert read(tmp_path, layout, [row]).pairs == {("One?", "good", "bad")}
     del row["j"]
-    with pytest.raises(InputError, match="it has no column j"):
+    with pytest.raises(UnknownNameError, match="unknown column 'j'"):
         read(tmp_path, layout, [row])
 
 

@@ -10,6 +10,7 @@ from prefdata.formats.layout import Layout, Row
 
 
 def _without_tools(row: Row) -> Row:
+    """A request that offers tools is refused."""
     request = row.get("input")
     if isinstance(request, Mapping):
         text_only({"tools": request.get("tools")})
