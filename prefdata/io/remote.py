@@ -33,7 +33,8 @@ KEYS = {
     "s3": "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; for a public bucket "
     "AWS_SKIP_SIGNATURE=true; for another service AWS_ENDPOINT_URL.",
     "gs": "Log in with 'gcloud auth application-default login', or set "
-    "GOOGLE_APPLICATION_CREDENTIALS; for a public bucket GS_SKIP_SIGNATURE=true.",
+    "GOOGLE_APPLICATION_CREDENTIALS; for a public bucket GS_SKIP_SIGNATURE=true; for another "
+    "service STORAGE_EMULATOR_HOST.",
     "http": "Check the address.",
     "https": "Check the address, and whether it asks for a login.",
 }
@@ -42,6 +43,15 @@ CLIENTS = ("aiohttp", "fsspec", "google", "httpx", "huggingface_hub", "pyarrow")
 
 TIMEOUT = 20.0
 """Seconds to wait for a server to answer."""
+
+PATIENCE = 3.0
+"""Seconds in which Google's storage is asked again for what lies at an address."""
+
+GLOB = re.compile(r"[*?\[]")
+LAST_WORDS = re.compile(
+    r"with a last message of (?:PerformWork\(\) - )?(.+?)(?:\. | error_info=|$)"
+)
+"""What Google's client has to say, among all that it says."""
 
 
 class Stat(NamedTuple):
@@ -121,7 +131,7 @@ def remote_files(request: str) -> list[RemoteFile]:
     if scheme in ("http", "https"):
         return [RemoteFile(shown(request), request)]
     with _reached(request):
-        paths = _listed(_filesystem(request), request)
+        paths = _listed(_filesystem(request, PATIENCE), request)
     if not paths:
         raise UsageError(
             f"nothing lies at {shown(request)}", hint="Check the address; quote a glob."
@@ -133,7 +143,9 @@ def _listed(fs: AbstractFileSystem, request: str) -> list[str]:
     """The paths behind an address."""
     scheme, _, inner = request.partition("://")
     try:
-        if any(mark in inner for mark in "*?["):
+        if scheme.lower() == "gs":
+            return _on_google(fs, inner)
+        if GLOB.search(inner):
             return sorted(fs.glob(inner))
         if fs.isdir(inner):
             return sorted(fs.find(inner))
@@ -143,12 +155,32 @@ def _listed(fs: AbstractFileSystem, request: str) -> list[str]:
             raise
         raise UsageError(
             f"{shown(request)} is no address on {SCHEMES[scheme.lower()]}: {error}",
-            hint="Write it as in hf://datasets/org/name or s3://bucket/folder.",
+            hint="Write it as in hf://datasets/org/name, s3://bucket/folder or gs://bucket/folder.",
         ) from error
 
 
-def _filesystem(url: str) -> AbstractFileSystem:
-    """The file system of an address."""
+def _on_google(fs: AbstractFileSystem, inner: str) -> list[str]:
+    """The paths behind an address on Google's storage.
+
+    It has no folders: listed one by one, as elsewhere, those inside of others would be passed over.
+    """
+    from fsspec.utils import glob_translate
+    from pyarrow.fs import FileSelector
+
+    google, start = fs.fs, GLOB.split(inner, maxsplit=1)[0]
+    if not start.strip("/"):
+        raise ValueError("it names no bucket")
+    pattern = glob_translate(inner) if start != inner else ""
+    if not pattern and "/" in inner and google.get_file_info(inner).is_file:
+        return [inner]
+    folder = start.rpartition("/")[0] if pattern else inner.rstrip("/")
+    held = google.get_file_info(FileSelector(folder, recursive=True, allow_not_found=True))
+    paths = sorted(each.path for each in held if each.is_file)
+    return [path for path in paths if not pattern or re.fullmatch(pattern, path)]
+
+
+def _filesystem(url: str, patience: float = TIMEOUT) -> AbstractFileSystem:
+    """The file system of an address, and for how many seconds it asks again."""
     scheme = url.partition("://")[0].lower()
     try:
         import fsspec
@@ -159,7 +191,7 @@ def _filesystem(url: str) -> AbstractFileSystem:
         if scheme == "s3":
             return ArrowFSWrapper(_s3())
         if scheme == "gs":
-            return ArrowFSWrapper(_gs())
+            return ArrowFSWrapper(_gs(patience))
         if scheme == "hf":
             from huggingface_hub import HfFileSystem
 
@@ -190,11 +222,16 @@ def _s3() -> object:
     )
 
 
-def _gs() -> object:
+def _gs(patience: float) -> object:
     from pyarrow.fs import GcsFileSystem
 
+    other = os.environ.get("STORAGE_EMULATOR_HOST", "")
+    parts = urlsplit(other if "://" in other else f"http://{other}")
     return GcsFileSystem(
-        anonymous=_is_set("GS_SKIP_SIGNATURE"), retry_time_limit=timedelta(seconds=TIMEOUT)
+        anonymous=_is_set("GS_SKIP_SIGNATURE") or bool(other),
+        scheme=parts.scheme if other else "https",
+        endpoint_override=parts.netloc or None,
+        retry_time_limit=timedelta(seconds=patience),
     )
 
 
@@ -218,6 +255,7 @@ def _reached(url: str, path: str = "") -> Iterator[None]:
             raise
         said = str(error.__cause__ if unanswered else error).strip()
         why = said.splitlines()[0] if said else type(error).__name__
+        why = found[1] if (found := LAST_WORDS.search(why)) else why
         for whole in (path, url, path.partition("?")[2]):
             why = why.replace(whole, shown(whole) if "://" in whole else "…") if whole else why
         raise InputError(

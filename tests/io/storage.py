@@ -23,22 +23,18 @@ class Storage(BaseHTTPRequestHandler):
         """Facts, lists and files."""
         url = urlsplit(self.path)
         asked = {name: values[0] for name, values in parse_qs(url.query).items()}
-        root, _, name = url.path.partition(f"{API}{self.bucket}/o")
-        name = unquote(name.removeprefix("/"))
-        if url.path == f"{API}{self.bucket}":
+        below = url.path.removeprefix(f"{API}{self.bucket}")
+        name = unquote(below.removeprefix("/o/"))
+        if not below:
             self._send({"kind": "storage#bucket", "name": self.bucket, "timeCreated": WHEN})
-        elif url.path.startswith(f"/{self.bucket}/"):
-            self._send_file(unquote(url.path.removeprefix(f"/{self.bucket}/")))
-        elif root not in ("", "/download") or not url.path.endswith(url.path[len(root) :]):
-            self._refuse()
-        elif not name and API in url.path:
+        elif below == "/o":
             self._send_list(asked.get("prefix", ""), asked.get("delimiter", ""))
-        elif asked.get("alt") == "media":
-            self._send_file(name)
-        elif name in self.files:
-            self._send(self._facts(name))
-        else:
+        elif name not in self.files:
             self._refuse()
+        elif asked.get("alt") == "media":
+            self._send_file(self.files[name])
+        else:
+            self._send(self._facts(name))
 
     def _facts(self, name: str) -> dict[str, object]:
         return {
@@ -62,11 +58,7 @@ class Storage(BaseHTTPRequestHandler):
         listed = [self._facts(name) for name in items]
         self._send({"kind": "storage#objects", "items": listed, "prefixes": sorted(folders)})
 
-    def _send_file(self, name: str) -> None:
-        if name not in self.files:
-            self._refuse()
-            return
-        data = self.files[name]
+    def _send_file(self, data: bytes) -> None:
         first, _, last = self.headers.get("Range", "").removeprefix("bytes=").partition("-")
         begin, end = int(first or 0), int(last) + 1 if last else len(data)
         self._answer(data[begin:end], 206 if first else 200, begin, len(data))

@@ -6,6 +6,7 @@ import functools
 import http.server
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -20,9 +21,11 @@ from prefdata.engine import convert, inspect
 from prefdata.errors import InputError, UsageError
 from tests.conversion import converted, jsonl, read
 from tests.io.hub import hub
+from tests.io.storage import storage
 
 pytest.importorskip("fsspec", reason="the extra 'remote' is not installed")
 
+ROOT = Path(__file__).parents[2]
 ROWS = [
     {"prompt": f"{n} + {n}?", "chosen": str(2 * n), "rejected": str(2 * n + 1)} for n in range(1, 6)
 ]
@@ -133,6 +136,71 @@ def test_a_data_set_on_the_hub_is_read(tmp_path: Path) -> None:
     assert read(tmp_path / "hub").ids == local.ids
 
 
+BY_ADDRESS = """
+import sys
+from prefdata.engine import convert
+for number, request in enumerate(sys.argv[1:]):
+    convert([request], f"out-{number}")
+"""
+"""Google's client holds Python up while it reads, so that no server of the same process answers."""
+
+
+def on_google(folder: Path, files: dict[str, bytes], *requests: str) -> str:
+    """Convert addresses on Google's storage, to out-0, out-1, …: what was said of an error."""
+    with serving(storage("votes", files)) as address:
+        run = subprocess.run(
+            [sys.executable, "-c", BY_ADDRESS, *requests],
+            cwd=folder,
+            env={**os.environ, "STORAGE_EMULATOR_HOST": address, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    return run.stderr
+
+
+def test_folders_and_globs_on_google_storage_give_all_that_lies_below(tmp_path: Path) -> None:
+    """Folders of folders too, which that storage does not list as such."""
+    local = converted(jsonl(tmp_path / "pairs.jsonl", ROWS))
+    below = ["0.jsonl", "1.jsonl", "a/2.jsonl", "a/b/3.jsonl", "c/4.jsonl"]
+    files = {
+        f"week/{name}": json.dumps(row).encode() + b"\n"
+        for name, row in zip(below, ROWS, strict=True)
+    }
+    files |= {"week/notes.md": b"# Notes", "weekend.jsonl": b"[]", "week/a/": b""}
+    wanted = {
+        "gs://votes/week": ROWS,
+        "gs://votes/week/": ROWS,
+        "gs://votes/week/**/*.jsonl": ROWS,
+        "gs://votes/week/*.jsonl": ROWS[:2],
+        "gs://votes/week/*/*.jsonl": [ROWS[2], ROWS[4]],
+        "gs://votes/week/a/b/3.jsonl": ROWS[3:4],
+    }
+    assert on_google(tmp_path, files, *wanted) == ""
+    every = {row["prompt"]: row["id"] for row in local.rows}
+    for number, rows in enumerate(wanted.values()):
+        found = {row["prompt"]: row["id"] for row in read(tmp_path / f"out-{number}").rows}
+        assert found == {row["prompt"]: every[row["prompt"]] for row in rows}
+
+
+def test_parquet_on_google_storage_is_read_from_its_end(tmp_path: Path) -> None:
+    """Its footer stands last."""
+    local = converted(jsonl(tmp_path / "pairs.jsonl", ROWS))
+    pl.DataFrame(ROWS).write_parquet(tmp_path / "pairs.parquet")
+    files = {"pairs.parquet": (tmp_path / "pairs.parquet").read_bytes()}
+    assert on_google(tmp_path, files, "gs://votes/pairs.parquet") == ""
+    assert read(tmp_path / "out-0").ids == local.ids
+
+
+@pytest.mark.parametrize("request_", ["votes/gone.jsonl", "votes/*.csv", "votes/gone/", "other/a"])
+def test_an_address_on_google_storage_with_nothing_behind_it_says_so(
+    request_: str, tmp_path: Path
+) -> None:
+    """A file, a glob, a folder and a bucket."""
+    said = on_google(tmp_path, {"pairs.jsonl": b"{}"}, f"gs://{request_}").splitlines()[-1]
+    assert said.endswith(f"UsageError: nothing lies at gs://{request_}")
+
+
 def test_an_address_with_nothing_behind_it_says_so(
     web: tuple[str, Path], bucket: str, tmp_path: Path
 ) -> None:
@@ -150,8 +218,12 @@ def test_a_server_that_cannot_be_reached_is_an_error_with_a_remedy(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    for request in ("http://127.0.0.1:9/pairs.jsonl", "s3://votes/pairs.jsonl"):
-        with pytest.raises(InputError, match=request) as error:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
+    for request in (
+        *("http://127.0.0.1:9/pairs.jsonl", "s3://votes/pairs.jsonl"),
+        *("gs://votes/pairs.jsonl", "gs://votes/*.jsonl"),
+    ):
+        with pytest.raises(InputError, match=re.escape(request)) as error:
             convert([request], tmp_path / "out")
         assert "network" in error.value.hint
 
@@ -174,8 +246,9 @@ def test_what_is_secret_in_an_address_is_neither_said_nor_kept(
         assert "s3cret" not in f"{error.value} {error.value.hint}"
 
 
-@pytest.mark.parametrize("address", ["hf://", "hf://datasets"])
-def test_half_an_address_on_the_hub_is_wrong_usage(address: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("address", ["hf://", "hf://datasets", "gs://", "gs://*"])
+def test_half_an_address_is_wrong_usage(address: str, tmp_path: Path) -> None:
     """It says how an address is written."""
-    with pytest.raises(UsageError, match=f"{address} is no address on the Hugging Face hub"):
+    with pytest.raises(UsageError, match=re.escape(f"{address} is no address on ")) as error:
         convert([address], tmp_path / "out")
+    assert error.value.hint.startswith("Write it as in hf://datasets/org/name")
