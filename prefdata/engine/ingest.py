@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,12 +115,22 @@ def read_records(
         pieces = iter([in_one_piece(pieces, each.source.name)])
 
     def build(piece: Chunk) -> tuple[Chunk, pl.DataFrame]:
-        made = records(format, piece.frame, match).with_columns(pl.col("item").fill_null(0))
+        frame = _filled(piece.frame, match.wanted) if each.sample.text_only else piece.frame
+        made = records(format, frame, match).with_columns(pl.col("item").fill_null(0))
         made = _by_dimension(made, each.dimension) if each.rated_by_row else made
         made = with_kept(made, piece.frame, each.keep, raw) if each.keep else made
         return piece, _identified(made, each, number) if ids else made
 
     yield from _side_by_side(build, pieces)
+
+
+def _filled(frame: pl.DataFrame, names: Collection[str]) -> pl.DataFrame:
+    """A table without its empty cells: nothing stands there, as where JSON has null."""
+    least = frame.select(pl.col(name).str.len_bytes().min() for name in names).row(0)
+    empty = [name for name, size in zip(names, least, strict=True) if size == 0]
+    return frame.with_columns(
+        pl.when(pl.col(name).str.len_bytes() > 0).then(name).alias(name) for name in empty
+    )
 
 
 def _side_by_side(work: Callable[[Chunk], Result], pieces: Iterator[Chunk]) -> Iterator[Result]:

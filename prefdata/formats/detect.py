@@ -84,6 +84,11 @@ def _check_heeded(wishes: Wishes, best: Match, name: str) -> None:
     """Nothing that the user said is passed over in silence."""
     if wishes.dimension and best.dimensions and wishes.dimension not in best.dimensions:
         raise UnknownNameError("dimension", wishes.dimension, best.dimensions, where=name)
+    if wishes.dimension and "dimensions" in best.columns:
+        raise UsageError(
+            f"{name} holds pairs with scores by dimension; --dimension chooses between ratings",
+            hint=f"To let it decide which response is better, say --weights {wishes.dimension}=1.",
+        )
     if wishes.dimension and not best.dimensions and "dimension" not in best.columns:
         raise UsageError(
             f"{name} has no column of dimensions",

@@ -341,7 +341,14 @@ def _json_kind(text: bytes, by_suffix: Kind | None) -> Kind:
         return "json" if len(first) < 3 or first.endswith((b"{", b"[", b",")) else "jsonl"
     lists = [key for key, value in record.items() if isinstance(value, list)]
     alone = text.strip() == first and len(lists) == 1
+    if by_suffix == "jsonl" and alone and not _holds_rows(record[lists[0]]):
+        return "jsonl"
     return "json" if alone and (len(record) == 1 or lists[0] in ONE_LIST) else "jsonl"
+
+
+def _holds_rows(values: list[object]) -> bool:
+    """Whether a list may be the rows of a file; an empty one, or one of texts, is a value."""
+    return bool(values) and all(isinstance(value, dict) for value in values)
 
 
 def _is_object(lines: list[bytes]) -> bool:

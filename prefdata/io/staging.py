@@ -20,6 +20,18 @@ AT_FDCWD = -100
 SIGNED = ("manifest.json", "export.json")
 """Files with names that other programs use too, in which ours say what wrote them."""
 
+PARTS = ("data", "rejects", "rows", "comparisons", "calls")
+OURS = {
+    "manifest.json": ("README.md", "manifest.json", *(f"{name}/*.parquet" for name in PARTS)),
+    "eval.json": ("eval.json", "eval_rows.parquet", "generations.jsonl"),
+}
+"""What prefdata writes into a folder, by the file that tells it; an export lists it itself."""
+
+NOT_MEANT = (".DS_Store", "Thumbs.db", "desktop.ini")
+"""Files that a system leaves where somebody looked."""
+
+MOST_FOREIGN = 3
+
 
 def refuse_existing(output: Path, *, force: bool, made_of: str) -> None:
     """Check, before any work, that a folder may be written.
@@ -83,6 +95,30 @@ def _check_replaceable(output: Path, *, force: bool, made_of: str) -> None:
         )
     if not force:
         raise UsageError(f"{output} exists already", hint="Name another output, or pass --force.")
+    if foreign := _foreign(output, made_of):
+        more = f" and {len(foreign) - MOST_FOREIGN} more" if len(foreign) > MOST_FOREIGN else ""
+        named = ", ".join(foreign[:MOST_FOREIGN])
+        raise UsageError(
+            f"{output} holds what prefdata did not write: {named}{more}",
+            hint="Move it elsewhere, or name another output: --force replaces the whole folder.",
+        )
+
+
+def _foreign(output: Path, made_of: str) -> list[str]:
+    """The files of a folder that prefdata did not write; none where that cannot be told."""
+    ours = OURS.get(made_of, ())
+    if made_of == "export.json":
+        listed = json.loads((output / made_of).read_bytes()).get("files")
+        ours = tuple(map(str, listed)) if isinstance(listed, list) else ()
+    if not ours:
+        return []
+    held = (path for path in sorted(output.rglob("*")) if not path.is_dir() or path.is_symlink())
+    names = [path.relative_to(output) for path in held if path.name not in NOT_MEANT]
+    return [str(name) for name in names if not any(_is(name, pattern) for pattern in ours)]
+
+
+def _is(name: Path, pattern: str) -> bool:
+    return len(name.parts) == len(Path(pattern).parts) and name.match(pattern)
 
 
 @contextmanager

@@ -18,12 +18,21 @@ from prefdata.cli import main
 RATINGS = "prompt,response,score\nWhat is 2 + 2?,4,5\nWhat is 2 + 2?,5,1\n"
 
 
+SCORED = {
+    "prompt": "What is 2 + 2?",
+    "chosen": "4",
+    "rejected": "5",
+    "dimensions": [{"dimension": "safety", "chosen": 1.0, "rejected": 0.0}],
+}
+
+
 @pytest.fixture(autouse=True)
 def _at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder with ratings, an empty folder, and a folder of somebody else's."""
     monkeypatch.chdir(tmp_path)
     Path("ratings.csv").write_text(RATINGS)
     Path("some.csv").write_text("prompt,chosen,rejected\na?,b\nWhat is 2 + 2?,4,5\n")
+    Path("scored.jsonl").write_text(json.dumps(SCORED) + "\n")
     Path("mine.yaml").write_text("kind: pairs\nfields: {chosen: chosen, rejected: rejected}\n")
     Path("empty").mkdir()
     Path("mine").mkdir()
@@ -132,6 +141,11 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "ratings.csv -o out --label yes=1",
         "unknown word 'yes' in --label",
         "Known: true, false.",
+    ),
+    "dimension of pairs that carry several": (
+        "scored.jsonl -o out --dimension safety",
+        "scored.jsonl holds pairs with scores by dimension; --dimension chooses between ratings",
+        "To let it decide which response is better, say --weights safety=1.",
     ),
     "dimension without a column": (
         "ratings.csv -o out --dimension accuracy",

@@ -67,7 +67,11 @@ def test_votes_in_csv_are_the_same_as_in_json(name: str, tmp_path: Path) -> None
     assert format_of(cells) == name
     assert cells.ids == plain.ids
     assert cells.pairs == plain.pairs
-    assert [reason for _, reason in rejected(cells)] == [reason for _, reason in rejected(plain)]
+    empty = {"text is empty": "field is missing"}  # a cell cannot tell one from the other
+    found, wanted = (
+        [empty.get(reason, reason) for _, reason in rejected(each)] for each in (cells, plain)
+    )
+    assert found == wanted
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,19 @@ def as_cells(rows: list[dict[str, Any]], path: Path) -> None:
             )
 
 
+@pytest.mark.parametrize("name", ["prompt", "chosen", "rejected"])
+def test_what_is_missing_has_one_reason_in_any_kind_of_file(name: str, tmp_path: Path) -> None:
+    """An empty cell of a table is what null is in JSON, and in Parquet."""
+    whole = {"prompt": "a?", "chosen": "good", "rejected": "bad"}
+    rows: list[dict[str, Any]] = [{**whole, name: None}, whole]
+    as_cells(rows, tmp_path / "rows.csv")
+    as_columns(rows, tmp_path / "rows.parquet")
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n", "utf-8")
+    for suffix in ("csv", "parquet", "jsonl"):
+        (refused,) = converted(tmp_path / f"rows.{suffix}").refused
+        assert (refused.field, refused.reason) == (name, "field is missing")
+
+
 def as_columns(rows: list[dict[str, Any]], path: Path) -> None:
     """Write rows as Parquet, each column of one type."""
     pl.DataFrame(rows, infer_schema_length=None, strict=False).write_parquet(path)

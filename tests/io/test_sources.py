@@ -129,6 +129,14 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
             "or --map prompt=q,response_a=x,response_b=y,winner=vote."
         ),
     ),
+    "one line with an empty list.jsonl": (
+        b'{"p": []}\n',
+        "{} is not of a known shape (columns: p)",
+        (
+            "Say which column is which, as in --map prompt=question,response=answer,score=stars "
+            "or --map prompt=q,response_a=x,response_b=y,winner=vote."
+        ),
+    ),
     "old Mac.csv": (
         b"prompt,chosen,rejected\ra,b,c\r",
         "{} ends its lines with carriage returns alone",
