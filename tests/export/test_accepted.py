@@ -301,6 +301,48 @@ def test_openrlhf_renders_every_row(tmp_path: Path, pairs: Path) -> None:
     assert found == whole
 
 
+NEMO_RL_TAKES = {"dataset_name", "data_path", "subset", "split", "prompt_file", "processor"}
+"""What NeMo-RL's `PreferenceDataset` and the part of its configuration for it know."""
+
+
+@needs("datasets", "datasets")
+@pytest.mark.usefixtures("_quiet")
+def test_nemo_rl_reads_every_row(pairs: Path) -> None:
+    """It runs out of its own repository: its steps are taken here, with the library it uses.
+
+    By its source it looks a file up by its suffix, takes the split that is named, adds a column of
+    its own, wants two completions of different rank, prefers the lower one, and puts the messages
+    of the context and of the completion together.
+    """
+    import datasets
+
+    _, output = exported(pairs, "nemo-rl")
+    recipe = yaml.safe_load((output / "nemo-rl.yaml").read_text(encoding="utf-8"))
+    assert set(recipe["data"]) == {"train", "validation"}
+    found = set()
+    for place in recipe["data"].values():
+        assert place["dataset_name"] == "PreferenceDataset"
+        assert set(place) <= NEMO_RL_TAKES
+        assert Path(place["data_path"]).suffix == ".jsonl"
+        rows = datasets.load_dataset("json", data_files=place["data_path"])[place["split"]]
+        for row in rows.add_column("task_name", ["pairs"] * len(rows)):
+            better, worse = sorted(row["completions"], key=lambda each: int(each["rank"]))
+            assert better["rank"] < worse["rank"]
+            whole = [row["context"] + each["completion"] for each in (better, worse)]
+            assert all(set(turn) == {"role", "content"} for talk in whole for turn in talk)
+            asked = len(row["context"])
+            found.add(said(row["context"], *(talk[asked:] for talk in whole)))
+    assert found == meant(pairs)
+
+
+def test_nemo_rl_is_told_where_there_is_nothing_to_validate(tmp_path: Path) -> None:
+    """Its own example has a validation set, which would stay in force."""
+    report, output = exported(dataset(tmp_path / "pairs", PAIRS), "nemo-rl")
+    recipe = yaml.safe_load((output / "nemo-rl.yaml").read_text(encoding="utf-8"))
+    assert recipe["data"]["validation"] is None
+    assert report.next_step.endswith("data.validation=null")
+
+
 @needs("openai", "the client of OpenAI")
 def test_the_types_of_the_openai_client_take_messages_and_job(pairs: Path) -> None:
     """Every message of an example, and the body of the job."""
