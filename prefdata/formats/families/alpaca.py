@@ -84,7 +84,7 @@ FORMATS = (
             ties="1.5, or a 0 in older files",
             absent="a preference that is null: the judge failed",
             sets=("tatsu-lab/alpaca_eval",),
-            licence="in the data set's card",
+            licence="CC-BY-NC-4.0, in the data set's card",
             notes="The strength of a verdict is its distance from 1.5, 0.5 at most.",
             example={
                 **ASKED,

@@ -203,7 +203,10 @@ FORMATS = (
             polarity="winner_model_a is 1: the first is better; winner_model_b is 1: the second",
             ties="winner_tie is 1; 'both bad' is among them",
             absent="all three are 0",
-            sets=("lmsys/lmsys-arena-human-preference-55k",),
+            sets=(
+                "lmsys/lmsys-arena-human-preference-55k",
+                "lmarena-ai/arena-human-preference-55k",
+            ),
             licence="Apache-2.0, in the data set's card",
             notes=f"Turns that are null are rejected. {OWN_ANSWERS}",
             example={
@@ -231,7 +234,7 @@ FORMATS = (
             ties="'tie' and 'tie (bothbad)'",
             sets=("lmarena-ai/arena-human-preference-100k",),
             licence="in the data set's card",
-            notes=f"All rows are in a split called test. {OWN_ANSWERS}",
+            notes=OWN_ANSWERS,
             example={
                 "question_id": "q1",
                 **EXAMPLE,

@@ -17,7 +17,10 @@ PROMPT = (
     "hold a post or an article, not both."
 )
 SETS = ("openai/summarize_from_feedback",)
-LICENCE = "MIT for the code; CC-BY-4.0 for the TL;DR posts; in the publisher's README"
+LICENCE = (
+    "a modified MIT licence, in the publisher's repository; it does not cover the TL;DR posts, "
+    "which have one of their own"
+)
 ASKED = {"title": "Sums", "subreddit": "math", "post": "What is 2 + 2?"}
 
 

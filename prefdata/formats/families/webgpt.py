@@ -36,7 +36,7 @@ FORMATS = (
             polarity="a positive score_0: the first is better; a negative one: the second",
             ties="scores of 0",
             sets=("openai/webgpt_comparisons",),
-            licence="in the data set's card",
+            licence="the data set's card states none",
             notes="The quotes that an answer cites as [1], [2] differ from side to side and are no "
             "part of the prompt. Rejected: scores that are not each other's opposite.",
             example={
