@@ -173,11 +173,11 @@ def _check_roles(layout: Layout, rows: Sequence[Row], sample: Sample) -> None:
         )
 
 
-def _speakers(value: object) -> Iterator[str]:
-    """Who speaks in messages, however deep they stand in lists."""
-    if isinstance(value, list):
+def _speakers(value: object, depth: int = 3) -> Iterator[str]:
+    """Who speaks in messages, in a list of messages, or in a list of such lists."""
+    if isinstance(value, list) and depth:
         for item in value:
-            yield from _speakers(item)
+            yield from _speakers(item, depth - 1)
     elif isinstance(value, Mapping):
         yield from (str(value[key]) for key in SPEAKER if isinstance(value.get(key), str))
 
