@@ -294,11 +294,11 @@ def _run(folder: Path, job: Job, wishes: Wishes, tell: Progress) -> tuple[Accoun
     dimensions: set[str] = set()
     by_row: set[str] = set()
     for number, each in enumerate(job.recognised):
-        found = ingest(each, number, job.encoding, **shared, progress=reading)
+        asked = partial(_ask_which, each, by_row, wishes, job, number)
+        found = ingest(each, number, job.encoding, **shared, progress=reading, seen=asked)
         dimensions |= found
         if each.rated_by_row:
             by_row |= found
-            ask_which(by_row, wishes, job.options, ", ".join(names[: number + 1]))
         else:
             check_names(job.options, found, each.source.name)
     if rated := [each.source.name for each in job.recognised if each.rated_by_row]:
@@ -321,6 +321,15 @@ def _run(folder: Path, job: Job, wishes: Wishes, tell: Progress) -> tuple[Accoun
     if not sum(made.rows.values()):
         raise _nothing(account, names)
     return account, made
+
+
+def _ask_which(
+    each: Recognised, before: set[str], wishes: Wishes, job: Job, number: int, found: set[str]
+) -> None:
+    """Ask as soon as a second dimension is seen: what follows in the file answers no question."""
+    if each.rated_by_row:
+        names = ", ".join(other.source.name for other in job.recognised[: number + 1])
+        ask_which(before | found, wishes, job.options, names)
 
 
 def _spool(folder: Path, job: Job) -> Spool:

@@ -191,8 +191,20 @@ def ingest(
     trail: Trail,
     account: Account,
     progress: Callable[[int], None],
+    seen: Callable[[set[str]], None] = lambda _found: None,
 ) -> set[str]:
     """Put the records of a source into the spool, and what is no record into the trail.
+
+    Args:
+        each: the source.
+        number: its number in this run.
+        encoding: its encoding, if it was named.
+        spool: takes the records.
+        trail: takes the account of every row.
+        account: is told what became of each row.
+        progress: is told how many rows were read, piece by piece.
+        seen: is told after each piece which dimensions it has scores on so far; it may stop the
+            run, so that the rest need not be read.
 
     Returns:
         The dimensions that it has scores on.
@@ -206,6 +218,7 @@ def ingest(
             made.filter(pl.col("reason").is_null()),
         )
         dimensions |= names_in(good)
+        seen(dimensions)
         spool.put(kind, good)
         if bad.height or piece.unread:
             refuse(piece, bad, good, number, trail, account)

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefdata.engine import convert, inspect
-from prefdata.errors import UnknownNameError, UsageError
+from prefdata.errors import InputError, UnknownNameError, UsageError
 from prefdata.formats import Wishes, reasons
+from prefdata.io import jsonl as reading
+from prefdata.io import read
 from prefdata.schemas import PreferencePair
 from prefdata.transforms.options import ALL, Options
 from tests.conversion import Converted, How, Row, converted, jsonl, make, rated
@@ -263,6 +265,21 @@ def test_nothing_chosen_is_a_question_that_names_all_ways(tmp_path: Path) -> Non
         for option in ("--dimension", "--weights", "--lexicographic", "--pareto"):
             assert option in caught.value.hint
     assert not (tmp_path / "out").exists()
+
+
+def test_the_question_is_asked_before_the_rest_of_a_file_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As soon as a second dimension is seen: the broken line far below is never come to."""
+    monkeypatch.setattr(reading, "CHUNK_BYTES", 256)
+    monkeypatch.setattr(read, "SAMPLE_BYTES", 4096)
+    source = jsonl(tmp_path / "in.jsonl", long(KIND) * 200)
+    with source.open("ab") as file:
+        file.write(b'{"prompt": "caf\xe9"}\n')
+    with pytest.raises(UsageError, match="several dimensions"):
+        convert([source], tmp_path / "out")
+    with pytest.raises(InputError, match="is not UTF-8"):
+        convert([source], tmp_path / "out", wishes=Wishes(dimension="helpfulness"))
 
 
 @pytest.mark.parametrize("write", [list, long])
