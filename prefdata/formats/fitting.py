@@ -73,6 +73,8 @@ def _check_columns(layout: Layout, sample: Sample) -> None:
             where = f"{sample.origin} ({layout.where}: {key})"
             error = UnknownNameError("column", path.column, sample.names, where=where)
             error.hint += " A field that only some sources have is listed under 'optional'."
+            if path.text in sample.names:
+                error.hint = f"A column whose name holds a dot stands in quotes: '\"{path.text}\"'."
             raise error
 
 

@@ -1,7 +1,8 @@
 """Paths into nested rows: ``info.post``, ``summaries[0].text``, ``completions[].response``.
 
 A path begins with a column; a dot goes into an object, ``[0]`` takes one item of a list, and ``[]``
-stands for every item: paths with ``[]`` walk their lists in step.
+stands for every item: paths with ``[]`` walk their lists in step. A column whose name holds a dot
+or a bracket stands in quotes: ``"info.post"``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 EACH = "[]"
 PART = re.compile(r"\.?(?P<key>[^.\[\]{}]+)|\[(?P<index>\d*)\]")
+QUOTED = re.compile(r'"([^"]+)"(?=[.\[]|$)')
 SLOT = re.compile(r"\{([^{}]+)\}")
 
 
@@ -39,12 +41,8 @@ class Path(NamedTuple):
         return EACH in self.steps
 
 
-def parse(text: str, columns: Sequence[str] = ()) -> Path:
+def parse(text: str) -> Path:
     """Cut a path into steps.
-
-    Args:
-        text: the path.
-        columns: names that are taken whole, even where they hold a dot.
 
     Raises:
         ValueError: it is no path.
@@ -52,21 +50,21 @@ def parse(text: str, columns: Sequence[str] = ()) -> Path:
     Example:
         >>> parse("completions[].annotations.honesty").steps
         ('[]', 'annotations', 'honesty')
-        >>> parse("info.post", columns=["info.post"]).plain
-        True
+        >>> parse('"info.post".title')[1:], parse('"info.post"').text
+        (('info.post', ('title',)), 'info.post')
     """
-    if text in columns:
-        return Path(text, text, ())
-    found, at = [], 0
+    quoted = QUOTED.match(text)
+    found, at = [], quoted.end() if quoted else 0
     while at < len(text) and (part := PART.match(text, at)):
         found.append(part)
         at = part.end()
-    if at != len(text) or not found or found[0]["key"] is None:
+    if at != len(text) or not (quoted or (found and found[0]["key"] is not None)):
         raise ValueError(f"{text!r} is no path; write it as in info.post or answers[].text")
-    steps = tuple(_step(part) for part in found[1:])
+    column = quoted[1] if quoted else found.pop(0)["key"]
+    steps = tuple(_step(part) for part in found)
     if steps.count(EACH) > 1:
         raise ValueError(f"{text!r} goes through two lists; one [] is allowed")
-    return Path(text, found[0]["key"], steps)
+    return Path(text if steps else column, column, steps)
 
 
 def _step(part: re.Match[str]) -> str | int:

@@ -59,6 +59,12 @@ WRONG: dict[str, tuple[str, Row, str, str]] = {
         "unknown column 'batch' in rows.jsonl (mine.yaml: needs)",
         "Did you mean 'btach'?",
     ),
+    "a column whose name holds a dot": (
+        "kind: pairs\nfields: {prompt: info.post, chosen: a, rejected: b}\n",
+        {**PAIR, "info.post": "One?"},
+        "unknown column 'info' in rows.jsonl (mine.yaml: fields: prompt)",
+        "A column whose name holds a dot stands in quotes: '\"info.post\"'.",
+    ),
     "a key that is in no row": (
         "kind: pairs\nfields: {prompt: info.psot, chosen: 'answers[0].text', rejected: b}\n",
         NESTED,
@@ -209,6 +215,30 @@ def test_a_column_that_is_empty_so_far_is_no_mistake(tmp_path: Path) -> None:
     text = "kind: pairs\nfields: {prompt: [p, info.more], chosen: a, rejected: b}\n"
     source, format = described(tmp_path, text, {**PAIR, "info": None})
     assert converted(source, format=format).pairs == {("One?", "good", "bad")}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_column_whose_name_holds_a_dot_stands_in_quotes(suffix: str, tmp_path: Path) -> None:
+    """Alone, in a text with braces, and before a step into what it holds."""
+    row = {"info.post": "One?", "info.tags": '["sums"]', "a[0]": "good", "b": "bad"}
+    text = """
+kind: pairs
+fields:
+  prompt: '{"info.post"} {"info.tags"[0]}'
+  chosen: '"a[0]"'
+  rejected: b
+  source: '"info.post"'
+"""
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    source = tmp_path / f"rows.{suffix}"
+    if suffix == "csv":
+        with source.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([row.keys(), row.values()])
+    else:
+        jsonl(source, [{**row, "info.tags": ["sums"]}])
+    outcome = converted(source, format=str(tmp_path / "mine.yaml"))
+    assert outcome.pairs == {("One? sums", "good", "bad")}
+    assert outcome.only["source"] == "One?"
 
 
 def test_one_row_that_fits_is_enough(tmp_path: Path) -> None:

@@ -90,9 +90,11 @@ def test_a_path_gives_what_stands_there_or_nothing(path: str, value: object) -> 
 
 
 def test_a_column_with_a_dot_in_its_name_can_be_taken_whole() -> None:
-    """Where the source has such a column."""
-    assert parse("info.post", ["info.post"]).plain
-    assert get({"info.post": "x"}, parse("info.post", ["info.post"])) == "x"
+    """In quotes, with steps behind it or without; a quote elsewhere is a letter as others are."""
+    assert parse('"info.post"') == ("info.post", "info.post", ())
+    assert parse('"a[0].b"[1].c')[1:] == ("a[0].b", (1, "c"))
+    assert parse('5" tape').column == '5" tape'
+    assert parse("info.post").steps == ("post",)
 
 
 def test_braces_in_the_data_are_no_template() -> None:
