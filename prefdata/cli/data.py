@@ -124,9 +124,10 @@ def formats(name: str | None, as_json: bool, as_yaml: bool) -> None:
     """List the formats that are recognised, or explain one.
 
     \b
-      pref formats
       pref formats ratings-long
       pref formats arena-33k --yaml > mine.yaml
+
+    Without a name all are listed.
     """
     from prefdata.errors import UsageError
     from prefdata.formats import FORMATS, named
