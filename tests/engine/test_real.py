@@ -29,7 +29,9 @@ PANDALM = Wishes(
     },
     winner={"1": "a", "2": "b", "0": "tie"},
 )
+AUTO_J = Wishes(winner={"0": "a", "1": "b", "2": "tie"})
 RANKED = Wishes(columns={"ranked": ("output",)})
+PAIR = ("prompt", "chosen", "rejected")
 LAYOUTS = Path(__file__).parents[2] / "examples" / "formats"
 BOTH_WAYS = pytest.mark.parametrize("described", ["by options", "in YAML"])
 """A source that no format knows, described on the command line or in a file: the same counts."""
@@ -46,6 +48,7 @@ FILES: dict[str, Wishes | None] = {
     "open-assistant/en_100_message.jsonl": None,
     "open-assistant/en_100_tree.jsonl": None,
     "pandalm/testset-v1.json": PANDALM,
+    "auto-j/testdata_pairwise.jsonl": AUTO_J,
     "qlora/vicuna-gpt4-pairs.jsonl.gz": QLORA,
 }
 
@@ -262,6 +265,31 @@ def test_pandalm(described: str, data: Path, tmp_path: Path) -> None:
     expected = {pair: votes for pair, (_, votes) in decided(comparisons(given)).items()}
     assert {pair: votes for pair, (_, votes) in found(made).items()} == expected
     assert max(expected.values()) >= 6
+
+
+@BOTH_WAYS
+def test_auto_j(described: str, data: Path, tmp_path: Path) -> None:
+    """One verdict of people a row: 373 ties, an empty answer, a row with the same answer twice."""
+    source = data / "auto-j/testdata_pairwise.jsonl"
+    rows = [json.loads(line) for line in source.read_text("utf-8").splitlines()]
+    made = described_as(described, "auto-j", source, tmp_path / "out", AUTO_J)
+    expected = set()
+    reasons: Counter[str] = Counter()
+    for row in rows:
+        first, second = plain(row["response 1"]), plain(row["response 2"])
+        if not (first and second):
+            reasons["text is empty"] += 1
+        elif row["label"] == 2:
+            reasons["tie"] += 1
+        elif first == second:
+            reasons["both responses are the same"] += 1
+        else:
+            better = (second, first) if row["label"] else (first, second)
+            expected.add((plain(row["prompt"]), *better))
+    assert made.manifest["rows_read"] == len(rows) == 1_392
+    assert reasons["tie"] == 373
+    assert Counter(str(reject["reason"]) for reject in made.rejects) == reasons
+    assert {tuple(plain(str(row[n])) for n in PAIR) for row in made.rows} == expected
 
 
 def test_hh_rlhf(data: Path, tmp_path: Path) -> None:
