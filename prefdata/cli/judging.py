@@ -65,6 +65,19 @@ if TYPE_CHECKING:
 )
 @click.option("--weight", "weights", multiple=True, metavar="MODEL=N", help="Weight of a vote.")
 @click.option(
+    "--max-comparisons",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Of the responses to one prompt: a tournament, where each two would be more.",
+)
+@click.option(
+    "--strategy",
+    type=click.Choice(["judged", "best-worst", "best-rest", "adjacent", "all"]),
+    default="judged",
+    show_default=True,
+    help="Of three or more responses, pair those that were compared, or by their ranking.",
+)
+@click.option(
     "--max-tokens",
     type=click.IntRange(1),
     default=2048,
@@ -99,7 +112,12 @@ if TYPE_CHECKING:
     metavar="SHARE",
     help="Share of prompts in the test split.",
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of the split.")
+@click.option(
+    "--split-by",
+    type=click.Choice(["prompt", "conversation"]),
+    help="What stays on one side of the split.  [default: as the format needs]",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the split and of tournaments.")
 @reading
 @click.option("--max-rejects", metavar="N|P%", help="Exit with 3 if more rows are rejected.")
 @click.option(
@@ -157,6 +175,8 @@ def judge(
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     if report.stopped:
+        if quiet:
+            click.echo(f"Stopped: {report.stopped}. Run the same command again.", err=True)
         return 3
     if limit is not None and report.rows_rejected > limit(report.rows_read):
         click.echo(
@@ -200,10 +220,17 @@ def _asked(given: Mapping[str, Any], *, needed: bool) -> tuple[list[Endpoint], d
         veto=given["veto"],
         drop_flagged=given["flagged"] == "drop",
         weights=weights_from(given["weights"], given["models"]),
+        strategy=given["strategy"],
         test_size=given["test_size"],
         seed=given["seed"],
     )
-    inputs = Inputs(wishes, given["format_"], given["encoding"])
+    inputs = Inputs(
+        wishes,
+        given["format_"],
+        given["encoding"],
+        given["split_by"] or "",
+        given["max_comparisons"],
+    )
     return judges, {"asking": asking, "ruling": ruling, "inputs": inputs}
 
 
