@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -103,10 +106,46 @@ def test_a_request_that_the_server_refuses_costs_its_row_only(tmp_path: Path) ->
     assert report.calls["failed"] == 2
 
 
-def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
-    """Nothing listens on the port."""
-    with pytest.raises(JudgeError, match="no connection"):
-        run(tmp_path, rows(1), [endpoint("http://127.0.0.1:9/v1")], asking=asking(retries=2))
+def test_a_server_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
+    """Nothing listens on the port: eight patient tries, which take a minute, are not made."""
+    with pytest.raises(JudgeError, match="no connection to http") as error:
+        run(tmp_path, rows(1), [endpoint("http://127.0.0.1:9/v1")], asking=asking(retries=8))
+    said = "Check that the server runs, and --base-url http://127.0.0.1:9/v1."
+    assert error.value.hint.startswith(said)
+
+
+def test_what_speaks_no_http_is_tried_three_times(tmp_path: Path) -> None:
+    """It takes the connection, and closes it: as a port that speaks TLS does."""
+    calls = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    calls.append(connection.recv(1))
+                    connection.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        with pytest.raises(JudgeError, match="cannot be asked") as error:
+            run(tmp_path, rows(1), [endpoint(url)], asking=asking(retries=8))
+        listening.shutdown(socket.SHUT_RDWR)
+    assert "Check that the server runs" in error.value.hint
+    assert len(calls) == 3
+
+
+def test_a_server_that_has_answered_is_waited_for(tmp_path: Path) -> None:
+    """Five dropped connections in a row are no wrong address."""
+
+    def faults(number: int, _body: Body) -> str | None:
+        return "reset" if 2 <= number <= 6 else None
+
+    with Server(faults=faults) as server:
+        pace = asking(concurrency=1, retries=8)
+        report, _ = run(tmp_path, rows(1), [endpoint(server.url)], asking=pace)
+    assert report.complete
+    assert report.calls["retried"] == 5
 
 
 @pytest.mark.parametrize(
