@@ -14,6 +14,9 @@ from prefdata.cli.output import console
 from prefdata.errors import UsageError
 
 if TYPE_CHECKING:
+    from prefdata.engine.asking import Asking
+    from prefdata.engine.cases import Inputs
+    from prefdata.engine.ruling import Ruling
     from prefdata.judge.endpoint import Endpoint
     from prefdata.judge.request import Question
     from prefdata.train.judging import LocalJudge
@@ -190,13 +193,7 @@ def judge(
 
 def _asked(given: Mapping[str, Any], *, needed: bool) -> tuple[list[Endpoint], dict[str, Any]]:
     """The judges, and how they are asked, as the options say."""
-    from prefdata.engine.asking import Asking
-    from prefdata.engine.cases import Inputs
-    from prefdata.engine.ruling import Ruling
-    from prefdata.judge.batch import Limits
     from prefdata.judge.endpoint import endpoints
-    from prefdata.judge.prices import table
-    from prefdata.judge.runner import Pace
 
     if given["no_wait"] and not given["batch"]:
         raise UsageError("--no-wait is about batches", hint="Add --batch, or leave --no-wait out.")
@@ -204,17 +201,33 @@ def _asked(given: Mapping[str, Any], *, needed: bool) -> tuple[list[Endpoint], d
     judges, notes = endpoints(given["models"], **{n: given[n] for n in names}, needed=needed)
     for note in notes:
         click.echo(f"Note: {note}", err=True)
-    wishes = wishes_from(given["columns"], given["winner"], given["label"], given["dimension"])
-    asking = Asking(
-        _question(given),
-        Pace(given["concurrency"], given["rpm"], given["tpm"]),
-        given["timeout"],
-        given["max_cost"],
-        table(given["prices"]),
-        Limits(wait=not given["no_wait"]) if given["batch"] else None,
-        given["journal"],
+    inputs = _inputs(given)
+    return judges, {"asking": _asking(given), "ruling": _ruling(given), "inputs": inputs}
+
+
+def _asking(given: Mapping[str, Any]) -> Asking:
+    """How judges are asked, and what may be spent."""
+    from prefdata.engine.asking import Asking
+    from prefdata.judge.batch import Limits
+    from prefdata.judge.prices import table
+    from prefdata.judge.runner import Pace
+
+    return Asking(
+        question=_question(given),
+        pace=Pace(given["concurrency"], given["rpm"], given["tpm"]),
+        timeout=given["timeout"],
+        max_cost=given["max_cost"],
+        prices=table(given["prices"]),
+        batch=Limits(wait=not given["no_wait"]) if given["batch"] else None,
+        journal=given["journal"],
     )
-    ruling = Ruling(
+
+
+def _ruling(given: Mapping[str, Any]) -> Ruling:
+    """What makes a verdict a pair."""
+    from prefdata.engine.ruling import Ruling
+
+    return Ruling(
         flips=given["flips"],
         orders=2 if given["orders"] == "both" else 1,
         veto=given["veto"],
@@ -224,14 +237,19 @@ def _asked(given: Mapping[str, Any], *, needed: bool) -> tuple[list[Endpoint], d
         test_size=given["test_size"],
         seed=given["seed"],
     )
-    inputs = Inputs(
-        wishes,
-        given["format_"],
-        given["encoding"],
-        given["split_by"] or "",
-        given["max_comparisons"],
+
+
+def _inputs(given: Mapping[str, Any]) -> Inputs:
+    """What the sources do not say themselves."""
+    from prefdata.engine.cases import Inputs
+
+    return Inputs(
+        wishes_from(given["columns"], given["winner"], given["label"], given["dimension"]),
+        format=given["format_"],
+        encoding=given["encoding"],
+        split_by=given["split_by"] or "",
+        max_comparisons=given["max_comparisons"],
     )
-    return judges, {"asking": asking, "ruling": ruling, "inputs": inputs}
 
 
 def _question(given: Mapping[str, Any]) -> Question:
@@ -295,6 +313,12 @@ def _calibrated(
         click.echo(
             f"{each.annotator} agrees with {sample} in {each.accuracy}; "
             f"--min-agreement asks for {100 * (least or 0):g}%. Nothing else was judged.",
+            err=True,
+        )
+    for each in agreed.unproven(least) if least is not None and not quiet else ():
+        click.echo(
+            f"{each.annotator} agrees with {sample} in {each.accuracy}; so few comparisons cannot "
+            f"prove the {100 * (least or 0):g}% that --min-agreement asks for.",
             err=True,
         )
     if len(judges) > 1 and not how["ruling"].weights:

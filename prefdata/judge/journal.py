@@ -11,6 +11,11 @@ once the run has ended.
 A request is claimed before it is sent. A claim belongs to an owner, one run of one process, and
 falls to the next who asks as soon as that owner is gone: at once where its process is known to
 have ended, after `LEASE` seconds without a sign of life otherwise.
+
+What no journal can know is whether a request was answered whose sender was killed before the reply
+came: chat completions have no key by which a server would know a request again, and no way to ask
+for a reply that was missed. Such a request is sent again. There are no more of them than requests
+under way at the kill, and a run says how many it took over from another that is gone.
 """
 
 from __future__ import annotations

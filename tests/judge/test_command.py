@@ -250,6 +250,10 @@ def test_a_judge_that_people_do_not_agree_with_is_not_asked_any_further(
         assert not Path("out").exists()
         assert server.number == 1 + 40
         assert run(*asked, "--model", "good", "--min-agreement", "80%") == 0
+        assert "cannot prove" not in capsys.readouterr().err
+        assert run(*asked, "--model", "good", "--min-agreement", "90%", "-f") == 0
+        said = "good agrees with sample.jsonl in 100.0 % (20 of 20; 83.9 to 100.0 %); so few"
+        assert said in capsys.readouterr().err
     assert len(read(Path("out")).pairs) == 6
 
 
