@@ -136,6 +136,7 @@ class Output:
     def _bucket(self, bucket: int) -> None:
         """Decide the comparisons of a bucket, pair what is to be paired, and settle its rows."""
         told, known, light = [], [], []
+        ranks = self.cases.buckets.get("responses", bucket) is not None
         for number, part in enumerate(parts(self.cases.buckets, bucket)):
             made = decide(part, self.judges, self.ruling, self.journal)
             self.made.result.add(made.result)
@@ -148,7 +149,8 @@ class Output:
             rows = self._identified(_judged(part, made.decisions, by_rank=self._by_rank))
             light.append(self._write_pairs(rows, f"judged-{name}"))
             told.append(_told(part, made.decisions, rows))
-            known.append(settled(part, made.decisions))
+            if ranks:
+                known.append(settled(part, made.decisions))
         fates = pl.DataFrame(schema=FATES)
         if known:
             fates = self._rank(bucket, pl.concat(known), light)

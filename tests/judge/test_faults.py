@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from prefdata.engine.asking import Asking
 from prefdata.errors import JudgeError
+from prefdata.judge.lane import Lane
 from prefdata.judge.runner import Pace
+from prefdata.judge.waiting import wait_of
 from tests.judge.judged import PRICES, endpoint, rows, run
 from tests.judge.server import GARBAGE, Body, Server
 
@@ -104,6 +107,16 @@ def test_a_request_that_the_server_refuses_costs_its_row_only(tmp_path: Path) ->
     assert [reject["reason"] for reject in out.rejects] == ["no verdict"]
     assert "answered 400" in out.rejects[0]["detail"]
     assert report.calls["failed"] == 2
+
+
+def test_a_long_wait_is_waited_for() -> None:
+    """Ten minutes, where the SDK would give up after two; a lane halves what is under way."""
+    lane = Lane(64)
+    wait = wait_of({"retry-after": "600"})
+    lane.pushed_back(wait, 0)
+    assert wait == 600
+    assert lane.paused >= time.monotonic() + 590
+    assert lane.limit == 8
 
 
 def test_a_server_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
