@@ -94,7 +94,6 @@ async def ask(
     asking: Asking,
     ruling: Ruling,
     book: Journal,
-    most: int | None,
     tell: Progress,
 ) -> Asked:
     """Ask all judges side by side, each at its own pace.
@@ -106,7 +105,6 @@ async def ask(
         asking: how they are asked.
         ruling: in which orders, and what to do about flips.
         book: the journal.
-        most: the most comparisons among the responses to one prompt.
         tell: is told how many calls are settled, of how many.
 
     Raises:
@@ -117,7 +115,7 @@ async def ask(
         ends = await _together(runner.prepare() for runner in runners)
         judges = [Judge(runner.endpoint.model, runner.form) for runner in runners]
         if not any(ends):
-            contest = Contest(cases, judges, ruling, most, book)
+            contest = Contest(cases, judges, ruling, book)
             ends = await _play(contest, runners, ruling)
     return Asked(
         judges,

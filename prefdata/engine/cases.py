@@ -61,6 +61,7 @@ class Cases:
         buckets: the comparisons.
         total: how many there are so far.
         expected: how many there will be, with those that tournaments draw.
+        most: the most among the responses to one prompt; None for each two.
     """
 
     recognised: list[Recognised]
@@ -69,6 +70,7 @@ class Cases:
     buckets: Buckets
     total: int
     expected: int
+    most: int | None
 
     @property
     def grouped(self) -> bool:
@@ -130,10 +132,11 @@ def read_cases(files: Sequence[Source], folder: Path, inputs: Inputs, tell: Prog
     reading = Reading(buckets, trail, account, tell)
     for number, each in enumerate(recognised):
         _gather(each, number, inputs.encoding, reference, reading)
-    found = [compare(buckets, b, inputs.max_comparisons) for b in range(len(buckets))]
+    most = inputs.max_comparisons
+    found = [compare(buckets, bucket, most) for bucket in range(len(buckets))]
     total = sum(each.made for each in found)
     expected = total + sum(each.coming for each in found)
-    return Cases(recognised, trail, account, buckets, total, expected)
+    return Cases(recognised, trail, account, buckets, total, expected, most)
 
 
 def _reference(wishes: Wishes) -> tuple[str, Wishes]:

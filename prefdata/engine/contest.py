@@ -30,15 +30,12 @@ class Contest:
         cases: what is judged; drawn comparisons are added to them.
         judges: who is asked.
         ruling: what decides a comparison.
-        most: the most comparisons among the responses to one prompt; None where there are no
-            tournaments.
         journal: holds the replies, and the draws of earlier runs.
     """
 
     cases: Cases
     judges: Sequence[Judge]
     ruling: Ruling
-    most: int | None
     journal: Journal
     decided: str = field(default="cases", init=False)
 
@@ -74,7 +71,7 @@ class Contest:
     def _drawing(self) -> Iterator[tuple[int, pl.DataFrame]]:
         """The buckets that hold tournaments, and the responses that play in them."""
         buckets = self.cases.buckets
-        for bucket in range(len(buckets) if self.most is not None else 0):
+        for bucket in range(len(buckets) if self.cases.most is not None else 0):
             responses = buckets.get("responses", bucket)
             if responses is not None and responses["drawn"].any():
                 yield bucket, responses.filter("drawn")
@@ -101,7 +98,7 @@ class Contest:
         met = self._between(cases, responses)["prompt_id"].value_counts(name="met")
         two = two.join(met, on="prompt_id", how="left", maintain_order="left")
         place = pl.int_range(pl.len(), dtype=pl.Int64).over("prompt_id")
-        allowed = place + pl.col("met").fill_null(0).cast(pl.Int64) < (self.most or 0)
+        allowed = place + pl.col("met").fill_null(0).cast(pl.Int64) < (self.cases.most or 0)
         return two.filter(allowed).select(KEY)
 
     @staticmethod
@@ -127,7 +124,7 @@ class Contest:
             (group, a, b)
             for group, of in found.items()
             for a, b in next_comparisons(
-                of.size, of.outcomes, most=self.most, seed=self.ruling.seed
+                of.size, of.outcomes, most=self.cases.most, seed=self.ruling.seed
             )
         ]
         kind = dict.fromkeys(("group", "x", "y"), pl.UInt32)

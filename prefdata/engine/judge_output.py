@@ -91,7 +91,6 @@ class Output:
         cases: what was judged.
         judges: who was asked.
         ruling: what makes a verdict a pair.
-        most: the most comparisons among the responses to one prompt.
         journal: holds the replies.
     """
 
@@ -99,7 +98,6 @@ class Output:
     cases: Cases
     judges: Sequence[Judge]
     ruling: Ruling
-    most: int | None
     journal: Journal
     made: Made = field(init=False)
 
@@ -177,7 +175,7 @@ class Output:
             responses,
             known,
             self.ruling.strategy,
-            most=self.most,
+            most=self.cases.most,
             drop_flagged=self.ruling.drop_flagged,
         )
         self.made.ranked += found.prompts

@@ -54,7 +54,6 @@ class Job(NamedTuple):
         journal: the file of calls.
         asking: how judges were asked.
         ruling: what makes a verdict a pair.
-        most: the most comparisons among the responses to one prompt.
         cases: what was judged.
         asked: what asking came to.
         made: what was written.
@@ -65,7 +64,6 @@ class Job(NamedTuple):
     journal: Path
     asking: Asking
     ruling: Ruling
-    most: int | None
     cases: Cases
     asked: Asked
     made: Made
@@ -154,6 +152,6 @@ def _options(job: Job) -> dict[str, object]:
         "reasoning": question.reasoning,
         "max_tokens": question.max_tokens,
         "max_cost": job.asking.max_cost,
-        "max_comparisons": job.most,
+        "max_comparisons": job.cases.most,
         **asdict(job.ruling),
     }

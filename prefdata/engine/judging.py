@@ -71,18 +71,18 @@ def ask_judges(
     _check(judges, asking, ruling)
     tell = progress or (lambda _stage, _done, _total: None)
     refuse_existing(target, force=force or _is_unfinished(target), made_of="manifest.json")
-    path, most = journal_of(target, asking), inputs.max_comparisons
+    path = journal_of(target, asking)
     scorers, judges = _loaded(judges, local)
     with found([str(source) for source in sources]) as files, replacing(target) as folder:
         hashes = [sha256(each.local) for each in files]
         cases = read_cases(files, folder, inputs, tell)
         with opened(path) as book:
-            asked = asyncio.run(ask(cases, judges, scorers, asking, ruling, book, most, tell))
-            output_of = Output(folder, cases, asked.judges, ruling, most, book)
+            asked = asyncio.run(ask(cases, judges, scorers, asking, ruling, book, tell))
+            output_of = Output(folder, cases, asked.judges, ruling, book)
             made = output_of.write(partial(tell, "writing"))
             spent = {each.model: book.spent(each.lane) for each in judges}
         cases.close()
-        job = Job(target, path, asking, ruling, most, cases, asked, made, spent)
+        job = Job(target, path, asking, ruling, cases, asked, made, spent)
         read = source_reports(cases.recognised, hashes, cases.account)
         report = reported(job, read, time.monotonic() - begun)
         write_about(folder, report)
@@ -120,7 +120,7 @@ def plan_judges(
         with opened(path if path.exists() else Path(":memory:")) as book:
             forms = [_form(each, asking, book) for each in judges]
             named = [Judge(each.model, form) for each, form in zip(judges, forms, strict=True)]
-            Contest(cases, named, ruling, inputs.max_comparisons, book).play_out()
+            Contest(cases, named, ruling, book).play_out()
             return [
                 estimate(
                     asks(cases.buckets, ruling),

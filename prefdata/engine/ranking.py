@@ -118,7 +118,7 @@ class Field:
     why: dict[int, str] = field(default_factory=dict)
 
 
-class Made(NamedTuple):
+class Paired(NamedTuple):
     """What a field gives: its ranking, its pairs, and why the other responses are in none."""
 
     ranking: Ranking
@@ -152,7 +152,7 @@ def ranked(
         if of.pending or next_comparisons(of.size, of.outcomes, most=most if of.drawn else None):
             fates += [(group, number, reasons.NOT_JUDGED) for number in range(of.size)]
             continue
-        made = _made(of, strategy, drop_flagged=drop_flagged)
+        made = _paired(of, strategy, drop_flagged=drop_flagged)
         prompts += 1
         cycles += bool(made.ranking.cycles)
         rows += [(group, *row) for row in _rows(of, made.ranking)]
@@ -218,11 +218,11 @@ def _note(of: Field, a: int, b: int, row: Mapping[str, object]) -> None:
             of.why[number] = reason
 
 
-def _made(of: Field, strategy: Strategy, *, drop_flagged: bool) -> Made:
+def _paired(of: Field, strategy: Strategy, *, drop_flagged: bool) -> Paired:
     """Rank the responses to one prompt, and pair them."""
     ranking = rank(of.size, of.outcomes)
     if strategy == "judged":
-        return Made(ranking, [], {})
+        return Paired(ranking, [], {})
     pairs: list[RankedPair] = []
     refused: dict[int, str] = {}
     for pair in ranked_pairs(ranking, strategy):
@@ -240,7 +240,7 @@ def _made(of: Field, strategy: Strategy, *, drop_flagged: bool) -> Made:
         other = reasons.MIDDLE if not level else of.why.get(number, reasons.TIED)
         in_cycle = ranking.circles[number] >= 0
         fates[number] = refused.get(number) or (reasons.CYCLE if in_cycle else other)
-    return Made(ranking, pairs, fates)
+    return Paired(ranking, pairs, fates)
 
 
 def _refusal(pair: RankedPair, of: Field, *, drop_flagged: bool) -> str:
