@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import signal
@@ -17,13 +18,14 @@ import pytest
 from prefdata.engine.asking import Asking
 from prefdata.engine.cases import Inputs
 from prefdata.engine.conversion import convert
-from prefdata.engine.judging import plan_judges
+from prefdata.engine.judging import ask_judges, plan_judges
 from prefdata.engine.ranking import Strategy
 from prefdata.engine.ruling import Ruling
 from prefdata.errors import UsageError
 from prefdata.judge.batch import Limits
+from prefdata.judge.outcome import Flips
 from prefdata.judge.runner import Pace
-from tests.judge.judged import PRICES, Row, endpoint, run
+from tests.judge.judged import PRICES, Row, endpoint, read, run
 from tests.judge.server import Body, Said, Server, seen, verdict
 from tests.judge.test_storm import command
 
@@ -313,3 +315,90 @@ def test_a_response_alone_has_nothing_to_be_compared_with(tmp_path: Path) -> Non
     with Server(brain=numbered) as server:
         report, _ = run(tmp_path, given, [endpoint(server.url)], ruling=ruled())
     assert report.outcomes["left over"] == {"the only response to its prompt": 1}
+
+
+def moody(body: Body) -> Said:
+    """Decide by chance that is the same each time: some flips, some ties, some nonsense."""
+    shown = seen(body)
+    whole = hashlib.sha256(f"{sorted([shown.first, shown.second])}".encode()).digest()
+    if whole[0] < 40:
+        return Said(verdict(body, "1"))
+    if whole[0] < 70:
+        return Said(verdict(body, "tie"))
+    if whole[0] < 80:
+        return Said("", refusal="I would rather not.")
+    first = (shown.first < shown.second) == bool(whole[1] % 4)
+    return Said(verdict(body, "1" if first else "2"))
+
+
+@pytest.mark.parametrize("strategy", ["judged", "best-rest", "all"])
+@pytest.mark.parametrize("flips", ["tie", "ask-again"])
+def test_laws_of_tournaments_hold_whatever_judges_say(
+    tmp_path: Path, strategy: Strategy, flips: Flips
+) -> None:
+    """No pair against a verdict, as many comparisons as allowed, nothing asked twice."""
+    ruling = ruled(strategy, flips=flips)
+    with Server(brain=moody) as server:
+        judges = [endpoint(server.url)]
+        report, out = run(tmp_path, many(6, 9), judges, inputs=bounded(14), ruling=ruling)
+        asked = server.number
+        again, same = run(
+            tmp_path, many(6, 9), judges, inputs=bounded(14), ruling=ruling, force=True
+        )
+        assert server.number == asked
+    assert report.complete
+    assert report.comparisons == 6 * 14
+    assert set(server.answered.values()) == {1}
+    assert (out.pairs, report.outcomes) == (same.pairs, again.outcomes)
+    lost = set()
+    for each in out.comparisons:
+        sides = [json.dumps(each[f"response_{side}"]) for side in "ab"]
+        winner = each["verdicts"][-1]["winner"]
+        if winner in ("a", "b"):
+            lost.add(tuple(sides if winner == "b" else sides[::-1]))
+    pairs = {(json.dumps(pair["chosen"]), json.dumps(pair["rejected"])) for pair in out.pairs}
+    assert len(pairs) == len(out.pairs) > 0
+    assert not pairs & lost
+
+
+def test_in_how_many_pieces_the_work_is_done_does_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prompts in one bucket, or in many."""
+    found = []
+    for name, size in (("whole", 1 << 30), ("pieces", 500)):
+        monkeypatch.setattr("prefdata.engine.buckets.BUCKET_BYTES", size)
+        (tmp_path / name).mkdir()
+        with Server(brain=moody) as server:
+            _, out = run(
+                tmp_path / name,
+                many(12, 8),
+                [endpoint(server.url)],
+                inputs=bounded(9),
+                ruling=ruled("all"),
+            )
+        found.append([sorted(each["id"] for each in rows) for rows in (out.pairs, out.comparisons)])
+    assert found[0] == found[1]
+
+
+def test_a_comparison_in_a_row_of_its_own_makes_its_own_pair(tmp_path: Path) -> None:
+    """It is asked once, also where both responses stand among others that are ranked."""
+    row = {"prompt": "question 0?", "chosen": "answer 0 number 1", "rejected": "answer 0 number 2"}
+    (tmp_path / "pairs.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    (tmp_path / "many.jsonl").write_text(
+        "".join(json.dumps(each) + "\n" for each in many(1, 8)), encoding="utf-8"
+    )
+    with Server(brain=numbered) as server:
+        report = ask_judges(
+            [tmp_path / "pairs.jsonl", tmp_path / "many.jsonl"],
+            tmp_path / "out",
+            [endpoint(server.url)],
+            ruling=ruled("best-worst"),
+            inputs=bounded(9),
+        )
+        assert server.number == 1 + 2 * 9
+    out = read(tmp_path / "out")
+    assert report.comparisons == 9
+    assert sides(out.pairs) >= {("2", "1")}
+    assert len(out.pairs) == 2
+    assert report.outcomes == {"kept": {"kept": 3}, "left over": {"middle rank": 6}}
