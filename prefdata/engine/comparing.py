@@ -23,8 +23,8 @@ PART = 1024
 MOST = 100
 """Responses to one prompt that are all compared with each other: 4,950 comparisons."""
 
-MOST_IN_TOURNAMENT = 1000
-"""Responses to one prompt in a tournament: its ranking takes seconds."""
+MOST_IN_TOURNAMENT = 300
+"""Responses to one prompt in a tournament: to rank so many takes a second a round."""
 
 RANKED = 3
 """Responses to one prompt from which on they are ranked."""
