@@ -201,6 +201,23 @@ def test_a_tournament_is_asked_for_by_its_bound(capsys: pytest.CaptureFixture[st
     assert len(read(Path("out")).pairs) == 3
 
 
+def test_a_batch_that_came_to_nothing_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """With what the service said of it, and how many requests it left open."""
+    errors = {"object": "list", "data": [{"message": "try again", "code": "x"}]}
+    server = Server()
+    server.batch_end = lambda name, asked: (
+        {"status": "failed", "errors": errors}
+        if name == "batch_0"
+        else server.results(name, asked, [])
+    )
+    with server:
+        asked = ("in.jsonl", "-o", "out", "--model", "judge", "--base-url", server.url, "--batch")
+        assert run(*asked) == 0
+    said = "the batch batch_0 ended as failed: try again: 12 requests were open"
+    assert said in capsys.readouterr().err.splitlines()
+    assert len(read(Path("out")).comparisons) == 6
+
+
 def test_why_a_run_stopped_is_said_even_where_nothing_else_is(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -157,6 +157,7 @@ def test_a_tournament_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> Non
         assert len(server.answered) == 1 + 2 * 6 * 10
     calm, out = (pq.read_table(tmp_path / name / "data").sort_by("id") for name in ("calm", "out"))
     assert out.equals(calm)
+    assert list(tmp_path.glob(".out.*")) == []
 
 
 def test_an_estimate_counts_the_calls_of_a_tournament(tmp_path: Path) -> None:

@@ -141,10 +141,13 @@ def test_calls_that_may_be_paid_twice_are_told(tmp_path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
         server.latency = 0.0
-        said = [subprocess.run(run, check=True, capture_output=True, text=True) for _ in range(2)]
+        loud = [part for part in run if part != "-q"]
+        said = [subprocess.run(loud, check=True, capture_output=True, text=True) for _ in range(2)]
     first, second = (json.loads(each.stdout)["calls"]["abandoned"] for each in said)
     assert sum(times - 1 for times in server.answered.values()) <= first <= 80
     assert second == 0
+    told = "A run that was killed was busy with"
+    assert [told in each.stderr for each in said] == [True, False]
 
 
 def test_an_interrupt_waits_for_what_is_paid_for(tmp_path: Path) -> None:
