@@ -31,7 +31,7 @@ RANDOM = 8
 SIGNED = ("manifest.json", "export.json")
 """Files with names that other programs use too, in which ours say what wrote them."""
 
-PARTS = ("data", "rejects", "rows", "comparisons", "calls")
+PARTS = ("data", "rejects", "rows", "comparisons", "calls", "rankings")
 OURS = {
     "manifest.json": ("README.md", "manifest.json", *(f"{name}/*.parquet" for name in PARTS)),
     "eval.json": ("eval.json", "eval_rows.parquet", "generations.jsonl"),
