@@ -14,6 +14,9 @@ from prefdata.cli.output import console
 from prefdata.errors import UsageError
 
 if TYPE_CHECKING:
+    from prefdata.engine.asking import Asking
+    from prefdata.engine.cases import Inputs
+    from prefdata.engine.ruling import Ruling
     from prefdata.judge.endpoint import Endpoint
     from prefdata.judge.request import Question
     from prefdata.train.judging import LocalJudge
@@ -65,6 +68,19 @@ if TYPE_CHECKING:
 )
 @click.option("--weight", "weights", multiple=True, metavar="MODEL=N", help="Weight of a vote.")
 @click.option(
+    "--max-comparisons",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Of the responses to one prompt: a tournament, where each two would be more.",
+)
+@click.option(
+    "--strategy",
+    type=click.Choice(["judged", "best-worst", "best-rest", "adjacent", "all"]),
+    default="judged",
+    show_default=True,
+    help="Of three or more responses, pair those that were compared, or by their ranking.",
+)
+@click.option(
     "--max-tokens",
     type=click.IntRange(1),
     default=2048,
@@ -99,7 +115,12 @@ if TYPE_CHECKING:
     metavar="SHARE",
     help="Share of prompts in the test split.",
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of the split.")
+@click.option(
+    "--split-by",
+    type=click.Choice(["prompt", "conversation"]),
+    help="What stays on one side of the split.  [default: as the format needs]",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the split and of tournaments.")
 @reading
 @click.option("--max-rejects", metavar="N|P%", help="Exit with 3 if more rows are rejected.")
 @click.option(
@@ -157,6 +178,8 @@ def judge(
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     if report.stopped:
+        if quiet:
+            click.echo(f"Stopped: {report.stopped}. Run the same command again.", err=True)
         return 3
     if limit is not None and report.rows_rejected > limit(report.rows_read):
         click.echo(
@@ -170,13 +193,7 @@ def judge(
 
 def _asked(given: Mapping[str, Any], *, needed: bool) -> tuple[list[Endpoint], dict[str, Any]]:
     """The judges, and how they are asked, as the options say."""
-    from prefdata.engine.asking import Asking
-    from prefdata.engine.cases import Inputs
-    from prefdata.engine.ruling import Ruling
-    from prefdata.judge.batch import Limits
     from prefdata.judge.endpoint import endpoints
-    from prefdata.judge.prices import table
-    from prefdata.judge.runner import Pace
 
     if given["no_wait"] and not given["batch"]:
         raise UsageError("--no-wait is about batches", hint="Add --batch, or leave --no-wait out.")
@@ -184,27 +201,55 @@ def _asked(given: Mapping[str, Any], *, needed: bool) -> tuple[list[Endpoint], d
     judges, notes = endpoints(given["models"], **{n: given[n] for n in names}, needed=needed)
     for note in notes:
         click.echo(f"Note: {note}", err=True)
-    wishes = wishes_from(given["columns"], given["winner"], given["label"], given["dimension"])
-    asking = Asking(
-        _question(given),
-        Pace(given["concurrency"], given["rpm"], given["tpm"]),
-        given["timeout"],
-        given["max_cost"],
-        table(given["prices"]),
-        Limits(wait=not given["no_wait"]) if given["batch"] else None,
-        given["journal"],
+    inputs = _inputs(given)
+    return judges, {"asking": _asking(given), "ruling": _ruling(given), "inputs": inputs}
+
+
+def _asking(given: Mapping[str, Any]) -> Asking:
+    """How judges are asked, and what may be spent."""
+    from prefdata.engine.asking import Asking
+    from prefdata.judge.batch import Limits
+    from prefdata.judge.prices import table
+    from prefdata.judge.runner import Pace
+
+    return Asking(
+        question=_question(given),
+        pace=Pace(given["concurrency"], given["rpm"], given["tpm"]),
+        timeout=given["timeout"],
+        max_cost=given["max_cost"],
+        prices=table(given["prices"]),
+        batch=Limits(wait=not given["no_wait"]) if given["batch"] else None,
+        journal=given["journal"],
     )
-    ruling = Ruling(
+
+
+def _ruling(given: Mapping[str, Any]) -> Ruling:
+    """What makes a verdict a pair."""
+    from prefdata.engine.ruling import Ruling
+
+    return Ruling(
         flips=given["flips"],
         orders=2 if given["orders"] == "both" else 1,
         veto=given["veto"],
         drop_flagged=given["flagged"] == "drop",
         weights=weights_from(given["weights"], given["models"]),
+        strategy=given["strategy"],
         test_size=given["test_size"],
         seed=given["seed"],
     )
-    inputs = Inputs(wishes, given["format_"], given["encoding"])
-    return judges, {"asking": asking, "ruling": ruling, "inputs": inputs}
+
+
+def _inputs(given: Mapping[str, Any]) -> Inputs:
+    """What the sources do not say themselves."""
+    from prefdata.engine.cases import Inputs
+
+    return Inputs(
+        wishes_from(given["columns"], given["winner"], given["label"], given["dimension"]),
+        format=given["format_"],
+        encoding=given["encoding"],
+        split_by=given["split_by"] or "",
+        max_comparisons=given["max_comparisons"],
+    )
 
 
 def _question(given: Mapping[str, Any]) -> Question:
@@ -268,6 +313,12 @@ def _calibrated(
         click.echo(
             f"{each.annotator} agrees with {sample} in {each.accuracy}; "
             f"--min-agreement asks for {100 * (least or 0):g}%. Nothing else was judged.",
+            err=True,
+        )
+    for each in agreed.unproven(least) if least is not None and not quiet else ():
+        click.echo(
+            f"{each.annotator} agrees with {sample} in {each.accuracy}; so few comparisons cannot "
+            f"prove the {100 * (least or 0):g}% that --min-agreement asks for.",
             err=True,
         )
     if len(judges) > 1 and not how["ruling"].weights:

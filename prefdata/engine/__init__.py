@@ -1,9 +1,10 @@
 """Whole jobs: sources in, a data set directory or a description out."""
 
 from prefdata.engine.agreeing import AgreeReport, agree
-from prefdata.engine.conversion import ConvertReport, SourceReport, convert
+from prefdata.engine.conversion import ConvertReport, convert
 from prefdata.engine.exporting import export
 from prefdata.engine.inspection import Inspection, Problem, inspect
+from prefdata.engine.reporting import SourceReport
 
 __all__ = [
     "AgreeReport",

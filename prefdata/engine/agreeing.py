@@ -53,6 +53,18 @@ class AgreeReport:
         """
         return [each for each in self.agreement.judges if (each.accuracy.value or 0) < least]
 
+    def unproven(self, least: float) -> list[Figures]:
+        """Those who reach a threshold, but may have done so by chance.
+
+        The lower end of their interval is below it: a worse judge would get there in one of forty
+        such samples.
+
+        Args:
+            least: as in `missed`.
+        """
+        reached = [each for each in self.agreement.judges if (each.accuracy.value or 0) >= least]
+        return [each for each in reached if each.accuracy.low < least]
+
     def to_dict(self) -> dict[str, object]:
         """The report as plain values that JSON can hold."""
         return {

@@ -5,16 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
-from prefdata.engine.cases import Buckets, Cases, parts
+from prefdata.engine.buckets import Buckets
+from prefdata.engine.cases import Cases
+from prefdata.engine.comparing import parts
+from prefdata.engine.contest import Contest
 from prefdata.engine.conversion import Progress
 from prefdata.engine.ruling import Judge, Ruling, cases_of, collected, orders_of, outcome_of
 from prefdata.errors import JudgeError
 from prefdata.judge import outcome
-from prefdata.judge.batch import Batcher, Limits, UnderWayError
+from prefdata.judge.batch import Batcher, Limits, SetBackError, UnderWayError
 from prefdata.judge.budget import Budget
 from prefdata.judge.desk import Desk
 from prefdata.judge.endpoint import Endpoint
@@ -30,6 +42,9 @@ if TYPE_CHECKING:
 
 Load = Callable[[str], Scorer]
 """Loads a local model by its name."""
+
+End = BaseException | None
+"""How a judge's part came to its end; None where it asked everything."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +99,7 @@ async def ask(
     """Ask all judges side by side, each at its own pace.
 
     Args:
-        cases: what is to be judged.
+        cases: what is to be judged; tournaments add to it.
         endpoints: the judges.
         scorers: the models among them that run in this process.
         asking: how they are asked.
@@ -95,59 +110,64 @@ async def ask(
     Raises:
         JudgeError: a judge cannot be asked.
     """
-    stop = asyncio.Event()
-    paid = book.spent()
-    budget = Budget(asking.max_cost, spent=paid.cost)
-    settled, calls = 0, cases.total * ruling.orders * len(endpoints)
+    told = _counting(cases.expected * ruling.orders * len(endpoints), tell)
+    async with _runners(endpoints, scorers, asking, book, told) as runners:
+        ends = await _together(runner.prepare() for runner in runners)
+        judges = [Judge(runner.endpoint.model, runner.form) for runner in runners]
+        if not any(ends):
+            contest = Contest(cases, judges, ruling, book)
+            ends = await _play(contest, runners, ruling)
+    return Asked(
+        judges,
+        {runner.endpoint.model: runner.tally for runner in runners},
+        {runner.endpoint.model: asdict(runner.style) for runner in runners},
+        _stopped(ends, endpoints, asking),
+    )
+
+
+def _counting(calls: int, tell: Progress) -> Callable[[int], None]:
+    """Adds up the calls that are settled, and tells."""
+    settled = 0
 
     def told(number: int) -> None:
         nonlocal settled
         settled += number
         tell("judging", min(settled, calls), calls)
 
-    desk = Desk(book)
+    return told
+
+
+@contextlib.asynccontextmanager
+async def _runners(
+    endpoints: Sequence[Endpoint],
+    scorers: Mapping[str, Scorer],
+    asking: Asking,
+    book: Journal,
+    told: Callable[[int], None],
+) -> AsyncIterator[list[Runner]]:
+    """One runner per judge, on one journal and one budget, as long as they are needed."""
+    stop, desk = asyncio.Event(), Desk(book)
+    budget = Budget(asking.max_cost, spent=book.spent().cost)
     alive = asyncio.create_task(desk.keep_alive())
-    runners: list[Runner] = []
-    with _ending_softly(stop):
-        async with contextlib.AsyncExitStack() as stack:
-            for endpoint in endpoints:
-                server = _server(endpoint, scorers, asking)
-                await stack.enter_async_context(server)
-                kind = Batcher if asking.batch and not endpoint.is_local else Runner
-                runner = kind(
-                    endpoint,
-                    asking.question,
-                    server,
-                    desk,
-                    budget,
-                    asking.pace,
-                    price=price_of(endpoint.model, asking.prices, local=endpoint.is_local),
-                    stop=stop,
-                    told=told,
-                )
-                if (
-                    isinstance(runner, Batcher)
-                    and asking.batch
-                    and not isinstance(server, LocalServer)
-                ):
-                    runner.attach(server, asking.batch)
-                runners.append(runner)
-            try:
-                ends = await asyncio.gather(
-                    *(_one(runner, cases.buckets, ruling) for runner in runners),
-                    return_exceptions=True,
-                )
-            finally:
-                alive.cancel()
-                await desk.close()
-    asked = Asked()
-    for runner in runners:
-        name = runner.endpoint.model
-        asked.judges.append(Judge(name, runner.form))
-        asked.tallies[name] = runner.tally
-        asked.styles[name] = asdict(runner.style)
-    asked.stopped = _ended(ends, endpoints, asking)
-    return asked
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(_ending_softly(stop))
+        runners: list[Runner] = []
+        for endpoint in endpoints:
+            server = _server(endpoint, scorers, asking)
+            await stack.enter_async_context(server)
+            price = price_of(endpoint.model, asking.prices, local=endpoint.is_local)
+            rest = (endpoint, asking.question, server, desk, budget, asking.pace)
+            if asking.batch and not isinstance(server, LocalServer):
+                batcher = Batcher(*rest, price=price, stop=stop, told=told)
+                batcher.attach(server, asking.batch)
+                runners.append(batcher)
+            else:
+                runners.append(Runner(*rest, price=price, stop=stop, told=told))
+        try:
+            yield runners
+        finally:
+            alive.cancel()
+            await desk.close()
 
 
 def _server(
@@ -161,39 +181,58 @@ def _server(
     return Client(endpoint, timeout=asking.timeout, connections=asking.pace.concurrency)
 
 
-async def _one(runner: Runner, buckets: Buckets, ruling: Ruling) -> None:
+async def _together(parts: Iterable[Awaitable[None]]) -> list[End]:
+    """Do things side by side, each to its end, whatever becomes of the others."""
+    return await asyncio.gather(*parts, return_exceptions=True)
+
+
+async def _play(contest: Contest, runners: Sequence[Runner], ruling: Ruling) -> list[End]:
+    """Ask about everything; where there are tournaments, round by round until they are decided."""
+    buckets = contest.cases.buckets
+    contest.take_up()
+    which = "cases"
+    while True:
+        ends = await _together(_one(runner, buckets, ruling, which) for runner in runners)
+        drawn = [] if any(ends) else contest.draw()
+        if not drawn:
+            return ends
+        desk = runners[0].desk
+        await desk.do(partial(Journal.draw, tournament=contest.name, drawn=drawn))
+        which = "new"
+
+
+async def _one(runner: Runner, buckets: Buckets, ruling: Ruling, which: str) -> None:
     """Ask one judge about everything, and about flips once more if that is wished."""
-    await runner.prepare()
     while True:
         before = runner.tally.elsewhere
-        await runner.run(lambda: asks(buckets, ruling))
+        await runner.run(lambda: asks(buckets, ruling, which))
         if ruling.flips == "ask-again":
-            await runner.run(lambda: _flips(runner, buckets, ruling))
+            await runner.run(lambda: _flips(runner, buckets, ruling, which))
         if runner.tally.elsewhere == before:
             return
         await runner.rest()
 
 
-def asks(buckets: Buckets, ruling: Ruling) -> Iterator[Ask]:
-    """Every comparison in every order that it is asked in."""
+def asks(buckets: Buckets, ruling: Ruling, which: str = "cases") -> Iterator[Ask]:
+    """Every comparison, or every new one, in every order that it is asked in."""
     for bucket in range(len(buckets)):
-        for part in parts(buckets, bucket):
+        for part in parts(buckets, bucket, which):
             for case in cases_of(part):
                 for order in orders_of(case.id, ruling.orders):
                     yield Ask(case, order)
 
 
-def _flips(runner: Runner, buckets: Buckets, ruling: Ruling) -> Iterator[Ask]:
+def _flips(runner: Runner, buckets: Buckets, ruling: Ruling, which: str) -> Iterator[Ask]:
     """The comparisons whose verdict changes with the order, once more in both."""
     judge = Judge(runner.endpoint.model, runner.form)
     once = Ruling(flips="drop", orders=ruling.orders)
     for bucket in range(len(buckets)):
-        for part in parts(buckets, bucket):
+        for part in parts(buckets, bucket, which):
             cases = cases_of(part)
             book = runner.desk.journal
             found = collected(cases, judge, book, ruling.orders, (0,))
-            for case, said in zip(cases, list(found), strict=True):
-                if outcome_of(said, once).cause == outcome.FLIP:
+            for case, heard in zip(cases, list(found), strict=True):
+                if outcome_of(heard, once).cause == outcome.FLIP:
                     for order in orders_of(case.id, ruling.orders):
                         yield Ask(case, order, 1)
 
@@ -213,9 +252,7 @@ def _ending_softly(stop: asyncio.Event) -> Iterator[None]:
         loop.remove_signal_handler(signal.SIGINT)
 
 
-def _ended(
-    ends: Sequence[BaseException | None], endpoints: Sequence[Endpoint], asking: Asking
-) -> str:
+def _stopped(ends: Sequence[End], endpoints: Sequence[Endpoint], asking: Asking) -> str:
     """Why asking ended before its time; raises what the user must look into."""
     for endpoint, end in zip(endpoints, ends, strict=True):
         if isinstance(end, Failure):
@@ -225,10 +262,17 @@ def _ended(
             )
         if isinstance(end, StoppedError):
             raise KeyboardInterrupt
-        if end is not None and not isinstance(end, (OutOfBudgetError, UnderWayError)):
+        if end is not None and not isinstance(end, SOFT):
             raise end
-    if any(isinstance(end, OutOfBudgetError) for end in ends):
-        return f"the next call could pass --max-cost {asking.max_cost:g}"
-    if any(isinstance(end, UnderWayError) for end in ends):
-        return "batches are under way at the provider"
-    return ""
+    why = {
+        OutOfBudgetError: f"the next call could pass --max-cost {asking.max_cost or 0:g}",
+        UnderWayError: "batches are under way at the provider",
+    }
+    for end in ends:
+        if isinstance(end, SetBackError):
+            return str(end)
+    return next((said for kind, said in why.items() if any(isinstance(e, kind) for e in ends)), "")
+
+
+SOFT = (OutOfBudgetError, UnderWayError, SetBackError)
+"""Ends after which what there is can be written."""

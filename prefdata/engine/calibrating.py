@@ -57,7 +57,7 @@ def calibrate_judges(
             folder,
             judges,
             asking=asking,
-            ruling=replace(ruling, drop_flagged=False, veto=""),
+            ruling=replace(ruling, drop_flagged=False, veto="", strategy="judged"),
             inputs=inputs,
             local=local,
             progress=progress,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import time
 from collections import Counter
@@ -14,24 +12,30 @@ from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
-from prefdata import __version__
 from prefdata.engine.assemble import assemble
 from prefdata.engine.dimensions import ask_which, check_chosen, check_names, check_rule
 from prefdata.engine.grouping import Groups, split_by
 from prefdata.engine.ingest import Recognised, ingest
 from prefdata.engine.job import MOST_SOURCES, Job, Written
 from prefdata.engine.keeping import chosen
+from prefdata.engine.reporting import (
+    RunReport,
+    SourceReport,
+    figures,
+    sha256,
+    source_reports,
+    write_about,
+)
 from prefdata.engine.stream import stream
 from prefdata.errors import InputError, UsageError
 from prefdata.formats import Wishes, detect
 from prefdata.formats.base import Format
-from prefdata.io.dataset import SCHEMA_VERSION, stored
+from prefdata.io.dataset import stored
 from prefdata.io.read import sample
 from prefdata.io.sources import Source, found
 from prefdata.io.spool import Spool
 from prefdata.io.staging import refuse_existing, replacing
 from prefdata.io.trail import Trail
-from prefdata.report.card import card
 from prefdata.transforms.account import Account
 from prefdata.transforms.mixing import parts
 from prefdata.transforms.options import Options
@@ -56,34 +60,6 @@ class Shared(TypedDict):
 
 
 @dataclass(frozen=True)
-class SourceReport:
-    """What was read from one source.
-
-    Attributes:
-        name: its path, or ``stdin``.
-        size: bytes on disk.
-        sha256: the hash of these bytes.
-        format: what it was recognised as.
-        why: what was seen, a phrase each.
-        polarity: which value means better.
-        rows: rows read.
-        outcomes: rows by outcome and reason.
-        gave: rows of the data set that it gave, by the source of their chosen response or, where
-            several sources say the same, of the first of them; None where it is not known.
-    """
-
-    name: str
-    size: int
-    sha256: str
-    format: str
-    why: tuple[str, ...]
-    polarity: str
-    rows: int
-    outcomes: Mapping[str, Mapping[str, int]]
-    gave: int | None = None
-
-
-@dataclass(frozen=True)
 class OverlapReport:
     """What two sources have in common, before caps and shares.
 
@@ -100,20 +76,11 @@ class OverlapReport:
     contradictions: int
 
 
-@dataclass(frozen=True)
-class ConvertReport:
-    """What a conversion did.
+@dataclass(frozen=True, kw_only=True)
+class ConvertReport(RunReport):
+    """What a conversion did: what every run reports, and more.
 
     Attributes:
-        output: the data set directory.
-        kind: ``"pairs"`` or ``"unpaired"``.
-        sources: one report per source.
-        rows_read: rows read in all.
-        rows_used: of these, in a pair, merged with another row, or left over.
-        rows_rejected: the others; they lie in ``rejects/``.
-        outcomes: rows by outcome and reason.
-        split_by: what stays on one side of the split: a ``prompt`` or a ``conversation``.
-        splits: rows, distinct prompts and, where the split goes by them, conversations by split.
         leaks: prompts, or conversations, in more than one split; always 0, or the run would have
             failed.
         dimensions: dimension to the number of pairs in which the chosen response has the
@@ -121,35 +88,11 @@ class ConvertReport:
             counted.
         overlap: which sources have prompts in common, and what else; None where there are too many
             sources to look.
-        example: the first row of the data set.
-        options: what was asked for.
-        seconds: wall time.
     """
 
-    output: str
-    kind: str
-    sources: tuple[SourceReport, ...]
-    rows_read: int
-    rows_used: int
-    rows_rejected: int
-    outcomes: Mapping[str, Mapping[str, int]]
-    split_by: str
-    splits: Mapping[str, Mapping[str, int]]
     leaks: int
     dimensions: Mapping[str, Mapping[str, int]]
     overlap: tuple[OverlapReport, ...] | None
-    example: Mapping[str, object]
-    options: Mapping[str, object]
-    seconds: float
-
-    @property
-    def rows(self) -> int:
-        """Rows of the data set, all splits together."""
-        return sum(split["rows"] for split in self.splits.values())
-
-    def to_dict(self) -> dict[str, object]:
-        """The report as plain values that JSON can hold."""
-        return asdict(self)
 
 
 def convert(
@@ -204,8 +147,8 @@ def convert(
                 read = [each.result() for each in hashes]
                 reports = source_reports(recognised, read, account, made.by_source)
                 report = _report(target, job, reports, account, made, wishes)
-                report = _timed(report, time.monotonic() - begun)
-                _write_about(folder, report)
+                report = replace(report, seconds=round(time.monotonic() - begun, 2))
+                write_about(folder, report)
         finally:
             for each in hashes:
                 each.cancel()
@@ -374,42 +317,6 @@ def _refuse_changed(files: Sequence[Source], begun_as: Sequence[tuple[int, int]]
             )
 
 
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def source_reports(
-    recognised: Sequence[Recognised],
-    hashes: Sequence[str],
-    account: Account,
-    gave: Mapping[int, int] | None = None,
-) -> tuple[SourceReport, ...]:
-    """What was read from each source.
-
-    Args:
-        recognised: the sources.
-        hashes: the SHA-256 of each.
-        account: what became of their rows.
-        gave: rows of the data set by source, where it is known.
-    """
-    return tuple(
-        SourceReport(
-            name=each.source.name,
-            size=each.source.local.stat().st_size,
-            sha256=hashes[number],
-            format=each.detection.format.name,
-            why=each.detection.match.why,
-            polarity=each.detection.match.polarity,
-            rows=account.read[number],
-            outcomes=account.outcomes(number),
-            gave=None if gave is None else gave.get(number, 0),
-        )
-        for number, each in enumerate(recognised)
-    )
-
-
 def _report(
     target: Path,
     job: Job,
@@ -418,15 +325,6 @@ def _report(
     made: Written,
     wishes: Wishes,
 ) -> ConvertReport:
-    outcomes = account.outcomes()
-    rejected = sum(outcomes.get("rejected", {}).values())
-    read = sum(account.read.values())
-    splits = {
-        s: {"rows": made.rows[s], "prompts": made.prompts[s]} for s in made.rows if made.rows[s]
-    }
-    grouped = job.recognised[0].grouped
-    if grouped:
-        splits = {s: {**n, "conversations": made.conversations[s]} for s, n in splits.items()}
     asked = {
         **asdict(job.options),
         "map": dict(wishes.columns),
@@ -435,19 +333,13 @@ def _report(
         "dimension": wishes.dimension,
     }
     return ConvertReport(
+        **figures(account, made, grouped=job.recognised[0].grouped),
         output=str(target),
         kind=job.kind,
         sources=reports,
-        rows_read=read,
-        rows_used=read - rejected,
-        rows_rejected=rejected,
-        outcomes=outcomes,
-        split_by="conversation" if grouped else "prompt",
-        splits=splits,
         leaks=0,
         dimensions={name: found._asdict() for name, found in sorted(made.dimensions.items())},
         overlap=_overlap(job, made),
-        example=made.example,
         options=asked,
         seconds=0.0,
     )
@@ -460,20 +352,3 @@ def _overlap(job: Job, made: Written) -> tuple[OverlapReport, ...] | None:
         OverlapReport((job.names[one], job.names[other]), *common)
         for (one, other), common in sorted(made.overlap.items())
     )
-
-
-def _timed(report: ConvertReport, seconds: float) -> ConvertReport:
-    return ConvertReport(**{**report.__dict__, "seconds": round(seconds, 2)})
-
-
-def _write_about(folder: Path, report: ConvertReport) -> None:
-    manifest = {
-        "schema_version": SCHEMA_VERSION,
-        "program": "prefdata",
-        "program_version": __version__,
-        **report.to_dict(),
-    }
-    del manifest["output"]
-    text = json.dumps(manifest, indent=2, ensure_ascii=False)
-    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(card(manifest), encoding="utf-8")

@@ -1,80 +1,49 @@
-"""What a judging run did: the report, the manifest, the card."""
+"""What a judging run did, in figures."""
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from prefdata import __version__
 from prefdata.engine.asking import Asked, Asking
 from prefdata.engine.cases import Cases
-from prefdata.engine.conversion import SourceReport
-from prefdata.engine.ruling import Collected, Counts, Ruling
-from prefdata.io.dataset import SCHEMA_VERSION
+from prefdata.engine.judge_output import Made
+from prefdata.engine.reporting import RunReport, SourceReport, figures
+from prefdata.engine.ruling import Counts, Ruling
 from prefdata.judge import outcome
 from prefdata.judge.journal import Spent
-from prefdata.report.card import card
 
 
-@dataclass(frozen=True)
-class JudgeReport:
-    """What a judging run did.
+@dataclass(frozen=True, kw_only=True)
+class JudgeReport(RunReport):
+    """What a judging run did: what every run reports, and more.
 
     Attributes:
-        output: the data set directory.
-        kind: ``"pairs"``.
         complete: whether every comparison was judged to the end.
         stopped: why not, in a sentence; ``""`` if it was.
-        sources: one report per source.
-        rows_read: rows read in all.
-        rows_used: of these, in a pair, merged with another row, or left over.
-        rows_rejected: the others; they lie in ``rejects/``.
-        outcomes: rows by outcome and reason.
-        splits: rows and distinct prompts by split.
         comparisons: how many there were.
         verdicts: comparisons by a, b, tie, or the cause of no verdict, all judges together.
         judges: what each judge came to.
         labels: comparisons where verdict and label both prefer a side, and where it is the same.
         flagged: comparisons with an answer that speaks to the judge.
+        rankings: prompts whose responses were ranked, and those of them with a cycle.
         calls: calls of this run, and what all calls in the journal came to.
         journal: the file of calls.
-        example: the first pair.
-        options: what was asked for.
-        seconds: wall time.
     """
 
-    output: str
-    kind: str
     complete: bool
     stopped: str
-    sources: tuple[SourceReport, ...]
-    rows_read: int
-    rows_used: int
-    rows_rejected: int
-    outcomes: Mapping[str, Mapping[str, int]]
-    splits: Mapping[str, Mapping[str, int]]
     comparisons: int
     verdicts: Mapping[str, int]
     judges: Mapping[str, Mapping[str, object]]
     labels: Mapping[str, int]
     flagged: int
+    rankings: Mapping[str, int]
     calls: Mapping[str, object]
     journal: str
-    example: Mapping[str, object]
-    options: Mapping[str, object]
-    seconds: float
-
-    @property
-    def rows(self) -> int:
-        """Pairs, all splits together."""
-        return sum(split["rows"] for split in self.splits.values())
-
-    def to_dict(self) -> dict[str, object]:
-        """The report as plain values that JSON can hold."""
-        return asdict(self)
 
 
 class Job(NamedTuple):
@@ -97,7 +66,7 @@ class Job(NamedTuple):
     ruling: Ruling
     cases: Cases
     asked: Asked
-    made: Collected
+    made: Made
     spent: Mapping[str, Spent]
 
 
@@ -110,35 +79,25 @@ def reported(job: Job, sources: tuple[SourceReport, ...], seconds: float) -> Jud
         seconds: wall time.
     """
     cases, asked, made, spent = job.cases, job.asked, job.made, job.spent
-    account, total = cases.account, cases.total
-    outcomes = account.outcomes()
-    rejected = sum(outcomes.get("rejected", {}).values())
-    read = sum(account.read.values())
-    rows = made.made
+    result = made.result
     return JudgeReport(
+        **figures(cases.account, made.pairs, grouped=cases.grouped),
         output=str(job.output),
         kind="pairs",
-        complete=not made.pending,
+        complete=not result.pending and not asked.stopped,
         stopped=asked.stopped,
         sources=sources,
-        rows_read=read,
-        rows_used=read - rejected,
-        rows_rejected=rejected,
-        outcomes=outcomes,
-        splits={
-            s: {"rows": rows.rows[s], "prompts": rows.prompts[s]} for s in rows.rows if rows.rows[s]
-        },
-        comparisons=total,
-        verdicts=dict(made.together.outcomes.most_common()),
+        comparisons=cases.total,
+        verdicts=dict(result.together.outcomes.most_common()),
         judges={
-            name: _judged(made.alone[name], total, asked, spent[name], name)
+            name: _judged(result.alone[name], cases.total, asked, spent[name], name)
             for name in asked.tallies
         },
-        labels={"compared": made.together.labelled, "agreed": made.together.agreed},
-        flagged=made.flagged,
+        labels={"compared": result.together.labelled, "agreed": result.together.agreed},
+        flagged=result.flagged,
+        rankings={"prompts": made.ranked, "cycles": made.cycles},
         calls=_calls(asked, spent),
         journal=str(job.journal),
-        example=rows.example,
         options=_options(job),
         seconds=round(seconds, 2),
     )
@@ -177,6 +136,8 @@ def _calls(asked: Asked, spent: Mapping[str, Spent]) -> dict[str, object]:
         "failed": sum(sum(each.failed.values()) for each in tallies),
         "pushed_back": sum(each.pushed_back for each in tallies),
         "retried": sum(each.retried for each in tallies),
+        "abandoned": sum(each.abandoned for each in tallies),
+        "set_back": dict(sum((each.set_back for each in tallies), Counter())),
         "paid": sum(each.calls for each in spent.values()),
         "dollars": sum(each.cost for each in spent.values()) if priced else None,
     }
@@ -191,19 +152,6 @@ def _options(job: Job) -> dict[str, object]:
         "reasoning": question.reasoning,
         "max_tokens": question.max_tokens,
         "max_cost": job.asking.max_cost,
+        "max_comparisons": job.cases.most,
         **asdict(job.ruling),
     }
-
-
-def write_about(folder: Path, report: JudgeReport) -> None:
-    """Write the manifest and the card."""
-    manifest = {
-        "schema_version": SCHEMA_VERSION,
-        "program": "prefdata",
-        "program_version": __version__,
-        **report.to_dict(),
-    }
-    del manifest["output"]
-    text = json.dumps(manifest, indent=2, ensure_ascii=False)
-    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(card(manifest), encoding="utf-8")

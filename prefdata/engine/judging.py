@@ -6,17 +6,20 @@ import asyncio
 import json
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from prefdata.engine.asking import Asking, Load, ask, asks
 from prefdata.engine.cases import Inputs, read_cases
-from prefdata.engine.conversion import Progress, sha256, source_reports
-from prefdata.engine.judge_output import write
-from prefdata.engine.judge_report import Job, JudgeReport, reported, write_about
-from prefdata.engine.ruling import Ruling
+from prefdata.engine.contest import Contest
+from prefdata.engine.conversion import Progress
+from prefdata.engine.judge_output import Output
+from prefdata.engine.judge_report import Job, JudgeReport, reported
+from prefdata.engine.reporting import sha256, source_reports, write_about
+from prefdata.engine.ruling import Judge, Ruling
 from prefdata.errors import UsageError
 from prefdata.io.sources import found
 from prefdata.io.staging import refuse_existing, replacing
@@ -73,26 +76,15 @@ def ask_judges(
     with found([str(source) for source in sources]) as files, replacing(target) as folder:
         hashes = [sha256(each.local) for each in files]
         cases = read_cases(files, folder, inputs, tell)
-        book = Journal(path)
-        try:
+        with opened(path) as book:
             asked = asyncio.run(ask(cases, judges, scorers, asking, ruling, book, tell))
-            made = write(
-                folder,
-                cases.buckets,
-                asked.judges,
-                ruling,
-                book,
-                trail=cases.trail,
-                account=cases.account,
-                progress=partial(tell, "writing"),
-            )
+            output_of = Output(folder, cases, asked.judges, ruling, book)
+            made = output_of.write(partial(tell, "writing"))
             spent = {each.model: book.spent(each.lane) for each in judges}
-        finally:
-            book.close()
         cases.close()
         job = Job(target, path, asking, ruling, cases, asked, made, spent)
-        sources_read = source_reports(cases.recognised, hashes, cases.account)
-        report = reported(job, sources_read, time.monotonic() - begun)
+        read = source_reports(cases.recognised, hashes, cases.account)
+        report = reported(job, read, time.monotonic() - begun)
         write_about(folder, report)
     return report
 
@@ -122,27 +114,39 @@ def plan_judges(
         found([str(source) for source in sources]) as files,
         tempfile.TemporaryDirectory(prefix="prefdata-") as scratch,
     ):
-        (Path(scratch) / "new").mkdir()
-        cases = read_cases(files, Path(scratch) / "new", inputs, tell)
-        book = Journal(path if path.exists() else Path(":memory:"))
-        try:
+        folder = Path(scratch) / "new"
+        folder.mkdir()
+        cases = read_cases(files, folder, inputs, tell)
+        with opened(path if path.exists() else Path(":memory:")) as book:
+            forms = [_form(each, asking, book) for each in judges]
+            named = [Judge(each.model, form) for each, form in zip(judges, forms, strict=True)]
+            Contest(cases, named, ruling, book).play_out()
             return [
                 estimate(
                     asks(cases.buckets, ruling),
-                    Form(
-                        asking.question,
-                        known_style(book, each.lane, asking.question),
-                        url=each.url,
-                        model=each.model,
-                    ),
+                    form,
                     each.lane,
                     book,
                     price_of(each.model, asking.prices, local=each.is_local),
                 )
-                for each in judges
+                for each, form in zip(judges, forms, strict=True)
             ]
-        finally:
-            book.close()
+
+
+def _form(judge: Endpoint, asking: Asking, book: Journal) -> Form:
+    """How requests to a judge are written, as far as it is known."""
+    style = known_style(book, judge.lane, asking.question)
+    return Form(asking.question, style, url=judge.url, model=judge.model)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Journal]:
+    """A journal, closed at the end."""
+    book = Journal(path)
+    try:
+        yield book
+    finally:
+        book.close()
 
 
 def journal_of(output: Path, asking: Asking) -> Path:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from prefdata.engine.job import Written
+from prefdata.engine.ranking import SETTLED, Strategy
 from prefdata.formats import reasons
 from prefdata.judge import outcome
 from prefdata.judge.injection import flags, texts_of
@@ -25,6 +25,12 @@ OF_CAUSE = {
     outcome.DIVIDED: reasons.DIVIDED,
     outcome.NOT_ASKED: reasons.NOT_JUDGED,
 }
+
+Label = Mapping[str, Any]
+"""What a row itself said of a comparison."""
+
+Heard = tuple[Ask, Said, Reply | None]
+"""A case in one order and round, what was said, and the reply that it stands in."""
 
 
 @dataclass
@@ -50,8 +56,10 @@ class Ruling:
         veto: a criterion on which the winner must not be worse, or ``""``.
         drop_flagged: whether an answer that speaks to the judge may not win.
         weights: judge to the weight of its vote.
+        strategy: of three or more responses to a prompt, which are paired: those that were
+            compared, as the verdict has it (``"judged"``), or by their ranking.
         test_size: the share of prompts in the test split.
-        seed: of the split.
+        seed: of the split, and of the draw of a tournament.
     """
 
     flips: outcome.Flips = "drop"
@@ -59,6 +67,7 @@ class Ruling:
     veto: str = ""
     drop_flagged: bool = True
     weights: Mapping[str, float] = field(default_factory=dict)
+    strategy: Strategy = "judged"
     test_size: float = 0.1
     seed: int = 0
 
@@ -78,6 +87,92 @@ class Counts:
     slots: Counter[str] = field(default_factory=Counter)
     agreed: int = 0
     labelled: int = 0
+
+    def note(self, winner: str, cause: str, labels: Sequence[Label]) -> None:
+        """Count a comparison."""
+        self.outcomes[winner if winner != "none" else cause] += 1
+        votes = Counter(each["winner"] for each in labels)
+        if winner in ("a", "b") and votes["a"] != votes["b"]:
+            self.labelled += 1
+            self.agreed += votes[winner] > votes["b" if winner == "a" else "a"]
+
+    def add(self, other: Counts) -> None:
+        """Add what others came to."""
+        self.outcomes += other.outcomes
+        self.slots += other.slots
+        self.agreed += other.agreed
+        self.labelled += other.labelled
+
+
+@dataclass
+class Result:
+    """What comparisons came to.
+
+    Attributes:
+        together: all judges together.
+        alone: each of them.
+        flagged: comparisons with an answer that speaks to the judge.
+        pending: comparisons that were not judged to the end.
+    """
+
+    together: Counts = field(default_factory=Counts)
+    alone: dict[str, Counts] = field(default_factory=dict)
+    flagged: int = 0
+    pending: int = 0
+
+    def add(self, other: Result) -> None:
+        """Add what others came to."""
+        self.together.add(other.together)
+        for name, counts in other.alone.items():
+            self.alone.setdefault(name, Counts()).add(counts)
+        self.flagged += other.flagged
+        self.pending += other.pending
+
+
+class Decision(NamedTuple):
+    """What became of a comparison.
+
+    Attributes:
+        winner: a, b, a tie, or none.
+        reason: why it gave no pair, one of `prefdata.formats.reasons`; kept where it did.
+        detail: what else is to be said of the reason.
+        cause: why there is no winner.
+        verdicts: one per label, and one per judge.
+        chosen: the mean score of the winner over criteria, orders and judges, where known.
+        rejected: that of the other.
+        margin: the mean log-probability, where known, for the winner.
+        votes: judges that gave a verdict.
+        agreement: the share of these that say the same.
+        marks: why a, and why b, is thought to speak to the judge.
+        on_veto: the mean score of a, and of b, on the criterion that must not be lost.
+    """
+
+    winner: str
+    reason: str
+    detail: str = ""
+    cause: str = ""
+    verdicts: Sequence[Mapping[str, object]] = ()
+    chosen: float | None = None
+    rejected: float | None = None
+    margin: float | None = None
+    votes: int = 0
+    agreement: float | None = None
+    marks: tuple[Sequence[str], Sequence[str]] = ((), ())
+    on_veto: tuple[float, float] | None = None
+
+
+class Decided(NamedTuple):
+    """What became of the comparisons of a part.
+
+    Attributes:
+        decisions: one per comparison.
+        calls: the calls about all of them, as rows of ``calls/``.
+        result: what they came to.
+    """
+
+    decisions: list[Decision]
+    calls: list[dict[str, object]]
+    result: Result
 
 
 def orders_of(case_id: str, orders: int) -> tuple[Order, ...]:
@@ -107,7 +202,7 @@ def collected(
     journal: Journal,
     orders: int,
     rounds: Sequence[int],
-) -> Iterator[list[tuple[Ask, Said, Reply | None]]]:
+) -> Iterator[list[Heard]]:
     """What a judge said of each case, in each order and round; no reply is no verdict."""
     asked = [
         [Ask(case, order, again) for again in rounds for order in orders_of(case.id, orders)]
@@ -124,9 +219,7 @@ def collected(
         ]
 
 
-def _said(
-    ask: Ask, replies: Sequence[Reply] | None, failed: str, form: Form
-) -> tuple[Ask, Said, Reply | None]:
+def _said(ask: Ask, replies: Sequence[Reply] | None, failed: str, form: Form) -> Heard:
     if not replies:
         return ask, Said(ask.order, "none", failed), None
     fence, mode = form.fence(*ask), form.style.mode
@@ -136,60 +229,9 @@ def _said(
     return ask, oriented(readings[best], ask.order, reply.margin), reply
 
 
-@dataclass
-class Collected:
-    """What a run came to.
-
-    Attributes:
-        made: the pairs that were written.
-        together: what all judges came to.
-        alone: what each of them came to.
-        flagged: comparisons with an answer that speaks to the judge.
-        pending: comparisons that were not judged to the end.
-    """
-
-    made: Written = field(default_factory=Written)
-    together: Counts = field(default_factory=Counts)
-    alone: dict[str, Counts] = field(default_factory=dict)
-    flagged: int = 0
-    pending: int = 0
-
-
-class Decision(NamedTuple):
-    """What became of a comparison.
-
-    Attributes:
-        winner: a, b, a tie, or none.
-        reason: why it gave no pair, one of `prefdata.formats.reasons`; kept where it did.
-        detail: what else is to be said of the reason.
-        cause: why there is no winner.
-        verdicts: one per judge.
-        chosen: the mean score of the winner over criteria, orders and judges, where known.
-        rejected: that of the other.
-        margin: the mean log-probability, where known, for the winner.
-        votes: judges that gave a verdict.
-        agreement: the share of these that say the same.
-    """
-
-    winner: str
-    reason: str
-    detail: str = ""
-    cause: str = ""
-    verdicts: Sequence[Mapping[str, object]] = ()
-    chosen: float | None = None
-    rejected: float | None = None
-    margin: float | None = None
-    votes: int = 0
-    agreement: float | None = None
-
-
 def decide(
-    part: pl.DataFrame,
-    judges: Sequence[Judge],
-    ruling: Ruling,
-    journal: Journal,
-    done: Collected,
-) -> tuple[list[Decision], list[dict[str, object]]]:
+    part: pl.DataFrame, judges: Sequence[Judge], ruling: Ruling, journal: Journal
+) -> Decided:
     """Decide each comparison of a part.
 
     Args:
@@ -197,42 +239,49 @@ def decide(
         judges: who was asked.
         ruling: what makes a verdict a pair.
         journal: holds the replies.
-        done: counts what comes of it.
-
-    Returns:
-        What became of each, and the calls about all of them, as rows of ``calls/``.
     """
     cases = cases_of(part)
-    labels = [_label(said, turned=t) for said, t in part.select("said", "turned").iter_rows()]
-    marks = list(zip(*(_marks(part[f"response_{side}"]) for side in "ab"), strict=True))
+    labels = [_labels(said, turned=t) for said, t in part.select("said", "turned").iter_rows()]
+    marks = zip(*(_marks(part[f"response_{side}"]) for side in "ab"), strict=True)
     outcomes: list[dict[str, Outcome]] = [{} for _ in cases]
     calls: list[dict[str, object]] = []
+    result = Result(alone={judge.name: Counts() for judge in judges})
     rounds = (0, 1) if ruling.flips == "ask-again" else (0,)
     for judge in judges:
-        counts = done.alone[judge.name]
+        counts = result.alone[judge.name]
         found = collected(cases, judge, journal, ruling.orders, rounds)
-        for at, said in enumerate(found):
-            outcomes[at][judge.name] = settled = outcome_of(said, ruling)
-            calls += [_call(judge, ask, each, reply) for ask, each, reply in said if reply]
-            _count(counts, settled.winner, settled.cause, labels[at])
-            for ask, each, _ in said:
-                if each.winner in ("a", "b"):
-                    counts.slots["first" if each.winner == ask.order[0] else "second"] += 1
-    decisions = []
-    for at, by_judge in enumerate(outcomes):
-        decision = _decision(by_judge, labels[at], marks[at], ruling)
-        _count(done.together, decision.winner, decision.cause, labels[at])
-        done.flagged += bool(marks[at][0] or marks[at][1])
-        pending = {outcome.NOT_ASKED}
-        done.pending += any(each.cause in pending for each in by_judge.values())
-        decisions.append(decision)
-    return decisions, calls
+        for at, heard in enumerate(found):
+            outcomes[at][judge.name] = said = outcome_of(heard, ruling)
+            calls += [_call(judge, ask, each, reply) for ask, each, reply in heard if reply]
+            counts.note(said.winner, said.cause, labels[at])
+            counts.slots.update(_slots(heard))
+    decisions = [
+        _decision(by_judge, said, marked, ruling)
+        for by_judge, said, marked in zip(outcomes, labels, marks, strict=True)
+    ]
+    for each, by_judge, label in zip(decisions, outcomes, labels, strict=True):
+        result.together.note(each.winner, each.cause, label)
+        result.flagged += any(each.marks)
+        result.pending += any(one.cause == outcome.NOT_ASKED for one in by_judge.values())
+    return Decided(decisions, calls, result)
 
 
-def outcome_of(said: Sequence[tuple[Ask, Said, Reply | None]], ruling: Ruling) -> Outcome:
+def settled(part: pl.DataFrame, decisions: Sequence[Decision]) -> pl.DataFrame:
+    """What a ranking must know of the comparisons of a part: the columns of `SETTLED`."""
+    rows = [
+        (each.winner, each.reason, *map(bool, each.marks), *(each.on_veto or (None, None)))
+        for each in decisions
+    ]
+    names = ("winner", "reason", "flagged_a", "flagged_b", "veto_a", "veto_b")
+    told = pl.DataFrame(rows, {name: SETTLED[name] for name in names}, orient="row")
+    rest = [name for name in SETTLED if name not in names]
+    return pl.concat([part.select(rest), told], how="horizontal").cast(SETTLED)
+
+
+def outcome_of(heard: Sequence[Heard], ruling: Ruling) -> Outcome:
     """What one judge says of a comparison; a flip may be a tie, or what the next round says."""
     rounds: dict[int, list[Said]] = {}
-    for ask, each, _ in said:
+    for ask, each, _ in heard:
         rounds.setdefault(ask.again, []).append(each)
     found = combined(rounds[0])
     if found.cause == outcome.FLIP and ruling.flips == "ask-again":
@@ -243,7 +292,14 @@ def outcome_of(said: Sequence[tuple[Ask, Said, Reply | None]], ruling: Ruling) -
     return found
 
 
-def _label(said: Sequence[Mapping[str, Any]], *, turned: bool) -> list[dict[str, Any]]:
+def _slots(heard: Sequence[Heard]) -> Iterator[str]:
+    """The slot that won, of each call with a winner."""
+    for ask, each, _ in heard:
+        if each.winner in ("a", "b"):
+            yield "first" if each.winner == ask.order[0] else "second"
+
+
+def _labels(said: Sequence[Label], *, turned: bool) -> list[Label]:
     """What the rows themselves said of a comparison, in terms of its a and b."""
     other = {"a": "b", "b": "a"} if turned else {}
     return [{**each, "winner": other.get(each["winner"], each["winner"])} for each in said]
@@ -254,50 +310,43 @@ def _marks(texts: pl.Series) -> list[list[str]]:
     return found
 
 
-def _count(counts: Counts, winner: str, cause: str, labels: Sequence[Mapping[str, Any]]) -> None:
-    counts.outcomes[winner if winner != "none" else cause] += 1
-    votes = Counter(each["winner"] for each in labels)
-    if winner in ("a", "b") and votes["a"] != votes["b"]:
-        counts.labelled += 1
-        counts.agreed += votes[winner] > votes["b" if winner == "a" else "a"]
-
-
 def _decision(
     by_judge: Mapping[str, Outcome],
-    labels: Sequence[Mapping[str, Any]],
-    marks: tuple[list[str], list[str]],
+    labels: Sequence[Label],
+    marks: tuple[Sequence[str], Sequence[str]],
     ruling: Ruling,
 ) -> Decision:
+    """Decide a comparison by what its judges say."""
     winner, cause = jury(by_judge, ruling.weights)
     verdicts = [_labelled(each) for each in labels]
     verdicts += [_verdict(name, each) for name, each in by_judge.items()]
+    cast = [each for each in by_judge.values() if each.winner != "none"]
+    on_veto = _scores_on(cast, ruling.veto) if ruling.veto else None
+    known = Decision(winner, reasons.KEPT, verdicts=verdicts, marks=marks, on_veto=on_veto)
     if winner in ("none", "tie"):
         reason = reasons.TIE if winner == "tie" else OF_CAUSE.get(cause, reasons.NO_WINNER)
-        return Decision(winner, reason, _detail(reason, cause), cause, verdicts)
-    cast = [each for each in by_judge.values() if each.winner != "none"]
+        return known._replace(reason=reason, detail=_detail(reason, cause), cause=cause)
     side = 0 if winner == "a" else 1
-    means = [_overall(each) for each in cast]
-    both = [mean for mean in means if mean is not None]
-    margins = [each.margin for each in cast if each.margin is not None]
-    decision = Decision(
-        winner,
-        reasons.KEPT,
-        "",
-        "",
-        verdicts,
-        fmean(mean[side] for mean in both) if both else None,
-        fmean(mean[1 - side] for mean in both) if both else None,
-        fmean(margins) * (1 - 2 * side) if margins else None,
-        len(cast),
-        sum(each.winner == winner for each in cast) / len(cast),
-    )
-    if ruling.veto and _loses(cast, ruling.veto, side):
-        return decision._replace(winner="none", reason=reasons.VETO, cause=reasons.VETO)
+    found = _with_figures(known, cast, side)
+    if on_veto and on_veto[side] < on_veto[1 - side]:
+        return found._replace(winner="none", reason=reasons.VETO, cause=reasons.VETO)
     if ruling.drop_flagged and marks[side]:
-        said = ", ".join(marks[side])
-        why = reasons.INJECTION
-        return decision._replace(winner="none", reason=why, detail=said, cause=why)
-    return decision
+        said, why = ", ".join(marks[side]), reasons.INJECTION
+        return found._replace(winner="none", reason=why, detail=said, cause=why)
+    return found
+
+
+def _with_figures(decision: Decision, cast: Sequence[Outcome], side: int) -> Decision:
+    """Add what the judges that gave a verdict scored, how sure they were, how many agree."""
+    means = [mean for mean in map(_overall, cast) if mean is not None]
+    margins = [each.margin for each in cast if each.margin is not None]
+    return decision._replace(
+        chosen=fmean(mean[side] for mean in means) if means else None,
+        rejected=fmean(mean[1 - side] for mean in means) if means else None,
+        margin=fmean(margins) * (1 - 2 * side) if margins else None,
+        votes=len(cast),
+        agreement=sum(each.winner == decision.winner for each in cast) / len(cast),
+    )
 
 
 def _detail(reason: str, cause: str) -> str:
@@ -305,10 +354,10 @@ def _detail(reason: str, cause: str) -> str:
     return cause if reason == reasons.NO_WINNER else ""
 
 
-def _loses(cast: Sequence[Outcome], criterion: str, side: int) -> bool:
-    """Whether the winner scores lower than the other on a criterion, over all judges."""
+def _scores_on(cast: Sequence[Outcome], criterion: str) -> tuple[float, float] | None:
+    """The mean scores of a and b on a criterion, over all judges; None where none gave any."""
     scores = [each.scores[criterion] for each in cast if criterion in each.scores]
-    return sum(s[side] - s[1 - side] for s in scores) < 0
+    return (fmean(a for a, _ in scores), fmean(b for _, b in scores)) if scores else None
 
 
 def _overall(said: Outcome) -> tuple[float, float] | None:
@@ -318,7 +367,7 @@ def _overall(said: Outcome) -> tuple[float, float] | None:
     return fmean(a), fmean(b)
 
 
-def _labelled(label: Mapping[str, Any]) -> dict[str, object]:
+def _labelled(label: Label) -> dict[str, object]:
     """A verdict that came with the source."""
     empty = dict.fromkeys(("annotator_kind", "scores", "cause", "evidence"))
     return {

@@ -182,6 +182,12 @@ def show_judging(report: JudgeReport, console: Console) -> None:
             f"Verdict and label agree on {share:.1%} of the {compared:,} comparisons where both "
             f"prefer a side ({compared / report.comparisons:.1%} of all)."
         )
+    show_troubles(report, console)
+    if report.rankings["prompts"]:
+        console.print(
+            f"Of {report.rankings['prompts']:,} prompts the responses were ranked; in "
+            f"{report.rankings['cycles']:,} of them some beat each other in a circle."
+        )
     if report.flagged:
         console.print(f"{report.flagged:,} comparisons have an answer that speaks to the judge.")
     splits = ", ".join(f"{name} {each['rows']:,}" for name, each in report.splits.items())
@@ -194,6 +200,17 @@ def show_judging(report: JudgeReport, console: Console) -> None:
         console.print("Next: run the same command again; it asks for what is missing.")
     else:
         console.print(f"Next: pref train {report.output} --model tiny")
+
+
+def show_troubles(report: JudgeReport, console: Console) -> None:
+    """Say which batches came to nothing, and what a run that was killed may have paid for."""
+    for why, requests in cast("dict[str, int]", report.calls["set_back"]).items():
+        console.print(Text(f"{why}: {requests:,} requests were open", style="yellow"))
+    if report.calls["abandoned"]:
+        console.print(
+            f"A run that was killed was busy with {report.calls['abandoned']:,} of these calls; "
+            "those that it had sent may be on the bill twice."
+        )
 
 
 def show_plan(found: Sequence[Estimate], console: Console) -> None:

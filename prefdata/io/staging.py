@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import glob
 import json
 import os
 import shutil
@@ -10,17 +12,26 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from prefdata.errors import InputError, UsageError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 RENAME_EXCHANGE = 2
 AT_FDCWD = -100
 
+LOCK = "lock"
+RANDOM = 8
+"""Characters that `tempfile` adds to a name."""
 
 SIGNED = ("manifest.json", "export.json")
 """Files with names that other programs use too, in which ours say what wrote them."""
 
-PARTS = ("data", "rejects", "rows", "comparisons", "calls")
+PARTS = ("data", "rejects", "rows", "comparisons", "calls", "rankings")
 OURS = {
     "manifest.json": ("README.md", "manifest.json", *(f"{name}/*.parquet" for name in PARTS)),
     "eval.json": ("eval.json", "eval_rows.parquet", "generations.jsonl"),
@@ -126,7 +137,8 @@ def replacing(output: Path) -> Iterator[Path]:
     """Work in a new folder that takes the place of ``output`` if all goes well.
 
     Whatever happens, a kill included, either the old folder or the new one stands there, whole.
-    Only a kill leaves the working folder behind; its name begins with ``.`` and the output's name.
+    Only a kill leaves the working folder behind; its name begins with ``.`` and the output's name,
+    and the next run on the same output takes it away.
 
     Args:
         output: where the result belongs.
@@ -140,7 +152,9 @@ def replacing(output: Path) -> Iterator[Path]:
     output = output.resolve()  # of a link, what it leads to is replaced, and the link stays
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
+        _clear(output)
         work = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+        lock = _hold(work)
     except OSError as error:
         raise _unwritable(output, error) from error
     try:
@@ -154,7 +168,36 @@ def replacing(output: Path) -> Iterator[Path]:
             raise
         raise _unwritable(output, error) from error
     finally:
+        lock.close()
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _hold(work: Path) -> BinaryIO:
+    """Lock a working folder for as long as the file stays open, which is no longer than we live.
+
+    The lock is there before its name is: whoever finds one that is free knows that nobody is left.
+    """
+    file = (work / "begun").open("wb")
+    if fcntl:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        (work / "begun").rename(work / LOCK)
+    return file
+
+
+def _clear(output: Path) -> None:
+    """Take away what runs on this output have left that were killed.
+
+    Where files cannot be locked nobody can tell, so there everything stays; and so does a folder
+    that was set aside to be replaced, which may be the only one there is.
+    """
+    prefix = f".{output.name}."
+    for lock in output.parent.glob(f"{glob.escape(prefix)}*/{LOCK}"):
+        work = lock.parent
+        if not fcntl or len(work.name) != len(prefix) + RANDOM or (work / "old").exists():
+            continue
+        with contextlib.suppress(OSError), lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def _unwritable(output: Path, error: OSError) -> InputError:

@@ -8,7 +8,7 @@ accuracy.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -166,41 +166,61 @@ def agreement(
         >>> print(found.ceiling)
         75.0 % (3 of 4; 30.1 to 95.4 %)
     """
-    peers = not people
     reference = set(people) or set(names(verdicts))
     own = stances(verdicts)
     held = _held_against(own, reference, against)
+    of_reference = pl.col("annotator").is_in(sorted(reference))
+    ceiling, with_ties = _ceiling(held.filter(of_reference), twice=against == "each")
+    return Agreement(
+        comparisons=verdicts["comparison"].n_unique(),
+        verdicts=verdicts.height,
+        people=tuple(sorted(reference & set(names(verdicts)))),
+        peers=not people,
+        against=against,
+        annotators=_annotators(verdicts, own, held, reference),
+        ceiling=ceiling,
+        ceiling_with_ties=with_ties,
+        longer_baseline=_longer_baseline(own, reference, against),
+        alpha=_alpha(own),
+        alpha_people=_alpha(own.filter(of_reference)),
+        categories={
+            name: agreement(part, people=people, against=against, categories=False)
+            for name, part in (_by_category(verdicts) if categories else ())
+        },
+    )
+
+
+def _annotators(
+    verdicts: pl.DataFrame, own: pl.DataFrame, held: pl.DataFrame, reference: Collection[str]
+) -> tuple[Figures, ...]:
+    """The figures of each annotator: judges first, and of these the one with most verdicts."""
     cast = {row["annotator"]: row for row in _habits(verdicts).iter_rows(named=True)}
     flips = {row["annotator"]: row for row in _flips(own).iter_rows(named=True)}
-    figures = [
+    found = [
         _figures(row, cast[row["annotator"]], flips[row["annotator"]], reference)
         for row in held.group_by("annotator").agg(SUMS).iter_rows(named=True)
     ]
-    twice = 2 if against == "each" else 1
-    pool = held.filter(pl.col("annotator").is_in(sorted(reference))).select(SUMS).row(0, named=True)
-    named = sorted(verdicts["category"].drop_nulls().unique()) if categories else []
-    return Agreement(
-        verdicts["comparison"].n_unique(),
-        verdicts.height,
-        tuple(sorted(reference & set(cast))),
-        peers,
-        against,
-        tuple(sorted(figures, key=lambda f: (f.person, -f.verdicts, f.annotator))),
-        Share(pool["right"] / twice, pool["decided"] / twice, pool["decided_on"]),
-        Share(pool["right_t"] / twice, pool["decided_t"] / twice, pool["decided_t_on"]),
-        _longer_baseline(own, reference, against),
-        _alpha(own),
-        _alpha(own.filter(pl.col("annotator").is_in(sorted(reference)))),
-        {
-            name: agreement(
-                verdicts.filter(pl.col("category") == name),
-                people=people,
-                against=against,
-                categories=False,
-            )
-            for name in named
-        },
+    return tuple(sorted(found, key=lambda f: (f.person, -f.verdicts, f.annotator)))
+
+
+def _ceiling(people: pl.DataFrame, *, twice: bool) -> tuple[Share, Share]:
+    """How often people agree with each other, without ties and with them.
+
+    Args:
+        people: what each of them said, with what the others did.
+        twice: whether each two are counted from both sides.
+    """
+    sums, n = people.select(SUMS).row(0, named=True), 2 if twice else 1
+    return (
+        Share(sums["right"] / n, sums["decided"] / n, sums["decided_on"]),
+        Share(sums["right_t"] / n, sums["decided_t"] / n, sums["decided_t_on"]),
     )
+
+
+def _by_category(verdicts: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The verdicts of each category."""
+    for name in sorted(verdicts["category"].drop_nulls().unique()):
+        yield name, verdicts.filter(pl.col("category") == name)
 
 
 def stances(verdicts: pl.DataFrame) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -68,7 +68,7 @@ class Limits:
         size: the most bytes in a file.
         poll: seconds between two looks at a batch.
         wait: whether to wait for batches to end.
-        rounds: how often what failed is sent again.
+        rounds: how often what failed is sent again with nothing to show for it.
     """
 
     requests: int = 50_000
@@ -82,12 +82,23 @@ class UnderWayError(Exception):
     """Batches are under way, and nobody wants to wait for them."""
 
 
+class SetBackError(Exception):
+    """Batch after batch came to nothing; the message says why."""
+
+
 class Batcher(Runner):
     """Asks one judge through its provider's batch service; the arguments are those of `Runner`."""
 
     def attach(self, service: Service, limits: Limits) -> None:
         """Say which service answers, and how batches are cut and watched."""
         self.service, self.limits = service, limits
+        self.set_back = ""
+
+    async def prepare(self) -> None:
+        """As of any runner; what batches under way may cost is set aside."""
+        await super().prepare()
+        lane = self.endpoint.lane
+        self.budget.reserved += await self.desk.do(lambda journal: journal.reserved(lane))
 
     async def run(self, asks: Callable[[], Iterable[Ask]]) -> None:
         """Ask for everything that the journal has no usable reply to.
@@ -97,16 +108,20 @@ class Batcher(Runner):
             OutOfBudgetError: the limit on costs was reached.
             StoppedError: the user wants to end; batches go on without us.
             UnderWayError: batches are under way, and are not waited for.
+            SetBackError: batches failed as a whole, as often as they were sent again.
         """
-        lane = self.endpoint.lane
-        under_way = await self.desk.do(lambda journal: journal.reserved(lane))
-        self.budget.reserved += under_way
-        for _ in range(self.limits.rounds):
-            await self._take_up()
-            await self._finish(asks)
+        await self._take_up()
+        await self._finish(asks)
+        in_vain = 0
+        while in_vain < self.limits.rounds:
+            before = self.tally.asked
+            self.set_back = ""
             if not await self._submit(asks):
                 return
             await self._finish(asks)
+            in_vain = in_vain + 1 if self.tally.asked == before else 0
+        if self.set_back:
+            raise SetBackError(f"{in_vain} times in a row {self.set_back}")
 
     async def _take_up(self) -> None:
         """Find batches again whose run ended before it could note their names."""
@@ -135,6 +150,7 @@ class Batcher(Runner):
         """Put the results of a batch into the journal, and forget it."""
         sendings = {each.key: each for each in await self.desk.do(lambda j: j.sendings(mark))}
         asked = {key: ask for ask in asks() if (key := self.form.key(*ask)) in sendings}
+        left = dict.fromkeys(sendings)
         entries: list[Entry] = []
         failed: list[tuple[str, str]] = []
         for file in batch.files:
@@ -144,16 +160,36 @@ class Batcher(Runner):
                     entries.append(entry)
                 elif key:
                     failed.append((key, why))
+                left.pop(key, None)
                 if len(entries) + len(failed) >= RECORDED:
                     await self._record(entries, failed)
                     entries, failed = [], []
         await self._record(entries, failed)
-        self.budget.reserved = max(
-            0.0, self.budget.reserved - sum(s.most for s in sendings.values())
-        )
+        most = sum(each.most for each in sendings.values())
+        self.budget.reserved = max(0.0, self.budget.reserved - most)
+        if left:
+            await self._set_back(batch, list(left), whole=len(left) == len(sendings))
         await self.desk.do(lambda journal: journal.forget_batch(mark))
+
+    async def _set_back(self, batch: Batch, keys: Sequence[str], *, whole: bool) -> None:
+        """Note what a batch left open, and why; it is sent again.
+
+        A service that refuses a file, for its size or for the tokens that it holds, may well take
+        the halves of it.
+        """
+        why = f"the batch {batch.id} ended as {batch.status}"
+        why += f": {batch.why}" if batch.why else ", and left requests open"
+        self.tally.set_back[why] += len(keys)
+        if whole:
+            self.set_back = why
         if batch.status == "failed":
-            raise Failure("setting", f"the batch {batch.id} failed: {batch.why}")
+            self.limits = replace(self.limits, requests=max(1, len(keys) // 2))
+
+        def note(journal: Journal) -> None:
+            for key in keys:
+                journal.give_up(key, why)
+
+        await self.desk.do(note)
 
     async def _record(self, entries: Sequence[Entry], failed: Sequence[tuple[str, str]]) -> None:
         def keep(journal: Journal) -> None:

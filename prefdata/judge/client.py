@@ -32,6 +32,9 @@ Answer = TypeVar("Answer")
 TRIES = 6
 """How often the batch service is asked the same before it is given up."""
 
+CONNECT = 10.0
+"""Seconds that a connection may take to come about."""
+
 
 class Client:
     """A connection to one server.
@@ -46,7 +49,7 @@ class Client:
         self.endpoint = endpoint
         limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
         http = openai.DefaultAioHttpClient(
-            timeout=httpx2.Timeout(timeout, connect=min(timeout, 30.0), pool=None),
+            timeout=httpx2.Timeout(timeout, connect=min(timeout, CONNECT), pool=None),
             limits=limits,
             trust_env=False,
         )
@@ -95,7 +98,7 @@ class Client:
         except openai.APIError as error:
             raise self._failure(error) from None
         except aiohttp.ClientError as error:
-            raise Failure("later", f"the connection broke: {type(error).__name__}") from None
+            raise Failure("unreached", f"the connection broke: {type(error).__name__}") from None
         content = self.endpoint.key.hide_bytes(response.content)
         return parsed(content, menu), limits_of(response.headers)
 
@@ -123,7 +126,13 @@ class Client:
         Raises:
             Failure: the service does not say.
         """
-        found = await self._steadily(lambda: self.sdk.batches.retrieve(name))
+        try:
+            found = await self._steadily(lambda: self.sdk.batches.retrieve(name))
+        except Failure as failure:
+            if failure.status != 404:
+                raise
+            hint = "Check that the key and --base-url are those that it was sent with."
+            raise Failure("setting", failure.message, status=404, hint=hint) from None
         files = tuple(each for each in (found.output_file_id, found.error_file_id) if each)
         errors = (found.errors and found.errors.data) or []
         why = "; ".join(each.message or "" for each in errors[:3])
@@ -153,7 +162,7 @@ class Client:
                 return await ask()
             except openai.APIError as error:
                 failure = self._failure(error)
-                if failure.kind not in ("later", "limited") or tries + 1 == TRIES:
+                if failure.kind not in ("later", "unreached", "limited") or tries + 1 == TRIES:
                     raise failure from None
                 await asyncio.sleep(failure.wait or backoff(tries))
         raise AssertionError
@@ -161,10 +170,10 @@ class Client:
     def _failure(self, error: openai.APIError) -> Failure:
         cause = error.__cause__ or error
         if isinstance(cause, httpx2.ConnectTimeout | httpx2.ConnectError):
-            return Failure("later", f"no connection to {self.endpoint.url}")
+            return Failure("unreached", f"no connection to {self.endpoint.url}")
         if isinstance(error, openai.APITimeoutError):
             return Failure("later", "the server did not answer in time")
         if isinstance(error, openai.APIStatusError):
             said = self.endpoint.key.hide(said_in(error.response.content))
             return status_failure(error.status_code, said, error.response.headers, self.endpoint)
-        return Failure("later", f"the connection broke: {type(cause).__name__}")
+        return Failure("unreached", f"the connection broke: {type(cause).__name__}")

@@ -11,6 +11,11 @@ once the run has ended.
 A request is claimed before it is sent. A claim belongs to an owner, one run of one process, and
 falls to the next who asks as soon as that owner is gone: at once where its process is known to
 have ended, after `LEASE` seconds without a sign of life otherwise.
+
+What no journal can know is whether a request was answered whose sender was killed before the reply
+came: chat completions have no key by which a server would know a request again, and no way to ask
+for a reply that was missed. Such a request is sent again. There are no more of them than requests
+under way at the kill, and a run says how many it took over from another that is gone.
 """
 
 from __future__ import annotations
@@ -34,20 +39,23 @@ LEASE = 90.0
 """Seconds after its last sign of life that an owner counts as gone."""
 
 TABLES = """
-CREATE TABLE calls (
+CREATE TABLE IF NOT EXISTS calls (
   key TEXT NOT NULL, try INTEGER NOT NULL, lane TEXT NOT NULL, reply TEXT NOT NULL,
   cost REAL, estimated INTEGER, settled INTEGER NOT NULL, at REAL NOT NULL, PRIMARY KEY (key, try)
 );
-CREATE INDEX standing ON calls (key, settled);
-CREATE TABLE failures (key TEXT PRIMARY KEY, why TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE claims (key TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE owners (id TEXT PRIMARY KEY, process TEXT NOT NULL, until REAL NOT NULL);
-CREATE TABLE styles (lane TEXT NOT NULL, asked TEXT NOT NULL, style TEXT NOT NULL,
+CREATE INDEX IF NOT EXISTS standing ON calls (key, settled);
+CREATE TABLE IF NOT EXISTS failures (key TEXT PRIMARY KEY, why TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS owners (id TEXT PRIMARY KEY, process TEXT NOT NULL, until REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS styles (lane TEXT NOT NULL, asked TEXT NOT NULL, style TEXT NOT NULL,
   PRIMARY KEY (lane, asked));
-CREATE TABLE batches (mark TEXT PRIMARY KEY, name TEXT, lane TEXT NOT NULL, owner TEXT NOT NULL);
-CREATE TABLE batched (key TEXT PRIMARY KEY, mark TEXT NOT NULL, try INTEGER NOT NULL,
+CREATE TABLE IF NOT EXISTS batches (mark TEXT PRIMARY KEY, name TEXT, lane TEXT NOT NULL,
+  owner TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS batched (key TEXT PRIMARY KEY, mark TEXT NOT NULL, try INTEGER NOT NULL,
   tokens INTEGER NOT NULL, most REAL NOT NULL) WITHOUT ROWID;
-CREATE INDEX of_batch ON batched (mark);
+CREATE INDEX IF NOT EXISTS of_batch ON batched (mark);
+CREATE TABLE IF NOT EXISTS drawn (tournament TEXT NOT NULL, prompt TEXT NOT NULL, x TEXT NOT NULL,
+  y TEXT NOT NULL, PRIMARY KEY (tournament, prompt, x, y));
 """
 
 
@@ -87,6 +95,14 @@ class Sending(NamedTuple):
     attempt: int
     tokens: int
     most: float
+
+
+class Drawn(NamedTuple):
+    """A comparison that a tournament has drawn, by the ids of its prompt and responses."""
+
+    prompt: str
+    x: str
+    y: str
 
 
 class Spent(NamedTuple):
@@ -137,9 +153,8 @@ class Journal:
     def _prepare(self) -> None:
         with self.writing():
             found = self.database.execute("PRAGMA user_version").fetchone()[0]
-            if found == VERSION:
-                return
-            if found or self.database.execute("SELECT 1 FROM sqlite_master").fetchone():
+            filled = self.database.execute("SELECT 1 FROM sqlite_master").fetchone()
+            if found != (VERSION if filled else 0):
                 raise sqlite3.DatabaseError("it was not written by this version of prefdata")
             for statement in TABLES.split(";"):
                 self.database.execute(statement)
@@ -187,6 +202,18 @@ class Journal:
             (json.dumps(sorted(keys)),),
         )
         return {key: (count, bool(settled)) for key, count, settled in rows}
+
+    def abandoned(self, keys: Sequence[str]) -> int:
+        """How many of some requests a run has claimed that is gone.
+
+        It may have sent them, and they may have been answered, and paid for, with nobody there to
+        note it. Servers know no way to ask: such a request is sent again.
+        """
+        query = (
+            "SELECT count(*) FROM claims WHERE key IN (SELECT value FROM json_each(?)) "
+            "AND owner NOT IN (SELECT id FROM owners)"
+        )
+        return int(self.database.execute(query, (json.dumps(keys),)).fetchone()[0])
 
     def claim(self, keys: Sequence[str]) -> set[str]:
         """Claim requests for this run, and say which of them are its to send.
@@ -281,7 +308,9 @@ class Journal:
             "INSERT INTO batched VALUES (?, ?, ?, ?, ?)",
             [(each.key, mark, each.attempt, each.tokens, each.most) for each in sendings],
         )
-        self.release([each.key for each in sendings])
+        keys = [each.key for each in sendings]
+        self.database.executemany("DELETE FROM failures WHERE key = ?", [(key,) for key in keys])
+        self.release(keys)
 
     def name_batch(self, mark: str, name: str) -> None:
         """Note how the service calls a batch; one without a name was never sent."""
@@ -311,6 +340,22 @@ class Journal:
         """The most that the batches under way can cost, in dollars."""
         query = "SELECT total(most) FROM batched JOIN batches USING (mark) WHERE lane = ?"
         return float(self.database.execute(query, (lane,)).fetchone()[0])
+
+    def draw(self, tournament: str, drawn: Sequence[Drawn]) -> None:
+        """Note what a tournament has drawn, before any of it is asked about."""
+        self.database.executemany(
+            "INSERT OR IGNORE INTO drawn VALUES (?, ?, ?, ?)",
+            [(tournament, *each) for each in drawn],
+        )
+
+    def drawn(self, tournament: str, prompts: Sequence[str]) -> list[Drawn]:
+        """What a tournament has drawn for some prompts, in the order of its rounds."""
+        rows = self.database.execute(
+            "SELECT prompt, x, y FROM drawn WHERE tournament = ? "
+            "AND prompt IN (SELECT value FROM json_each(?)) ORDER BY rowid",
+            (tournament, json.dumps(prompts)),
+        )
+        return [Drawn(*row) for row in rows]
 
     def forget_batch(self, mark: str) -> None:
         """A batch has come to its end: what it left open may be asked again."""

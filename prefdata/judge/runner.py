@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -36,6 +37,12 @@ CHOICE = Style("choice", limit="", temperature=False)
 
 GIVE_UP = 40
 """Failures one after the other, with no success between, after which a judge is given up."""
+
+FIRST_TRIES = 3
+"""Connections that may fail before a server was reached at all: a wrong address stays wrong."""
+
+AT_ONCE = 5.0
+"""Seconds after which the first of them is enough."""
 
 
 class Server(Protocol):
@@ -86,6 +93,9 @@ class Tally:
         failed: requests that were given up, by what happened.
         pushed_back: how often the server said to wait.
         retried: how often a request was sent again after a failure.
+        abandoned: requests that a run was busy with which is gone: those that it had sent may be
+            paid twice.
+        set_back: requests that batches left open, by what became of the batch.
     """
 
     known: int = 0
@@ -94,6 +104,8 @@ class Tally:
     failed: Counter[str] = field(default_factory=Counter)
     pushed_back: int = 0
     retried: int = 0
+    abandoned: int = 0
+    set_back: Counter[str] = field(default_factory=Counter)
 
 
 class OutOfBudgetError(Exception):
@@ -140,6 +152,7 @@ class Runner:
         self.style = question.style
         self.form = Form(question, self.style, url=endpoint.url, model=endpoint.model)
         self.in_a_row = 0
+        self.reached = False
         self.ratio = 1.2
         self.ended: BaseException | None = None
 
@@ -229,7 +242,10 @@ class Runner:
                 tries, settled = found.get(key, (0, False))
                 if not settled and tries < self.pace.tries:
                     wanted[key] = tries
-            return journal.claim(list(wanted)) if wanted else set()
+            if not wanted:
+                return set()
+            self.tally.abandoned += journal.abandoned(list(wanted))
+            return journal.claim(list(wanted))
 
         mine = await self.desk.do(look)
         self.tally.known += len(asks) - len(wanted)
@@ -271,11 +287,13 @@ class Runner:
 
     async def _answered(self, ask: Ask, made: Request, attempt: int) -> Reply:
         """Send a request until it is answered, at the pace that the server allows."""
+        begun = time.monotonic()
         for tries in itertools.count():
             try:
                 return await self._once(ask, made, attempt)
             except Failure as failure:
-                await self._wait_after(failure, tries)
+                late = tries + 1 >= FIRST_TRIES or time.monotonic() - begun > AT_ONCE
+                await self._wait_after(failure, tries, late=late)
         raise AssertionError
 
     async def _once(self, ask: Ask, made: Request, attempt: int) -> Reply:
@@ -298,7 +316,7 @@ class Runner:
             finally:
                 self.budget.settle(most, actual=actual)
             self.lane.went_well(headers)
-            self.in_a_row = 0
+            self.in_a_row, self.reached = 0, True
             self.tally.asked += 1
             return reply
         finally:
@@ -311,12 +329,18 @@ class Runner:
         tokens = round(made.tokens * self.ratio)
         return self.price.of(Usage(prompt=tokens, completion=self.question.max_tokens))
 
-    async def _wait_after(self, failure: Failure, tries: int) -> None:
+    async def _wait_after(self, failure: Failure, tries: int, *, late: bool) -> None:
         """Wait until the request may be sent again.
 
+        A server that has answered is given time to come back; one that was never reached is not.
+
         Raises:
-            Failure: it may not: the same one.
+            Failure: it may not.
         """
+        self.reached = self.reached or failure.kind != "unreached"
+        if late and not self.reached:
+            hint = f"Check that the server runs, and --base-url {self.endpoint.url}."
+            raise Failure("setting", failure.message, hint=hint)
         if failure.kind in ("row", "setting"):
             self.in_a_row += 1
             raise failure

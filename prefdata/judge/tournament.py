@@ -23,6 +23,10 @@ PRIOR = 0.25
 """The precision of the strengths' normal prior: two log-odds of standard deviation."""
 
 
+SHORTEST = 3
+"""No circle is shorter: of two answers only one can be ahead of the other."""
+
+
 class Outcome(NamedTuple):
     """What came of one comparison.
 
@@ -106,10 +110,9 @@ def next_comparisons(
     """
     _check(answers, outcomes)
     met = {frozenset((each.a, each.b)) for each in outcomes}
-    open_ = [pair for pair in combinations(range(answers), 2) if frozenset(pair) not in met]
     every = answers * (answers - 1) // 2
     if most is None or most >= every:
-        return open_
+        return [pair for pair in combinations(range(answers), 2) if frozenset(pair) not in met]
     if most < answers - 1:
         raise InputError(
             f"{most} comparisons cannot rank {answers} answers: {answers - 1} are needed",
@@ -230,7 +233,13 @@ def _cycles(
 
 def _shortest(beats: NDArray[np.bool_], group: Sequence[int]) -> tuple[int, ...]:
     """A shortest circle of wins inside a group, from its smallest number on."""
-    return min((_around(beats, first) for first in group), key=lambda circle: (len(circle), circle))
+    best: tuple[int, ...] = ()
+    for first in group:
+        circle = _around(beats, first)
+        best = circle if not best or len(circle) < len(best) else best
+        if len(best) == SHORTEST:
+            break
+    return best
 
 
 def _around(beats: NDArray[np.bool_], first: int) -> tuple[int, ...]:

@@ -12,9 +12,10 @@ from prefdata.judge.endpoint import Endpoint
 from prefdata.judge.reply import Reply, Usage, margin_of
 from prefdata.judge.waiting import wait_of
 
-Kind = Literal["later", "limited", "row", "setting"]
-"""``later``: try again. ``limited``: the whole lane waits. ``row``: this request alone will never
-work. ``setting``: no request will work before something is changed."""
+Kind = Literal["later", "unreached", "limited", "row", "setting"]
+"""``later``: try again. ``unreached``: the same, and nothing was heard of the server. ``limited``:
+the whole lane waits. ``row``: this request alone will never work. ``setting``: no request will work
+before something is changed."""
 
 
 SHOWN = 300

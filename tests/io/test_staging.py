@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from prefdata.errors import UsageError
-from prefdata.io.staging import refuse_existing
+from prefdata.io.staging import refuse_existing, replacing
 
 OURS = {
     "manifest.json": ("README.md", "data/train-00000-of-00001.parquet", "calls/calls-0.parquet"),
@@ -69,3 +71,51 @@ def test_what_is_no_folder_is_never_replaced(tmp_path: Path) -> None:
     for name, what in (("file", "a file"), ("pipe", "no folder")):
         with pytest.raises(UsageError, match=f"{name} is {what}; expected a folder"):
             refuse_existing(tmp_path / name, force=True, made_of="manifest.json")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from prefdata.io.staging import replacing
+with replacing(Path(sys.argv[1])) as folder:
+    (folder / "half").write_text("done")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def hidden(folder: Path) -> list[str]:
+    """The working folders in a folder."""
+    return sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
+
+
+def test_what_a_killed_run_has_left_is_taken_away_by_the_next(tmp_path: Path) -> None:
+    """On the same output, and on no other: the second has done so for the first."""
+    for name in ("out", "out", "out.two"):
+        subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / name)], check=False)
+    assert len(hidden(tmp_path)) == 2
+    with replacing(tmp_path / "out") as folder:
+        (folder / "whole").write_text("done", encoding="utf-8")
+    (left,) = hidden(tmp_path)
+    assert left.startswith(".out.two.")
+    assert (tmp_path / "out" / "whole").exists()
+
+
+def test_a_run_that_lives_is_left_alone(tmp_path: Path) -> None:
+    """Two runs on one output: the later one wins, and neither takes the other's ground away."""
+    with replacing(tmp_path / "out") as one:
+        with replacing(tmp_path / "out") as other:
+            assert len(hidden(tmp_path)) == 2
+            (other / "second").write_text("", encoding="utf-8")
+        (one / "first").write_text("", encoding="utf-8")
+    assert (tmp_path / "out" / "first").exists()
+    assert hidden(tmp_path) == []
+
+
+def test_a_folder_that_was_set_aside_is_never_taken_away(tmp_path: Path) -> None:
+    """A kill between two renames, where folders cannot be exchanged, leaves the old one there."""
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "out")], check=False)
+    (work,) = hidden(tmp_path)
+    (tmp_path / work / "old").mkdir()
+    with replacing(tmp_path / "out"):
+        pass
+    assert hidden(tmp_path) == [work]

@@ -139,6 +139,34 @@ GARBAGE: dict[str, Said] = {
     "both": Said('{"winner": "1", "winner": "2"}'),
 }
 
+
+@dataclass
+class Limit:
+    """So much in a minute, refilled evenly, as providers have it.
+
+    Attributes:
+        per_minute: how much.
+        burst: how much may be taken at once; all of it by default.
+    """
+
+    per_minute: float
+    burst: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.burst = self.burst or self.per_minute
+        self.left, self.at = self.burst, time.monotonic()
+
+    def take(self, amount: float) -> float:
+        """Take an amount; gives 0, or the seconds until it would be there."""
+        now = time.monotonic()
+        self.left = min(self.burst, self.left + (now - self.at) * self.per_minute / 60)
+        self.at = now
+        if amount > self.left:
+            return (amount - self.left) * 60 / self.per_minute
+        self.left -= amount
+        return 0.0
+
+
 Faults = Callable[[int, Body], str | None]
 """Says, of the number of a request and its body, how it is to fail, if it is."""
 
@@ -183,6 +211,8 @@ class Server:
         keep: whether to keep them.
         cached: the share of each prompt that it says it had at hand.
         reasoning: tokens of hidden reasoning in each reply.
+        limits: ``requests`` and ``tokens`` to how many it takes; what is more is answered with 429.
+        told: whether it says in its headers what is left of them.
     """
 
     brain: Brain = by_hash
@@ -205,6 +235,8 @@ class Server:
     batch_end: Callable[[str, list[Body]], Mapping[str, Any]] | None = None
     cached: float = 0.0
     reasoning: int = 0
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    told: bool = True
     number: int = 0
     most_at_once: int = 0
     at_once: int = 0
@@ -323,6 +355,10 @@ class Connection(asyncio.Protocol):
         server.number += 1
         if server.keep:
             server.bodies.append(body)
+        if wait := self._limited(body):
+            headers = {"retry-after-ms": str(round(1000 * wait))} if server.told else {}
+            self.send(429, error("Rate limit reached", "rate_limit_exceeded"), headers)
+            return
         fault = server.faults(server.number, body)
         server.faulted[fault or "fine"] += 1
         if fault == "timeout":
@@ -359,7 +395,21 @@ class Connection(asyncio.Protocol):
                 return
             if not fault:
                 server.answered[name_of(body)] += 1
-            self.send(200, completion(body, said, server), server.headers)
+            self.send(200, completion(body, said, server), {**server.headers, **self._left()})
+
+    def _limited(self, body: Body) -> float:
+        """The seconds until a request is within the limits; 0 where it is."""
+        amounts = {"requests": 1.0, "tokens": float(tokens_of(body))}
+        limits = self.server.limits.items()
+        return max((limit.take(amounts[what]) for what, limit in limits), default=0.0)
+
+    def _left(self) -> dict[str, str]:
+        """What headers say of the limits."""
+        found = {}
+        for what, limit in self.server.limits.items() if self.server.told else ():
+            found[f"x-ratelimit-limit-{what}"] = str(round(limit.per_minute))
+            found[f"x-ratelimit-remaining-{what}"] = str(int(limit.left))
+        return found
 
     def _refused(self, body: Body) -> tuple[int, object] | None:
         server = self.server
@@ -474,9 +524,14 @@ def count(text: str) -> int:
     return sum(1 + (len(word) - 1) // 7 for word in WORD.findall(text))
 
 
+def tokens_of(body: Body) -> int:
+    """The tokens of a prompt."""
+    return sum(count(message["content"]) + 4 for message in body["messages"])
+
+
 def completion(body: Body, said: Said, server: Server) -> Body:
     """A chat completion as servers write it."""
-    prompt = sum(count(message["content"]) + 4 for message in body["messages"])
+    prompt = tokens_of(body)
     used = count(said.text) if said.tokens is None else said.tokens
     used += server.reasoning
     logprobs = None

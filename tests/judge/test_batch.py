@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -134,9 +134,99 @@ def killed(*_: object, **__: object) -> None:
     raise KilledError
 
 
-def test_a_batch_that_fails_as_a_whole_says_why(tmp_path: Path) -> None:
-    """It would fail again."""
-    errors = {"object": "list", "data": [{"message": "the file is too large", "code": "x"}]}
-    server = Server(batch_end=lambda _name, _asked: {"status": "failed", "errors": errors})
-    with server, pytest.raises(JudgeError, match="the batch batch_0 failed: the file is too large"):
-        run(tmp_path, rows(2), [endpoint(server.url)], asking=batched())
+def failing(when: Callable[[str, list[Body]], str], server: Server) -> None:
+    """Let batches fail as a whole, with the message that a function of name and requests gives."""
+
+    def end(name: str, asked: list[Body]) -> Mapping[str, Any]:
+        if message := when(name, asked):
+            return {"status": "failed", "errors": {"data": [{"message": message, "code": "x"}]}}
+        return server.results(name, asked, [])
+
+    server.batch_end = end
+
+
+def test_a_batch_that_fails_as_a_whole_is_told_and_sent_again(tmp_path: Path) -> None:
+    """Nothing of it was answered, so nothing is paid twice."""
+    server = Server()
+    failing(lambda name, _asked: "try again" if name == "batch_0" else "", server)
+    with server:
+        report, out = run(tmp_path, rows(4), [endpoint(server.url)], asking=batched())
+    assert verdicts(out) == live(tmp_path, 4)
+    assert report.complete
+    assert report.calls["set_back"] == {"the batch batch_0 ended as failed: try again": 8}
+    assert report.calls["failed"] == 0
+    assert set(worn(server).values()) == {1}
+
+
+def test_a_file_that_is_too_large_is_sent_in_halves(tmp_path: Path) -> None:
+    """As where a service takes only so many tokens at a time."""
+    server = Server()
+    failing(lambda _name, asked: "too many tokens" if len(asked) > 3 else "", server)
+    with server:
+        report, out = run(tmp_path, rows(4), [endpoint(server.url)], asking=batched())
+    assert verdicts(out) == live(tmp_path, 4)
+    assert report.complete
+    assert len(server.batches) == 1 + 2 + 4
+    assert set(worn(server).values()) == {1}
+
+
+def test_batches_that_fail_again_and_again_end_the_run_with_their_cause(tmp_path: Path) -> None:
+    """Every row is rejected with the cause; the same command, later, asks again."""
+    server = Server()
+    over: list[str] = []
+    failing(lambda _name, _asked: "" if over else "no such limit", server)
+    with server:
+        judges = [endpoint(server.url)]
+        report, out = run(tmp_path, rows(2), judges, asking=batched())
+        assert report.stopped.startswith("3 times in a row the batch ")
+        assert report.stopped.endswith(" ended as failed: no such limit")
+        assert not report.complete
+        assert {reject["reason"] for reject in out.rejects} == {"no verdict"}
+        assert all(reject["detail"].endswith("no such limit") for reject in out.rejects)
+        over.append("now")
+        report, out = run(tmp_path, rows(2), judges, asking=batched())
+    assert report.complete
+    assert len(out.comparisons) == 2
+    assert set(worn(server).values()) == {1}
+
+
+def test_a_batch_that_failed_while_nobody_waited_is_sent_again_by_the_next_run(
+    tmp_path: Path,
+) -> None:
+    """And what is under way again is not judged yet, whatever became of it before."""
+    server = Server()
+    ready: list[str] = []
+
+    def end(name: str, asked: list[Body]) -> Mapping[str, Any]:
+        if name == "batch_0":
+            return {"status": "expired"} if ready else {}
+        return server.results(name, asked, []) if len(ready) > 1 else {}
+
+    server.batch_end = end
+    with server:
+        judges = [endpoint(server.url)]
+        run(tmp_path, rows(2), judges, asking=batched(wait=False))
+        ready.append("the first has expired")
+        report, out = run(tmp_path, rows(2), judges, asking=batched(wait=False))
+        assert report.stopped == "batches are under way at the provider"
+        why = "the batch batch_0 ended as expired, and left requests open"
+        assert report.calls["set_back"] == {why: 4}
+        assert out.reasons == {"not judged yet": 2}
+        ready.append("the second is done")
+        report, out = run(tmp_path, rows(2), judges, asking=batched(wait=False))
+    assert report.complete
+    assert set(worn(server).values()) == {1}
+
+
+def test_a_batch_that_the_service_does_not_know_is_not_sent_again(tmp_path: Path) -> None:
+    """With another key, say, it would be paid twice; so the run stops, and says what to check."""
+    server = Server()
+    server.batch_end = lambda _name, _asked: {}
+    with server:
+        judges = [endpoint(server.url)]
+        run(tmp_path, rows(2), judges, asking=batched(wait=False))
+        server.batches.clear()
+        with pytest.raises(JudgeError, match="no batch batch_0") as error:
+            run(tmp_path, rows(2), judges, asking=batched(wait=False))
+        assert "Check that the key and --base-url are those" in error.value.hint
+        assert not server.batches

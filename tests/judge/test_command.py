@@ -186,6 +186,50 @@ def test_a_dry_run_asks_nothing_and_writes_nothing(capsys: pytest.CaptureFixture
     assert set(Path().iterdir()) == before
 
 
+def test_a_tournament_is_asked_for_by_its_bound(capsys: pytest.CaptureFixture[str]) -> None:
+    """The summary says how many prompts were ranked, and in how many there is a cycle."""
+    many = [{"prompt": f"p{n}?", "responses": [f"r{n} {k}" for k in range(8)]} for n in range(3)]
+    Path("many.jsonl").write_text("".join(json.dumps(row) + "\n" for row in many))
+    with Server() as server:
+        asked = ("many.jsonl", "-o", "out", "--model", "judge", "--base-url", server.url)
+        bound = ("--max-comparisons", "9", "--strategy", "best-worst")
+        assert run(*asked, *bound, "--dry-run", "--json") == 0
+        assert json.loads(capsys.readouterr().out)[0]["calls"] == 54
+        assert run(*asked, *bound) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Of 3 prompts the responses were ranked; in 0 of them some beat each other" in said
+    assert len(read(Path("out")).pairs) == 3
+
+
+def test_a_batch_that_came_to_nothing_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """With what the service said of it, and how many requests it left open."""
+    errors = {"object": "list", "data": [{"message": "try again", "code": "x"}]}
+    server = Server()
+    server.batch_end = lambda name, asked: (
+        {"status": "failed", "errors": errors}
+        if name == "batch_0"
+        else server.results(name, asked, [])
+    )
+    with server:
+        asked = ("in.jsonl", "-o", "out", "--model", "judge", "--base-url", server.url, "--batch")
+        assert run(*asked) == 0
+    said = "the batch batch_0 ended as failed: try again: 12 requests were open"
+    assert said in capsys.readouterr().err.splitlines()
+    assert len(read(Path("out")).comparisons) == 6
+
+
+def test_why_a_run_stopped_is_said_even_where_nothing_else_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With -q too: 3, and the reason."""
+    Path("prices.json").write_text('{"models": {"mine": {"input": 1.0, "output": 2.0}}}')
+    with Server() as server:
+        asked = ("in.jsonl", "-o", "out", "--model", "mine", "--base-url", server.url, "-q")
+        assert run(*asked, "--prices", "prices.json", "--max-cost", "0.001") == 3
+    said = "Stopped: the next call could pass --max-cost 0.001. Run the same command again."
+    assert capsys.readouterr().err.splitlines()[-1] == said
+
+
 def test_prices_of_ones_own_are_used(capsys: pytest.CaptureFixture[str]) -> None:
     """The table is a file."""
     Path("prices.json").write_text('{"models": {"mine": {"input": 1.0, "output": 2.0}}}')
@@ -223,6 +267,10 @@ def test_a_judge_that_people_do_not_agree_with_is_not_asked_any_further(
         assert not Path("out").exists()
         assert server.number == 1 + 40
         assert run(*asked, "--model", "good", "--min-agreement", "80%") == 0
+        assert "cannot prove" not in capsys.readouterr().err
+        assert run(*asked, "--model", "good", "--min-agreement", "90%", "-f") == 0
+        said = "good agrees with sample.jsonl in 100.0 % (20 of 20; 83.9 to 100.0 %); so few"
+        assert said in capsys.readouterr().err
     assert len(read(Path("out")).pairs) == 6
 
 

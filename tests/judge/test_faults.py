@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from prefdata.engine.asking import Asking
 from prefdata.errors import JudgeError
+from prefdata.judge.lane import Lane
 from prefdata.judge.runner import Pace
+from prefdata.judge.waiting import wait_of
 from tests.judge.judged import PRICES, endpoint, rows, run
 from tests.judge.server import GARBAGE, Body, Server
 
@@ -103,10 +109,56 @@ def test_a_request_that_the_server_refuses_costs_its_row_only(tmp_path: Path) ->
     assert report.calls["failed"] == 2
 
 
-def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
-    """Nothing listens on the port."""
-    with pytest.raises(JudgeError, match="no connection"):
-        run(tmp_path, rows(1), [endpoint("http://127.0.0.1:9/v1")], asking=asking(retries=2))
+def test_a_long_wait_is_waited_for() -> None:
+    """Ten minutes, where the SDK would give up after two; a lane halves what is under way."""
+    lane = Lane(64)
+    wait = wait_of({"retry-after": "600"})
+    lane.pushed_back(wait, 0)
+    assert wait == 600
+    assert lane.paused >= time.monotonic() + 590
+    assert lane.limit == 8
+
+
+def test_a_server_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
+    """Nothing listens on the port: eight patient tries, which take a minute, are not made."""
+    with pytest.raises(JudgeError, match="no connection to http") as error:
+        run(tmp_path, rows(1), [endpoint("http://127.0.0.1:9/v1")], asking=asking(retries=8))
+    said = "Check that the server runs, and --base-url http://127.0.0.1:9/v1."
+    assert error.value.hint.startswith(said)
+
+
+def test_what_speaks_no_http_is_tried_three_times(tmp_path: Path) -> None:
+    """It takes the connection, and closes it: as a port that speaks TLS does."""
+    calls = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    calls.append(connection.recv(1))
+                    connection.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        with pytest.raises(JudgeError, match="cannot be asked") as error:
+            run(tmp_path, rows(1), [endpoint(url)], asking=asking(retries=8))
+        listening.shutdown(socket.SHUT_RDWR)
+    assert "Check that the server runs" in error.value.hint
+    assert len(calls) == 3
+
+
+def test_a_server_that_has_answered_is_waited_for(tmp_path: Path) -> None:
+    """Five dropped connections in a row are no wrong address."""
+
+    def faults(number: int, _body: Body) -> str | None:
+        return "reset" if 2 <= number <= 6 else None
+
+    with Server(faults=faults) as server:
+        pace = asking(concurrency=1, retries=8)
+        report, _ = run(tmp_path, rows(1), [endpoint(server.url)], asking=pace)
+    assert report.complete
+    assert report.calls["retried"] == 5
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from prefdata.engine.cases import Inputs
+from prefdata.engine.ruling import Ruling
 from prefdata.formats import Wishes
 from tests.judge.judged import endpoint, run
 from tests.judge.server import Body, Said, Server, seen, verdict
@@ -109,6 +111,36 @@ def test_a_reference_answer_is_shown_to_the_judge(tmp_path: Path) -> None:
         run(tmp_path, rows, [endpoint(server.url)], inputs=inputs)
     asked = server.bodies[-1]["messages"][-1]["content"]
     assert "reference answer, known to be right>>\nGOLD {prompt}\n" in asked
+
+
+def test_a_split_by_conversation_keeps_its_turns_together(tmp_path: Path) -> None:
+    """Prompts that begin with the same user turn go to one side, as in a conversion."""
+    rows = [
+        {
+            "prompt": [
+                {"role": "user", "content": f"begin {n}"},
+                *([{"role": "assistant", "content": "yes"}, {"role": "user", "content": "on"}] * k),
+            ],
+            "chosen": [{"role": "assistant", "content": "a*"}],
+            "rejected": [{"role": "assistant", "content": "b"}],
+        }
+        for n in range(20)
+        for k in range(2)
+    ]
+    inputs, ruling = Inputs(split_by="conversation"), Ruling(test_size=0.5)
+    with Server(brain=best) as server:
+        report, out = run(tmp_path, rows, [endpoint(server.url)], inputs=inputs, ruling=ruling)
+    sides: dict[str, set[str]] = {"train": set(), "test": set()}
+    for split, begun in sides.items():
+        files = sorted((tmp_path / "out" / "data").glob(f"{split}-*"))
+        table = pq.read_table(files[0]).to_pylist()
+        begun |= {row["prompt"][0]["content"] for row in table}
+    assert len(out.pairs) == 40
+    assert not sides["train"] & sides["test"]
+    assert report.split_by == "conversation"
+    assert {s: n["conversations"] for s, n in report.splits.items()} == {
+        split: len(begun) for split, begun in sides.items()
+    }
 
 
 def test_a_conversation_is_shown_turn_by_turn(tmp_path: Path) -> None:

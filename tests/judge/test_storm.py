@@ -130,6 +130,26 @@ def test_two_runs_on_one_journal_share_the_work(tmp_path: Path) -> None:
     assert one == two
 
 
+def test_calls_that_may_be_paid_twice_are_told(tmp_path: Path) -> None:
+    """What a killed run was busy with is asked again; an undisturbed run has none of it."""
+    source, out = given(tmp_path, 40), tmp_path / "out"
+    with Server(latency=0.2) as server:
+        run = command(source, out, server, "--json", "--concurrency", "8")
+        process = subprocess.Popen(run, stdout=subprocess.DEVNULL)
+        while server.number < 12:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        server.latency = 0.0
+        loud = [part for part in run if part != "-q"]
+        said = [subprocess.run(loud, check=True, capture_output=True, text=True) for _ in range(2)]
+    first, second = (json.loads(each.stdout)["calls"]["abandoned"] for each in said)
+    assert sum(times - 1 for times in server.answered.values()) <= first <= 80
+    assert second == 0
+    told = "A run that was killed was busy with"
+    assert [told in each.stderr for each in said] == [True, False]
+
+
 def test_an_interrupt_waits_for_what_is_paid_for(tmp_path: Path) -> None:
     """Control-C ends with 130; what was under way is in the journal, and is not asked again."""
     source = given(tmp_path, 400)
