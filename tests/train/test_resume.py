@@ -140,6 +140,7 @@ def test_a_run_killed_while_it_was_saved_takes_no_step_more(
     assert resumed.after == pytest.approx(whole.after, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_killed_process_goes_on(pairs: Path, chat_model: Path, tmp_path: Path) -> None:
     """SIGKILL at whatever step it had reached, then the same command with --resume."""
     args = [
