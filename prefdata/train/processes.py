@@ -121,6 +121,27 @@ def _together() -> Iterator[None]:
         raise SystemExit(1) from None
 
 
+def shard(trainer: Trainer) -> None:
+    """Shard the model now, where FSDP2 would only do it once training begins.
+
+    Accelerate shards a model together with its optimizer, and refuses to evaluate one before; a
+    model that is sharded already it takes as it is.
+
+    Args:
+        trainer: that has done nothing yet.
+
+    Example:
+        >>> shard(trainer)  # doctest: +SKIP
+    """
+    plugin = getattr(trainer.accelerator.state, "fsdp_plugin", None)
+    if plugin is None or plugin.fsdp_version != 2:
+        return
+    from accelerate.utils.fsdp_utils import fsdp2_prepare_model
+
+    trainer.model = trainer.model_wrapped = fsdp2_prepare_model(trainer.accelerator, trainer.model)
+    trainer.accelerator._models.append(trainer.model)  # noqa: SLF001  # or evaluate() prepares it
+
+
 def unprepare(trainer: Trainer) -> None:
     """Undo what measuring did to a model that several processes are about to train.
 
@@ -133,7 +154,7 @@ def unprepare(trainer: Trainer) -> None:
     Example:
         >>> unprepare(trainer)  # doctest: +SKIP
     """
-    if count() == 1:
+    if count() == 1 or trainer.is_fsdp_enabled:
         return
     model = trainer.accelerator.unwrap_model(trainer.model)
     trainer.accelerator._models.clear()  # noqa: SLF001  # as accelerate's own free_memory does
@@ -162,14 +183,17 @@ def any_of(flag: bool) -> bool:
         return bool(told.item())
 
 
-def launch(processes: int, args: Sequence[str]) -> int:
-    """Run `pref` in several processes on this machine, by torchrun, and wait for them.
+def launch(processes: int, args: Sequence[str], *, module: str = "prefdata") -> int:
+    """Run `pref`, or another module, in several processes on this machine, and wait for them.
+
+    They are started by torchrun.
 
     Ctrl-C reaches the processes themselves, which know how to stop.
 
     Args:
         processes: how many.
         args: of the command, without ``--processes``.
+        module: that is run.
 
     Returns:
         The exit code of the first process that failed, or 0.
@@ -188,7 +212,7 @@ def launch(processes: int, args: Sequence[str]) -> int:
     os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGTERM"
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
     meet = ["--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
-    options = [*meet, f"--nproc-per-node={processes}", "-m", "prefdata", *args]
+    options = [*meet, f"--nproc-per-node={processes}", "-m", module, *args]
     config, entry, entry_args = config_from_args(parse_args(options))
     before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
     try:

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from prefdata.train import TrainingResult
+from prefdata.errors import RecipeError
+from prefdata.train import Recipe, TrainingResult, train
 from prefdata.train.quiet import hushed
 from tests.train.data import polite_pairs, write_dataset
+from tests.train.saved import generate
 
 pytestmark = pytest.mark.slow
 
@@ -31,10 +34,11 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def test_two_processes_train_as_one_does(chat_model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["dpo", "reward", "sft"])
+def test_two_processes_train_as_one_does(method: str, chat_model: Path, tmp_path: Path) -> None:
     """At the same effective batch: the same loss at every step, and the same weights, to 1e-5."""
     data = write_dataset(tmp_path / "pairs", polite_pairs(32), polite_pairs(8, seed=1))
-    common = ["train", str(data), "-m", str(chat_model), "--lr", "1e-3"]
+    common = ["train", str(data), "-m", str(chat_model), "--lr", "1e-3", "--method", method]
     common += ["--set", "logging_steps=1"]
     alone = pref(*common, "-o", str(tmp_path / "one"), "--batch-size", "8")
     both = pref(*common, "-o", str(tmp_path / "two"), "--batch-size", "4", "--processes", "2")
@@ -56,6 +60,31 @@ def test_two_processes_train_as_one_does(chat_model: Path, tmp_path: Path) -> No
         ours, theirs = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
     assert max(float((ours[name] - theirs[name]).abs().max()) for name in ours) < 1e-5
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["one", "pairs", "two"]
+
+
+def test_the_recipe_for_several_gpus_runs_on_two_processes(pairs: Path, tmp_path: Path) -> None:
+    """As it is written, but for where the data are and how long it goes."""
+    recipe = Path(__file__).parents[2] / "train" / "multi-gpu.yaml"
+    output = tmp_path / "m"
+    short = ["--set", f"data={pairs}", "--max-steps", "3", "-o", str(output)]
+    done = pref("train", str(recipe), "--processes", "2", *short, "--json")
+    assert done.returncode == 0, done.stderr
+    assert "2 processes (" in done.stderr
+    found = json.loads(done.stdout)
+    assert found["after"]["loss"] < found["before"]["loss"]
+    assert generate(output).startswith("Tell me of the river")
+
+
+def test_sharding_where_it_would_do_nothing_is_refused(pairs: Path, tmp_path: Path) -> None:
+    """Accelerate shards on accelerators only, and trains whole models elsewhere without a word."""
+    with pytest.raises(RecipeError, match="fsdp has no effect without an accelerator") as caught:
+        train(
+            Recipe(
+                model="tiny", data=str(pairs), output=str(tmp_path / "m"), options={"fsdp": True}
+            )
+        )
+    assert caught.value.hint == "Leave fsdp out here."
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_two_processes_measure_as_one_does(
@@ -88,3 +117,54 @@ def test_what_is_wrong_is_told_once(pairs: Path, tmp_path: Path) -> None:
     assert within.stderr.count("Error: no row of the train split is left to train on") == 1
     assert "Traceback" not in within.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rounds_in_two_processes_go_as_in_one(chat_model: Path, tmp_path: Path) -> None:
+    """Answers, training and measuring in two; the judge, the gates and the state in one."""
+    for name, seed in (("helpful", 0), ("safe", 3)):
+        write_dataset(tmp_path / name, polite_pairs(16, seed=seed), polite_pairs(6, seed=seed + 1))
+    asked = [f"Tell me of the river, number {number}." for number in range(8)]
+    (tmp_path / "prompts.txt").write_text("\n".join(asked), encoding="utf-8")
+    judge = f"pref judge --model hf:{chat_model} -q"
+    own = {
+        "name": "own",
+        "prompts": "prompts.txt",
+        "answers": 3,
+        "max_new_tokens": 8,
+        "judge": f"{judge} {{candidates}} -o {{pairs}} --orders one",
+        "evaluate": ["helpful"],
+        "gate": "kl<=1e9",
+    }
+    impossible = {"name": "safe", "data": "safe", "gate": "kl<=-1"}
+    for processes, size in ((1, 4), (2, 2)):
+        plan = tmp_path / f"plan{processes}.yaml"
+        keys = {"learning_rate": 1e-3, "batch_size": size, "options": {"save_steps": 1}}
+        plan.write_text(
+            yaml.safe_dump(
+                {
+                    "model": str(chat_model),
+                    "output": f"out{processes}",
+                    "gate": "reward_accuracy>=0.9 and sampled_kl<=1e9",
+                    "compare": {"max_new_tokens": 8, "most": 4},
+                    "set": keys,
+                    "rounds": [{"name": "helpful", "data": "helpful"}, impossible, own],
+                }
+            ),
+            encoding="utf-8",
+        )
+        done = pref("train", "--rounds", str(plan), "--processes", str(processes), "--json")
+        assert done.returncode == 3, done.stderr
+        assert ("2 processes (" in done.stderr) == (processes == 2)
+        assert "Traceback" not in done.stderr
+        found = json.loads(done.stdout)["rounds"]
+        assert {name: one["status"] for name, one in found.items()} == {
+            "helpful": "accepted",
+            "safe": "failed",
+            "own": "accepted",
+        }, done.stderr
+        if processes == 1:
+            alone = found
+    for name, figure in alone["helpful"]["figures"].items():
+        assert found["helpful"]["figures"][name]["value"] == pytest.approx(
+            figure["value"], rel=1e-3, abs=1e-4
+        ), name
