@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    import torch
     from transformers import Trainer
 
 Found = TypeVar("Found")
@@ -154,7 +155,10 @@ def unprepare(trainer: Trainer) -> None:
     Example:
         >>> unprepare(trainer)  # doctest: +SKIP
     """
-    if count() == 1 or trainer.is_fsdp_enabled:
+    if count() == 1:
+        return
+    if trainer.is_fsdp_enabled:
+        _reshard(trainer.model)
         return
     model = trainer.accelerator.unwrap_model(trainer.model)
     trainer.accelerator._models.clear()  # noqa: SLF001  # as accelerate's own free_memory does
@@ -162,6 +166,15 @@ def unprepare(trainer: Trainer) -> None:
         model.forward = model.__dict__.pop("_original_forward")
     model.__dict__.pop("_is_accelerate_prepared", None)
     trainer.model = trainer.model_wrapped = model
+
+
+def _reshard(model: torch.nn.Module) -> None:
+    """Let go of the whole weights that a forward pass left, or the optimizer would train those."""
+    from torch.distributed.fsdp import FSDPModule
+
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
 
 
 def any_of(flag: bool) -> bool:

@@ -39,8 +39,7 @@ def save_model(
         >>> save_model(trainer, tokenizer, Path("model"), plan, "org/base")  # doctest: +SKIP
     """
     spread = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
-    # Every process has to give its part, where each holds but one.
-    whole = trainer.accelerator.get_state_dict(trainer.model_wrapped) if spread else None
+    whole = _gathered(trainer) if spread else None
     if not processes.is_main():
         return
     model = trainer.accelerator.unwrap_model(trainer.model)
@@ -56,6 +55,13 @@ def save_model(
     model.config.use_cache = True  # switched off for training; generation needs it
     model.save_pretrained(folder, state_dict=whole)
     tokenizer.save_pretrained(folder)
+
+
+def _gathered(trainer: Trainer) -> dict[str, torch.Tensor]:
+    """All weights of a model in parts, of which every process gives its own; tied ones once."""
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    tied = getattr(trainer.model, "all_tied_weights_keys", {})
+    return {name: tensor for name, tensor in weights.items() if name not in tied}
 
 
 def keep_start(run: RunFolder, source: str, output: Path) -> None:

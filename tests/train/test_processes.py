@@ -75,6 +75,42 @@ def test_the_recipe_for_several_gpus_runs_on_two_processes(pairs: Path, tmp_path
     assert generate(output).startswith("Tell me of the river")
 
 
+@pytest.mark.parametrize(
+    "how",
+    [[], ["--lora", "--set", "reference_cache=false"], ["--method", "reward"]],
+    ids=["dpo", "lora", "reward"],
+)
+def test_sharded_weights_are_trained_as_whole_ones(
+    how: list[str], chat_model: Path, tmp_path: Path
+) -> None:
+    """FSDP2 over gloo: the same losses and weights as two processes that each hold the model."""
+    data = write_dataset(tmp_path / "pairs", polite_pairs(32), polite_pairs(8, seed=1))
+    common = ["train", str(data), "-m", str(chat_model), "--lr", "1e-3", "--batch-size", "4"]
+    common += ["--set", "logging_steps=1", *how]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--rdzv-backend=c10d"]
+    launcher += ["--rdzv-endpoint=localhost:0", "--nproc-per-node=2", "-m"]
+    for name, module, more in (
+        ("whole", "prefdata", []),
+        ("sharded", "tests.train.sharded", ["--set", "fsdp=true"]),
+    ):
+        command = [*launcher, module, *common, "-o", str(tmp_path / name), *more]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    one, two = (
+        [entry["loss"] for entry in metrics(tmp_path / name) if "loss" in entry]
+        for name in ("whole", "sharded")
+    )
+    assert two == pytest.approx(one, abs=1e-5)
+    with hushed():
+        from safetensors.torch import load_file
+
+        ours, theirs = (
+            load_file(tmp_path / name / "model.safetensors") for name in ("whole", "sharded")
+        )
+    assert ours.keys() == theirs.keys()
+    assert max(float((ours[name] - theirs[name]).abs().max()) for name in ours) < 1e-5
+
+
 def test_sharding_where_it_would_do_nothing_is_refused(pairs: Path, tmp_path: Path) -> None:
     """Accelerate shards on accelerators only, and trains whole models elsewhere without a word."""
     with pytest.raises(RecipeError, match="fsdp has no effect without an accelerator") as caught:
