@@ -109,7 +109,7 @@ class Adviser:
         if drift > FAR_ON_DATA:
             return (
                 f"the log-probabilities of the data's answers are {drift:.0f} nats from the "
-                "reference's: a higher beta keeps it closer; pref eval measures the KL itself"
+                "reference's: a higher beta keeps them closer; pref eval measures the KL itself"
             )
         return ""
 
