@@ -49,6 +49,7 @@ def recipe(model: Path, data: Path, output: Path, **changes: Any) -> Recipe:
         learning_rate=1e-3,
         max_steps=STEPS,
         max_length=256,
+        samples=0,
         options={"save_steps": 3, "logging_steps": 2},
     )
     return made.model_copy(update=changes)

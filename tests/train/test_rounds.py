@@ -37,7 +37,12 @@ class Place:
             "model": str(self.model),
             "output": "out",
             "gate": "reward_accuracy>=0.9",
-            "set": {"learning_rate": 1e-3, "batch_size": 4, "options": {"save_steps": 1}},
+            "set": {
+                "learning_rate": 1e-3,
+                "batch_size": 4,
+                "samples": 0,
+                "options": {"save_steps": 1},
+            },
             "rounds": list(rounds),
         }
         path = self.folder / "plan.yaml"
