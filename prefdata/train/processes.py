@@ -6,7 +6,8 @@ import logging
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def launch(processes: int, args: Sequence[str], *, module: str = "prefdata") -> 
 
     They are started by torchrun.
 
-    Ctrl-C reaches the processes themselves, which know how to stop.
+    Ctrl-C is passed on to the processes, which know how to stop; torchrun would end them instead.
 
     Args:
         processes: how many.
@@ -222,12 +223,12 @@ def launch(processes: int, args: Sequence[str], *, module: str = "prefdata") -> 
     cores = max(1, (os.cpu_count() or 1) // processes)
     os.environ.setdefault("OMP_NUM_THREADS", str(cores))
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGTERM"
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
     meet = ["--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
-    options = [*meet, f"--nproc-per-node={processes}", "-m", module, *args]
+    heard = "--signals-to-handle=SIGTERM"
+    options = [*meet, heard, f"--nproc-per-node={processes}", "-m", module, *args]
     config, entry, entry_args = config_from_args(parse_args(options))
-    before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    before = signal.signal(signal.SIGINT, _pass_on)
     try:
         elastic_launch(config=config, entrypoint=entry)(*entry_args)
     except ChildFailedError as error:
@@ -236,3 +237,12 @@ def launch(processes: int, args: Sequence[str], *, module: str = "prefdata") -> 
     finally:
         signal.signal(signal.SIGINT, before)
     return 0
+
+
+def _pass_on(number: int, _frame: FrameType | None) -> None:
+    """Give a signal to the processes that this one has started."""
+    import psutil
+
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            child.send_signal(number)

@@ -6,7 +6,9 @@ They are real ones, started by --processes through torchrun, and talk over gloo.
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -141,6 +143,31 @@ def test_two_processes_measure_as_one_does(
             assert other[name]["value"] == pytest.approx(found[0][name]["value"], rel=1e-6)
             assert other[name]["interval"] == pytest.approx(found[0][name]["interval"], rel=1e-6)
             assert other[name]["n"] == 24
+
+
+def test_ctrl_c_saves_in_every_process(chat_model: Path, tmp_path: Path) -> None:
+    """As a terminal sends it; the same command with --resume goes on from there."""
+    data = write_dataset(tmp_path / "pairs", polite_pairs(32), polite_pairs(8, seed=1))
+    args = ["train", str(data), "-m", str(chat_model), "-o", str(tmp_path / "m")]
+    args += ["--max-steps", "60", "--batch-size", "2", "--processes", "2"]
+    command = [sys.executable, "-m", "prefdata", *args]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("step 12/60"):
+                os.killpg(process.pid, signal.SIGINT)
+                break
+        rest = process.stderr.read()
+    assert process.returncode == 130, rest
+    assert "Traceback" not in rest
+    assert rest.count("SIGINT: saving after this step; once more stops at once") == 1
+    assert rest.strip().splitlines()[-1].startswith("Interrupted. stopped after step ")
+    again = pref(*args, "--resume", "--json")
+    assert again.returncode == 0, again.stderr
+    assert "going on after step" in again.stderr
+    assert json.loads(again.stdout)["steps"] == 60
 
 
 def test_what_is_wrong_is_told_once(pairs: Path, tmp_path: Path) -> None:
