@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Threads of two workers that wait for each other on two cores cost ten times what they compute;
+# torch reads this when it is first imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # A slow machine is no failure; what fails must fail again for whoever looks into it.
 settings.register_profile(
     "prefdata", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]

@@ -13,7 +13,7 @@ from prefdata.cli.launching import without_processes
 from prefdata.cli.output import nothing, say, show_table
 
 if TYPE_CHECKING:
-    from prefdata.train import Estimate, Evaluation
+    from prefdata.train import Estimate, Evaluation, Prompting
     from prefdata.train.gates import Checked
 
 
@@ -126,8 +126,8 @@ def evaluate(
 
     A gate may use every figure, and .low and .high for the ends of its interval.
     """
-    from prefdata.train import Prompting, parse_gate
     from prefdata.train import evaluate as measure
+    from prefdata.train import parse_gate
     from prefdata.train.benchmark import benchmark, require_benchmarks
     from prefdata.train.evalreport import prepare_output, report_on, write_evaluation
     from prefdata.train.processes import is_main, launch
@@ -136,14 +136,9 @@ def evaluate(
     if benchmarks:
         require_benchmarks()
     prepare_output(output, force=force)
-    rate = _win_rate(judged)
+    rate = win_rate(judged) if judged else None
     if processes > 1:
         return launch(processes, without_processes())
-    prompting = None
-    if prompts is not None or answers is not None:
-        default = 1.0 if (answers or 1) > 1 else 0.0
-        warmth = default if temperature is None else temperature
-        prompting = Prompting(prompts, answers or 1, most_prompts, max_new_tokens, warmth, seed)
     told = nothing if quiet or not is_main() else say
     found = measure(
         model,
@@ -152,7 +147,7 @@ def evaluate(
         batch_size=batch_size,
         max_length=max_length,
         dtype=dtype,
-        prompting=prompting,
+        prompting=_prompting(prompts, answers, most_prompts, max_new_tokens, temperature, seed),
         say=told,
     )
     found = found if rate is None else found.with_win_rate(rate)
@@ -165,18 +160,39 @@ def evaluate(
         write_evaluation(found, report, output)
     if as_json:
         click.echo(json.dumps(report, indent=2))
+    return _shown(found, checked, output, quiet=quiet)
+
+
+def _prompting(
+    prompts: Path | None,
+    answers: int | None,
+    most: int | None,
+    max_new_tokens: int,
+    temperature: float | None,
+    seed: int,
+) -> Prompting | None:
+    """How prompts are answered, where that is asked for; several answers are sampled."""
+    from prefdata.train import Prompting
+
+    if prompts is None and answers is None:
+        return None
+    default = 1.0 if (answers or 1) > 1 else 0.0
+    warmth = default if temperature is None else temperature
+    return Prompting(prompts, answers or 1, most, max_new_tokens, warmth, seed)
+
+
+def _shown(
+    found: Evaluation, checked: Sequence[Checked], output: Path | None, *, quiet: bool
+) -> int:
+    """Say what was found, and give the exit code."""
     if not quiet:
-        _show(found)
+        show_table(found.table())
+        if sliced := found.slice_table():
+            show_table(sliced)
     code = _passed(checked, quiet=quiet)
     if not quiet:
         say(_next_step(output, answered=bool(found.generations)))
     return code
-
-
-def _show(found: Evaluation) -> None:
-    show_table(found.table())
-    if sliced := found.slice_table():
-        show_table(sliced)
 
 
 def _passed(checked: Sequence[Checked], *, quiet: bool) -> int:
@@ -196,13 +212,10 @@ def _next_step(output: Path | None, *, answered: bool) -> str:
     return f"next: pref judge {answers} -o judged --model NAME, then pref eval … --judged judged"
 
 
-def _win_rate(judged: Sequence[Path]) -> Estimate | None:
+def win_rate(judged: Sequence[Path]) -> Estimate:
     """How often judges prefer the model's answers; a prompt with several counts once."""
-    if not judged:
-        return None
     from prefdata.engine.before_after import before_after
     from prefdata.train import Estimate
 
     found = before_after(judged).rate
-    interval = (found.low, found.high)
-    return Estimate(found.value or 0.0, interval, int(found.of))
+    return Estimate(found.value or 0.0, (found.low, found.high), int(found.of))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -15,7 +15,7 @@ from prefdata.cli.output import console, nothing, say, show_table
 
 if TYPE_CHECKING:
     from prefdata.train.display import Display
-    from prefdata.train.sweep import Sweep
+    from prefdata.train.recipe import Recipe
 
 
 def _methods(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
@@ -26,10 +26,12 @@ def _methods(_context: click.Context, _parameter: click.Parameter, typed: str) -
 
 
 @contextmanager
-def _shown(*, quiet: bool) -> Iterator[tuple[Display | None, Callable[[str], None]]]:
+def _shown(
+    *, quiet: bool, live: bool = True
+) -> Iterator[tuple[Display | None, Callable[[str], None]]]:
     """A live table on a terminal, lines elsewhere; and what says a line beside it."""
     target = console()
-    if quiet or not target.is_terminal:
+    if quiet or not live or not target.is_terminal:
         yield None, nothing if quiet else say
         return
     from prefdata.train.display import Table
@@ -100,16 +102,20 @@ def train(
     trains on data sets in turn, each from the last accepted model, each behind a gate.
     """
     from prefdata.train import load_recipe, make_plan, recipe_yaml
-    from prefdata.train import train as run
     from prefdata.train.processes import is_main, launch
 
     if rounds is not None:
-        return _rounds(rounds, source, processes, force=force, as_json=as_json, quiet=quiet)
+        if source is not None or settings or grid or any(v is not None for v in flags.values()):
+            raise click.UsageError("--rounds takes data, model and recipe from its plan alone")
+        return _rounds(
+            rounds, processes, force=force, dry_run=dry_run, as_json=as_json, quiet=quiet
+        )
     if source is None:
         raise click.UsageError("name a data set directory or a recipe, or a plan with --rounds")
     is_recipe = source.suffix in (".yaml", ".yml")
+    named = source if is_recipe else None
     known = flags if is_recipe else {**flags, "data": str(source)}
-    recipe = load_recipe(source if is_recipe else None, flags=known, settings=settings)
+    recipe = load_recipe(named, flags=known, settings=settings)
     if dry_run:
         click.echo(recipe_yaml(make_plan(recipe, force=force).recipe), nl=False)
         return 0
@@ -117,24 +123,19 @@ def train(
         make_plan(recipe, force=force or bool(grid))
         return launch(processes, without_processes())
     quiet, as_json = quiet or not is_main(), as_json and is_main()
+    how = {"force": force, "resume": resume}
     if grid:
-        from prefdata.train.sweep import parse_sweep, sweep
+        asked = {"flags": known, "settings": settings, "metric": best, **how}
+        return _sweep(named, grid, asked, as_json=as_json, quiet=quiet)
+    return _one(recipe, how, as_json=as_json, quiet=quiet)
 
-        with _shown(quiet=quiet) as (display, told):
-            swept = sweep(
-                source if is_recipe else None,
-                parse_sweep(grid),
-                flags=known,
-                settings=settings,
-                metric=best,
-                force=force,
-                resume=resume,
-                display=display,
-                say=told,
-            )
-        return _told(swept, as_json=as_json, quiet=quiet)
+
+def _one(recipe: Recipe, how: Mapping[str, bool], *, as_json: bool, quiet: bool) -> int:
+    """Train one model."""
+    from prefdata.train import train as run
+
     with _shown(quiet=quiet) as (display, told):
-        result = run(recipe, force=force, resume=resume, display=display, say=told)
+        result = run(recipe, **how, display=display, say=told)
     if not quiet:
         show_table(result.table())
         say(f"saved {result.output} after {result.steps:,} steps, {result.seconds:.0f} s")
@@ -144,8 +145,19 @@ def train(
     return 0
 
 
-def _told(swept: Sweep, *, as_json: bool, quiet: bool) -> int:
-    """What came of a sweep."""
+def _sweep(
+    source: Path | None,
+    grid: Sequence[str],
+    asked: Mapping[str, Any],
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Train a model per value, and name the best."""
+    from prefdata.train.sweep import parse_sweep, sweep
+
+    with _shown(quiet=quiet) as (display, told):
+        swept = sweep(source, parse_sweep(grid), **asked, display=display, say=told)
     if not quiet:
         show_table(swept.table())
         others = f", and {swept.tied - 1} as good" if swept.tied > 1 else ""
@@ -157,17 +169,24 @@ def _told(swept: Sweep, *, as_json: bool, quiet: bool) -> int:
 
 
 def _rounds(
-    plan: Path, source: Path | None, processes: int, *, force: bool, as_json: bool, quiet: bool
+    plan: Path, processes: int, *, force: bool, dry_run: bool, as_json: bool, quiet: bool
 ) -> int:
     """Run the rounds of a plan; 3 where one of them was not accepted."""
-    from prefdata.train.rounds import run_rounds
+    from prefdata.cli.evaluating import win_rate
+    from prefdata.train.rounds import check_rounds, run_rounds
 
-    if source is not None or processes > 1:
-        raise click.UsageError(
-            "--rounds takes everything from its plan: no data set, no --processes beside it"
+    if dry_run:
+        click.echo(check_rounds(plan).as_yaml(), nl=False)
+        return 0
+    with _shown(quiet=quiet, live=processes == 1) as (display, told):
+        done = run_rounds(
+            plan,
+            force=force,
+            each_in=processes,
+            win_rate=win_rate,
+            display=display,
+            say=None if quiet else told,
         )
-    with _shown(quiet=quiet) as (display, told):
-        done = run_rounds(plan, force=force, display=display, say=told)
     if not quiet:
         show_table(done.table())
         say(f"next: {done.next_step()}")

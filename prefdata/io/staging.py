@@ -200,6 +200,29 @@ def _clear(output: Path) -> None:
             shutil.rmtree(work, ignore_errors=True)
 
 
+def remove_folder(path: Path) -> None:
+    """Remove a folder and all that is in it; where there is none, there is nothing to do.
+
+    Args:
+        path: of the folder.
+
+    Raises:
+        InputError: it cannot be removed.
+
+    Example:
+        >>> remove_folder(Path("no/such/folder"))
+    """
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be removed ({error.strerror})",
+            hint="See who owns it and what is in it.",
+        ) from error
+
+
 def _unwritable(output: Path, error: OSError) -> InputError:
     return InputError(
         f"{output} could not be written: {error.strerror or error}",

@@ -16,6 +16,9 @@ FELL = 1.0
 """Nats times beta by which the reward of chosen answers has to fall before it is worth a word."""
 WIDE_MARGIN = 20.0
 FAR = 50.0
+"""Nats of KL, as KTO estimates it."""
+FAR_ON_DATA = 150.0
+"""Nats of drift on the answers of the data, which are seen in training and move further."""
 STUCK = 1e-3
 
 
@@ -100,10 +103,15 @@ class Adviser:
         )
 
     def _far(self, logs: Logs) -> str:
-        kl = logs.get("kl", 0.0)
-        if kl <= FAR:
-            return ""
-        return f"the model is {kl:.0f} nats from its reference: a higher beta keeps it closer"
+        kl, drift = logs.get("kl", 0.0), logs.get("drift", 0.0)
+        if kl > FAR:
+            return f"the model is {kl:.0f} nats from its reference: a higher beta keeps it closer"
+        if drift > FAR_ON_DATA:
+            return (
+                f"the log-probabilities of the data's answers are {drift:.0f} nats from the "
+                "reference's: a higher beta keeps them closer; pref eval measures the KL itself"
+            )
+        return ""
 
     def _stuck(self, loss: float) -> str:
         if self.logs < 2 * PATIENCE or self.first is None or abs(loss - self.first) > STUCK:

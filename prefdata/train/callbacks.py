@@ -1,4 +1,4 @@
-"""What watches a run from within the trainer: curves, advice, accuracy, and the way to stop it."""
+"""What watches a run from within the trainer: curves, advice, answers, and the way to stop it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from prefdata.train import processes
 from prefdata.train.advice import Adviser
 from prefdata.train.display import Display
 from prefdata.train.measure import Meter
+from prefdata.train.samples import Samples, sample_figures, sample_notes
 
 Say = Callable[[str], None]
 
@@ -88,6 +89,69 @@ class OwnAccuracy(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: i
         if accuracy is not None:
             metrics["eval_accuracy"] = accuracy
             self.meter.trainer.log({"eval_accuracy": accuracy})
+
+
+class Drift(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped
+    """Adds to each log how far the answers of the data have drifted from the reference.
+
+    ``drift`` is the mean of chosen and rejected of the distance, in nats, between the
+    log-probabilities of policy and reference, from TRL's averages of the rewards, which are beta
+    times the log ratio. It stands in for the KL, which is over the model's own answers and which
+    `pref eval` measures; KTO's logs have an estimate of that, and get no drift.
+
+    Args:
+        beta: the scale of the rewards.
+    """
+
+    def __init__(self, beta: float) -> None:
+        self.beta = beta
+
+    def on_log(
+        self,
+        _args: TrainingArguments,
+        state: TrainerState,
+        _control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_kwargs: object,
+    ) -> None:
+        """Put it where the other callbacks, and whoever reads the history, find it."""
+        sides = [(logs or {}).get(f"rewards/{side}") for side in ("chosen", "rejected")]
+        moved = [abs(reward) / self.beta for reward in sides if reward is not None]
+        if logs is None or len(moved) < len(sides) or "kl" in logs:
+            return
+        logs["drift"] = state.log_history[-1]["drift"] = sum(moved) / len(moved)
+
+
+class Answers(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped
+    """Has the model answer a few prompts at each evaluation, and warns of what became of them.
+
+    Args:
+        samples: the prompts, and the answers from before.
+        say: gets each warning once.
+    """
+
+    def __init__(self, samples: Samples, say: Say) -> None:
+        self.samples, self.say = samples, say
+        self.told: set[str] = set()
+
+    def on_evaluate(
+        self,
+        _args: TrainingArguments,
+        state: TrainerState,
+        _control: TrainerControl,
+        **_kwargs: object,
+    ) -> None:
+        """Answer while training; what is answered before and after is not the callback's."""
+        trainer = self.samples.trainer
+        if not trainer.is_in_train:
+            return
+        made = self.samples.now()
+        if made:
+            trainer.log(sample_figures(made))
+        for kind, note in sample_notes(made).items():
+            if kind not in self.told:
+                self.told.add(kind)
+                self.say(f"note: at step {state.global_step:,}, {note}")
 
 
 class SavedLogs(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped

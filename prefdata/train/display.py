@@ -26,8 +26,10 @@ SHOWN = {
     "accuracy": "accuracy",
     "margin": "margin",
     "kl": "kl",
+    "drift": "drift, nats",
     "eval_loss": "loss, held out",
     "eval_accuracy": "accuracy, held out",
+    "samples/words": "words of an answer",
 }
 """What is shown of the logs, and what it is called."""
 

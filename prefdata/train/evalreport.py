@@ -10,10 +10,11 @@ from statistics import fmean
 from pydantic import JsonValue
 
 from prefdata.io.staging import refuse_existing, replacing
+from prefdata.train.candidates import write_generations
 from prefdata.train.evalrows import write_rows
-from prefdata.train.evaluation import Evaluation
+from prefdata.train.evaluated import Evaluation
 from prefdata.train.gates import Checked, Condition, check_gate
-from prefdata.train.generation import Generated, write_generations
+from prefdata.train.generation import Generated
 
 FIGURES, ROWS, ANSWERS = "eval.json", "eval_rows.parquet", "generations.jsonl"
 

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefdata.errors import InputError, UsageError
-from prefdata.io.directory import open_dataset
 from prefdata.io.plain import prompt_text
 from prefdata.train import processes
+from prefdata.train.prompts import Messages
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
-Messages = list[dict[str, Any]]
-
 BEFORE, AFTER = "before", "after"
 """What the two sides of a comparison are called: the reference, and the model."""
 
 MADE_BY = "prefdata eval"
-ENDINGS = (".jsonl", ".json", ".parquet", ".csv", ".txt")
 
 
 @dataclass(frozen=True)
@@ -64,8 +57,8 @@ class Generated:
         tie = {"winner": "tie", "annotator": MADE_BY, "evidence": "the answers are the same"}
         return {
             "prompt": self.prompt,
-            "response_a": _answer(self.before or ""),
-            "response_b": _answer(self.after),
+            "response_a": as_answer(self.before or ""),
+            "response_b": as_answer(self.after),
             "verdicts": [tie] if same else [],
             "model_a": BEFORE,
             "model_b": AFTER,
@@ -76,137 +69,14 @@ SILENT = "(no answer)"
 """What stands for an answer without a word, as a record cannot hold an empty one."""
 
 
-def _answer(text: str) -> Messages:
+def as_answer(text: str) -> Messages:
+    """An answer as the messages of a record.
+
+    Example:
+        >>> as_answer("")[0]["content"]
+        '(no answer)'
+    """
     return [{"role": "assistant", "content": text or SILENT}]
-
-
-@dataclass(frozen=True)
-class Prompting:
-    """How a model and its reference are asked for answers.
-
-    Args:
-        source: a data set directory, or a file of prompts; None for the held-out prompts of the
-            first data set.
-        answers: per prompt.
-        most: prompts that are asked at most; None for all.
-        max_new_tokens: of an answer.
-        temperature: of the sampling; 0 always takes the likeliest token.
-        seed: of the sampling.
-
-    Example:
-        >>> Prompting().answers
-        1
-    """
-
-    source: Path | None = None
-    answers: int = 1
-    most: int | None = None
-    max_new_tokens: int = 256
-    temperature: float = 0.0
-    seed: int = 0
-
-
-def check_prompts(source: Path | None) -> None:
-    """Raise, before anything heavy is loaded, where there are no prompts to read.
-
-    Raises:
-        UsageError: there is no such file, or it is of no kind that is read.
-
-    Example:
-        >>> check_prompts(None)
-    """
-    if source is None or source.is_dir():
-        return
-    if not source.exists():
-        raise UsageError(f"{source}: no such file of prompts", hint="Check the path.")
-    if source.suffix not in ENDINGS:
-        raise UsageError(
-            f"{source}: prompts are not read from {source.suffix or 'such'} files",
-            hint=f"Give a data set directory, or a file that ends in {', '.join(ENDINGS)}.",
-        )
-
-
-def read_prompts(source: Path, *, most: int | None = None) -> list[Messages]:
-    """The prompts of a file or a data set directory, each once, in their order.
-
-    Args:
-        source: a data set directory, of which the held-out prompts are taken; a text file with a
-            prompt a line; or a JSON, JSONL, CSV or Parquet file with a column ``prompt``, text or
-            a list of messages.
-        most: how many to take.
-
-    Raises:
-        UsageError: there is no such file.
-        InputError: a row holds no prompt, or there is none.
-
-    Example:
-        >>> read_prompts(Path("prompts.jsonl"))  # doctest: +SKIP
-        [[{'role': 'user', 'content': 'Name a colour.'}]]
-    """
-    check_prompts(source)
-    found: dict[str, Messages] = {}
-    for number, value in enumerate(_values(source), 1):
-        prompt = _as_messages(value)
-        if prompt is None:
-            raise InputError(
-                f"{source}: row {number} holds no prompt",
-                hint="Expected a column 'prompt': text, or a list of messages that ends in a "
-                "user's.",
-            )
-        found.setdefault(json.dumps(prompt, sort_keys=True), prompt)
-        if len(found) == most:
-            break
-    if not found:
-        raise InputError(f"{source} holds no prompt", hint="Give a file with a prompt a line.")
-    return list(found.values())
-
-
-def _values(source: Path) -> Iterator[object]:
-    """What stands where a prompt is expected, row by row."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if source.is_dir():
-        dataset = open_dataset(source)
-        files = dataset.files.get("test", dataset.files["train"])
-        for file in files:
-            yield from pq.read_table(file, columns=["prompt"])[0].to_pylist()
-        return
-    try:
-        if source.suffix == ".parquet":
-            table = pq.read_table(source)
-            yield from (row.get("prompt") for row in table.to_pylist())
-            return
-        text = source.read_text(encoding="utf-8-sig")
-        lines = [line for line in text.splitlines() if line.strip()]
-        if source.suffix == ".txt":
-            yield from lines
-        elif source.suffix == ".csv":
-            yield from (row.get("prompt") for row in csv.DictReader(text.splitlines()))
-        else:
-            whole = text.lstrip().startswith("[")
-            rows = json.loads(text) if whole else map(json.loads, lines)
-            yield from (row.get("prompt") if isinstance(row, dict) else row for row in rows)
-    except (ValueError, pa.ArrowInvalid) as error:
-        raise InputError(
-            f"{source}: not what its name says ({str(error).splitlines()[0]})",
-            hint="Expected UTF-8 text; JSON has one object a line, or one list.",
-        ) from None
-
-
-def _as_messages(value: object) -> Messages | None:
-    """A prompt as messages, or None where it is none."""
-    if isinstance(value, str) and value.strip():
-        return [{"role": "user", "content": value}]
-    if not isinstance(value, list) or not value:
-        return None
-    messages = [
-        {key: field for key, field in message.items() if field is not None}
-        for message in value
-        if isinstance(message, dict)
-    ]
-    whole = len(messages) == len(value) and all({"role", "content"} <= m.keys() for m in messages)
-    return messages if whole and messages[-1]["role"] in ("user", "tool") else None
 
 
 def answered(
@@ -349,74 +219,3 @@ def _moved(
 
 def _text(ids: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> str:
     return str(tokenizer.decode(ids, skip_special_tokens=True)).strip()
-
-
-def write_generations(made: Sequence[Generated], path: Path) -> None:
-    """Write answers of before and after as comparisons, one JSON object a line.
-
-    Args:
-        made: by `answered`, with a reference.
-        path: of the file.
-
-    Example:
-        >>> write_generations(made, Path("generations.jsonl"))  # doctest: +SKIP
-    """
-    lines = [json.dumps(one.as_comparison(), ensure_ascii=False) + "\n" for one in made]
-    path.write_text("".join(lines), encoding="utf-8")
-
-
-def write_candidates(made: Sequence[Generated], path: Path) -> None:
-    """Write the model's answers, those to one prompt together, as `pref judge` takes them.
-
-    Answers that are the same count once, and empty ones not at all: there is nothing to judge.
-
-    Args:
-        made: by `answered`.
-        path: of the file.
-
-    Example:
-        >>> write_candidates(made, Path("candidates.jsonl"))  # doctest: +SKIP
-    """
-    together: dict[str, tuple[Messages, list[str]]] = {}
-    for one in made:
-        key = json.dumps(one.prompt, sort_keys=True)
-        texts = together.setdefault(key, (one.prompt, []))[1]
-        if one.after and one.after not in texts:
-            texts.append(one.after)
-    with path.open("w", encoding="utf-8") as opened:
-        for prompt, texts in together.values():
-            row = {"prompt": prompt, "responses": [_answer(text) for text in texts]}
-            opened.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-def answer_prompts(
-    model: str, prompting: Prompting, *, batch_size: int = 8, say: Callable[[str], None]
-) -> list[Generated]:
-    """Load a model and have it answer a set of prompts.
-
-    Args:
-        model: a folder or a name on the hub.
-        prompting: what is asked, and how.
-        batch_size: answers at a time.
-        say: gets a line of progress.
-
-    Example:
-        >>> answer_prompts("model", Prompting(Path("prompts.txt")), say=print)  # doctest: +SKIP
-    """
-    from prefdata.train.loading import load_model, load_tokenizer
-    from prefdata.train.quiet import hushed
-
-    prompts = read_prompts(prompting.source or Path(), most=prompting.most)
-    say(f"answering {len(prompts):,} prompts, {prompting.answers} times each")
-    with hushed():
-        return answered(
-            prompts,
-            load_model(model),
-            None,
-            load_tokenizer(model),
-            answers=prompting.answers,
-            max_new_tokens=prompting.max_new_tokens,
-            temperature=prompting.temperature,
-            seed=prompting.seed,
-            batch_size=batch_size,
-        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import JsonValue
 
@@ -142,8 +142,27 @@ def find_method(name: str) -> Method:
     return METHODS[name]
 
 
-_SHARED_SOURCES = ("trl/trainer/base_config.py", "transformers/training_args.py")
-_CPO_SOURCES = ("trl/experimental/cpo/cpo_config.py", *_SHARED_SOURCES)
+def _of_trl(name: str, folder: str = "") -> dict[str, Any]:
+    """Where a trainer, its config and the files that declare the config's fields are.
+
+    Args:
+        name: what TRL puts before ``Trainer`` and ``Config``.
+        folder: of ``trl.experimental``; nothing for a stable trainer.
+    """
+    module = f"trl.experimental.{folder}" if folder else "trl"
+    file = f"trl/experimental/{folder}" if folder else "trl/trainer"
+    return {
+        "trainer": f"{module}:{name}Trainer",
+        "config": f"{module}:{name}Config",
+        "config_sources": (
+            f"{file}/{name.lower()}_config.py",
+            "trl/trainer/base_config.py",
+            "transformers/training_args.py",
+        ),
+    }
+
+
+_PAIRS = {"pairs": "pairs"}
 
 METHODS: dict[str, Method] = {
     method.name: method
@@ -151,10 +170,8 @@ METHODS: dict[str, Method] = {
         Method(
             name="dpo",
             summary="direct preference optimisation, on pairs (arXiv 2305.18290)",
-            trainer="trl:DPOTrainer",
-            config="trl:DPOConfig",
-            config_sources=("trl/trainer/dpo_config.py", *_SHARED_SOURCES),
-            views={"pairs": "pairs"},
+            **_of_trl("DPO"),
+            views=_PAIRS,
             losses=DPO_LOSSES,
             reference=True,
             defaults={"beta": 0.1},
@@ -164,9 +181,7 @@ METHODS: dict[str, Method] = {
             summary=(
                 "Kahneman-Tversky optimisation, on answers labelled good or bad (arXiv 2402.01306)"
             ),
-            trainer="trl:KTOTrainer",
-            config="trl:KTOConfig",
-            config_sources=("trl/trainer/kto_config.py", *_SHARED_SOURCES),
+            **_of_trl("KTO"),
             views={"unpaired": "unpaired", "pairs": "unpaired"},
             losses=KTO_LOSSES,
             reference=True,
@@ -176,10 +191,8 @@ METHODS: dict[str, Method] = {
         Method(
             name="orpo",
             summary="odds-ratio preference optimisation, without a reference (arXiv 2403.07691)",
-            trainer="trl.experimental.orpo:ORPOTrainer",
-            config="trl.experimental.orpo:ORPOConfig",
-            config_sources=("trl/experimental/orpo/orpo_config.py", *_SHARED_SOURCES),
-            views={"pairs": "pairs"},
+            **_of_trl("ORPO", "orpo"),
+            views=_PAIRS,
             measure="mean_likelihood",
             defaults={"beta": 0.1},
             learning_rate=8e-6,
@@ -187,10 +200,8 @@ METHODS: dict[str, Method] = {
         Method(
             name="cpo",
             summary="contrastive preference optimisation, without a reference (arXiv 2401.08417)",
-            trainer="trl.experimental.cpo:CPOTrainer",
-            config="trl.experimental.cpo:CPOConfig",
-            config_sources=_CPO_SOURCES,
-            views={"pairs": "pairs"},
+            **_of_trl("CPO", "cpo"),
+            views=_PAIRS,
             losses=CPO_LOSSES,
             measure="likelihood",
             defaults={"beta": 0.1},
@@ -198,10 +209,8 @@ METHODS: dict[str, Method] = {
         Method(
             name="simpo",
             summary="simple preference optimisation, without a reference (arXiv 2405.14734)",
-            trainer="trl.experimental.cpo:CPOTrainer",
-            config="trl.experimental.cpo:CPOConfig",
-            config_sources=_CPO_SOURCES,
-            views={"pairs": "pairs"},
+            **_of_trl("CPO", "cpo"),
+            views=_PAIRS,
             losses=SIMPO_LOSSES,
             measure="mean_likelihood",
             defaults={"beta": 2.0, "simpo_gamma": 1.0, "cpo_alpha": 0.0, "loss_type": "simpo"},
@@ -209,10 +218,8 @@ METHODS: dict[str, Method] = {
         Method(
             name="reward",
             summary="a reward model that scores answers, from pairs (arXiv 2203.02155, eq. 1)",
-            trainer="trl:RewardTrainer",
-            config="trl:RewardConfig",
-            config_sources=("trl/trainer/reward_config.py", *_SHARED_SOURCES),
-            views={"pairs": "pairs"},
+            **_of_trl("Reward"),
+            views=_PAIRS,
             measure="reward",
             learning_rate=1e-5,
             task="SEQ_CLS",
@@ -221,9 +228,7 @@ METHODS: dict[str, Method] = {
         Method(
             name="sft",
             summary="supervised fine-tuning on the chosen or good answers, as a first stage",
-            trainer="trl:SFTTrainer",
-            config="trl:SFTConfig",
-            config_sources=("trl/trainer/sft_config.py", *_SHARED_SOURCES),
+            **_of_trl("SFT"),
             views={"pairs": "chosen", "unpaired": "chosen"},
             losses=SFT_LOSSES,
             measure="loss",

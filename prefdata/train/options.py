@@ -42,6 +42,9 @@ NEEDS = {
 }
 """Options that are ignored unless another one has a certain value."""
 
+SWITCHES = ("fsdp",)
+"""Options that are declared as text and take true or false as well."""
+
 DIVERGENCES = ("reverse_kl", "forward_kl", "js_divergence", "alpha_divergence")
 
 _CHECKED_TYPES: dict[str, type] = {"float": float, "int": int, "bool": bool, "str": str}
@@ -186,7 +189,7 @@ def _check_type(name: str, value: JsonValue, option: Option | None, where: str) 
     if option is None:
         return value
     parts = option.annotation.split(" | ")
-    if value is None and "None" in parts:
+    if (value is None and "None" in parts) or (isinstance(value, bool) and name in SWITCHES):
         return value
     if option.choices and isinstance(value, str) and name != "loss_type":
         if value not in option.choices:

@@ -6,10 +6,12 @@ import logging
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    import torch
     from transformers import Trainer
 
 Found = TypeVar("Found")
@@ -121,6 +123,27 @@ def _together() -> Iterator[None]:
         raise SystemExit(1) from None
 
 
+def shard(trainer: Trainer) -> None:
+    """Shard the model now, where FSDP2 would only do it once training begins.
+
+    Accelerate shards a model together with its optimizer, and refuses to evaluate one before; a
+    model that is sharded already it takes as it is.
+
+    Args:
+        trainer: that has done nothing yet.
+
+    Example:
+        >>> shard(trainer)  # doctest: +SKIP
+    """
+    plugin = getattr(trainer.accelerator.state, "fsdp_plugin", None)
+    if plugin is None or plugin.fsdp_version != 2:
+        return
+    from accelerate.utils.fsdp_utils import fsdp2_prepare_model
+
+    trainer.model = trainer.model_wrapped = fsdp2_prepare_model(trainer.accelerator, trainer.model)
+    trainer.accelerator._models.append(trainer.model)  # noqa: SLF001  # or evaluate() prepares it
+
+
 def unprepare(trainer: Trainer) -> None:
     """Undo what measuring did to a model that several processes are about to train.
 
@@ -135,12 +158,24 @@ def unprepare(trainer: Trainer) -> None:
     """
     if count() == 1:
         return
+    if trainer.is_fsdp_enabled:
+        _reshard(trainer.model)
+        return
     model = trainer.accelerator.unwrap_model(trainer.model)
     trainer.accelerator._models.clear()  # noqa: SLF001  # as accelerate's own free_memory does
     if hasattr(model, "_original_forward"):
         model.forward = model.__dict__.pop("_original_forward")
     model.__dict__.pop("_is_accelerate_prepared", None)
     trainer.model = trainer.model_wrapped = model
+
+
+def _reshard(model: torch.nn.Module) -> None:
+    """Let go of the whole weights that a forward pass left, or the optimizer would train those."""
+    from torch.distributed.fsdp import FSDPModule
+
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
 
 
 def any_of(flag: bool) -> bool:
@@ -162,14 +197,17 @@ def any_of(flag: bool) -> bool:
         return bool(told.item())
 
 
-def launch(processes: int, args: Sequence[str]) -> int:
-    """Run `pref` in several processes on this machine, by torchrun, and wait for them.
+def launch(processes: int, args: Sequence[str], *, module: str = "prefdata") -> int:
+    """Run `pref`, or another module, in several processes on this machine, and wait for them.
 
-    Ctrl-C reaches the processes themselves, which know how to stop.
+    They are started by torchrun.
+
+    Ctrl-C is passed on to the processes, which know how to stop; torchrun would end them instead.
 
     Args:
         processes: how many.
         args: of the command, without ``--processes``.
+        module: that is run.
 
     Returns:
         The exit code of the first process that failed, or 0.
@@ -185,12 +223,12 @@ def launch(processes: int, args: Sequence[str]) -> int:
     cores = max(1, (os.cpu_count() or 1) // processes)
     os.environ.setdefault("OMP_NUM_THREADS", str(cores))
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGTERM"
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
     meet = ["--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
-    options = [*meet, f"--nproc-per-node={processes}", "-m", "prefdata", *args]
+    heard = "--signals-to-handle=SIGTERM"
+    options = [*meet, heard, f"--nproc-per-node={processes}", "-m", module, *args]
     config, entry, entry_args = config_from_args(parse_args(options))
-    before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    before = signal.signal(signal.SIGINT, _pass_on)
     try:
         elastic_launch(config=config, entrypoint=entry)(*entry_args)
     except ChildFailedError as error:
@@ -199,3 +237,12 @@ def launch(processes: int, args: Sequence[str]) -> int:
     finally:
         signal.signal(signal.SIGINT, before)
     return 0
+
+
+def _pass_on(number: int, _frame: FrameType | None) -> None:
+    """Give a signal to the processes that this one has started."""
+    import psutil
+
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            child.send_signal(number)

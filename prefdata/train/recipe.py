@@ -19,7 +19,8 @@ from pydantic import (
 
 from prefdata.errors import RecipeError, UsageError
 from prefdata.train.losses import LOSS_OPTIONS
-from prefdata.train.methods import METHODS, Method, find_method
+from prefdata.train.methods import METHODS, find_method
+from prefdata.train.misfits import misfits
 from prefdata.train.options import check_options, option_types
 from prefdata.train.removed import GONE, OWNED
 from prefdata.train.settings import EvaluationSettings, FirstStage, LoraSettings
@@ -215,74 +216,10 @@ def _checked(recipe: Recipe, where: str) -> Recipe:
     if first is not None:
         known = check_options(first.options, METHODS["sft"], where=f"{where}: first")
         first = first.model_copy(update={"options": known})
-    for wrong, message, hint in _misfits(recipe, options, method):
-        if wrong:
-            raise RecipeError(f"{where}: {message}", hint=hint)
+    wrong = next(misfits(recipe, options, method), None)
+    if wrong is not None:
+        raise RecipeError(f"{where}: {wrong.message}", hint=wrong.hint)
     return recipe.model_copy(update={"options": options, "first": first})
-
-
-def _misfits(
-    recipe: Recipe, options: Mapping[str, JsonValue], method: Method
-) -> list[tuple[object, str, str]]:
-    """What two keys say that do not go together: whether it is so, the message, the remedy."""
-    evaluation = recipe.evaluation or EvaluationSettings()
-    return [
-        (
-            recipe.lora and recipe.lora.dropout and options.get("disable_dropout", True),
-            "lora.dropout has no effect: TRL switches dropout off",
-            "Leave it out, or set the option disable_dropout to false.",
-        ),
-        (
-            recipe.lora and options.get("sync_ref_model"),
-            "sync_ref_model does not work with lora, whose reference is the model without adapter",
-            "Leave one of them out.",
-        ),
-        (
-            recipe.lora and "lm_head" in recipe.lora.target_modules,
-            "lora.target_modules names lm_head, which TRL multiplies past the adapter",
-            "Leave lm_head out.",
-        ),
-        (
-            recipe.quantization and not recipe.lora,
-            f"quantization {recipe.quantization} without lora: quantised weights cannot be trained",
-            "Add lora: true, or leave quantization out.",
-        ),
-        (
-            recipe.margin_scale and method.name != "reward",
-            f"margin_scale has no effect with method {method.name}",
-            "Leave it out, or use method: reward.",
-        ),
-        (
-            recipe.first and method.name == "sft",
-            "first is supervised fine-tuning, and so is method sft",
-            "Leave first out.",
-        ),
-        (
-            recipe.reference and not method.reference,
-            f"method {method.name} has no reference",
-            "Leave reference out, or use method: dpo.",
-        ),
-        (
-            recipe.reference_cache is True and not method.reference,
-            f"method {method.name} has no reference to cache",
-            "Leave reference_cache out.",
-        ),
-        (
-            recipe.reference_cache is True and options.get("sync_ref_model"),
-            "reference_cache and sync_ref_model contradict each other: the reference moves",
-            "Leave one of them out.",
-        ),
-        (
-            evaluation.patience and not evaluation.best,
-            "evaluation.patience needs evaluation.best: better by what?",
-            "Set evaluation.best to loss or accuracy.",
-        ),
-        (
-            evaluation.best == "accuracy" and "rewards/accuracies" not in method.metrics,
-            f"method {method.name} has no accuracy",
-            "Set evaluation.best to loss.",
-        ),
-    ]
 
 
 def _read_yaml(source: Path) -> dict[str, JsonValue]:

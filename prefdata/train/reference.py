@@ -117,6 +117,7 @@ def reference_key(trainer: Trainer, rows: Dataset) -> str:
         "device": trainer.accelerator.device.type,
         **{name: getattr(trainer.args, name, None) for name in ARGUMENTS},
         "loss": getattr(trainer, "calculate_KL", None),
+        "sharded": trainer.is_fsdp_enabled,  # which computes in half precision by its own rules
     }
     digest = hashlib.blake2b(digest_size=20)
     digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
@@ -147,6 +148,8 @@ def _scales(tensor: torch.Tensor) -> list[torch.Tensor]:
 def _bytes(tensor: torch.Tensor) -> bytes:
     import torch
 
+    if hasattr(tensor, "full_tensor"):  # in parts, of which every process gives its own
+        tensor = tensor.full_tensor()
     whole = tensor.detach().reshape(-1).contiguous().cpu()
     return bytes(whole.view(torch.uint8).numpy().tobytes()) if whole.numel() else b""
 

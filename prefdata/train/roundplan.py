@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from string import Formatter
 from typing import Literal
 
 import yaml
@@ -13,6 +15,34 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from prefdata.errors import RecipeError, UnknownNameError, UsageError
 from prefdata.train.gates import parse_gate
 from prefdata.train.recipe import Recipe, load_recipe
+
+WIN_RATE, SAMPLED_KL = "win_rate", "sampled_kl"
+"""Figures that rest on answers of the model."""
+
+
+class Comparing(BaseModel):
+    """How a round's model is compared with its reference, for a gate on answers.
+
+    Args:
+        prompts: a file of prompts, or a data set directory whose held-out prompts are taken; by
+            default those of the first that the gate is held on.
+        most: prompts that both answer at most.
+        max_new_tokens: of an answer.
+        judge: the command that says which answers are better, for ``win_rate``. ``{generations}``
+            stands for the file of answers, and ``{judged}`` for what the command writes: a data
+            set directory, or a file of comparisons.
+
+    Example:
+        >>> Comparing().most
+        200
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompts: str = ""
+    most: int = Field(200, ge=1)
+    max_new_tokens: int = Field(256, ge=1)
+    judge: str = ""
 
 
 class RoundSpec(BaseModel):
@@ -33,6 +63,8 @@ class RoundSpec(BaseModel):
         set: recipe keys that this round sets.
         evaluate: data set directories that the gate is held on; by default the round's own.
         gate: the conditions on the figures of `pref eval`; by default that of the plan.
+        compare: how answers are compared, where the gate has ``win_rate`` or ``sampled_kl``; by
+            default that of the plan.
 
     Example:
         >>> RoundSpec(name="safety", data="pairs-safety").answers
@@ -52,6 +84,7 @@ class RoundSpec(BaseModel):
     set: dict[str, JsonValue] = {}
     evaluate: list[str] = []
     gate: str = ""
+    compare: Comparing | None = None
 
 
 class RoundsPlan(BaseModel):
@@ -63,6 +96,7 @@ class RoundsPlan(BaseModel):
         recipe: a recipe for all rounds.
         set: recipe keys for all rounds.
         gate: the conditions for rounds that name none.
+        compare: how answers are compared, for rounds that do not say.
         reference: what the gate's figures are measured against; by default what the round started
             from.
         after_failure: ``continue`` with the next round from the last accepted model, or ``stop``.
@@ -81,6 +115,7 @@ class RoundsPlan(BaseModel):
     recipe: str = ""
     set: dict[str, JsonValue] = {}
     gate: str = ""
+    compare: Comparing | None = None
     reference: str = ""
     after_failure: Literal["continue", "stop"] = "continue"
     rounds: list[RoundSpec] = Field(min_length=1)
@@ -105,6 +140,23 @@ class RoundsPlan(BaseModel):
     def gate_of(self, one: RoundSpec) -> str:
         """The gate of a round, as text."""
         return one.gate or self.gate
+
+    def as_yaml(self) -> str:
+        """The plan as YAML that can be run again, without the keys that say nothing."""
+        return yaml.safe_dump(
+            self.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True
+        )
+
+    def compare_of(self, one: RoundSpec) -> Comparing | None:
+        """How the answers of a round are compared; None where its gate asks for none."""
+        asked = {condition.name for condition in parse_gate(self.gate_of(one))}
+        if not asked & {WIN_RATE, SAMPLED_KL}:
+            return None
+        return one.compare or self.compare or Comparing()
+
+    def judges_answers(self, one: RoundSpec) -> bool:
+        """Whether the gate of a round asks who gives the better answers."""
+        return any(condition.name == WIN_RATE for condition in parse_gate(self.gate_of(one)))
 
 
 def load_rounds(source: Path) -> RoundsPlan:
@@ -135,6 +187,7 @@ def load_rounds(source: Path) -> RoundsPlan:
     for one in content.get("rounds") or []:
         if isinstance(one, dict):
             _check_keys(one, RoundSpec, f"{source.name}: a round")
+    _check_compared(content, source.name)
     try:
         plan = RoundsPlan.model_validate(content)
     except ValidationError as error:
@@ -155,12 +208,24 @@ def _check_keys(keys: Mapping[object, object], model: type[BaseModel], where: st
             raise UnknownNameError("key", str(key), model.model_fields, where=where)
 
 
+def _check_compared(content: Mapping[str, object], where: str) -> None:
+    """The keys of every ``compare``, of the plan and of its rounds."""
+    rounds = content.get("rounds")
+    for one in (content, *(rounds if isinstance(rounds, list) else ())):
+        compare = one.get("compare") if isinstance(one, dict) else None
+        if isinstance(compare, dict):
+            _check_keys(compare, Comparing, f"{where}: compare")
+
+
 def _from_folder(plan: RoundsPlan, folder: Path) -> RoundsPlan:
     """The plan with its paths made absolute, those that are there or that it writes."""
 
     def path(text: str) -> str:
         found = folder / Path(text).expanduser()
         return str(found) if text and found.exists() else text
+
+    def compared(compare: Comparing | None) -> Comparing | None:
+        return compare and compare.model_copy(update={"prompts": path(compare.prompts)})
 
     rounds = [
         one.model_copy(
@@ -169,6 +234,7 @@ def _from_folder(plan: RoundsPlan, folder: Path) -> RoundsPlan:
                 "prompts": path(one.prompts),
                 "recipe": path(one.recipe),
                 "evaluate": [path(data) for data in one.evaluate],
+                "compare": compared(one.compare),
             }
         )
         for one in plan.rounds
@@ -178,6 +244,7 @@ def _from_folder(plan: RoundsPlan, folder: Path) -> RoundsPlan:
             "model": path(plan.model),
             "reference": path(plan.reference),
             "recipe": path(plan.recipe),
+            "compare": compared(plan.compare),
             "output": str(folder / Path(plan.output).expanduser()),
             "rounds": rounds,
         }
@@ -200,9 +267,30 @@ def _check(plan: RoundsPlan, where: str) -> None:
             wrong = "no gate, here or in the plan"
         if wrong:
             raise RecipeError(f"{where}: round {one.name}: {wrong}", hint=SHAPE)
-        for condition in parse_gate(plan.gate_of(one)):
-            if condition.name in ("win_rate", "sampled_kl"):
-                raise RecipeError(
-                    f"{where}: round {one.name}: {condition.name} is not measured in rounds",
-                    hint="Gate on held-out pairs, such as accuracy, reward_accuracy or kl.",
-                )
+        compare = plan.compare_of(one)
+        if plan.judges_answers(one) and not (compare and compare.judge):
+            raise RecipeError(
+                f"{where}: round {one.name}: win_rate without compare.judge: "
+                "nothing says which answer is better",
+                hint="Set judge: pref judge {generations} -o {judged} --model NAME",
+            )
+        here = f"{where}: round {one.name}"
+        _check_command(one.judge, ("candidates", "pairs", "verdicts"), f"{here}: judge")
+        if compare:
+            _check_command(compare.judge, ("generations", "judged"), f"{here}: compare.judge")
+
+
+def _check_command(command: str, places: Sequence[str], where: str) -> None:
+    """Raise where the words of a command cannot be told, or name a place that there is not."""
+    try:
+        words = shlex.split(command)
+        named = {
+            name for word in words for _, name, _, _ in Formatter().parse(word) if name is not None
+        }
+    except ValueError as error:
+        raise RecipeError(
+            f"{where}: {error}",
+            hint="Close every quote, and double a brace that stands for itself.",
+        ) from None
+    for name in sorted(named - {*places}):
+        raise UnknownNameError("place", f"{{{name}}}", [f"{{{p}}}" for p in places], where=where)

@@ -11,110 +11,44 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import JsonValue
 
-from prefdata.errors import InputError, RecipeError, TrainingError
+from prefdata.errors import InputError, RecipeError, TrainingError, UsageError
 from prefdata.io.directory import open_dataset
+from prefdata.io.staging import remove_folder
+from prefdata.train import processes
 from prefdata.train.display import Display
-from prefdata.train.evaluation import evaluate
+from prefdata.train.estimates import Estimate
+from prefdata.train.evalreport import ANSWERS
 from prefdata.train.gates import check_gate, parse_gate
-from prefdata.train.generation import (
-    Prompting,
-    answer_prompts,
-    check_prompts,
-    write_candidates,
-)
 from prefdata.train.plan import make_plan, require_train
-from prefdata.train.roundplan import RoundSpec, RoundsPlan, load_rounds
-from prefdata.train.run import train
+from prefdata.train.prompts import Prompting, check_prompts
+from prefdata.train.roundplan import WIN_RATE, RoundSpec, RoundsPlan, load_rounds
+from prefdata.train.roundresult import RoundsResult
 from prefdata.train.runfolder import RunFolder
+from prefdata.train.steps import Say, Steps
 
-if TYPE_CHECKING:
-    from rich.table import Table
+WinRate = Callable[[Sequence[Path]], Estimate]
+"""How often the answers after training win, from judged comparisons of before and after."""
 
-Say = Callable[[str], None]
 STATE, ACCEPTED = "state.json", "accepted"
-
-
-@dataclass(frozen=True)
-class RoundsResult:
-    """What came of the rounds of a plan.
-
-    Args:
-        output: the folder of models and state.
-        model: the last accepted model, or what the first round starts from.
-        rounds: by name, what state.json says.
-        left: rounds that were not run, after a failure.
-    """
-
-    output: str
-    model: str
-    rounds: dict[str, dict[str, Any]]
-    left: tuple[str, ...] = ()
-
-    @property
-    def passed(self) -> bool:
-        """Whether every round was accepted."""
-        accepted = all(one["status"] == "accepted" for one in self.rounds.values())
-        return accepted and not self.left
-
-    def as_json(self) -> dict[str, JsonValue]:
-        """The outcome as JSON values.
-
-        Example:
-            >>> RoundsResult("rounds", "tiny", {}).as_json()["model"]
-            'tiny'
-        """
-        return {
-            "output": self.output,
-            "model": self.model,
-            "passed": self.passed,
-            "rounds": dict(self.rounds),
-            "left": list(self.left),
-        }
-
-    def table(self) -> Table:
-        """A row per round, as a Rich table.
-
-        Example:
-            >>> RoundsResult("rounds", "tiny", {}).table().row_count
-            0
-        """
-        from rich.table import Table
-
-        table = Table(title=f"rounds in {self.output}", title_justify="left")
-        for column in ("round", "status", "why"):
-            table.add_column(column)
-        for name, one in self.rounds.items():
-            table.add_row(name, str(one["status"]), str(one["why"]))
-        for name in self.left:
-            table.add_row(name, "not run", "an earlier round failed, and after_failure is stop")
-        return table
-
-    def next_step(self) -> str:
-        """What comes next.
-
-        Example:
-            >>> RoundsResult("rounds", "tiny", {}).next_step()
-            'the last good model is tiny'
-        """
-        return f"the last good model is {self.model}"
 
 
 def run_rounds(
     source: Path,
     *,
     force: bool = False,
+    each_in: int = 1,
+    win_rate: WinRate | None = None,
     display: Display | None = None,
-    say: Say = lambda _line: None,
+    say: Say | None = None,
 ) -> RoundsResult:
     """Run the rounds of a plan that are not done yet.
 
@@ -124,8 +58,10 @@ def run_rounds(
     Args:
         source: the plan.
         force: run accepted rounds again whose data, recipe or gate has changed, and all after them.
-        display: what the numbers are shown on while a round trains.
-        say: gets a line of progress at a time.
+        each_in: how many processes answer prompts, train and measure, in every round.
+        win_rate: what counts the wins of judged answers, for plans with a gate on ``win_rate``.
+        display: what the numbers are shown on while a round trains in one process.
+        say: gets a line of progress at a time; None to say nothing.
 
     Raises:
         RecipeError: the plan cannot be run, or an accepted round has changed.
@@ -136,16 +72,39 @@ def run_rounds(
         >>> run_rounds(Path("plan.yaml")).passed  # doctest: +SKIP
         True
     """
-    require_train("pref train")
-    plan = load_rounds(source)
-    _check_first(plan)
-    rounds = Rounds(plan, Path(plan.output), display, say)
+    if processes.count() > 1:
+        raise UsageError(
+            "the rounds of a plan were started by a launcher, once in every process",
+            hint="Start them once; --processes N has each round use several.",
+        )
+    plan = check_rounds(source)
+    if win_rate is None and any(map(plan.judges_answers, plan.rounds)):
+        raise UsageError(
+            f"{source.name}: a gate asks for win_rate, and nothing is given that counts wins",
+            hint="Use pref train --rounds, or give run_rounds a win_rate.",
+        )
+    rounds = Rounds(plan, Path(plan.output), Steps(each_in, display, say), win_rate)
     rounds.read()
     return rounds.go(force=force)
 
 
-def _check_first(plan: RoundsPlan) -> None:
-    """Check every round against the disk as far as it can be, before the first one is run."""
+def check_rounds(source: Path) -> RoundsPlan:
+    """Read a plan, and check all that can be before its first round is run.
+
+    Args:
+        source: the plan.
+
+    Raises:
+        RecipeError: the plan cannot be run.
+        UsageError: a path is not what it should be.
+        MissingExtraError: the extra ``train`` is not installed.
+
+    Example:
+        >>> check_rounds(Path("plan.yaml")).output  # doctest: +SKIP
+        '/data/rounds'
+    """
+    require_train("pref train")
+    plan = load_rounds(source)
     for one in plan.rounds:
         for data in one.evaluate:
             open_dataset(Path(data))
@@ -155,6 +114,10 @@ def _check_first(plan: RoundsPlan) -> None:
             make_plan(recipe, force=True)
         else:
             check_prompts(Path(one.prompts))
+        compare = plan.compare_of(one)
+        if compare and compare.prompts:
+            check_prompts(Path(compare.prompts))
+    return plan
 
 
 @dataclass
@@ -164,16 +127,20 @@ class Rounds:
     Args:
         plan: what is to be done.
         folder: of models and state.
-        display: what the numbers are shown on.
-        say: gets a line of progress at a time.
+        steps: what answers, trains and measures.
+        win_rate: what counts the wins of judged answers.
         state: by name of the round, what came of it.
     """
 
     plan: RoundsPlan
     folder: Path
-    display: Display | None
-    say: Say
+    steps: Steps
+    win_rate: WinRate | None = None
     state: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def _say(self, line: str) -> None:
+        if self.steps.say:
+            self.steps.say(line)
 
     def read(self) -> None:
         """Take up what is known of earlier runs."""
@@ -197,9 +164,9 @@ class Rounds:
                 self._forget(one, names[number - 1 :], force=force)
                 known = {}
             if known.get("status") in ("accepted", "failed") and same:
-                self.say(f"round {number}, {one.name}: {known['status']} before, and nothing new")
+                self._say(f"round {number}, {one.name}: {known['status']} before, and nothing new")
             else:
-                self.say(f"round {number} of {len(names)}, {one.name}: from {model}")
+                self._say(f"round {number} of {len(names)}, {one.name}: from {model}")
                 known = self._run(one, number, model, rests_on, begun=bool(known) and same)
             if known["status"] == "accepted":
                 self._point_to(str(known["model"]))
@@ -231,43 +198,60 @@ class Rounds:
         name = f"{number:02d}-{one.name}"
         output = self.folder / name
         if not begun:
-            for path in (output, *(output.with_name(f"{name}{end}") for end in (".run", ".data"))):
-                shutil.rmtree(path, ignore_errors=True)
+            for ending in ("", ".run", ".data", ".answers"):
+                remove_folder(self.folder / f"{name}{ending}")
         self._set(one, status="begun", rests_on=rests_on, model=name, why="")
         try:
-            data = one.data or str(self._made(one, model, output.with_name(f"{name}.data")))
+            data = one.data or str(self._made(one, model, self.folder / f"{name}.data"))
             if not (output / "recipe.yaml").is_file():
                 recipe = self.plan.recipe_of(one, data=data, model=model, output=output)
-                resume = RunFolder(output.with_name(f"{name}.run"))
-                train(recipe, resume=resume.begun, display=self.display, say=self.say)
+                resume = RunFolder(self.folder / f"{name}.run").begun
+                self.steps.train(recipe, resume=resume)
             return self._judged(one, data, name, rests_on)
         except TrainingError as error:
             return self._failed(one, name, rests_on, str(error))
         except InputError as error:
             self._set(one, status="stopped", rests_on=rests_on, model=name, why=str(error))
-            self.say(f"round {one.name} stopped: {error}")
+            self._say(f"round {one.name} stopped: {error}")
             return self.state[one.name]
 
     def _judged(self, one: RoundSpec, data: str, name: str, rests_on: str) -> dict[str, Any]:
         """Hold the model of a round against its gate."""
-        found = evaluate(
-            str(self.folder / name),
-            data=[Path(path) for path in one.evaluate or [data]],
-            reference=self.plan.reference or None,
-            say=self.say,
-        )
-        checked = check_gate(parse_gate(self.plan.gate_of(one)), found.estimates)
+        found = self._measured(one, data, name)
+        checked = check_gate(parse_gate(self.plan.gate_of(one)), found)
         for each in checked:
-            self.say(f"gate: {each}")
-        figures: dict[str, JsonValue] = {
-            key: estimate.as_json() for key, estimate in found.estimates.items()
-        }
+            self._say(f"gate: {each}")
+        figures: dict[str, JsonValue] = {key: estimate.as_json() for key, estimate in found.items()}
         missed = [str(each) for each in checked if not each.met]
         if missed:
             return self._failed(one, name, rests_on, "; ".join(missed), figures=figures)
         why = "; ".join(map(str, checked))
         self._set(one, status="accepted", rests_on=rests_on, model=name, why=why, figures=figures)
         return self.state[one.name]
+
+    def _measured(self, one: RoundSpec, data: str, name: str) -> dict[str, Estimate]:
+        """The figures that the gate may ask for, those on answers where it does."""
+        compare, answers = self.plan.compare_of(one), self.folder / f"{name}.answers"
+        prompting, output = None, None
+        if compare:
+            asked = Path(compare.prompts) if compare.prompts else None
+            prompting = Prompting(asked, most=compare.most, max_new_tokens=compare.max_new_tokens)
+            output = answers / "eval"
+        found = self.steps.evaluate(
+            str(self.folder / name),
+            one.evaluate or [data],
+            self.plan.reference or None,
+            prompting=prompting,
+            output=output,
+        )
+        if compare and self.win_rate and self.plan.judges_answers(one):
+            generations, judged = answers / "eval" / ANSWERS, answers / "judged"
+            if judged.is_dir():
+                remove_folder(judged)
+            judged.unlink(missing_ok=True)
+            self._call(compare.judge, {"generations": generations, "judged": judged})
+            found[WIN_RATE] = self.win_rate([generations, judged])
+        return found
 
     def _point_to(self, name: str) -> None:
         """Have the link ``accepted`` name a model, in one step."""
@@ -282,11 +266,11 @@ class Rounds:
     ) -> dict[str, Any]:
         """Put the model of a failed round aside, and keep the last good one."""
         output, aside = self.folder / name, self.folder / f"{name}.failed"
-        shutil.rmtree(aside, ignore_errors=True)
+        remove_folder(aside)
         if output.is_dir():
             output.rename(aside)
         self._set(one, status="failed", rests_on=rests_on, model=aside.name, why=why, **more)
-        self.say(f"round {one.name} failed: {why}")
+        self._say(f"round {one.name} failed: {why}")
         return self.state[one.name]
 
     def _made(self, one: RoundSpec, model: str, folder: Path) -> Path:
@@ -300,9 +284,7 @@ class Rounds:
             prompting = Prompting(
                 Path(one.prompts), one.answers, None, one.max_new_tokens, one.temperature
             )
-            made = answer_prompts(model, prompting, say=self.say)
-            write_candidates(made, candidates.with_suffix(".new"))
-            candidates.with_suffix(".new").replace(candidates)
+            self.steps.answer(model, prompting, candidates)
         places = {"candidates": candidates, "pairs": pairs, "verdicts": verdicts}
         self._call(one.judge, places)
         if "{verdicts}" in one.judge:
@@ -316,7 +298,7 @@ class Rounds:
             for word in shlex.split(command)
         ]
         ours = [sys.executable, "-m", "prefdata"] if words[0] == "pref" else words[:1]
-        self.say(f"running: {shlex.join(words)}")
+        self._say(f"running: {shlex.join(words)}")
         try:
             done = subprocess.run(  # noqa: S603  # the plan's own command
                 [*ours, *words[1:]], check=False, capture_output=True, text=True
@@ -324,7 +306,8 @@ class Rounds:
         except OSError as error:
             raise InputError(f"{words[0]} cannot be run ({error.strerror})") from None
         if done.returncode:
-            said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            lines = done.stderr.strip().splitlines() or ["it said nothing"]
+            said = next((line for line in lines if line.startswith("Error: ")), lines[-1])
             raise InputError(f"{words[0]} ended with exit code {done.returncode}: {said}")
 
     def _set(self, one: RoundSpec, **known: JsonValue) -> None:
@@ -341,6 +324,7 @@ class Rounds:
 def _identity(plan: RoundsPlan, one: RoundSpec, chain: str) -> str:
     """What a round rests on: its recipe, its data, its gate, and the model that it starts from."""
     recipe = plan.recipe_of(one, data=one.data, model="", output=Path())
+    compare = plan.compare_of(one)
     known = {
         "start": chain,
         "recipe": recipe.model_dump(mode="json", exclude={"data", "model", "output"}),
@@ -349,6 +333,7 @@ def _identity(plan: RoundsPlan, one: RoundSpec, chain: str) -> str:
         ),
         "gate": plan.gate_of(one),
         "reference": plan.reference,
+        **({"compare": compare.model_dump(mode="json")} if compare else {}),
     }
     digest = hashlib.blake2b(json.dumps(known, sort_keys=True).encode(), digest_size=20)
     for data in filter(None, [one.data, *one.evaluate]):

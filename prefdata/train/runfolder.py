@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from prefdata.errors import RecipeError, UsageError
+from prefdata.io.staging import remove_folder
 from prefdata.train.plan import Plan, adapter_base, is_adapter, is_local
 from prefdata.train.recipe import TINY
 
@@ -84,8 +84,12 @@ class RunFolder:
         return self.first.is_dir() or begun.is_dir() or self.last_checkpoint() is not None
 
     def remove(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Remove the folder.
+
+        Raises:
+            InputError: it cannot be removed.
+        """
+        remove_folder(self.path)
 
 
 def run_folder(plan: Plan) -> RunFolder:

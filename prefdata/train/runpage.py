@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefdata.train.chart import chart, html_table, page
+from prefdata.train.samples import Sample
 
 if TYPE_CHECKING:
-    from datasets import Dataset
-    from transformers import PreTrainedTokenizerBase, Trainer
-
     from prefdata.train.result import TrainingResult
 
 CURVES: Mapping[str, Mapping[str, str]] = {
@@ -24,103 +21,13 @@ CURVES: Mapping[str, Mapping[str, str]] = {
     "rewards": {"chosen": "rewards/chosen", "rejected": "rewards/rejected"},
     "log-probabilities": {"chosen": "logps/chosen", "rejected": "logps/rejected"},
     "kl": {"train": "kl"},
+    "drift from the reference": {"train": "drift"},
+    "words of the sample answers": {"held out": "samples/words"},
+    "sample answers that repeat themselves": {"held out": "samples/repeating"},
     "gradient norm": {"train": "grad_norm"},
     "learning rate": {"train": "learning_rate"},
 }
 """Per chart, the lines and the logs that they show."""
-
-NEW_TOKENS = 64
-LONGER = 1.5
-"""Answers that grew by so much are worth a word."""
-REPEATED = 0.5
-"""So many of an answer's runs of four words seen before: it repeats itself."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What the model answered to one held-out prompt.
-
-    Args:
-        prompt: the last turn before the answer.
-        before: the answer of the model that training started from.
-        after: the answer of the trained model.
-    """
-
-    prompt: str
-    before: str
-    after: str
-
-
-def answers(
-    trainer: Trainer, tokenizer: PreTrainedTokenizerBase, rows: Dataset, count: int
-) -> list[tuple[str, str]]:
-    """What the trainer's model answers now to the prompts of the first rows, each prompt once.
-
-    Args:
-        trainer: with a language model that is not spread over devices.
-        tokenizer: of the model.
-        rows: the view of the split that is measured.
-        count: how many prompts.
-
-    Returns:
-        Prompts and answers.
-
-    Example:
-        >>> answers(trainer, tokenizer, rows, 3)  # doctest: +SKIP
-        [('Tell me of the river.', 'Gladly! The river …')]
-    """
-    from prefdata.train.generation import generate, prompt_ids
-
-    prompts: dict[str, list[int]] = {}
-    for row in rows.select(range(min(len(rows), 10 * count))):
-        prompt: Any = row["prompt"]
-        text = prompt if isinstance(prompt, str) else str(prompt[-1]["content"])
-        if text not in prompts and len(prompts) < count:
-            plain = isinstance(prompt, str)
-            ids = tokenizer(text=prompt)["input_ids"] if plain else prompt_ids(prompt, tokenizer)
-            prompts[text] = list(ids)
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    was_training = model.training
-    model.eval()
-    try:
-        made = generate(model, list(prompts.values()), tokenizer, max_new_tokens=NEW_TOKENS)
-    finally:
-        model.train(was_training)
-    texts = [str(tokenizer.decode(ids, skip_special_tokens=True)).strip() for ids in made]
-    return list(zip(prompts, texts, strict=True))
-
-
-def sample_notes(samples: Sequence[Sample]) -> list[str]:
-    """What the sample answers warn of: much longer ones, and ones that repeat themselves.
-
-    Example:
-        >>> sample_notes([Sample("Hi", "Yes.", "no no no no no no no no no")])[0][:27]
-        'the sample answers are 9.0 '
-    """
-    notes = []
-    lengths = [sum(len(text.split()) for text in side) for side in _sides(samples)]
-    if lengths[0] and lengths[1] > LONGER * lengths[0]:
-        notes.append(
-            f"the sample answers are {lengths[1] / lengths[0]:.1f} times as long as before: "
-            "preferences for length are easily learned; look at pref check for the bias of the data"
-        )
-    before, after = (sum(map(_repeats, side)) for side in _sides(samples))
-    if after > before:
-        notes.append(
-            f"{after} of {len(samples)} sample answers repeat themselves, {before} before: the "
-            "rate may be too high, or the run too long"
-        )
-    return notes
-
-
-def _sides(samples: Sequence[Sample]) -> tuple[list[str], list[str]]:
-    return [one.before for one in samples], [one.after for one in samples]
-
-
-def _repeats(text: str) -> bool:
-    words = text.split()
-    runs = [tuple(words[at : at + 4]) for at in range(len(words) - 3)]
-    return len(runs) >= 4 and 1 - len(set(runs)) / len(runs) > REPEATED
 
 
 def write_page(

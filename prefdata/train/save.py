@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from prefdata.train.plan import Plan
 from prefdata.train.runfolder import RunFolder
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
 REFERENCE = "reference"
@@ -36,12 +38,14 @@ def save_model(
     Example:
         >>> save_model(trainer, tokenizer, Path("model"), plan, "org/base")  # doctest: +SKIP
     """
+    spread = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+    whole = _gathered(trainer) if spread else None
     if not processes.is_main():
         return
     model = trainer.accelerator.unwrap_model(trainer.model)
     lora = plan.recipe.lora
     if lora and lora.merge:
-        model = _merged(model, plan, source)
+        model, whole = _merged(model, plan, source, whole), None
     elif lora:
         made = Path(source).is_dir() and plan.output.with_name(f"{plan.output.name}.run") in [
             *Path(source).absolute().parents
@@ -49,8 +53,15 @@ def save_model(
         base = str(plan.output.absolute() / REFERENCE) if made else source
         model.peft_config["default"].base_model_name_or_path = base
     model.config.use_cache = True  # switched off for training; generation needs it
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, state_dict=whole)
     tokenizer.save_pretrained(folder)
+
+
+def _gathered(trainer: Trainer) -> dict[str, torch.Tensor]:
+    """All weights of a model in parts, of which every process gives its own; tied ones once."""
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    tied = getattr(trainer.model, "all_tied_weights_keys", {})
+    return {name: tensor for name, tensor in weights.items() if name not in tied}
 
 
 def keep_start(run: RunFolder, source: str, output: Path) -> None:
@@ -70,9 +81,11 @@ def keep_start(run: RunFolder, source: str, output: Path) -> None:
         Path(source).rename(output / REFERENCE)
 
 
-def _merged(model: PreTrainedModel, plan: Plan, source: str) -> PreTrainedModel:
-    """The model with its adapter merged in; quantised weights are first read again as they were."""
-    if plan.recipe.quantization is None:
+def _merged(
+    model: PreTrainedModel, plan: Plan, source: str, whole: Mapping[str, torch.Tensor] | None
+) -> PreTrainedModel:
+    """The model with its adapter merged in; weights quantised or in parts are first read again."""
+    if plan.recipe.quantization is None and whole is None:
         return model.merge_and_unload()
     import torch
     from peft import PeftModel
@@ -80,11 +93,12 @@ def _merged(model: PreTrainedModel, plan: Plan, source: str) -> PreTrainedModel:
 
     reads = {"SEQ_CLS": AutoModelForSequenceClassification, "CAUSAL_LM": AutoModelForCausalLM}
     with TemporaryDirectory() as adapter:
-        model.save_pretrained(adapter)
+        model.save_pretrained(adapter, state_dict=whole)
         base = reads[plan.method.task].from_pretrained(
             source,
+            **({"num_labels": 1} if plan.method.task == "SEQ_CLS" else {}),
             revision=plan.recipe.revision or "main",
-            dtype=torch.bfloat16,
+            dtype=torch.bfloat16 if plan.recipe.quantization else model.dtype,
             trust_remote_code=plan.recipe.trust_remote_code,
         )
         return PeftModel.from_pretrained(base, adapter).merge_and_unload()

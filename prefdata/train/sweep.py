@@ -8,12 +8,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import JsonValue
 
 from prefdata.errors import RecipeError, UsageError
-from prefdata.io.staging import refuse_existing
+from prefdata.io.staging import refuse_existing, remove_folder
 from prefdata.train import processes
 from prefdata.train.chart import chart, html_table, page
 from prefdata.train.display import Display
@@ -249,23 +249,49 @@ def sweep(
     _check_metric(metric, plans)
     done = _open(output, force=force, resume=resume)
     runs: list[SweptRun] = []
-    for number, (name, values, plan) in enumerate(plans, 1):
-        told = ", ".join(f"{key}={value}" for key, value in values.items())
-        rests_on = identity(plan)
-        if name in done:
-            check_same(_as_mapping(done[name]), rests_on)
-            say(f"run {number} of {len(plans)}: {told}: done before")
-        else:
-            say(f"run {number} of {len(plans)}: {told}")
-            begun = processes.agreed(run_folder(plan).begun)
-            done[name] = rests_on
-            _write_state(output, done)
-            train(plan.recipe, resume=begun, display=display, say=say)
-        runs.append(_result(name, values, output / name))
+    for number, planned in enumerate(plans, 1):
+        told = ", ".join(f"{key}={value}" for key, value in planned.settings.items())
+        before = ": done before" if planned.name in done else ""
+        say(f"run {number} of {len(plans)}: {told}{before}")
+        _run(planned, output, done, display=display, say=say)
+        runs.append(_result(planned, output / planned.name))
     found = Sweep(str(output), base.data, metric, tuple(runs))
     if processes.is_main():
         found.write_page()
     return found
+
+
+class Planned(NamedTuple):
+    """One run of a sweep, checked.
+
+    Args:
+        name: of its folder.
+        settings: by key, the value that it is given.
+        plan: of the run.
+    """
+
+    name: str
+    settings: dict[str, str]
+    plan: Plan
+
+
+def _run(
+    planned: Planned,
+    output: Path,
+    done: dict[str, JsonValue],
+    *,
+    display: Display | None,
+    say: Say,
+) -> None:
+    """Train one model, unless it is there; go on where it was interrupted."""
+    rests_on = identity(planned.plan)
+    if planned.name in done:
+        check_same(_as_mapping(done[planned.name]), rests_on)
+        return
+    begun = processes.agreed(run_folder(planned.plan).begun)
+    done[planned.name] = rests_on
+    _write_state(output, done)
+    train(planned.plan.recipe, resume=begun, display=display, say=say)
 
 
 def _plans(
@@ -274,9 +300,9 @@ def _plans(
     flags: Mapping[str, JsonValue],
     settings: Sequence[str],
     output: Path,
-) -> list[tuple[str, dict[str, str], Plan]]:
-    """Every run, checked: its name, its values, its plan."""
-    plans: list[tuple[str, dict[str, str], Plan]] = []
+) -> list[Planned]:
+    """Every run, checked."""
+    plans: list[Planned] = []
     for values in grid:
         if "output" in values:
             raise RecipeError("a sweep names the outputs itself", hint="Name its folder with -o.")
@@ -285,18 +311,18 @@ def _plans(
         over = [*settings, *(f"{key}={value}" for key, value in values.items())]
         own = {**flags, "output": str(output / name)}
         recipe = load_recipe(source, flags=own, settings=over)
-        if name in [other for other, _, _ in plans]:
+        if name in [other.name for other in plans]:
             raise RecipeError(f"two runs would be called {name}", hint="Sweep over other values.")
-        plans.append((name, dict(values), make_plan(recipe, force=True)))
+        plans.append(Planned(name, dict(values), make_plan(recipe, force=True)))
     return plans
 
 
-def _metric(plans: Sequence[tuple[str, dict[str, str], Plan]]) -> Metric:
-    accurate = all(LOGGED["accuracy"] in plan.method.metrics for _, _, plan in plans)
+def _metric(plans: Sequence[Planned]) -> Metric:
+    accurate = all(LOGGED["accuracy"] in one.plan.method.metrics for one in plans)
     return "accuracy" if accurate else "loss"
 
 
-def _check_metric(metric: Metric, plans: Sequence[tuple[str, dict[str, str], Plan]]) -> None:
+def _check_metric(metric: Metric, plans: Sequence[Planned]) -> None:
     for _, _, plan in plans:
         if LOGGED[metric] not in plan.method.metrics:
             raise RecipeError(
@@ -318,16 +344,10 @@ def _open(output: Path, *, force: bool, resume: bool) -> dict[str, JsonValue]:
     with processes.first_alone():
         if processes.is_main():
             refuse_existing(output, force=force, made_of=STATE)
-            _clear(output)
+            remove_folder(output)
+            output.mkdir(parents=True)
             _write_state(output, {})
     return {}
-
-
-def _clear(output: Path) -> None:
-    import shutil
-
-    shutil.rmtree(output, ignore_errors=True)
-    output.mkdir(parents=True)
 
 
 def _write_state(output: Path, done: Mapping[str, JsonValue]) -> None:
@@ -337,11 +357,11 @@ def _write_state(output: Path, done: Mapping[str, JsonValue]) -> None:
         new.replace(output / STATE)
 
 
-def _result(name: str, values: Mapping[str, str], folder: Path) -> SweptRun:
+def _result(planned: Planned, folder: Path) -> SweptRun:
     """What a run wrote last into its metrics: before and after."""
     lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     before, after = (json.loads(line) for line in lines[-2:])
-    return SweptRun(name, dict(values), before["before"], after["after"])
+    return SweptRun(planned.name, planned.settings, before["before"], after["after"])
 
 
 def _as_mapping(value: JsonValue) -> Mapping[str, JsonValue]:

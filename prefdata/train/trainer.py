@@ -84,6 +84,7 @@ def build_trainer(
     """
     method, recipe = plan.method, plan.recipe
     _refuse_data_parallel()
+    _refuse_idle_sharding(recipe)
     trainer = named(method.trainer)
     cached = trainer.__name__ in COLUMNS and uses_cache(recipe, method, len(rows))
     arguments = _arguments(plan, len(rows), batches, cached=cached)
@@ -119,6 +120,15 @@ def _refuse_data_parallel() -> None:
                 f"Use them all with --processes {gpus}, or make one "
                 "visible with CUDA_VISIBLE_DEVICES=0."
             ),
+        )
+
+
+def _refuse_idle_sharding(recipe: Recipe) -> None:
+    """Accelerate shards on accelerators only, and says nothing where it does not."""
+    if recipe.options.get("fsdp") and not torch.accelerator.is_available():
+        raise RecipeError(
+            "fsdp has no effect without an accelerator: every process trains a whole model",
+            hint="Leave fsdp out here.",
         )
 
 

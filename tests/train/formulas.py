@@ -2,7 +2,8 @@
 
 Shapes: (batch,) for every argument and result, one number per pair. `x` is the margin of the
 implicit rewards, beta [(log pi(y+) - log ref(y+)) - (log pi(y-) - log ref(y-))]; `up` and `down`
-are the log ratios log pi - log ref of chosen and rejected answers.
+are the log ratios log pi - log ref of chosen and rejected answers. Equations have the numbers of
+their papers where these are certain; where none is named, the formula stands written out.
 """
 
 from __future__ import annotations

@@ -61,6 +61,17 @@ def test_a_model_far_from_its_reference_is_told() -> None:
     ]
 
 
+def test_answers_of_the_data_that_drifted_far_are_told() -> None:
+    """Where the divergence itself is not known, as in DPO."""
+    assert told({"loss": 0.5, "drift": 140.0}) == []
+    assert told({"loss": 0.5, "drift": 160.0}) == [
+        (
+            "the log-probabilities of the data's answers are 160 nats from the reference's: a "
+            "higher beta keeps them closer; pref eval measures the KL itself"
+        )
+    ]
+
+
 def test_a_loss_that_does_not_move_is_told() -> None:
     """After a while, with the two usual reasons."""
     assert told(*[log(loss=0.6931)] * 5) == []

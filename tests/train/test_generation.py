@@ -10,7 +10,8 @@ import pytest
 from prefdata.errors import InputError, UsageError
 from prefdata.schemas import Comparison
 from prefdata.train import Prompting, TrainingResult, evaluate
-from prefdata.train.generation import read_prompts, write_candidates, write_generations
+from prefdata.train.candidates import write_candidates, write_generations
+from prefdata.train.prompts import read_prompts
 
 ASKED = [{"role": "user", "content": "Tell me of the river."}]
 

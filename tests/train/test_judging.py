@@ -11,41 +11,57 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from prefdata.cli import main
 from tests.judge.judged import read, rows
 
 
-def judged(folder: Path, model: str, *more: str) -> subprocess.CompletedProcess[str]:
-    """Run the command on five comparisons."""
-    source = folder / "in.jsonl"
-    source.write_text("".join(json.dumps(row) + "\n" for row in rows(5)), encoding="utf-8")
-    command = [sys.executable, "-m", "prefdata", "judge", str(source), "-o", str(folder / "out")]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    return subprocess.run(
-        [*command, "--model", model, "--json", *more],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )
+class Done(NamedTuple):
+    """What a command left: its exit code, and what it printed."""
+
+    code: int
+    out: str
+    err: str
 
 
-def test_a_local_model_judges_without_a_server_or_a_key(tmp_path: Path, chat_model: Path) -> None:
+Judged = Callable[..., Done]
+
+
+@pytest.fixture
+def judged(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Judged:
+    """Runs the command on five comparisons."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+    def run(folder: Path, model: str, *more: str) -> Done:
+        source = folder / "in.jsonl"
+        source.write_text("".join(json.dumps(row) + "\n" for row in rows(5)), encoding="utf-8")
+        args = ["judge", str(source), "-o", str(folder / "out"), "--model", model, "--json", *more]
+        with pytest.raises(SystemExit) as caught:
+            main(args)
+        return Done(int(str(caught.value.code)), *capsys.readouterr())
+
+    return run
+
+
+def test_a_local_model_judges_without_a_server_or_a_key(
+    tmp_path: Path, chat_model: Path, judged: Judged
+) -> None:
     """Every call gives a verdict with a margin, and the same command again asks nothing."""
     done = judged(tmp_path, f"hf:{chat_model}")
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     out = read(tmp_path / "out")
     assert len(out.calls) == 10
     assert {call["reply"] for call in out.calls} <= {"1", "2"}
     assert all(math.isfinite(call["margin"]) for call in out.calls)
     assert all(call["margin"] * (1 if call["winner"] == "a" else -1) > 0 for call in out.calls)
     assert len(out.pairs) + len(out.rejects) == 5
-    assert json.loads(done.stdout)["calls"]["dollars"] == 0.0
-    again = json.loads(judged(tmp_path, f"hf:{chat_model}", "--force").stdout)
+    assert json.loads(done.out)["calls"]["dollars"] == 0.0
+    again = json.loads(judged(tmp_path, f"hf:{chat_model}", "--force").out)
     assert (again["calls"]["asked"], again["calls"]["known"]) == (0, 10)
 
 
@@ -71,12 +87,12 @@ def test_a_request_that_is_too_long_is_none(chat_model: Path) -> None:
     assert judge([[{"role": "user", "content": "x " * 20_000}]]) == [None]
 
 
-def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_told(tmp_path: Path, judged: Judged) -> None:
     """One message, no traceback."""
     done = judged(tmp_path, f"hf:{tmp_path}")
-    assert done.returncode == 2
-    assert "no tokenizer can be loaded" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.code == 2
+    assert "no tokenizer can be loaded" in done.err
+    assert "Traceback" not in done.err
 
 
 @pytest.fixture
@@ -113,12 +129,12 @@ def serving(chat_model: Path) -> Iterator[str]:
 
 @pytest.mark.slow
 def test_the_server_of_transformers_is_understood(
-    tmp_path: Path, chat_model: Path, serving: str
+    tmp_path: Path, chat_model: Path, serving: str, judged: Judged
 ) -> None:
     """A model of random weights says nothing sensible there, and that is no verdict."""
     more = ("--base-url", serving, "--max-tokens", "24", "--concurrency", "2", "--timeout", "300")
     done = judged(tmp_path, str(chat_model), *more)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     out = read(tmp_path / "out")
     assert len(out.calls) == 10
     assert all(call["prompt_tokens"] > 0 for call in out.calls)

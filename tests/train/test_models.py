@@ -19,7 +19,9 @@ from tests.train.saved import generate
 
 
 def recipe(model: Path | str, data: Path, output: Path, **changes: Any) -> Recipe:
-    made = Recipe(model=str(model), data=str(data), output=str(output), max_steps=1, max_length=256)
+    made = Recipe(
+        model=str(model), data=str(data), output=str(output), max_steps=1, max_length=256, samples=0
+    )
     return made.model_copy(update=changes)
 
 

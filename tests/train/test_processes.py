@@ -6,17 +6,22 @@ They are real ones, started by --processes through torchrun, and talk over gloo.
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from prefdata.train import TrainingResult
+from prefdata.errors import RecipeError
+from prefdata.train import Recipe, TrainingResult, train
 from prefdata.train.quiet import hushed
 from tests.train.data import polite_pairs, write_dataset
+from tests.train.saved import generate
 
 pytestmark = pytest.mark.slow
 
@@ -31,10 +36,11 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def test_two_processes_train_as_one_does(chat_model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["dpo", "reward", "sft"])
+def test_two_processes_train_as_one_does(method: str, chat_model: Path, tmp_path: Path) -> None:
     """At the same effective batch: the same loss at every step, and the same weights, to 1e-5."""
     data = write_dataset(tmp_path / "pairs", polite_pairs(32), polite_pairs(8, seed=1))
-    common = ["train", str(data), "-m", str(chat_model), "--lr", "1e-3"]
+    common = ["train", str(data), "-m", str(chat_model), "--lr", "1e-3", "--method", method]
     common += ["--set", "logging_steps=1"]
     alone = pref(*common, "-o", str(tmp_path / "one"), "--batch-size", "8")
     both = pref(*common, "-o", str(tmp_path / "two"), "--batch-size", "4", "--processes", "2")
@@ -58,6 +64,67 @@ def test_two_processes_train_as_one_does(chat_model: Path, tmp_path: Path) -> No
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["one", "pairs", "two"]
 
 
+def test_the_recipe_for_several_gpus_runs_on_two_processes(pairs: Path, tmp_path: Path) -> None:
+    """As it is written, but for where the data are and how long it goes."""
+    recipe = Path(__file__).parents[2] / "train" / "multi-gpu.yaml"
+    output = tmp_path / "m"
+    short = ["--set", f"data={pairs}", "--max-steps", "3", "-o", str(output)]
+    done = pref("train", str(recipe), "--processes", "2", *short, "--json")
+    assert done.returncode == 0, done.stderr
+    assert "2 processes (" in done.stderr
+    found = json.loads(done.stdout)
+    assert found["after"]["loss"] < found["before"]["loss"]
+    assert generate(output).startswith("Tell me of the river")
+
+
+@pytest.mark.parametrize(
+    "how",
+    [[], ["--lora", "--set", "reference_cache=false"], ["--method", "reward"]],
+    ids=["dpo", "lora", "reward"],
+)
+def test_sharded_weights_are_trained_as_whole_ones(
+    how: list[str], chat_model: Path, tmp_path: Path
+) -> None:
+    """FSDP2 over gloo: the same losses and weights as two processes that each hold the model."""
+    data = write_dataset(tmp_path / "pairs", polite_pairs(32), polite_pairs(8, seed=1))
+    common = ["train", str(data), "-m", str(chat_model), "--lr", "1e-3", "--batch-size", "4"]
+    common += ["--set", "logging_steps=1", *how]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--rdzv-backend=c10d"]
+    launcher += ["--rdzv-endpoint=localhost:0", "--nproc-per-node=2", "-m"]
+    for name, module, more in (
+        ("whole", "prefdata", []),
+        ("sharded", "tests.train.sharded", ["--set", "fsdp=true"]),
+    ):
+        command = [*launcher, module, *common, "-o", str(tmp_path / name), *more]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    one, two = (
+        [entry["loss"] for entry in metrics(tmp_path / name) if "loss" in entry]
+        for name in ("whole", "sharded")
+    )
+    assert two == pytest.approx(one, abs=1e-5)
+    with hushed():
+        from safetensors.torch import load_file
+
+        ours, theirs = (
+            load_file(tmp_path / name / "model.safetensors") for name in ("whole", "sharded")
+        )
+    assert ours.keys() == theirs.keys()
+    assert max(float((ours[name] - theirs[name]).abs().max()) for name in ours) < 1e-5
+
+
+def test_sharding_where_it_would_do_nothing_is_refused(pairs: Path, tmp_path: Path) -> None:
+    """Accelerate shards on accelerators only, and trains whole models elsewhere without a word."""
+    with pytest.raises(RecipeError, match="fsdp has no effect without an accelerator") as caught:
+        train(
+            Recipe(
+                model="tiny", data=str(pairs), output=str(tmp_path / "m"), options={"fsdp": True}
+            )
+        )
+    assert caught.value.hint == "Leave fsdp out here."
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_two_processes_measure_as_one_does(
     trained: TrainingResult, pairs: Path, tmp_path: Path
 ) -> None:
@@ -78,6 +145,31 @@ def test_two_processes_measure_as_one_does(
             assert other[name]["n"] == 24
 
 
+def test_ctrl_c_saves_in_every_process(chat_model: Path, tmp_path: Path) -> None:
+    """As a terminal sends it; the same command with --resume goes on from there."""
+    data = write_dataset(tmp_path / "pairs", polite_pairs(32), polite_pairs(8, seed=1))
+    args = ["train", str(data), "-m", str(chat_model), "-o", str(tmp_path / "m")]
+    args += ["--max-steps", "60", "--batch-size", "2", "--processes", "2"]
+    command = [sys.executable, "-m", "prefdata", *args]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("step 12/60"):
+                os.killpg(process.pid, signal.SIGINT)
+                break
+        rest = process.stderr.read()
+    assert process.returncode == 130, rest
+    assert "Traceback" not in rest
+    assert rest.count("SIGINT: saving after this step; once more stops at once") == 1
+    assert rest.strip().splitlines()[-1].startswith("Interrupted. stopped after step ")
+    again = pref(*args, "--resume", "--json")
+    assert again.returncode == 0, again.stderr
+    assert "going on after step" in again.stderr
+    assert json.loads(again.stdout)["steps"] == 60
+
+
 def test_what_is_wrong_is_told_once(pairs: Path, tmp_path: Path) -> None:
     """Whether before the processes are started or in them."""
     common = ["train", str(pairs), "-m", "tiny", "--processes", "2", "-o", str(tmp_path / "m")]
@@ -88,3 +180,54 @@ def test_what_is_wrong_is_told_once(pairs: Path, tmp_path: Path) -> None:
     assert within.stderr.count("Error: no row of the train split is left to train on") == 1
     assert "Traceback" not in within.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rounds_in_two_processes_go_as_in_one(chat_model: Path, tmp_path: Path) -> None:
+    """Answers, training and measuring in two; the judge, the gates and the state in one."""
+    for name, seed in (("helpful", 0), ("safe", 3)):
+        write_dataset(tmp_path / name, polite_pairs(16, seed=seed), polite_pairs(6, seed=seed + 1))
+    asked = [f"Tell me of the river, number {number}." for number in range(8)]
+    (tmp_path / "prompts.txt").write_text("\n".join(asked), encoding="utf-8")
+    judge = f"pref judge --model hf:{chat_model} -q"
+    own = {
+        "name": "own",
+        "prompts": "prompts.txt",
+        "answers": 3,
+        "max_new_tokens": 8,
+        "judge": f"{judge} {{candidates}} -o {{pairs}} --orders one",
+        "evaluate": ["helpful"],
+        "gate": "kl<=1e9",
+    }
+    impossible = {"name": "safe", "data": "safe", "gate": "kl<=-1"}
+    for processes, size in ((1, 4), (2, 2)):
+        plan = tmp_path / f"plan{processes}.yaml"
+        keys = {"learning_rate": 1e-3, "batch_size": size, "options": {"save_steps": 1}}
+        plan.write_text(
+            yaml.safe_dump(
+                {
+                    "model": str(chat_model),
+                    "output": f"out{processes}",
+                    "gate": "reward_accuracy>=0.9 and sampled_kl<=1e9",
+                    "compare": {"max_new_tokens": 8, "most": 4},
+                    "set": keys,
+                    "rounds": [{"name": "helpful", "data": "helpful"}, impossible, own],
+                }
+            ),
+            encoding="utf-8",
+        )
+        done = pref("train", "--rounds", str(plan), "--processes", str(processes), "--json")
+        assert done.returncode == 3, done.stderr
+        assert ("2 processes (" in done.stderr) == (processes == 2)
+        assert "Traceback" not in done.stderr
+        found = json.loads(done.stdout)["rounds"]
+        assert {name: one["status"] for name, one in found.items()} == {
+            "helpful": "accepted",
+            "safe": "failed",
+            "own": "accepted",
+        }, done.stderr
+        if processes == 1:
+            alone = found
+    for name, figure in alone["helpful"]["figures"].items():
+        assert found["helpful"]["figures"][name]["value"] == pytest.approx(
+            figure["value"], rel=1e-3, abs=1e-4
+        ), name

@@ -123,6 +123,7 @@ def base(chat_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Recipe:
         output=str(folder / "m"),
         learning_rate=1e-3,
         max_length=256,
+        samples=0,
         options={"save_strategy": "no", "logging_steps": 1},
     )
     train(recipe)
@@ -186,6 +187,7 @@ def test_a_sweep_over_beta_costs_one_pass_and_changes_no_number(
                 data=str(data),
                 output=str(tmp_path / f"m-{beta}-{cached}"),
                 learning_rate=1e-3,
+                samples=0,
                 reference_cache=cached,
                 options={"beta": beta, "logging_steps": 1, "save_strategy": "no"},
             )

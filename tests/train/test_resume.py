@@ -49,6 +49,7 @@ def recipe(model: Path, data: Path, output: Path, **changes: Any) -> Recipe:
         learning_rate=1e-3,
         max_steps=STEPS,
         max_length=256,
+        samples=0,
         options={"save_steps": 3, "logging_steps": 2},
     )
     return made.model_copy(update=changes)
@@ -140,6 +141,7 @@ def test_a_run_killed_while_it_was_saved_takes_no_step_more(
     assert resumed.after == pytest.approx(whole.after, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_killed_process_goes_on(pairs: Path, chat_model: Path, tmp_path: Path) -> None:
     """SIGKILL at whatever step it had reached, then the same command with --resume."""
     args = [

@@ -189,6 +189,42 @@ def test_the_accuracy_while_training_is_the_one_after_it(
     assert found[-1]["eval_accuracy"] == result.after["rewards/accuracies"]
 
 
+def test_a_run_warns_while_it_goes_when_answers_repeat(chat_model: Path, tmp_path: Path) -> None:
+    """At the evaluations, once; the words of the answers are among the curves."""
+    again = [pair(f"Tell me, number {n}.", "go " * 24 + "go", "No.") for n in range(48)]
+    asked = recipe(
+        chat_model,
+        write_dataset(tmp_path / "d", again, again[:3]),
+        tmp_path / "m",
+        method="sft",
+        learning_rate=1e-2,
+        max_steps=24,
+        evaluation=EvaluationSettings(every=8),
+    )
+    said: list[str] = []
+    result = train(asked, say=said.append)
+    notes = [line for line in said if line.startswith("note: at step ")]
+    assert sum("sample answers repeat themselves, 0 before" in line for line in notes) == 1
+    found = [entry for entry in history(result) if "samples/words" in entry]
+    assert [entry["step"] for entry in found] == [8, 16, 24]
+    assert found[-1]["samples/repeating"] == 3
+    page = (tmp_path / "m" / "report.html").read_text("utf-8")
+    assert "<b>words of the sample answers</b>" in page
+    assert "at step " in page
+
+
+def test_the_drift_from_the_reference_is_among_the_curves(trained: TrainingResult) -> None:
+    """In nats: the mean distance of the log ratios, which the rewards are beta times."""
+    logs = [entry for entry in history(trained) if "rewards/chosen" in entry]
+    for entry in logs:
+        sides = (abs(entry["rewards/chosen"]), abs(entry["rewards/rejected"]))
+        assert entry["drift"] == pytest.approx(sum(sides) / 2 / 0.1)
+    assert logs[0]["drift"] == pytest.approx(0, abs=1e-3)
+    assert logs[-1]["drift"] > 1
+    events = list((Path(trained.output) / "tensorboard").rglob("events.out.tfevents.*"))
+    assert any(b"train/drift" in file.read_bytes() for file in events)
+
+
 def test_curves_are_written_for_people_and_for_tensorboard(trained: TrainingResult) -> None:
     """One JSON object per line, and event files."""
     folder = Path(trained.output)

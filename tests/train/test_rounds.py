@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-import prefdata.train.rounds
+import prefdata.train.steps
 from prefdata.cli import main
-from prefdata.errors import PrefdataError, RecipeError
-from prefdata.train.rounds import RoundsResult, run_rounds
+from prefdata.cli.evaluating import win_rate
+from prefdata.errors import PrefdataError, RecipeError, UsageError
+from prefdata.train.roundresult import RoundsResult
+from prefdata.train.rounds import run_rounds
 from tests.train.data import polite_pairs, write_dataset
 from tests.train.test_sweep import Killed, KilledInRun
 
@@ -35,7 +37,12 @@ class Place:
             "model": str(self.model),
             "output": "out",
             "gate": "reward_accuracy>=0.9",
-            "set": {"learning_rate": 1e-3, "batch_size": 4, "options": {"save_steps": 1}},
+            "set": {
+                "learning_rate": 1e-3,
+                "batch_size": 4,
+                "samples": 0,
+                "options": {"save_steps": 1},
+            },
             "rounds": list(rounds),
         }
         path = self.folder / "plan.yaml"
@@ -144,7 +151,7 @@ def test_a_kill_before_the_gate_costs_no_training(
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(prefdata.train.rounds, "evaluate", killed)
+        patched.setattr(prefdata.train.steps, "evaluate", killed)
         with pytest.raises(Killed):
             run_rounds(plan)
     assert place.state()["helpful"]["status"] == "begun"
@@ -185,6 +192,16 @@ with open(sys.argv[1]) as rows, open(sys.argv[2], "w") as verdicts:
             verdicts.write(json.dumps({**pair, "winner": "b"}) + "\\n")
 """
 
+OWN: dict[str, Any] = {
+    "name": "own",
+    "prompts": "prompts.txt",
+    "judge": "judge {candidates} {verdicts}",
+    "evaluate": ["helpful"],
+    "answers": 3,
+    "max_new_tokens": 12,
+    "gate": "kl<=1e9",
+}
+
 
 def test_a_round_can_make_its_pairs_from_the_models_own_answers(place: Place) -> None:
     """Answers of the last accepted model, judged by a command, converted, trained on."""
@@ -192,13 +209,7 @@ def test_a_round_can_make_its_pairs_from_the_models_own_answers(place: Place) ->
     asked = [f"Tell me of the river, number {number}." for number in range(12)]
     (place.folder / "prompts.txt").write_text("\n".join(asked), encoding="utf-8")
     judge = f"{sys.executable} {place.folder}/judge.py {{candidates}} {{verdicts}}"
-    own: dict[str, Any] = {
-        "name": "own",
-        "prompts": "prompts.txt",
-        "judge": judge,
-        "evaluate": ["helpful"],
-    }
-    own = {**own, "answers": 3, "max_new_tokens": 12, "gate": "kl<=1e9"}
+    own = {**OWN, "judge": judge}
     found = run_rounds(place.plan(HELPFUL, own))
     assert statuses(found) == {"helpful": "accepted", "own": "accepted"}
     made = place.folder / "out" / "02-own.data"
@@ -214,6 +225,41 @@ def test_a_round_can_make_its_pairs_from_the_models_own_answers(place: Place) ->
     assert place.accepted() == "02-own"
 
 
+WINNER = """
+import json, sys
+with open(sys.argv[1]) as rows, open(sys.argv[2], "w") as judged:
+    for row in map(json.loads, rows):
+        row["verdicts"] = [{"winner": sys.argv[3], "annotator": "judge"}]
+        judged.write(json.dumps(row) + "\\n")
+"""
+
+
+def test_a_gate_may_rest_on_answers(place: Place) -> None:
+    """Model and reference answer held-out prompts, a command judges, and the wins are counted."""
+    (place.folder / "winner.py").write_text(WINNER, encoding="utf-8")
+    judge = f"{sys.executable} {place.folder}/winner.py {{generations}} {{judged}}"
+    compare = {"most": 4, "max_new_tokens": 8, "judge": f"{judge} b"}
+    gate = "win_rate>=0.4 and sampled_kl<=1e9 and reward_accuracy>=0.9"
+    lost = {**SAFE, "compare": {**compare, "judge": f"{judge} a"}, "gate": "win_rate>0.5"}
+    plan = place.plan(HELPFUL, lost, gate=gate, compare=compare)
+    found = run_rounds(plan, win_rate=win_rate)
+    assert statuses(found) == {"helpful": "accepted", "safe": "failed"}
+    answers = place.folder / "out" / "01-helpful.answers" / "eval" / "generations.jsonl"
+    rows = [json.loads(line) for line in answers.read_text("utf-8").splitlines()]
+    outcomes = [0.5 if row["response_a"] == row["response_b"] else 1.0 for row in rows]
+    figures = found.rounds["helpful"]["figures"]
+    assert (figures["win_rate"]["value"], figures["win_rate"]["n"]) == (sum(outcomes) / 4, 4)
+    assert figures["sampled_kl"]["n"] == 4
+    assert found.rounds["safe"]["why"].startswith("win_rate>0.5: missed, win_rate is ")
+
+    assert run_rounds(plan, win_rate=win_rate) == found
+    with pytest.raises(UsageError, match="nothing is given that counts wins"):
+        run_rounds(plan)
+    milder = {**HELPFUL, "compare": {**compare, "judge": f"{judge} tie"}}
+    with pytest.raises(RecipeError, match="round helpful was accepted, and has changed since"):
+        run_rounds(place.plan(milder, lost, gate=gate, compare=compare), win_rate=win_rate)
+
+
 @pytest.mark.parametrize(
     ("rounds", "keys", "message"),
     [
@@ -223,7 +269,15 @@ def test_a_round_can_make_its_pairs_from_the_models_own_answers(place: Place) ->
         ([HELPFUL, HELPFUL], {}, "another round has the same name"),
         ([{"name": "a", "prompts": "p"}], {}, "prompts without judge"),
         ([HELPFUL], {"gate": ""}, "no gate"),
-        ([HELPFUL], {"gate": "win_rate>=0.5"}, "win_rate is not measured in rounds"),
+        ([HELPFUL], {"gate": "win_rate>=0.5"}, "win_rate without compare.judge"),
+        ([HELPFUL], {"compare": {"juge": "x"}}, "unknown key 'juge' in plan.yaml: compare"),
+        (
+            [HELPFUL],
+            {"gate": "win_rate>=0.5", "compare": {"judge": "x {generation}"}},
+            "unknown place '{generation}'",
+        ),
+        ([HELPFUL], {"gate": "sampled_kl<=9", "compare": {"prompts": "none.txt"}}, "no such file"),
+        ([{**OWN, "judge": "x '{candidates}"}], {}, "round own: judge: No closing quotation"),
         ([HELPFUL], {"gate": "acuracy>=0.5"}, "unknown figure 'acuracy'"),
         ([HELPFUL], {"set": {"options": {"bata": 1}}}, "has no option 'bata'"),
         ([HELPFUL, {"name": "a", "data": "none"}], {}, "none: no such data set"),
@@ -252,5 +306,17 @@ def test_the_command_exits_with_3_when_a_gate_is_missed(
     assert json.loads(out)["rounds"]["safe"]["status"] == "failed"
     assert err.endswith(f"next: the last good model is {place.model}\n")
     with pytest.raises(SystemExit) as caught:
-        main(["train", str(place.folder / "helpful"), "--rounds", str(plan)])
+        main(["train", "--lr", "1e-3", "--rounds", str(plan)])
     assert caught.value.code == 2
+
+
+def test_a_dry_run_of_rounds_prints_the_plan(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Checked, as a plan that can be run again, and nothing is trained."""
+    with pytest.raises(SystemExit) as caught:
+        main(["train", "--rounds", str(place.plan(HELPFUL)), "-n"])
+    assert caught.value.code == 0
+    printed = yaml.safe_load(capsys.readouterr().out)
+    assert printed["rounds"] == [{"name": "helpful", "data": str(place.folder / "helpful")}]
+    assert not (place.folder / "out").exists()

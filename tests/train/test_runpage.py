@@ -12,7 +12,8 @@ import pytest
 
 from prefdata.train import TrainingResult
 from prefdata.train.chart import chart
-from prefdata.train.runpage import Sample, sample_notes, write_page
+from prefdata.train.runpage import write_page
+from prefdata.train.samples import Sample, sample_notes
 
 HISTORY = [
     {"step": 1, "loss": 0.69, "rewards/chosen": 0.0, "rewards/rejected": 0.0},
@@ -95,5 +96,5 @@ def test_a_chart_shows_every_finite_point() -> None:
 )
 def test_answers_that_grow_or_repeat_are_warned_of(before: str, after: str, note: str) -> None:
     """In plain words; and what stayed as it was is not."""
-    assert [note in line for line in sample_notes([Sample("Hi", before, after)])] == [True]
-    assert sample_notes([Sample("Hi", before, before)]) == []
+    assert [note in line for line in sample_notes([Sample("Hi", before, after)]).values()] == [True]
+    assert sample_notes([Sample("Hi", before, before)]) == {}

@@ -44,6 +44,7 @@ def flags(chat_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "output": str(tmp_path / "out"),
         "batch_size": 4,
         "learning_rate": 1e-3,
+        "samples": 0,
         "options": {"save_steps": 1, "logging_steps": 1},
     }
 

@@ -1,0 +1,76 @@
+"""What came of the rounds of a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import JsonValue
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True)
+class RoundsResult:
+    """What came of the rounds of a plan.
+
+    Args:
+        output: the folder of models and state.
+        model: the last accepted model, or what the first round starts from.
+        rounds: by name, what state.json says.
+        left: rounds that were not run, after a failure.
+    """
+
+    output: str
+    model: str
+    rounds: dict[str, dict[str, Any]]
+    left: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every round was accepted."""
+        accepted = all(one["status"] == "accepted" for one in self.rounds.values())
+        return accepted and not self.left
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """The outcome as JSON values.
+
+        Example:
+            >>> RoundsResult("rounds", "tiny", {}).as_json()["model"]
+            'tiny'
+        """
+        return {
+            "output": self.output,
+            "model": self.model,
+            "passed": self.passed,
+            "rounds": dict(self.rounds),
+            "left": list(self.left),
+        }
+
+    def table(self) -> Table:
+        """A row per round, as a Rich table.
+
+        Example:
+            >>> RoundsResult("rounds", "tiny", {}).table().row_count
+            0
+        """
+        from rich.table import Table
+
+        table = Table(title=f"rounds in {self.output}", title_justify="left")
+        for column in ("round", "status", "why"):
+            table.add_column(column)
+        for name, one in self.rounds.items():
+            table.add_row(name, str(one["status"]), str(one["why"]))
+        for name in self.left:
+            table.add_row(name, "not run", "an earlier round failed, and after_failure is stop")
+        return table
+
+    def next_step(self) -> str:
+        """What comes next.
+
+        Example:
+            >>> RoundsResult("rounds", "tiny", {}).next_step()
+            'the last good model is tiny'
+        """
+        return f"the last good model is {self.model}"
