@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -16,38 +17,43 @@ from prefdata.train.quiet import hushed
 from prefdata.train.scoring import score
 from tests.train.data import pair, polite_pairs, said, write_dataset
 
-REWARDS = {"Red.": 0.0, "Green it is.": 0.5, "Blue, of course.": 1.2, "It is yellow.": 2.2}
-"""Answers to one question, and their Bradley-Terry rewards, with unequal gaps."""
+STRENGTHS = {"Red.": 1, "Green it is.": 2, "Blue, of course.": 6, "It is yellow.": 9}
+"""Answers to one question, and what they win by: 9 beats 6 in 9 cases of 15."""
 
-PER_PAIR = 1000
+REWARDS = {answer: math.log(strength) for answer, strength in STRENGTHS.items()}
+"""Their Bradley-Terry rewards, with unequal gaps."""
+
 BETA = 1.0
 
 
-def sampled(flipped: float) -> list[dict[str, list[dict[str, str]]]]:
-    """Each two answers so many times, in the proportions that their rewards imply.
+def verdicts(flipped: Fraction) -> list[dict[str, list[dict[str, str]]]]:
+    """Each two answers as often as it takes to show their chances as whole numbers.
 
-    As expected counts, so that the rewards are the exact optimum and not an estimate of it.
+    So the rewards are the exact optimum, and not an estimate of it.
     """
     rows = []
-    for (one, high), (other, low) in itertools.combinations(REWARDS.items(), 2):
-        wins = 1 / (1 + math.exp(low - high))
+    for (one, high), (other, low) in itertools.combinations(STRENGTHS.items(), 2):
+        wins = Fraction(high, high + low)
         seen = (1 - flipped) * wins + flipped * (1 - wins)
-        times = round(PER_PAIR * seen)
-        rows += [pair("Which colour?", one, other)] * times
-        rows += [pair("Which colour?", other, one)] * (PER_PAIR - times)
+        rows += [pair("Which colour?", one, other)] * seen.numerator
+        rows += [pair("Which colour?", other, one)] * (seen.denominator - seen.numerator)
     return rows
 
 
-def largest_error(data: Path, output: Path, *, steps: int = 250, **options: float | str) -> float:
-    """How far the reward gaps that training finds are from the true ones, at most."""
+def largest_error(flipped: Fraction, folder: Path, **options: float | str) -> float:
+    """How far the reward gaps that training finds are from the true ones, at most.
+
+    All rows are in each batch, so that no step depends on chance.
+    """
+    rows, output = verdicts(flipped), folder / "m"
     train(
         Recipe(
             model="tiny",
-            data=str(data),
+            data=str(write_dataset(folder / "d", rows)),
             output=str(output),
             learning_rate=5e-4,
-            batch_size=100,
-            max_steps=steps,
+            batch_size=len(rows),
+            max_steps=400,
             max_length=64,
             options={"beta": BETA, "weight_decay": 0.0, **options},
         )
@@ -67,18 +73,17 @@ def largest_error(data: Path, output: Path, *, steps: int = 250, **options: floa
 
 @pytest.mark.slow
 def test_dpo_recovers_bradley_terry_rewards(tmp_path: Path) -> None:
-    """Every gap between four known rewards, within 0.03."""
-    data = write_dataset(tmp_path / "d", sampled(flipped=0.0))
-    assert largest_error(data, tmp_path / "m", steps=400) < 0.03
+    """Every gap between four known rewards, within a thousandth."""
+    assert largest_error(Fraction(0), tmp_path) < 0.001
 
 
 @pytest.mark.slow
 def test_robust_dpo_recovers_them_under_flipped_labels(tmp_path: Path) -> None:
     """With a fifth of the labels flipped, robust finds them all the same, and sigmoid does not."""
-    data = write_dataset(tmp_path / "d", sampled(flipped=0.2))
-    assert largest_error(data, tmp_path / "s") > 0.5
+    fifth = Fraction(1, 5)
+    assert largest_error(fifth, tmp_path / "sigmoid") > 0.5
     options: dict[str, float | str] = {"loss_type": "robust", "label_smoothing": 0.2}
-    assert largest_error(data, tmp_path / "r", steps=500, **options) < 0.03
+    assert largest_error(fifth, tmp_path / "robust", **options) < 0.001
 
 
 @pytest.mark.slow
