@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from prefdata.io.directory import open_dataset
-from prefdata.train.bench import Bench, Dtype
 from prefdata.train.evaluated import Evaluation
 from prefdata.train.plan import adapter_base, check_model, is_adapter, require_train
 from prefdata.train.prompts import Prompting, check_prompts
 from prefdata.train.recipe import TINY, Recipe, load_recipe
+from prefdata.train.subject import Dtype, Subject
 
 Say = Callable[[str], None]
 
@@ -69,8 +69,8 @@ def evaluate(
     from prefdata.train.quiet import hushed
 
     with hushed():
-        bench = Bench.load(model, reference, recipe, batch_size, dtype)
-        return bench.measured(datasets, prompting, say)
+        subject = Subject.load(model, reference, recipe, batch_size, dtype)
+        return subject.measured(datasets, prompting, say)
 
 
 def saved_recipe(model: str) -> Recipe:

@@ -32,7 +32,7 @@ Dtype = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass
-class Bench:
+class Subject:
     """A model and its reference, loaded and ready to be measured.
 
     Args:
@@ -58,7 +58,7 @@ class Bench:
     @classmethod
     def load(
         cls, model: str, reference: str | None, recipe: Recipe, batch_size: int, dtype: Dtype
-    ) -> Bench:
+    ) -> Subject:
         """Load what is to be measured."""
         from prefdata.train.loading import is_reward_model, load_model, load_tokenizer
 
