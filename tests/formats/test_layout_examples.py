@@ -26,9 +26,10 @@ def test_an_example_is_under_15_lines_and_loads(path: Path) -> None:
     assert load_format(path).name == path.stem
 
 
-def test_all_three_examples_are_there() -> None:
+def test_all_examples_are_there() -> None:
     """A glob that finds nothing would test nothing."""
-    assert {path.stem for path in EXAMPLES.glob("*.yaml")} == {"oasst-rm", "pandalm", "qlora"}
+    names = {"auto-j", "oasst-rm", "pandalm", "qlora"}
+    assert {path.stem for path in EXAMPLES.glob("*.yaml")} == names
 
 
 def panda(asked: str, first: object, second: object, *votes: object) -> dict[str, object]:
@@ -61,6 +62,27 @@ def test_pandalm_takes_the_majority_of_three_people(tmp_path: Path) -> None:
         4: "verdicts contradict each other",
         5: "wrong type",
         6: "text is empty",
+    }
+
+
+def test_auto_j_has_the_first_at_0_and_the_second_at_1(tmp_path: Path) -> None:
+    """2 is a tie, and any other number is no verdict."""
+
+    def judged(asked: str, first: str, second: str, label: object) -> dict[str, object]:
+        return {"prompt": asked, "response 1": first, "response 2": second, "label": label}
+
+    outcome = read(
+        tmp_path,
+        "auto-j",
+        judged("One?", "good", "bad", 0),
+        judged("Two?", "bad", "good", 1),
+        judged("Three?", "x", "y", 2),
+        judged("Four?", "x", "y", 3),
+    )
+    assert outcome.pairs == {("One?", "good", "bad"), ("Two?", "good", "bad")}
+    assert {each.line: each.reason for each in outcome.refused} == {
+        3: "tie",
+        4: "winner is not one of the known words",
     }
 
 

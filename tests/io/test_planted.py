@@ -200,10 +200,10 @@ CSV: dict[str, tuple[str | bytes, Reject]] = {
         "x?,a\rb,z",
         Reject(10002, "", QUOTES, "a carriage return outside quotes"),
     ),
-    "empty cell": ("x?,,z", Reject(10002, "chosen", "text is empty", "")),
+    "empty cell": ("x?,,z", Reject(10002, "chosen", "field is missing", "")),
     "blank cell": ("x?,  ,z", Reject(10002, "chosen", "text is empty", "")),
-    "empty last cell": ("x?,y,", Reject(10002, "rejected", "text is empty", "")),
-    "nothing but delimiters": (",,", Reject(10002, "prompt", "text is empty", "")),
+    "empty last cell": ("x?,y,", Reject(10002, "rejected", "field is missing", "")),
+    "nothing but delimiters": (",,", Reject(10002, "prompt", "field is missing", "")),
     "NUL": ("x?,a\x00b,z", Reject(10002, "chosen", UNREADABLE, "")),
     "lone surrogate in bytes": (
         b"x?,a\xed\xa0\x80,z",
