@@ -13,7 +13,7 @@ from prefdata.engine.cases import Cases
 from prefdata.engine.comparing import PART, RANKED, links, parts
 from prefdata.engine.grouping import Groups
 from prefdata.engine.job import Written, by_split
-from prefdata.engine.ranking import ranked
+from prefdata.engine.ranking import SETTLED, ranked
 from prefdata.engine.ruling import Counts, Decision, Judge, Result, Ruling, decide, settled
 from prefdata.formats import reasons
 from prefdata.formats.base import as_messages
@@ -133,7 +133,8 @@ class Output:
 
     def _bucket(self, bucket: int) -> None:
         """Decide the comparisons of a bucket, pair what is to be paired, and settle its rows."""
-        told, known, light = [], [], []
+        told, light = [], []
+        known = [pl.DataFrame(schema=SETTLED)]
         ranks = self.cases.buckets.get("responses", bucket) is not None
         for number, part in enumerate(parts(self.cases.buckets, bucket)):
             made = decide(part, self.judges, self.ruling, self.journal)
@@ -150,7 +151,7 @@ class Output:
             if ranks:
                 known.append(settled(part, made.decisions))
         fates = pl.DataFrame(schema=FATES)
-        if known:
+        if ranks:
             fates = self._rank(bucket, pl.concat(known), light)
         if light:
             self.made.pairs.count(pl.concat(light))
@@ -250,6 +251,17 @@ FATES = pl.Schema(
         "pair": pl.String(),
     }
 )
+TOLD = pl.Schema(
+    {
+        "case": pl.UInt32(),
+        "reason": pl.String(),
+        "detail": pl.String(),
+        "raw": pl.String(),
+        "pair": pl.String(),
+    }
+)
+"""What became of a comparison; of none, where no two responses of a bucket were compared."""
+
 ZERO = pl.lit(0, pl.Int64).alias("n")
 
 
@@ -342,7 +354,7 @@ def _paired(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _told(part: pl.DataFrame, decisions: Sequence[Decision], rows: pl.DataFrame) -> pl.DataFrame:
-    """What became of each comparison: the reason, the detail, and the id of its pair."""
+    """What became of each comparison: the columns of `TOLD`."""
     texts = part.select(pl.struct("prompt", a="response_a", b="response_b").struct.json_encode())
     told = part.select("case").with_columns(
         pl.Series("reason", [each.reason for each in decisions], pl.String),
@@ -359,7 +371,8 @@ def _by_case(rows: pl.DataFrame, told: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
     A row of a comparison that an earlier row has made a pair of is merged with that one.
     """
-    rows = rows.join(pl.concat(told), on="case", how="left", maintain_order="left")
+    known = pl.concat([pl.DataFrame(schema=TOLD), *told])
+    rows = rows.join(known, on="case", how="left", maintain_order="left")
     later = pl.col("case").is_duplicated() & ~pl.col("case").is_first_distinct() & ~pl.col("rated")
     again = later & (pl.col("reason") == reasons.KEPT)
     none = (

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from prefdata.engine import buckets
 from prefdata.engine.asking import Asking
 from prefdata.engine.cases import Inputs
 from prefdata.engine.conversion import convert
@@ -316,6 +317,34 @@ def test_a_response_alone_has_nothing_to_be_compared_with(tmp_path: Path) -> Non
     with Server(brain=numbered) as server:
         report, _ = run(tmp_path, given, [endpoint(server.url)], ruling=ruled())
     assert report.outcomes["left over"] == {"the only response to its prompt": 1}
+
+
+def test_responses_that_are_all_alone_are_left_over(tmp_path: Path) -> None:
+    """There is nothing to ask, and every row is accounted for."""
+    with Server() as server:
+        report, out = run(tmp_path, many(2, 1), [endpoint(server.url)], ruling=ruled())
+    assert report.outcomes == {"left over": {"the only response to its prompt": 2}}
+    assert out.pairs == []
+
+
+def test_a_tournament_that_never_began_is_not_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the money ends before the first draw, each response says so, whatever its bucket."""
+    monkeypatch.setattr(buckets, "BUCKET_BYTES", 100)
+    two = [{**row, "prompt": f"of two: {row['prompt']}"} for row in many(3, 2)]
+    with Server(brain=numbered) as server:
+        report, out = run(
+            tmp_path,
+            [*many(9, 6), *two],
+            [endpoint(server.url)],
+            asking=Asking(prices=PRICES, max_cost=1e-9),
+            ruling=ruled(),
+            inputs=bounded(5),
+        )
+    assert report.outcomes == {"left over": {"not judged yet": 60}}
+    assert out.pairs == []
+    assert server.number == 0
 
 
 def moody(body: Body) -> Said:
