@@ -96,9 +96,10 @@ def _rows(source: Path) -> Iterator[dict[str, object]]:
         if source.suffix == ".parquet":
             yield from pq.read_table(source).to_pylist()
             return
-        for line in source.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            yield row if isinstance(row, dict) else {}
+        with source.open(encoding="utf-8") as lines:
+            for line in lines:
+                row = json.loads(line)
+                yield row if isinstance(row, dict) else {}
     except (ValueError, pa.ArrowInvalid) as error:
         raise InputError(
             f"{source}: not a file of comparisons ({str(error).splitlines()[0]})",

@@ -6,10 +6,12 @@ import csv
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from prefdata.errors import InputError, UsageError
+from prefdata.io.delimited import LONGEST_CELL
 from prefdata.io.directory import open_dataset
 
 Messages = list[dict[str, Any]]
@@ -115,16 +117,17 @@ def _values(source: Path) -> Iterator[object]:
             yield from (row.get("prompt") for row in table.to_pylist())
             return
         text = source.read_text(encoding="utf-8-sig")
-        lines = [line for line in text.splitlines() if line.strip()]
+        lines = [line for line in text.split("\n") if line.strip()]
         if source.suffix == ".txt":
             yield from lines
         elif source.suffix == ".csv":
-            yield from (row.get("prompt") for row in csv.DictReader(text.splitlines()))
+            csv.field_size_limit(LONGEST_CELL)
+            yield from (row.get("prompt") for row in csv.DictReader(StringIO(text)))
         else:
             whole = text.lstrip().startswith("[")
             rows = json.loads(text) if whole else map(json.loads, lines)
             yield from (row.get("prompt") if isinstance(row, dict) else row for row in rows)
-    except (ValueError, pa.ArrowInvalid) as error:
+    except (ValueError, csv.Error, pa.ArrowInvalid) as error:
         raise InputError(
             f"{source}: not what its name says ({str(error).splitlines()[0]})",
             hint="Expected UTF-8 text; JSON has one object a line, or one list.",

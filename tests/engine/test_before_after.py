@@ -52,6 +52,15 @@ def test_a_win_counts_whichever_side_stood_first(tmp_path: Path) -> None:
     assert found.rate.value == 2.5 / 4
 
 
+def test_an_answer_may_hold_any_separator_of_lines(tmp_path: Path) -> None:
+    """JSON leaves some as they are; only a line feed ends a row."""
+    row = record(1, "b")
+    row["response_b"][0]["content"] = "yes,\u2028one\u0085"
+    path = tmp_path / "c.jsonl"
+    path.write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert before_after([path]).wins == 1
+
+
 def test_same_answers_are_ties_and_a_verdict_is_found_in_any_source(tmp_path: Path) -> None:
     """What was generated holds all prompts, what was judged holds those that differ."""
     same = record(3, None)

@@ -31,6 +31,27 @@ def test_prompts_are_read_from_any_file(name: str, text: str, tmp_path: Path) ->
     assert read_prompts(tmp_path / name) == [ASKED]
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("p.txt", "One\u2028two.\n"),
+        ("p.jsonl", '{"prompt": "One\u2028two."}\n'),
+        ("p.csv", 'prompt\n"One\u2028two."\n'),
+    ],
+)
+def test_only_a_line_feed_ends_a_line(name: str, text: str, tmp_path: Path) -> None:
+    """Other separators stand inside of texts."""
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert read_prompts(tmp_path / name) == [[{"role": "user", "content": "One\u2028two."}]]
+
+
+def test_a_prompt_in_csv_keeps_its_lines(tmp_path: Path) -> None:
+    """A quoted cell may hold several, and be longer than Python's reader takes by itself."""
+    text = "One.\n\n" + "Two. " * 40_000
+    (tmp_path / "p.csv").write_text(f'prompt\n"{text}"\n', encoding="utf-8")
+    assert read_prompts(tmp_path / "p.csv") == [[{"role": "user", "content": text}]]
+
+
 def test_the_prompts_of_a_data_set_are_the_held_out_ones(pairs: Path) -> None:
     """As many as are asked for."""
     found = read_prompts(pairs, most=5)
