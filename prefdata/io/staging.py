@@ -176,11 +176,13 @@ def _hold(work: Path) -> BinaryIO:
     """Lock a working folder for as long as the file stays open, which is no longer than we live.
 
     The lock is there before its name is: whoever finds one that is free knows that nobody is left.
+    Some shared file systems lock nothing, and there it gets no name.
     """
     file = (work / "begun").open("wb")
     if fcntl:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        (work / "begun").rename(work / LOCK)
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+            (work / "begun").rename(work / LOCK)
     return file
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -105,6 +106,24 @@ def test_a_run_that_lives_is_left_alone(tmp_path: Path) -> None:
     with replacing(tmp_path / "out") as one:
         with replacing(tmp_path / "out") as other:
             assert len(hidden(tmp_path)) == 2
+            (other / "second").write_text("", encoding="utf-8")
+        (one / "first").write_text("", encoding="utf-8")
+    assert (tmp_path / "out" / "first").exists()
+    assert hidden(tmp_path) == []
+
+
+def test_a_file_system_that_locks_nothing_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As some of those are that machines of a cluster share; only what is left stays there."""
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuses(_file: object, _how: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", refuses)
+    with replacing(tmp_path / "out") as one:
+        with replacing(tmp_path / "out") as other:
             (other / "second").write_text("", encoding="utf-8")
         (one / "first").write_text("", encoding="utf-8")
     assert (tmp_path / "out" / "first").exists()
