@@ -164,16 +164,17 @@ def _refuse_too_many(responses: pl.DataFrame, most: int | None) -> None:
     """Refuse prompts with more responses than can be compared."""
     largest = responses["n"].max()
     n = largest if isinstance(largest, int) else 0
+    if n > MOST_IN_TOURNAMENT:
+        raise UsageError(
+            f"a prompt has {n:,} responses; the limit, with a tournament, is "
+            f"{MOST_IN_TOURNAMENT:,}",
+            hint="Judge fewer responses of each prompt.",
+        )
     if most is None and n > MOST:
         raise UsageError(
             f"a prompt has {n:,} responses; all pairs of them would be "
             f"{n * (n - 1) // 2:,} comparisons (the limit is {MOST} responses)",
             hint=f"Let a tournament choose, as with --max-comparisons {3 * n}.",
-        )
-    if most is not None and n > MOST_IN_TOURNAMENT:
-        raise UsageError(
-            f"a prompt has {n:,} responses; the limit of a tournament is {MOST_IN_TOURNAMENT:,}",
-            hint="Judge fewer responses of each prompt.",
         )
     if most is not None and most < n - 1:
         raise UsageError(

@@ -31,13 +31,16 @@ class Contest:
         judges: who is asked.
         ruling: what decides a comparison.
         journal: holds the replies, and the draws of earlier runs.
+
+    Attributes:
+        undecided: what the next draw has to decide first: all ``"cases"``, then the ``"new"`` ones.
     """
 
     cases: Cases
     judges: Sequence[Judge]
     ruling: Ruling
     journal: Journal
-    decided: str = field(default="cases", init=False)
+    undecided: str = field(default="cases", init=False)
 
     @property
     def name(self) -> str:
@@ -58,7 +61,7 @@ class Contest:
             two = self._next(bucket, responses)
             self._add(bucket, two)
             drawn += map(Drawn._make, pl.DataFrame([hexed(two[name]) for name in KEY]).rows())
-        self.decided = "new"
+        self.undecided = "new"
         return drawn
 
     def play_out(self) -> None:
@@ -113,7 +116,7 @@ class Contest:
         """The comparisons of the next round, as the outcomes so far have it."""
         buckets = self.cases.buckets
         prompts = responses["prompt_id"].unique().implode()
-        for part in parts(buckets, bucket, self.decided):
+        for part in parts(buckets, bucket, self.undecided):
             mine = part.filter(pl.col("prompt_id").is_in(prompts))
             if mine.height:
                 made = decide(mine, self.judges, self.ruling, self.journal)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import polars as pl
 
@@ -22,7 +22,6 @@ from prefdata.judge.tournament import (
 )
 
 Strategy = Literal["judged", Pairing]
-STRATEGIES: tuple[str, ...] = ("judged", *get_args(Pairing))
 
 SCORES: dict[str, float] = {"a": 1.0, "b": 0.0, "tie": 0.5}
 """What a winner is worth to a; of no verdict nothing is known."""

@@ -294,6 +294,7 @@ def test_rankings_are_ratings_that_convert_reads(tmp_path: Path) -> None:
         (101, None, "a prompt has 101 responses; all pairs", "with --max-comparisons 303"),
         (6, 4, "--max-comparisons 4 cannot rank the 6 responses", "Allow 5 or more"),
         (301, 2000, "a prompt has 301 responses; the limit", "Judge fewer"),
+        (301, None, "a prompt has 301 responses; the limit", "Judge fewer"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_before_anything_is_asked(
