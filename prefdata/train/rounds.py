@@ -209,11 +209,15 @@ class Rounds:
                 self.steps.train(recipe, resume=resume)
             return self._judged(one, data, name, rests_on)
         except TrainingError as error:
-            return self._failed(one, name, rests_on, str(error))
+            self._failed(one, name, rests_on, str(error))
+            hint = error.hint
         except InputError as error:
             self._set(one, status="stopped", rests_on=rests_on, model=name, why=str(error))
             self._say(f"round {one.name} stopped: {error}")
-            return self.state[one.name]
+            hint = error.hint
+        if hint:
+            self._say(f"Hint: {hint}")
+        return self.state[one.name]
 
     def _judged(self, one: RoundSpec, data: str, name: str, rests_on: str) -> dict[str, Any]:
         """Hold the model of a round against its gate."""
@@ -304,11 +308,17 @@ class Rounds:
                 [*ours, *words[1:]], check=False, capture_output=True, text=True
             )
         except OSError as error:
-            raise InputError(f"{words[0]} cannot be run ({error.strerror})") from None
+            raise InputError(
+                f"{words[0]} cannot be run ({error.strerror})",
+                hint="Check the command in the plan, and that it is installed.",
+            ) from None
         if done.returncode:
             lines = done.stderr.strip().splitlines() or ["it said nothing"]
             said = next((line for line in lines if line.startswith("Error: ")), lines[-1])
-            raise InputError(f"{words[0]} ended with exit code {done.returncode}: {said}")
+            raise InputError(
+                f"{words[0]} ended with exit code {done.returncode}: {said}",
+                hint="Put right what it says, and run the same command again.",
+            )
 
     def _set(self, one: RoundSpec, **known: JsonValue) -> None:
         self.state[one.name] = known
@@ -322,7 +332,7 @@ class Rounds:
 
 
 def _identity(plan: RoundsPlan, one: RoundSpec, chain: str) -> str:
-    """What a round rests on: its recipe, its data, its gate, and the model that it starts from."""
+    """What a round rests on: its recipe, data, prompts and gate, and the model it starts from."""
     recipe = plan.recipe_of(one, data=one.data, model="", output=Path())
     compare = plan.compare_of(one)
     known = {
@@ -336,11 +346,14 @@ def _identity(plan: RoundsPlan, one: RoundSpec, chain: str) -> str:
         **({"compare": compare.model_dump(mode="json")} if compare else {}),
     }
     digest = hashlib.blake2b(json.dumps(known, sort_keys=True).encode(), digest_size=20)
-    for data in filter(None, [one.data, *one.evaluate]):
+    asked = [text for text in (one.prompts, compare.prompts if compare else "") if text]
+    folders = [text for text in asked if Path(text).is_dir()]
+    for data in filter(None, [one.data, *one.evaluate, *folders]):
         for files in open_dataset(Path(data)).files.values():
             for file in files:
                 with Path(file).open("rb") as opened:
                     digest.update(hashlib.file_digest(opened, "sha256").digest())
-    if one.prompts and Path(one.prompts).is_file():
-        digest.update(Path(one.prompts).read_bytes())
+    for prompts in map(Path, asked):
+        if prompts.is_file():
+            digest.update(prompts.read_bytes())
     return digest.hexdigest()

@@ -175,8 +175,11 @@ def test_an_accepted_round_that_changed_is_told(place: Place) -> None:
 def test_what_is_in_the_way_is_tried_again(place: Place) -> None:
     """Rows that would be lost stop a round; with the data put right, it runs."""
     long = {**HELPFUL, "set": {"max_length": 16}}
-    found = run_rounds(place.plan(long))
+    said: list[str] = []
+    found = run_rounds(place.plan(long), say=said.append)
     assert statuses(found) == {"helpful": "stopped"}
+    assert said[-2].startswith("round helpful stopped: ")
+    assert said[-1].startswith("Hint: ")
     assert "no row of the train split is left" in found.rounds["helpful"]["why"]
     assert not (place.folder / "out" / "accepted").exists()
     assert run_rounds(place.plan(HELPFUL)).passed
@@ -240,7 +243,10 @@ def test_a_gate_may_rest_on_answers(place: Place) -> None:
     judge = f"{sys.executable} {place.folder}/winner.py {{generations}} {{judged}}"
     compare = {"most": 4, "max_new_tokens": 8, "judge": f"{judge} b"}
     gate = "win_rate>=0.4 and sampled_kl<=1e9 and reward_accuracy>=0.9"
-    lost = {**SAFE, "compare": {**compare, "judge": f"{judge} a"}, "gate": "win_rate>0.5"}
+    asked = place.folder / "asked.txt"
+    asked.write_text("Tell me of the river.\n", encoding="utf-8")
+    other = {**compare, "judge": f"{judge} a", "prompts": "asked.txt"}
+    lost = {**SAFE, "compare": other, "gate": "win_rate>0.5"}
     plan = place.plan(HELPFUL, lost, gate=gate, compare=compare)
     found = run_rounds(plan, win_rate=win_rate)
     assert statuses(found) == {"helpful": "accepted", "safe": "failed"}
@@ -255,6 +261,11 @@ def test_a_gate_may_rest_on_answers(place: Place) -> None:
     assert run_rounds(plan, win_rate=win_rate) == found
     with pytest.raises(UsageError, match="nothing is given that counts wins"):
         run_rounds(plan)
+    asked.write_text("Tell me of the sea.\n", encoding="utf-8")
+    said: list[str] = []
+    run_rounds(plan, win_rate=win_rate, say=said.append)
+    assert "round 1, helpful: accepted before, and nothing new" in said
+    assert any(line.startswith("round 2 of 2, safe: from ") for line in said)
     milder = {**HELPFUL, "compare": {**compare, "judge": f"{judge} tie"}}
     with pytest.raises(RecipeError, match="round helpful was accepted, and has changed since"):
         run_rounds(place.plan(milder, lost, gate=gate, compare=compare), win_rate=win_rate)
