@@ -13,7 +13,7 @@ from prefdata.engine.buckets import Buckets
 from prefdata.engine.comparing import REFERENCE, compare
 from prefdata.engine.conversion import UNPACKED, Progress, recognise
 from prefdata.engine.ingest import Recognised, read_records, refuse
-from prefdata.errors import UsageError
+from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import Wishes, reasons
 from prefdata.formats.responses import RESPONSES
 from prefdata.io.sources import Source
@@ -121,6 +121,7 @@ def read_cases(files: Sequence[Source], folder: Path, inputs: Inputs, tell: Prog
     Raises:
         InputError: a source cannot be used.
         UsageError: the request cannot be met as it was made.
+        UnknownNameError: a source has no column that was named.
     """
     reference, wishes = _reference(inputs.wishes)
     others = {RESPONSES.name: RESPONSES}
@@ -159,7 +160,8 @@ def _gather(each: Recognised, number: int, encoding: str, reference: str, readin
         reading: takes all up.
 
     Raises:
-        UsageError: the source holds unpaired preferences.
+        UsageError: the source holds unpaired preferences, or reference answers that are no text.
+        UnknownNameError: it has no column of that name for reference answers.
     """
     kind = each.detection.format.kind
     if kind == "unpaired":
@@ -171,7 +173,7 @@ def _gather(each: Recognised, number: int, encoding: str, reference: str, readin
     for piece, found in read_records(each, number, encoding):
         made = _spared(found, kind, each)
         if reference:
-            said = piece.frame.select("row", pl.col(reference).cast(pl.String).alias(REFERENCE))
+            said = _references(piece.frame, reference, each.source.name)
             made = made.join(said, on="row", how="left", maintain_order="left")
         else:
             made = made.with_columns(pl.lit(None, pl.String).alias(REFERENCE))
@@ -185,10 +187,27 @@ def _gather(each: Recognised, number: int, encoding: str, reference: str, readin
 
 
 def _with_reference(each: Recognised, reference: str) -> Recognised:
-    """The source, read with one more column."""
+    """The source, read with one more column.
+
+    Raises:
+        UnknownNameError: it has no such column.
+    """
+    if reference not in each.sample.names:
+        name = each.source.name
+        raise UnknownNameError("column", reference, each.sample.names, where=name)
     match = each.detection.match
     match = replace(match, columns={**match.columns, REFERENCE: (reference,)})
     return replace(each, detection=each.detection._replace(match=match))
+
+
+def _references(frame: pl.DataFrame, column: str, name: str) -> pl.DataFrame:
+    """The reference answer of each row, as text."""
+    if frame.schema[column].is_nested():
+        raise UsageError(
+            f"{name}: {column} holds lists or objects; expected reference answers as text",
+            hint="Name a column that holds nothing but the text of the answer.",
+        )
+    return frame.select("row", pl.col(column).cast(pl.String).alias(REFERENCE))
 
 
 def _spared(made: pl.DataFrame, kind: str, each: Recognised) -> pl.DataFrame:

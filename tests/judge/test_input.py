@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from prefdata.engine.cases import Inputs
+from prefdata.engine.judging import ask_judges
 from prefdata.engine.ruling import Ruling
+from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import Wishes
 from tests.judge.judged import endpoint, run
 from tests.judge.server import Body, Said, Server, seen, verdict
@@ -111,6 +114,37 @@ def test_a_reference_answer_is_shown_to_the_judge(tmp_path: Path) -> None:
         run(tmp_path, rows, [endpoint(server.url)], inputs=inputs)
     asked = server.bodies[-1]["messages"][-1]["content"]
     assert "reference answer, known to be right>>\nGOLD {prompt}\n" in asked
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_reference_column_that_is_not_there_is_told(tmp_path: Path, ending: str) -> None:
+    """Before anything is asked, and with the columns that there are."""
+    source = tmp_path / f"in.{ending}"
+    row = {"prompt": "p?", "response_a": "a*", "response_b": "b", "gold": "G"}
+    lines = {"csv": f"{','.join(row)}\n{','.join(row.values())}\n", "jsonl": json.dumps(row)}
+    source.write_text(lines[ending], encoding="utf-8")
+    inputs = Inputs(Wishes(columns={"reference": ("glod",)}))
+    with (
+        Server(brain=best) as server,
+        pytest.raises(UnknownNameError, match="unknown column 'glod'") as caught,
+    ):
+        ask_judges([source], tmp_path / "out", [endpoint(server.url)], inputs=inputs)
+    assert "gold" in caught.value.hint
+    assert server.number == 0
+
+
+def test_reference_answers_that_are_no_text_are_told(tmp_path: Path) -> None:
+    """A list of messages is not what stands beside two answers."""
+    gold = [{"role": "assistant", "content": "G"}]
+    rows = [{"prompt": "p?", "response_a": "a*", "response_b": "b", "gold": gold}]
+    inputs = Inputs(Wishes(columns={"reference": ("gold",)}))
+    with (
+        Server(brain=best) as server,
+        pytest.raises(UsageError, match="gold holds lists or objects") as caught,
+    ):
+        run(tmp_path, rows, [endpoint(server.url)], inputs=inputs)
+    assert caught.value.hint
+    assert server.number == 0
 
 
 def test_a_split_by_conversation_keeps_its_turns_together(tmp_path: Path) -> None:
