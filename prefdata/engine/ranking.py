@@ -102,7 +102,8 @@ class Field:
         beaten: winner and loser of each comparison.
         flagged: responses that speak to the judge.
         scores: what each scored on the criterion that must not be lost.
-        apart: comparisons that stand in a row of their own, and make their own pair.
+        apart: comparisons that stand in a row of their own, and make their own pair, with what
+            became of each.
         why: why the last comparison of a response gave no pair.
     """
 
@@ -113,7 +114,7 @@ class Field:
     beaten: set[tuple[int, int]] = field(default_factory=set)
     flagged: set[int] = field(default_factory=set)
     scores: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
-    apart: set[frozenset[int]] = field(default_factory=set)
+    apart: dict[frozenset[int], str] = field(default_factory=dict)
     why: dict[int, str] = field(default_factory=dict)
 
 
@@ -204,7 +205,7 @@ def _note(of: Field, a: int, b: int, row: Mapping[str, object]) -> None:
     of.outcomes.append(Outcome(a, b, SCORES.get(winner)))
     of.pending |= reason == reasons.NOT_JUDGED
     if not row["ranked"]:
-        of.apart.add(frozenset((a, b)))
+        of.apart[frozenset((a, b))] = reason
     if winner in ("a", "b"):
         of.beaten.add((a, b) if winner == "a" else (b, a))
     for number, side in ((a, "a"), (b, "b")):
@@ -225,8 +226,6 @@ def _paired(of: Field, strategy: Strategy, *, drop_flagged: bool) -> Paired:
     pairs: list[RankedPair] = []
     refused: dict[int, str] = {}
     for pair in ranked_pairs(ranking, strategy):
-        if frozenset(pair[:2]) in of.apart:
-            continue
         reason = _refusal(pair, of, drop_flagged=drop_flagged)
         if reason:
             refused |= dict.fromkeys(pair[:2], reason)
@@ -244,6 +243,8 @@ def _paired(of: Field, strategy: Strategy, *, drop_flagged: bool) -> Paired:
 
 def _refusal(pair: RankedPair, of: Field, *, drop_flagged: bool) -> str:
     """Why a ranked pair is not to be trained on; ``""`` where it may be."""
+    if own := of.apart.get(frozenset(pair[:2])):
+        return reasons.DUPLICATE if own == reasons.KEPT else own
     if drop_flagged and pair.better in of.flagged:
         return reasons.INJECTION
     if (pair.worse, pair.better) in of.beaten:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,13 @@ def circular(body: Body) -> Said:
     one, two = (int(re.findall(r"\d+", text)[-1]) for text in (shown.first, shown.second))
     first = two == 3 or (one != 3 and (two - one) % 3 == 1)
     return Said(verdict(body, "1" if first else "2"))
+
+
+def level(body: Body) -> Said:
+    """Prefer the response with the higher number, but find the first and the last alike."""
+    shown = seen(body)
+    one, two = (int(re.findall(r"\d+", text)[-1]) for text in (shown.first, shown.second))
+    return Said(verdict(body, "tie" if abs(one - two) == 2 else "1" if one > two else "2"))
 
 
 def many(prompts: int, responses: int) -> list[Row]:
@@ -318,6 +326,46 @@ def test_a_response_alone_has_nothing_to_be_compared_with(tmp_path: Path) -> Non
     with Server(brain=numbered) as server:
         report, _ = run(tmp_path, given, [endpoint(server.url)], ruling=ruled())
     assert report.outcomes["left over"] == {"the only response to its prompt": 1}
+
+
+@pytest.mark.parametrize(
+    ("brain", "became"),
+    [
+        (
+            numbered,
+            {
+                "kept": {"kept": 1},
+                "merged": {"duplicate of a pair": 2},
+                "left over": {"middle rank": 1},
+            },
+        ),
+        (
+            level,
+            {
+                "rejected": {"tie": 1},
+                "left over": {"tie": 2, "middle rank": 1},
+            },
+        ),
+    ],
+)
+def test_responses_whose_pair_stands_in_a_row_of_its_own_say_so(
+    tmp_path: Path, brain: Callable[[Body], Said], became: dict[str, dict[str, int]]
+) -> None:
+    """That row makes the pair, or says why there is none; the ranking makes no second one."""
+    own: Row = {
+        "prompt": "question 0?",
+        "response_a": "answer 0 number 2",
+        "response_b": "answer 0 number 0",
+        "winner": "a",
+    }
+    sources = [tmp_path / "ratings.jsonl", tmp_path / "votes.jsonl"]
+    for source, given in zip(sources, (many(1, 3), [own]), strict=True):
+        text = "".join(json.dumps(row) + "\n" for row in given)
+        source.write_text(text, encoding="utf-8")
+    with Server(brain=brain) as server:
+        judges = [endpoint(server.url)]
+        report = ask_judges(sources, tmp_path / "out", judges, ruling=ruled("best-worst"))
+    assert report.outcomes == became
 
 
 def test_responses_that_are_all_alone_are_left_over(tmp_path: Path) -> None:
