@@ -286,3 +286,14 @@ def test_a_jury_is_weighed_by_what_it_got_right(capsys: pytest.CaptureFixture[st
     report = json.loads(capsys.readouterr().out)
     assert report["labels"] == {"compared": 6, "agreed": 6}
     assert report["options"]["weights"]["bad"] == 0.0
+
+
+def test_a_run_without_a_pair_does_not_send_on_to_training(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """There is nothing to train on, and the account says why."""
+    with Server(brain=lambda body: Said(verdict(body, "tie"))) as server:
+        assert run("in.jsonl", "-o", "out", "--model", "judge", "--base-url", server.url) == 0
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "Next: see in out/rows what became of each row"
+    )
