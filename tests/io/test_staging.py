@@ -14,7 +14,11 @@ from prefdata.errors import UsageError
 from prefdata.io.staging import refuse_existing, replacing
 
 OURS = {
-    "manifest.json": ("README.md", "data/train-00000-of-00001.parquet", "calls/calls-0.parquet"),
+    "manifest.json": (
+        "README.md",
+        "data/train-00000-of-00001.parquet",
+        "calls/calls-00000-of-00001.parquet",
+    ),
     "eval.json": ("eval_rows.parquet", "generations.jsonl"),
     "export.json": ("dataset_info.json", "data/train.jsonl"),
 }
@@ -39,7 +43,10 @@ def test_force_replaces_what_prefdata_wrote(mark: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mark", OURS)
-@pytest.mark.parametrize("name", ["notes.md", "data/mine.csv", "data/more/train-0.parquet", "link"])
+@pytest.mark.parametrize(
+    "name",
+    ["notes.md", "data/mine.csv", "data/mine.parquet", "data/more/train-0.parquet", "link"],
+)
 def test_force_deletes_no_file_that_a_user_added(mark: str, name: str, tmp_path: Path) -> None:
     """It is named, and the folder stays as it is."""
     folder = ours(tmp_path / "out", mark)
