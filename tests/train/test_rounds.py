@@ -219,7 +219,7 @@ def test_a_round_can_make_its_pairs_from_the_models_own_answers(place: Place) ->
     recipe = yaml.safe_load((place.folder / "out/02-own/recipe.yaml").read_text("utf-8"))
     assert recipe["model"] == str(place.folder / "out" / "01-helpful")
 
-    broken = {**own, "name": "broken", "judge": f"{sys.executable} -c 'raise SystemExit(9)'"}
+    broken = {**own, "name": "broken", "judge": f"{sys.executable} -c 'raise SystemExit(9)' {{pairs}}"}
     found = run_rounds(place.plan(HELPFUL, own, broken))
     assert "ended with exit code 9" in found.rounds["broken"]["why"]
     assert place.accepted() == "02-own"
@@ -278,6 +278,14 @@ def test_a_gate_may_rest_on_answers(place: Place) -> None:
         ),
         ([HELPFUL], {"gate": "sampled_kl<=9", "compare": {"prompts": "none.txt"}}, "no such file"),
         ([{**OWN, "judge": "x '{candidates}"}], {}, "round own: judge: No closing quotation"),
+        ([{**OWN, "judge": "x {pairs!z}"}], {}, "more than a name between braces"),
+        ([{**OWN, "judge": "x {candidates}"}], {}, "judge: nothing says where it writes"),
+        ([{**OWN, "judge": " "}], {}, "judge: nothing says where it writes"),
+        (
+            [HELPFUL],
+            {"gate": "win_rate>=0.5", "compare": {"judge": "x {generations}"}},
+            "compare.judge: nothing says where it writes",
+        ),
         ([HELPFUL], {"gate": "acuracy>=0.5"}, "unknown figure 'acuracy'"),
         ([HELPFUL], {"set": {"options": {"bata": 1}}}, "has no option 'bata'"),
         ([HELPFUL, {"name": "a", "data": "none"}], {}, "none: no such data set"),
