@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -223,6 +226,39 @@ def test_a_round_can_make_its_pairs_from_the_models_own_answers(place: Place) ->
     found = run_rounds(place.plan(HELPFUL, own, broken))
     assert "ended with exit code 9" in found.rounds["broken"]["why"]
     assert place.accepted() == "02-own"
+
+
+SLOW = """
+import os, signal, sys, time
+from pathlib import Path
+stopped = []
+signal.signal(signal.SIGINT, lambda *_: stopped.append(True))
+print("asking", flush=True, file=open(os.environ["ASKING"], "w"))
+while not stopped:
+    time.sleep(0.01)
+time.sleep(1)
+Path("saved").touch()
+"""
+
+
+def test_an_interrupt_lets_the_judge_save_what_it_has_paid_for(place: Place) -> None:
+    """Calls under way take longer than the quarter of a second that Python gives a child."""
+    (place.folder / "slow.py").write_text(SLOW, encoding="utf-8")
+    (place.folder / "prompts.txt").write_text("Tell me of the river.", encoding="utf-8")
+    judge = f"{sys.executable} {place.folder}/slow.py {{pairs}}"
+    plan = place.plan({**OWN, "judge": judge})
+    pipe = place.folder / "asking"
+    os.mkfifo(pipe)
+    run = subprocess.Popen(
+        [sys.executable, "-m", "prefdata", "train", "--rounds", str(plan), "-q"],
+        env={**os.environ, "ASKING": str(pipe)},
+        cwd=place.folder,
+        start_new_session=True,
+    )
+    assert pipe.read_text() == "asking\n"
+    os.killpg(run.pid, signal.SIGINT)
+    assert run.wait() == 130
+    assert (place.folder / "saved").exists()
 
 
 WINNER = """
