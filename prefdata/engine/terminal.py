@@ -198,6 +198,8 @@ def show_judging(report: JudgeReport, console: Console) -> None:
         console.print(f"Stopped: {report.stopped}. Next: run the same command again.")
     elif not report.complete:
         console.print("Next: run the same command again; it asks for what is missing.")
+    elif not report.rows:
+        console.print(f"Next: see what was said of each in {report.output}/comparisons")
     else:
         console.print(f"Next: pref train {report.output} --model tiny")
 

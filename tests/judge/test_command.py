@@ -253,6 +253,17 @@ def test_a_summary_says_what_came_of_it(capsys: pytest.CaptureFixture[str]) -> N
     assert said.err.splitlines()[-1] == "Next: pref train out --model tiny"
 
 
+def test_where_no_pair_came_of_it_nothing_is_to_be_trained(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each comparison is there to look at."""
+    with Server(brain=lambda body: Said(verdict(body, "tie"))) as server:
+        assert run("in.jsonl", "-o", "out", "--model", "good", "--base-url", server.url) == 0
+    assert "No pair can be made" in (said := capsys.readouterr().err)
+    assert said.splitlines()[-1] == "Next: see what was said of each in out/comparisons"
+    assert Path("out/comparisons").is_dir()
+
+
 def test_a_judge_that_people_do_not_agree_with_is_not_asked_any_further(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
