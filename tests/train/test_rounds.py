@@ -222,7 +222,8 @@ def test_a_round_can_make_its_pairs_from_the_models_own_answers(place: Place) ->
     recipe = yaml.safe_load((place.folder / "out/02-own/recipe.yaml").read_text("utf-8"))
     assert recipe["model"] == str(place.folder / "out" / "01-helpful")
 
-    broken = {**own, "name": "broken", "judge": f"{sys.executable} -c 'raise SystemExit(9)' {{pairs}}"}
+    fails = f"{sys.executable} -c 'raise SystemExit(9)' {{pairs}}"
+    broken = {**own, "name": "broken", "judge": fails}
     found = run_rounds(place.plan(HELPFUL, own, broken))
     assert "ended with exit code 9" in found.rounds["broken"]["why"]
     assert place.accepted() == "02-own"
