@@ -24,7 +24,9 @@ except ImportError:  # Windows
 RENAME_EXCHANGE = 2
 AT_FDCWD = -100
 
-LOCK = "lock"
+LOCK = "prefdata.lock"
+"""No other program's name: what it stands in may be taken away."""
+
 RANDOM = 8
 """Characters that `tempfile` adds to a name."""
 

@@ -118,6 +118,16 @@ def test_a_run_that_lives_is_left_alone(tmp_path: Path) -> None:
     assert hidden(tmp_path) == []
 
 
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    """One of a like name, with a lock of its own."""
+    other = tmp_path / ".out.mynotes1"
+    other.mkdir()
+    (other / "lock").touch()
+    with replacing(tmp_path / "out"):
+        pass
+    assert hidden(tmp_path) == [other.name]
+
+
 def test_a_folder_that_was_set_aside_is_never_taken_away(tmp_path: Path) -> None:
     """A kill between two renames, where folders cannot be exchanged, leaves the old one there."""
     subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "out")], check=False)
