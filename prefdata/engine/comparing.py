@@ -26,6 +26,8 @@ MOST = 100
 MOST_IN_TOURNAMENT = 300
 """Responses to one prompt in a tournament: to rank so many takes a second a round."""
 
+FEWER = "Judge fewer responses of each prompt."
+
 RANKED = 3
 """Responses to one prompt from which on they are ranked."""
 
@@ -168,12 +170,14 @@ def _refuse_too_many(responses: pl.DataFrame, most: int | None) -> None:
         raise UsageError(
             f"a prompt has {n:,} responses; all pairs of them would be "
             f"{n * (n - 1) // 2:,} comparisons (the limit is {MOST} responses)",
-            hint=f"Let a tournament choose, as with --max-comparisons {3 * n}.",
+            hint=FEWER
+            if n > MOST_IN_TOURNAMENT
+            else f"Let a tournament choose, as with --max-comparisons {3 * n}.",
         )
     if most is not None and n > MOST_IN_TOURNAMENT:
         raise UsageError(
             f"a prompt has {n:,} responses; the limit of a tournament is {MOST_IN_TOURNAMENT:,}",
-            hint="Judge fewer responses of each prompt.",
+            hint=FEWER,
         )
     if most is not None and most < n - 1:
         raise UsageError(

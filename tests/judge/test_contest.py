@@ -291,6 +291,7 @@ def test_rankings_are_ratings_that_convert_reads(tmp_path: Path) -> None:
     ("responses", "most", "message", "hint"),
     [
         (101, None, "a prompt has 101 responses; all pairs", "with --max-comparisons 303"),
+        (301, None, "a prompt has 301 responses; all pairs", "Judge fewer responses"),
         (6, 4, "--max-comparisons 4 cannot rank the 6 responses", "Allow 5 or more"),
         (301, 2000, "a prompt has 301 responses; the limit", "Judge fewer"),
     ],
