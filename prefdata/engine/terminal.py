@@ -199,7 +199,7 @@ def show_judging(report: JudgeReport, console: Console) -> None:
     elif not report.complete:
         console.print("Next: run the same command again; it asks for what is missing.")
     elif not report.rows:
-        console.print(f"Next: see in {report.output}/rows what became of each row")
+        console.print(f"Next: see what was said of each in {report.output}/comparisons")
     else:
         console.print(f"Next: pref train {report.output} --model tiny")
 

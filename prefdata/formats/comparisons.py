@@ -223,7 +223,8 @@ def _judged(frame: pl.DataFrame, column: str, match: Match) -> pl.DataFrame:
     empty = pl.col("said").is_null() | pl.col("said").is_in(
         [w for w, (s, _) in known.items() if s == "none"]
     )
-    frame = flagged(frame, empty | pl.col("said").is_in(sorted(NONE)), reasons.NO_WINNER, column)
+    empty |= pl.col("said").is_in(sorted(NONE - set(match.values)))
+    frame = flagged(frame, empty, reasons.NO_WINNER, column)
     return flagged(
         frame,
         pl.col("winner").is_null(),

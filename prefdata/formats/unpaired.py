@@ -140,9 +140,8 @@ def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     frame = frame.with_columns(
         said, said.replace_strict(known, default=None, return_dtype=pl.Boolean).alias("label")
     )
-    frame = flagged(
-        frame, pl.col("said").is_null() | (pl.col("said") == ""), reasons.MISSING, column
-    )
+    missing = pl.col("said").is_null() | ((pl.col("said") == "") & pl.col("label").is_null())
+    frame = flagged(frame, missing, reasons.MISSING, column)
     frame = flagged(
         frame,
         pl.col("label").is_null(),

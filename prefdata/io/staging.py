@@ -24,16 +24,19 @@ except ImportError:  # Windows
 RENAME_EXCHANGE = 2
 AT_FDCWD = -100
 
-LOCK = "lock"
+LOCK = "prefdata.lock"
+"""No other program's name: what it stands in may be taken away."""
+
 RANDOM = 8
 """Characters that `tempfile` adds to a name."""
 
 SIGNED = ("manifest.json", "export.json")
 """Files with names that other programs use too, in which ours say what wrote them."""
 
-PARTS = ("data", "rejects", "rows", "comparisons", "calls", "rankings")
+PARTS = ("rejects", "rows", "comparisons", "calls", "rankings")
+FILES = ("data/train", "data/test", *(f"{name}/{name}" for name in PARTS))
 OURS = {
-    "manifest.json": ("README.md", "manifest.json", *(f"{name}/*.parquet" for name in PARTS)),
+    "manifest.json": ("README.md", "manifest.json", *(f"{n}-*-of-*.parquet" for n in FILES)),
     "eval.json": ("eval.json", "eval_rows.parquet", "generations.jsonl"),
 }
 """What prefdata writes into a folder, by the file that tells it; an export lists it itself."""

@@ -275,22 +275,41 @@ def _check(plan: RoundsPlan, where: str) -> None:
                 hint="Set judge: pref judge {generations} -o {judged} --model NAME",
             )
         here = f"{where}: round {one.name}"
-        _check_command(one.judge, ("candidates", "pairs", "verdicts"), f"{here}: judge")
-        if compare:
-            _check_command(compare.judge, ("generations", "judged"), f"{here}: compare.judge")
+        _check_command(one.judge, "candidates", ("pairs", "verdicts"), f"{here}: judge")
+        judge = compare.judge if compare else ""
+        _check_command(judge, "generations", ("judged",), f"{here}: compare.judge")
 
 
-def _check_command(command: str, places: Sequence[str], where: str) -> None:
-    """Raise where the words of a command cannot be told, or name a place that there is not."""
+def _check_command(command: str, read: str, written: Sequence[str], where: str) -> None:
+    """Raise where the words of a command cannot be told, or name a place that there is not.
+
+    Args:
+        command: of a plan; empty where it has none.
+        read: the place that it may read.
+        written: the places of which it must write one.
+        where: the command stands.
+    """
+    if not command:
+        return
+    places = (read, *written)
     try:
-        words = shlex.split(command)
-        named = {
-            name for word in words for _, name, _, _ in Formatter().parse(word) if name is not None
-        }
+        found = [part for word in shlex.split(command) for part in Formatter().parse(word)]
     except ValueError as error:
         raise RecipeError(
             f"{where}: {error}",
             hint="Close every quote, and double a brace that stands for itself.",
         ) from None
+    named = {name for _, name, _, _ in found if name is not None}
+    if any(form or conversion for _, _, form, conversion in found):
+        raise RecipeError(
+            f"{where}: there is more than a name between braces",
+            hint=f"Write a place by its name alone, as in {{{read}}}.",
+        )
     for name in sorted(named - {*places}):
         raise UnknownNameError("place", f"{{{name}}}", [f"{{{p}}}" for p in places], where=where)
+    if not named & set(written):
+        outputs = " or ".join(f"{{{name}}}" for name in written)
+        raise RecipeError(
+            f"{where}: nothing says where it writes",
+            hint=f"Have the command name {outputs}, which stands for what it is to write.",
+        )

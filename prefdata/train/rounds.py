@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -304,19 +305,17 @@ class Rounds:
         ours = [sys.executable, "-m", "prefdata"] if words[0] == "pref" else words[:1]
         self._say(f"running: {shlex.join(words)}")
         try:
-            done = subprocess.run(  # noqa: S603  # the plan's own command
-                [*ours, *words[1:]], check=False, capture_output=True, text=True
-            )
+            code, told = _ended([*ours, *words[1:]])
         except OSError as error:
             raise InputError(
                 f"{words[0]} cannot be run ({error.strerror})",
                 hint="Check the command in the plan, and that it is installed.",
             ) from None
-        if done.returncode:
-            lines = done.stderr.strip().splitlines() or ["it said nothing"]
+        if code:
+            lines = told.strip().splitlines() or ["it said nothing"]
             said = next((line for line in lines if line.startswith("Error: ")), lines[-1])
             raise InputError(
-                f"{words[0]} ended with exit code {done.returncode}: {said}",
+                f"{words[0]} ended with exit code {code}: {said}",
                 hint="Put right what it says, and run the same command again.",
             )
 
@@ -329,6 +328,19 @@ class Rounds:
         new = self.folder / f".{STATE}"
         new.write_text(json.dumps({"rounds": self.state}, indent=2) + "\n", encoding="utf-8")
         new.replace(self.folder / STATE)
+
+
+def _ended(command: Sequence[str]) -> tuple[int, str]:
+    """The exit code of a command, and what it told; an interrupt lets it save what it paid for."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:  # noqa: S603
+        try:
+            told = process.communicate()[1]
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+            raise
+    return process.returncode, told
 
 
 def _identity(plan: RoundsPlan, one: RoundSpec, chain: str) -> str:

@@ -294,6 +294,25 @@ def test_one_column_per_outcome(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("word", ["", "none", "n/a", "-"])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_word_for_nothing_means_what_the_user_says(
+    word: str, suffix: str, tmp_path: Path
+) -> None:
+    """Also the empty cell of a table; where the user says nothing it is no verdict."""
+    names, winners = ("prompt", "response_a", "response_b", "winner"), ("left", word, "right")
+    rows = [(f"{number}?", "one", "two", winner) for number, winner in enumerate(winners)]
+    file = tmp_path / f"votes.{suffix}"
+    if suffix == "csv":
+        file.write_text("\n".join(map(",".join, (names, *rows))) + "\n", encoding="utf-8")
+    else:
+        jsonl(file, [dict(zip(names, row, strict=True)) for row in rows])
+    sides = {"left": "a", "right": "b"}
+    for said, reason in (({word: "tie"}, "tie"), ({}, "no verdict")):
+        found = converted(file, wishes=Wishes(winner={**sides, **said}))
+        assert [reject.reason for reject in found.refused] == [reason]
+
+
 def test_a_row_of_which_nobody_decided_anything_names_the_reason(tmp_path: Path) -> None:
     """A file with nothing but empty verdicts is an error that counts them."""
     with pytest.raises(ValueError, match=r"none of the 2 rows of .* gave a pair: .*no verdict"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prefdata.errors import UsageError
+from prefdata.errors import InputError, UsageError
 from prefdata.formats import Wishes
 from tests.conversion import Converted, Reject, Row, converted, jsonl
 
@@ -66,6 +66,16 @@ def test_the_option_settles_it(tmp_path: Path) -> None:
     """What the user declared goes before everything else."""
     found = labelled(tmp_path, "fail", "pass", given={"pass": True, "fail": False})
     assert found.labels == {("0?", "answer 0", False), ("1?", "answer 1", True)}
+
+
+def test_an_empty_cell_is_a_label_where_the_user_says_so(tmp_path: Path) -> None:
+    """And missing where not."""
+    file = tmp_path / "labels.csv"
+    file.write_text("prompt,completion,label\na?,b,\n", encoding="utf-8")
+    said = {"good": True, "": False}
+    assert converted(file, wishes=Wishes(label=said)).labels == {("a?", "b", False)}
+    with pytest.raises(InputError, match="1 of 'field is missing'"):
+        converted(file, wishes=Wishes(label={"good": True, "bad": False}))
 
 
 def test_a_label_that_is_no_label_is_refused(tmp_path: Path) -> None:

@@ -15,7 +15,11 @@ from prefdata.errors import UsageError
 from prefdata.io.staging import refuse_existing, replacing
 
 OURS = {
-    "manifest.json": ("README.md", "data/train-00000-of-00001.parquet", "calls/calls-0.parquet"),
+    "manifest.json": (
+        "README.md",
+        "data/train-00000-of-00001.parquet",
+        "calls/calls-00000-of-00001.parquet",
+    ),
     "eval.json": ("eval_rows.parquet", "generations.jsonl"),
     "export.json": ("dataset_info.json", "data/train.jsonl"),
 }
@@ -40,7 +44,10 @@ def test_force_replaces_what_prefdata_wrote(mark: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mark", OURS)
-@pytest.mark.parametrize("name", ["notes.md", "data/mine.csv", "data/more/train-0.parquet", "link"])
+@pytest.mark.parametrize(
+    "name",
+    ["notes.md", "data/mine.csv", "data/mine.parquet", "data/more/train-0.parquet", "link"],
+)
 def test_force_deletes_no_file_that_a_user_added(mark: str, name: str, tmp_path: Path) -> None:
     """It is named, and the folder stays as it is."""
     folder = ours(tmp_path / "out", mark)
@@ -128,6 +135,16 @@ def test_a_file_system_that_locks_nothing_is_written_all_the_same(
         (one / "first").write_text("", encoding="utf-8")
     assert (tmp_path / "out" / "first").exists()
     assert hidden(tmp_path) == []
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    """One of a like name, with a lock of its own."""
+    other = tmp_path / ".out.mynotes1"
+    other.mkdir()
+    (other / "lock").touch()
+    with replacing(tmp_path / "out"):
+        pass
+    assert hidden(tmp_path) == [other.name]
 
 
 def test_a_folder_that_was_set_aside_is_never_taken_away(tmp_path: Path) -> None:

@@ -253,6 +253,17 @@ def test_a_summary_says_what_came_of_it(capsys: pytest.CaptureFixture[str]) -> N
     assert said.err.splitlines()[-1] == "Next: pref train out --model tiny"
 
 
+def test_where_no_pair_came_of_it_nothing_is_to_be_trained(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each comparison is there to look at."""
+    with Server(brain=lambda body: Said(verdict(body, "tie"))) as server:
+        assert run("in.jsonl", "-o", "out", "--model", "good", "--base-url", server.url) == 0
+    assert "No pair can be made" in (said := capsys.readouterr().err)
+    assert said.splitlines()[-1] == "Next: see what was said of each in out/comparisons"
+    assert Path("out/comparisons").is_dir()
+
+
 def test_a_judge_that_people_do_not_agree_with_is_not_asked_any_further(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -286,14 +297,3 @@ def test_a_jury_is_weighed_by_what_it_got_right(capsys: pytest.CaptureFixture[st
     report = json.loads(capsys.readouterr().out)
     assert report["labels"] == {"compared": 6, "agreed": 6}
     assert report["options"]["weights"]["bad"] == 0.0
-
-
-def test_a_run_without_a_pair_does_not_send_on_to_training(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """There is nothing to train on, and the account says why."""
-    with Server(brain=lambda body: Said(verdict(body, "tie"))) as server:
-        assert run("in.jsonl", "-o", "out", "--model", "judge", "--base-url", server.url) == 0
-    assert capsys.readouterr().err.splitlines()[-1] == (
-        "Next: see in out/rows what became of each row"
-    )

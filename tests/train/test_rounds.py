@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -222,10 +225,44 @@ def test_a_round_can_make_its_pairs_from_the_models_own_answers(place: Place) ->
     recipe = yaml.safe_load((place.folder / "out/02-own/recipe.yaml").read_text("utf-8"))
     assert recipe["model"] == str(place.folder / "out" / "01-helpful")
 
-    broken = {**own, "name": "broken", "judge": f"{sys.executable} -c 'raise SystemExit(9)'"}
+    fails = f"{sys.executable} -c 'raise SystemExit(9)' {{pairs}}"
+    broken = {**own, "name": "broken", "judge": fails}
     found = run_rounds(place.plan(HELPFUL, own, broken))
     assert "ended with exit code 9" in found.rounds["broken"]["why"]
     assert place.accepted() == "02-own"
+
+
+SLOW = """
+import os, signal, sys, time
+from pathlib import Path
+stopped = []
+signal.signal(signal.SIGINT, lambda *_: stopped.append(True))
+print("asking", flush=True, file=open(os.environ["ASKING"], "w"))
+while not stopped:
+    time.sleep(0.01)
+time.sleep(1)
+Path("saved").touch()
+"""
+
+
+def test_an_interrupt_lets_the_judge_save_what_it_has_paid_for(place: Place) -> None:
+    """Calls under way take longer than the quarter of a second that Python gives a child."""
+    (place.folder / "slow.py").write_text(SLOW, encoding="utf-8")
+    (place.folder / "prompts.txt").write_text("Tell me of the river.", encoding="utf-8")
+    judge = f"{sys.executable} {place.folder}/slow.py {{pairs}}"
+    plan = place.plan({**OWN, "judge": judge})
+    pipe = place.folder / "asking"
+    os.mkfifo(pipe)
+    run = subprocess.Popen(
+        [sys.executable, "-m", "prefdata", "train", "--rounds", str(plan), "-q"],
+        env={**os.environ, "ASKING": str(pipe)},
+        cwd=place.folder,
+        start_new_session=True,
+    )
+    assert pipe.read_text() == "asking\n"
+    os.killpg(run.pid, signal.SIGINT)
+    assert run.wait() == 130
+    assert (place.folder / "saved").exists()
 
 
 WINNER = """
@@ -289,6 +326,14 @@ def test_a_gate_may_rest_on_answers(place: Place) -> None:
         ),
         ([HELPFUL], {"gate": "sampled_kl<=9", "compare": {"prompts": "none.txt"}}, "no such file"),
         ([{**OWN, "judge": "x '{candidates}"}], {}, "round own: judge: No closing quotation"),
+        ([{**OWN, "judge": "x {pairs!z}"}], {}, "more than a name between braces"),
+        ([{**OWN, "judge": "x {candidates}"}], {}, "judge: nothing says where it writes"),
+        ([{**OWN, "judge": " "}], {}, "judge: nothing says where it writes"),
+        (
+            [HELPFUL],
+            {"gate": "win_rate>=0.5", "compare": {"judge": "x {generations}"}},
+            "compare.judge: nothing says where it writes",
+        ),
         ([HELPFUL], {"gate": "acuracy>=0.5"}, "unknown figure 'acuracy'"),
         ([HELPFUL], {"set": {"options": {"bata": 1}}}, "has no option 'bata'"),
         ([HELPFUL, {"name": "a", "data": "none"}], {}, "none: no such data set"),
