@@ -210,12 +210,13 @@ def launch(processes: int, args: Sequence[str], *, module: str = "prefdata") -> 
         module: that is run.
 
     Returns:
-        The exit code of the first process that failed, or 0.
+        The exit code of the first process that failed, 143 where SIGTERM ended all, or 0.
 
     Example:
         >>> launch(2, ["eval", "model", "--data", "pairs"])  # doctest: +SKIP
         0
     """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import elastic_launch
     from torch.distributed.run import config_from_args, parse_args
@@ -234,6 +235,8 @@ def launch(processes: int, args: Sequence[str], *, module: str = "prefdata") -> 
     except ChildFailedError as error:
         code = int(error.get_first_failure()[1].exitcode)
         return 128 - code if code < 0 else code
+    except SignalException as error:
+        return 128 + int(error.sigval)
     finally:
         signal.signal(signal.SIGINT, before)
     return 0

@@ -17,10 +17,10 @@ from typing import Any
 
 from prefdata import errors
 from prefdata.errors import (
+    InputError,
     Interrupted,
     MissingExtraError,
     PrefdataError,
-    TrainingError,
     UnknownNameError,
 )
 from prefdata.train import processes
@@ -59,7 +59,8 @@ class Steps:
         """Train as a recipe says.
 
         Raises:
-            TrainingError: the run diverged, or its processes ended without a word.
+            TrainingError: the run diverged.
+            InputError: its processes ended without a word.
             PrefdataError: as `prefdata.train.train` does.
             Interrupted: the user stopped it, and it can be resumed.
         """
@@ -128,9 +129,9 @@ class Steps:
             if "error" in one:
                 kind = getattr(errors, one["error"])
                 raise kind(one["message"], hint=one["hint"])
-        raise TrainingError(
+        raise InputError(  # no word of theirs on the run itself: it may be tried again
             f"{asked['step']} in {self.processes} processes ended with exit code {code}",
-            hint="What they wrote above says why.",
+            hint="What they wrote above may say why; 137 is a kill, as where memory runs out.",
         )
 
 

@@ -14,12 +14,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
-from prefdata.errors import RecipeError
+from prefdata.errors import InputError, RecipeError
 from prefdata.train import Recipe, TrainingResult, train
 from prefdata.train.quiet import hushed
+from prefdata.train.steps import Steps
 from tests.train.data import polite_pairs, write_dataset
 from tests.train.saved import generate
 
@@ -168,6 +170,42 @@ def test_ctrl_c_saves_in_every_process(chat_model: Path, tmp_path: Path) -> None
     assert again.returncode == 0, again.stderr
     assert "going on after step" in again.stderr
     assert json.loads(again.stdout)["steps"] == 60
+
+
+def test_a_run_that_is_terminated_leaves_no_process(chat_model: Path, tmp_path: Path) -> None:
+    """As a scheduler does it: all end, with the exit code of the signal and no traceback."""
+    data = write_dataset(tmp_path / "pairs", polite_pairs(32), polite_pairs(8, seed=1))
+    args = ["train", str(data), "-m", str(chat_model), "-o", str(tmp_path / "m")]
+    args += ["--max-steps", "60", "--batch-size", "2", "--processes", "2"]
+    command = [sys.executable, "-m", "prefdata", *args]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("step 12/60"):
+                children = psutil.Process(process.pid).children(recursive=True)
+                process.terminate()
+                break
+        rest = process.stderr.read()
+    assert process.returncode == 143, rest
+    assert "Traceback" not in rest
+    assert len(children) >= 2
+    assert not any(child.is_running() for child in children)
+
+
+def test_a_killed_process_stops_a_step_and_not_the_round(
+    chat_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill says nothing of the data or the model, so the step may be tried again."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "if os.environ.get('RANK') == '1':\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    data = write_dataset(tmp_path / "pairs", polite_pairs(8), polite_pairs(4, seed=1))
+    recipe = Recipe(model=str(chat_model), data=str(data), output=str(tmp_path / "m"))
+    with pytest.raises(InputError, match="train in 2 processes ended with exit code 137"):
+        Steps(processes=2).train(recipe, resume=False)
 
 
 def test_what_is_wrong_is_told_once(pairs: Path, tmp_path: Path) -> None:
