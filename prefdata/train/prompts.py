@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from prefdata.errors import InputError, UsageError
-from prefdata.io.delimited import LONGEST_CELL
 from prefdata.io.directory import open_dataset
 
 Messages = list[dict[str, Any]]
@@ -104,6 +103,8 @@ def _values(source: Path) -> Iterator[object]:
     """What stands where a prompt is expected, row by row."""
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from prefdata.io.delimited import LONGEST_CELL  # which loads polars
 
     if source.is_dir():
         dataset = open_dataset(source)
