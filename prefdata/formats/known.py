@@ -87,7 +87,7 @@ def refused(
         return Match(name, KNOWN + len(needs), {}, why=(f"it has {', '.join(needs)}",))
 
     def never(_frame: pl.DataFrame, _match: Match) -> pl.DataFrame:
-        raise InputError(f"{name}: {why}")
+        raise InputError(f"{name}: {why}", hint=f"'pref formats {name}' says what it is.")
 
     return Format(
         name,

@@ -8,7 +8,7 @@ from prefdata.formats.layout import GENERIC, HOT, Layout
 from prefdata.formats.paths import Path, slots
 from prefdata.formats.scores import number_of
 
-SIDES = {"pairs": ("chosen", "rejected"), "comparisons": ("response_a", "response_b")}
+BOTH = {"pairs": ("chosen", "rejected"), "comparisons": ("response_a", "response_b")}
 NUMERIC = "Write values: {negative: a, positive: b}: below the middle, and above it."
 
 
@@ -48,7 +48,7 @@ def _check_paths(layout: Layout) -> None:
                 "which a text with braces cannot hold",
                 hint="Take one item, as in {turns[0]}, or name the path without braces.",
             )
-    first, second = SIDES.get(layout.kind, ("", ""))
+    first, second = BOTH.get(layout.kind, ("", ""))
     if first and layout.fields[first] == layout.fields[second]:
         raise UsageError(
             f"{layout.where}: fields: {first} and {second} stand at the same place, "

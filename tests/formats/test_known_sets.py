@@ -39,7 +39,9 @@ def test_ultrafeedback_names_the_model_of_the_answer(tmp_path: Path) -> None:
     assert (pair["model_chosen"], pair["model_rejected"]) == ("gpt-4", "alpaca")
 
 
-def test_ultrafeedback_by_its_overall_score(tmp_path: Path) -> None:
+def test_ultrafeedback_turned_scores_of_1_into_10_which_count_by_overall_only(
+    tmp_path: Path,
+) -> None:
     """The bogus 10 wins where overall is asked for, and only there."""
     wishes = Wishes(dimension="overall")
     outcome = converted(jsonl(tmp_path / "u.jsonl", rows("ultrafeedback")), wishes=wishes)

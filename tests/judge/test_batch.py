@@ -53,7 +53,7 @@ def worn(server: Server) -> Mapping[str, int]:
     return {key: n for key, n in server.answered.items() if len(key) == 32}
 
 
-def test_failed_missing_reordered_and_expired_entries_give_the_right_verdict_on_every_row(
+def test_distilabel_shifted_verdicts_behind_a_failed_missing_or_reordered_entry(
     tmp_path: Path,
 ) -> None:
     """A third is answered, backwards; a third fails; a third is missing; the batch expires."""

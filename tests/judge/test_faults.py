@@ -31,7 +31,9 @@ def asking(**pace: int) -> Asking:
         *("reset", "timeout", "html"),
     ],
 )
-def test_what_passes_is_asked_again(tmp_path: Path, fault: str) -> None:
+def test_alpaca_eval_kept_failed_calls_and_here_they_are_asked_again(
+    tmp_path: Path, fault: str
+) -> None:
     """Each comparison has its verdict in the end, and each request was answered once."""
 
     def faults(number: int, _body: Body) -> str | None:

@@ -72,7 +72,7 @@ def replayed(rows: list[dict[str, Any]]) -> Iterator[Server]:
 
 @pytest.mark.shared
 @pytest.mark.parametrize("name", ["MT-Bench", "Natural"])
-def test_the_recorded_replies_give_the_known_figures(
+def test_open_instruct_never_applied_a_verdict_and_recorded_ones_give_the_known_figures(
     tmp_path: Path, recorded: list[dict[str, Any]], name: str
 ) -> None:
     """Accuracy and coverage of each judge, and not one reply without a verdict becomes a label."""

@@ -188,7 +188,9 @@ def test_criteria_reasoning_and_a_prompt_of_ones_own_are_asked_for(tmp_path: Pat
     assert report.complete
 
 
-def test_editing_the_prompt_asks_again_and_adding_a_row_costs_that_row(tmp_path: Path) -> None:
+def test_alpaca_eval_reused_verdicts_of_an_older_prompt_and_here_editing_asks_again(
+    tmp_path: Path,
+) -> None:
     """The key is the whole request."""
     with Server() as server:
         judges = [endpoint(server.url)]

@@ -18,7 +18,7 @@ def examined(model: Path, rows: list[dict[str, list[dict[str, str]]]], length: i
     return examine(rows, SIDES, load_tokenizer(str(model)), length)
 
 
-def test_every_fate_is_counted(chat_model: Path) -> None:
+def test_trl_dropped_long_rows_in_silence_and_here_every_fate_is_counted(chat_model: Path) -> None:
     """One row of each: whole, cut, filled by its prompt, equal once cut, identical."""
     long = "river " * 60
     rows = [

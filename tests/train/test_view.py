@@ -107,3 +107,13 @@ def test_rows_are_encoded_as_trl_does_it(
         assert encoded.prompt == ids["prompt_ids"]
         assert encoded.completions == [ids["chosen_ids"], ids["rejected_ids"]]
         assert not encoded.merged
+
+
+def test_axolotl_searched_for_the_answer_in_rendered_text(chat_model: Path) -> None:
+    """An answer that stands in its prompt too, or in the template's own signs, is whole."""
+    row = pair("Say > or assistant.", ">", "assistant")
+    with hushed():
+        tokenizer = load_tokenizer(str(chat_model))
+        encoded = encode(row, ("chosen", "rejected"), tokenizer)
+        texts = [tokenizer.decode(ids, skip_special_tokens=True) for ids in encoded.completions]
+    assert [text.strip() for text in texts] == [">", "assistant"]
