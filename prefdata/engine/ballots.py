@@ -17,7 +17,7 @@ from prefdata.formats.base import RAW, as_json, records
 from prefdata.formats.comparisons import COMPARISONS
 from prefdata.formats.ids import content_ids
 from prefdata.io.chunks import Chunk
-from prefdata.io.read import chunks
+from prefdata.io.read import chunks, pieces
 from prefdata.io.sources import Source
 from prefdata.judge.verdicts import SHOWN, identified, longer
 
@@ -115,9 +115,8 @@ class Voting:
         known = [] if self.detection else record_types()
         encoding, raw = self.how.encoding, self._raw
         calls = pl.DataFrame(schema=CALLS) if self.detection else calls_of(self.source)
-        for piece in chunks(
-            self.source, self.sample, wanted, scalars, encoding, raw=raw, known=known
-        ):
+        cut = pieces(self.source, self.sample, wanted, scalars, encoding, raw=raw, known=known)
+        for piece in chunks(cut):
             self.voted.rows += piece.rows
             self.voted.left_out.update(unread.reason for unread in piece.unread)
             made = self._made(piece, calls)

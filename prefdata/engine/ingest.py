@@ -15,8 +15,8 @@ from prefdata.engine.keeping import with_kept
 from prefdata.formats import Detection, Sample, reasons
 from prefdata.formats.base import records
 from prefdata.formats.ids import content_ids, conversation_ids, scoped
-from prefdata.io.chunks import Chunk, in_one_piece
-from prefdata.io.read import chunks
+from prefdata.io.chunks import PARSERS, Chunk, Piece, Place, in_one_piece
+from prefdata.io.read import chunks, pieces
 from prefdata.io.sources import Source
 from prefdata.io.spool import IDS, Spool
 from prefdata.io.trail import Trail
@@ -25,9 +25,6 @@ from prefdata.transforms.account import Account
 from prefdata.transforms.ledger import REJECTS, by_row, entries
 
 Result = TypeVar("Result")
-
-BUILDERS = 2
-"""Pieces of a source that are made into records at once."""
 
 SCALARS = (
     "score",
@@ -107,14 +104,15 @@ def read_records(
     raw = match.raw | set(more) if match.whole else match.raw
     telling = {*match.columns.get("winner", ()), *match.columns.get("label", ())}
     silent = [n for n in match.wanted if n not in telling or "" not in match.values]
-    pieces = chunks(
+    cut = pieces(
         *(each.source, each.sample, [*match.wanted, *dict.fromkeys(more)], scalars, encoding),
         raw=raw,
         known=[kept(name, each.sample.values(name)) for name in more],
         held=match.whole,
     )
     if match.whole:
-        pieces = iter([in_one_piece(pieces, each.source.name)])
+        whole = in_one_piece(chunks(cut), each.source.name)
+        cut = iter([lambda: whole])
 
     def build(piece: Chunk) -> tuple[Chunk, pl.DataFrame]:
         frame = _filled(piece.frame, silent) if each.sample.text_only else piece.frame
@@ -123,7 +121,7 @@ def read_records(
         made = with_kept(made, piece.frame, each.keep, raw) if each.keep else made
         return piece, _identified(made, each, number) if ids else made
 
-    yield from _side_by_side(build, pieces)
+    yield from _side_by_side(build, cut)
 
 
 def _filled(frame: pl.DataFrame, names: Collection[str]) -> pl.DataFrame:
@@ -135,18 +133,41 @@ def _filled(frame: pl.DataFrame, names: Collection[str]) -> pl.DataFrame:
     )
 
 
-def _side_by_side(work: Callable[[Chunk], Result], pieces: Iterator[Chunk]) -> Iterator[Result]:
-    """Results in order; the next piece is read, and two are worked on, while one is taken up."""
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(BUILDERS) as builders:
+def _side_by_side(work: Callable[[Chunk], Result], cut: Iterator[Piece]) -> Iterator[Result]:
+    """Results in order; several pieces are worked on, and the next is cut off, meanwhile."""
+    with ThreadPoolExecutor(1) as cutter, ThreadPoolExecutor(PARSERS) as parsers:
         waiting: deque[Future[Result]] = deque()
-        coming = reader.submit(next, pieces, None)
+        before = _known(Place())
+        coming = cutter.submit(next, cut, None)
         while (piece := coming.result()) is not None:
-            coming = reader.submit(next, pieces, None)
-            waiting.append(builders.submit(work, piece))
-            if len(waiting) > BUILDERS:
+            coming = cutter.submit(next, cut, None)
+            behind: Future[Place] = Future()
+            waiting.append(parsers.submit(_in_its_place, work, piece, before, behind))
+            before = behind
+            if len(waiting) > PARSERS:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _in_its_place(
+    work: Callable[[Chunk], Result], parse: Piece, before: Future[Place], behind: Future[Place]
+) -> Result:
+    """Parse a piece, wait until it is known how many rows stand before it, and work on it."""
+    try:
+        chunk = parse()
+        place = before.result()
+        behind.set_result(place.behind(chunk))
+    except BaseException as error:
+        behind.set_exception(error)
+        raise
+    return work(chunk.moved(place))
+
+
+def _known(place: Place) -> Future[Place]:
+    found: Future[Place] = Future()
+    found.set_result(place)
+    return found
 
 
 def _identified(made: pl.DataFrame, each: Recognised, number: int) -> pl.DataFrame:

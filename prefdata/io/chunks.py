@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -16,6 +17,9 @@ from prefdata.formats.base import RAW
 
 CHUNK_BYTES = 16 << 20
 """How much of a source is held at once; memory is bounded by it, whatever the file's size."""
+
+PARSERS = max(2, min(4, os.cpu_count() or 1))
+"""Pieces of a source that are parsed at once."""
 
 MOST_AT_ONCE = 256 << 20
 """The largest source, in bytes of the columns that are wanted, that is read in one piece.
@@ -55,22 +59,51 @@ class Unread(NamedTuple):
 
 @dataclass
 class Chunk:
-    """A piece of a source.
+    """A piece of a source, parsed.
 
     Attributes:
         frame: the wanted columns, and ``row`` and ``line`` (both 64-bit) as in `Unread`.
         raw: gives the text of the row at a position of the frame.
         unread: the rows of this piece that could not be read.
+        lines: by how many lines it moves what follows it on.
     """
 
     frame: pl.DataFrame
     raw: Callable[[int], str]
     unread: list[Unread] = field(default_factory=list)
+    lines: int = 0
 
     @property
     def rows(self) -> int:
         """How many rows of the source this piece holds, read or not."""
         return self.frame.height + len(self.unread)
+
+    def moved(self, before: Place) -> Chunk:
+        """The piece, counted from the beginning of its source and not from its own."""
+        frame = self.frame.with_columns(pl.col("row") + before.row, pl.col("line") + before.line)
+        unread = [
+            each._replace(row=each.row + before.row, line=each.line + before.line)
+            for each in self.unread
+        ]
+        return replace(self, frame=frame, unread=unread)
+
+
+class Place(NamedTuple):
+    """How many rows and lines of a source stand before one of its pieces."""
+
+    row: int = 0
+    line: int = 0
+
+    def behind(self, piece: Chunk) -> Place:
+        """The place of what follows a piece that stands here."""
+        return Place(self.row + piece.rows, self.line + piece.lines)
+
+
+Piece = Callable[[], Chunk]
+"""A piece that was cut off a source and is yet to be parsed, which any thread may do.
+
+Rows of the piece count from 0, its lines from 1.
+"""
 
 
 def in_one_piece(pieces: Iterable[Chunk], name: str) -> Chunk:
@@ -91,6 +124,11 @@ def in_one_piece(pieces: Iterable[Chunk], name: str) -> Chunk:
                 hint="Split it into files so that each conversation is whole in one of them, and "
                 "name them all.",
             )
+    return joined(held)
+
+
+def joined(held: Sequence[Chunk]) -> Chunk:
+    """Several pieces as one; their rows and lines stay as they are counted."""
     ends = list(accumulate(piece.frame.height for piece in held))
 
     def raw(at: int) -> str:
@@ -101,6 +139,7 @@ def in_one_piece(pieces: Iterable[Chunk], name: str) -> Chunk:
         pl.concat([piece.frame for piece in held]),
         raw,
         [each for piece in held for each in piece.unread],
+        sum(piece.lines for piece in held),
     )
 
 
@@ -108,6 +147,11 @@ def numbered(frame: pl.DataFrame, rows: pl.Series | int, lines: pl.Series | int)
     """Add ``row`` and ``line``: a series each, or the first of a run of consecutive numbers.
 
     Columns of the source that have these names are set apart with the prefix ``raw:``.
+
+    Args:
+        frame: the columns of the source.
+        rows: of the frame's rows, their numbers in the piece, or the first.
+        lines: the same of their lines.
     """
     frame = frame.rename({name: RAW + name for name in ("row", "line") if name in frame.columns})
     n = frame.height

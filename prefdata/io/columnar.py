@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from typing import BinaryIO
 
 import polars as pl
@@ -13,31 +14,33 @@ import pyarrow.parquet as pq
 
 from prefdata.errors import InputError
 from prefdata.formats.base import as_json
-from prefdata.io.chunks import CHUNK_BYTES, Chunk, numbered
+from prefdata.io.chunks import CHUNK_BYTES, Chunk, Piece, numbered
 from prefdata.io.sources import Source
 
 
-def columnar_chunks(
+def columnar_pieces(
     source: Source, stream: BinaryIO, wanted: list[str], raw: Collection[str] = ()
-) -> Iterator[Chunk]:
+) -> Iterator[Piece]:
     """Read a Parquet or Arrow file in pieces; ``raw`` columns as the JSON text of each value.
 
     Raises:
         InputError: the file is damaged.
     """
-    row = 0
     try:
         for batch in _batches(source, stream, wanted):
-            frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
-            frame = frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
-            texts = frame.with_columns(as_json(frame[name]) for name in wanted if name in raw)
-            yield Chunk(numbered(texts, row, row + 1), _raw(frame))
-            row += frame.height
+            yield partial(_parsed, batch, [name for name in wanted if name in raw])
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(
             f"{source.name} is damaged: {str(error).splitlines()[0]}",
             hint="Copy or download it again.",
         ) from error
+
+
+def _parsed(batch: pa.RecordBatch, raw: list[str]) -> Chunk:
+    frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
+    frame = frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
+    texts = frame.with_columns(as_json(frame[name]) for name in raw)
+    return Chunk(numbered(texts, 0, 1), _raw(frame), lines=frame.height)
 
 
 def _batches(source: Source, stream: BinaryIO, wanted: list[str]) -> Iterator[pa.RecordBatch]:

@@ -11,6 +11,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ import polars as pl
 
 from prefdata.errors import InputError
 from prefdata.formats import reasons
-from prefdata.io.chunks import CHUNK_BYTES, Chunk, Unread, numbered
+from prefdata.io.chunks import CHUNK_BYTES, Chunk, Piece, Place, Unread, joined, numbered
 from prefdata.io.text import Decoder, counted
 
 DELIMITERS = ",\t;|"
@@ -79,8 +80,39 @@ def header(head: str, name: str) -> Header:
     return Header(names, delimiter, reader.line_num + head[:skipped].count("\n"))
 
 
-def csv_chunks(stream: BinaryIO, decoder: Decoder, wanted: list[str], name: str) -> Iterator[Chunk]:
-    """Parse a delimited file into frames of text columns.
+class Part(NamedTuple):
+    """Records of a delimited file.
+
+    Attributes:
+        data: their bytes, in UTF-8.
+        layout: the header of the file.
+        wanted: the columns to give.
+        above: lines of the header, where it stands just above them.
+        offset: where they begin in the file.
+    """
+
+    data: bytes
+    layout: Header
+    wanted: list[str]
+    above: int
+    offset: int
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no record can go on behind the end, however bad the cells of a row may be."""
+        data = self.data
+        if len(data) > LONGEST_CELL:
+            return False
+        if b"\r" in data and counted(data, RETURN) != data.count(b"\r\n"):
+            return False
+        return _quoted_well(data, self.layout.delimiter)
+
+
+def csv_pieces(stream: BinaryIO, decoder: Decoder, wanted: list[str], name: str) -> Iterator[Piece]:
+    """Cut a delimited file into pieces of whole records, to be parsed into frames of text columns.
+
+    Where quotes do not say where records end, a piece is read here and now: a record of it may go
+    on in the next one.
 
     Args:
         stream: the bytes of the file, header included.
@@ -89,7 +121,7 @@ def csv_chunks(stream: BinaryIO, decoder: Decoder, wanted: list[str], name: str)
         name: the file, for messages.
     """
     layout: Header | None = None
-    rest, row, line, offset, last = b"", 0, 1, 0, False
+    rest, above, offset, last = b"", 0, 0, False
     while not last:
         piece = stream.read(CHUNK_BYTES)
         last = not piece
@@ -104,25 +136,39 @@ def csv_chunks(stream: BinaryIO, decoder: Decoder, wanted: list[str], name: str)
             below = (
                 data.split(b"\n", layout.lines)[-1] if data.count(b"\n") >= layout.lines else b""
             )
-            line += layout.lines
+            above = layout.lines
             offset += len(data) - len(below)
             data = below
         cut = len(data) if last else _cut(data)
         whole, rest = data[:cut], data[cut:]
         if not whole:
             continue
-        breaks, used = counted(whole, NEWLINE), len(whole)
-        chunk = _fast(whole, breaks, layout, wanted, (row, line))
-        if chunk is None:
-            if decoder.is_utf8:
-                decoder.check(whole, offset)
-            chunk, used = _slow(whole, layout, wanted, (row, line), last=last)
-            breaks = counted(memoryview(whole)[:used], NEWLINE)
-        rest = whole[used:] + rest
-        row += chunk.frame.height + len(chunk.unread)
-        line += breaks
+        part = Part(whole, layout, wanted, above, offset)
+        used, above = len(whole), 0
+        if part.is_closed:
+            yield partial(_parsed, part, decoder)
+        else:
+            chunk, used = _slow(part, decoder, last=last)
+            rest = whole[used:] + rest
+            yield partial(_given, chunk)
         offset += used
-        yield chunk
+
+
+def _given(chunk: Chunk) -> Chunk:
+    return chunk
+
+
+def _parsed(part: Part, decoder: Decoder) -> Chunk:
+    """A part that is closed; a record of very many lines is looked at by itself."""
+    if found := _fast(part):
+        return found
+    chunk, used = _slow(part, decoder, last=False)
+    if used == len(part.data):
+        return chunk
+    if not used:
+        return _slow(part, decoder, last=True)[0]
+    rest = part._replace(data=part.data[used:], above=0, offset=part.offset + used)
+    return joined([chunk, _parsed(rest, decoder).moved(Place().behind(chunk))])
 
 
 def _utf8(piece: bytes, decoder: Decoder, *, first: bool) -> bytes:
@@ -148,15 +194,10 @@ def _cut(data: bytes) -> int:
     return end + 1
 
 
-def _fast(
-    data: bytes, breaks: int, layout: Header, wanted: list[str], start: tuple[int, int]
-) -> Chunk | None:
+def _fast(part: Part) -> Chunk | None:
     """The whole piece at once, or None where a record in it needs a closer look."""
-    names, (row, line) = layout.names, start
-    if b"\r" in data and counted(data, RETURN) != data.count(b"\r\n"):
-        return None
-    if not _quoted_well(data, layout.delimiter):
-        return None
+    data, layout = part.data, part.layout
+    names, line = layout.names, part.above + 1
     try:
         frame = pl.read_csv(
             data,
@@ -170,17 +211,20 @@ def _fast(
         return None
     if not frame.height or _has_short_row(frame, data, layout):
         return None
-    breaks += not data.endswith(b"\n")
+    breaks = counted(data, NEWLINE)
+    ends = breaks + (not data.endswith(b"\n"))
     lines: pl.Series | int = line
-    if breaks != frame.height:
+    if ends != frame.height:
         height = frame.select(
             pl.sum_horizontal(pl.all().str.count_matches("\n", literal=True)) + 1
         ).to_series()
-        if height.sum() != breaks:
+        if height.sum() != ends:
             return None
         lines = height.cum_sum().shift(1, fill_value=0) + line
     return Chunk(
-        numbered(frame.select(wanted), row, lines), lambda at: _as_json(frame.row(at, named=True))
+        numbered(frame.select(part.wanted), 0, lines),
+        lambda at: _as_json(frame.row(at, named=True)),
+        lines=part.above + breaks,
     )
 
 
@@ -214,16 +258,17 @@ def _has_short_row(frame: pl.DataFrame, data: bytes, layout: Header) -> bool:
     return bool(counted(data, ord(layout.delimiter)) != between + sum(inside.row(0)))
 
 
-def _slow(
-    data: bytes, layout: Header, wanted: list[str], start: tuple[int, int], *, last: bool
-) -> tuple[Chunk, int]:
+def _slow(part: Part, decoder: Decoder, *, last: bool) -> tuple[Chunk, int]:
     """Record by record: about 2 µs a cell, paid only for pieces that hold a bad record.
 
     After a record that cannot be read, reading goes on at the next line, so that a quote that is
     never closed costs one line. Gives the chunk and the number of bytes used: a record that may go
     on in the next piece is left for it.
     """
-    row, line = start
+    data, layout = part.data, part.layout
+    if decoder.is_utf8:
+        decoder.check(data, part.offset)
+    row, line = 0, part.above + 1
     texts = _lines(data.decode("utf-8", "surrogateescape"))
     good: list[dict[str, str]] = []
     places: list[tuple[int, int]] = []
@@ -245,8 +290,14 @@ def _slow(
     frame = pl.DataFrame(good, schema=dict.fromkeys(layout.names, pl.String))
     rows = pl.Series([place[0] for place in places], dtype=pl.UInt64)
     lines = pl.Series([place[1] for place in places], dtype=pl.UInt64)
-    chunk = Chunk(numbered(frame.select(wanted), rows, lines), lambda i: _as_json(good[i]), unread)
-    return chunk, len("".join(texts[:at]).encode("utf-8", "surrogateescape"))
+    used = len("".join(texts[:at]).encode("utf-8", "surrogateescape"))
+    breaks = counted(memoryview(data)[:used], NEWLINE)
+    return Chunk(
+        numbered(frame.select(part.wanted), rows, lines),
+        lambda i: _as_json(good[i]),
+        unread,
+        lines=part.above + breaks,
+    ), used
 
 
 def _lines(text: str) -> list[str]:

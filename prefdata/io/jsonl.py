@@ -10,6 +10,8 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -20,7 +22,7 @@ import pyarrow.json as pj
 from prefdata.errors import InputError
 from prefdata.formats import reasons
 from prefdata.formats.conversation import TOOL_KEYS
-from prefdata.io.chunks import AS_JSON, CHUNK_BYTES, Chunk, Unread, numbered
+from prefdata.io.chunks import AS_JSON, CHUNK_BYTES, PARSERS, Chunk, Piece, Unread, numbered
 from prefdata.io.text import Decoder, as_text, counted
 from prefdata.io.typed import misfit, parsed, table
 
@@ -29,20 +31,21 @@ NULL = re.compile(rb"\s*null")
 """A block that begins so ends the whole process inside of pyarrow 26.0."""
 TOOLS = re.compile(b"|".join(f'"{key}"'.encode() for key in TOOL_KEYS))
 SLACK = 1 << 20
-RING = 7
-"""Buffers in use at once: one is filled, one waits, up to four are worked on, one to spare."""
+RING = PARSERS + 3
+"""Buffers in use at once: one is filled, one waits, one was given away; the others are parsed."""
 
 
 class Block(NamedTuple):
-    """Whole rows as JSON lines, and the source line of each (or of the first, if consecutive).
+    """Whole rows as JSON lines.
 
-    ``data`` may lie in a buffer that is used again a few blocks later; ``breaks`` is the number of
-    its line breaks, ``offset`` where it begins in the source.
+    Attributes:
+        data: the rows; it may lie in a buffer that is used again a few blocks later.
+        lines: the source line of each row, where they do not follow each other.
+        offset: where it begins in the source.
     """
 
     data: bytes | memoryview
-    lines: int | list[int]
-    breaks: int
+    lines: list[int] | None = None
     offset: int = 0
 
 
@@ -52,11 +55,8 @@ def line_blocks(stream: BinaryIO, decoder: Decoder) -> Iterator[Block]:
     UTF-8 goes through a few buffers that are used again and again: fresh memory for every block
     costs as much as parsing it.
     """
-    line = 1
     for data, offset in _utf8(stream, decoder) if decoder.is_utf8 else _recoded(stream, decoder):
-        count = counted(data, NEWLINE)
-        yield Block(data, line, count, offset)
-        line += count
+        yield Block(data, offset=offset)
 
 
 def _utf8(stream: BinaryIO, decoder: Decoder) -> Iterator[tuple[memoryview | bytes, int]]:
@@ -115,7 +115,7 @@ def array_blocks(stream: BinaryIO, decoder: Decoder, name: str) -> Iterator[Bloc
         rows.append(row)
         lines.append(line)
         if (size := size + len(row)) > CHUNK_BYTES:
-            yield Block(b"\n".join(rows) + b"\n", lines, len(lines))
+            yield Block(b"\n".join(rows) + b"\n", lines)
             lines, rows, size = [], [], 0
         at = _blank(text, end)
         if text[at : at + 1] not in (",", "]"):
@@ -126,7 +126,7 @@ def array_blocks(stream: BinaryIO, decoder: Decoder, name: str) -> Iterator[Bloc
     if text[_blank(text, 0)] == "[" and (more := _blank(text, at + 1)) < len(text):
         raise _broken(json.JSONDecodeError("Extra data", text, more), name)
     if rows:
-        yield Block(b"\n".join(rows) + b"\n", lines, len(lines))
+        yield Block(b"\n".join(rows) + b"\n", lines)
 
 
 def _broken(error: json.JSONDecodeError, name: str, lines: int = 0) -> InputError:
@@ -173,20 +173,23 @@ def _start(text: str, name: str) -> int:
     return start + 1
 
 
-def json_chunks(blocks: Iterator[Block], schema: pa.Schema, decoder: Decoder) -> Iterator[Chunk]:
-    """Parse blocks of JSON lines into frames with the columns of ``schema``.
+def json_pieces(blocks: Iterator[Block], schema: pa.Schema, decoder: Decoder) -> Iterator[Piece]:
+    """Blocks of JSON lines, to be parsed into frames with the columns of ``schema``.
 
-    Raises:
-        InputError: a byte is not UTF-8, and the user did not say that the file is.
+    Parsing raises `InputError` where a byte is not UTF-8, and the user did not say that the file
+    is.
     """
-    row = 0
     for block in blocks:
-        chunk = _fast(block, schema, row) or _slow(block, schema, row, decoder)
-        row += chunk.frame.height + len(chunk.unread)
-        yield chunk
+        yield partial(_parsed, block, schema, decoder)
 
 
-def _fast(block: Block, schema: pa.Schema, row: int) -> Chunk | None:
+def _parsed(block: Block, schema: pa.Schema, decoder: Decoder) -> Chunk:
+    breaks = counted(block.data, NEWLINE)
+    chunk = _fast(block, breaks, schema) or _slow(block, schema, decoder)
+    return replace(chunk, lines=0 if block.lines else breaks)
+
+
+def _fast(block: Block, breaks: int, schema: pa.Schema) -> Chunk | None:
     """The whole block at once, or None where a row in it needs a closer look."""
     data = block.data
     nested = any(
@@ -204,13 +207,13 @@ def _fast(block: Block, schema: pa.Schema, row: int) -> Chunk | None:
         read = pj.read_json(pa.BufferReader(data), read_options=reading, parse_options=options)
     except pa.ArrowInvalid:
         return None
-    if read.num_rows != block.breaks + (data[-1] != NEWLINE):
+    if read.num_rows != breaks + (data[-1] != NEWLINE):
         return None
     columns = [_column(name, read[name]) for name in schema.names]
     found = [column for column in columns if column is not None]
     if len(found) < len(columns) or _has_empty_row(frame := pl.DataFrame(found)):
         return None
-    lines = block.lines if isinstance(block.lines, int) else pl.Series(block.lines)
+    lines = pl.Series(block.lines) if block.lines else 1
     ends: list[np.ndarray] = []
 
     def raw(position: int) -> str:
@@ -219,7 +222,7 @@ def _fast(block: Block, schema: pa.Schema, row: int) -> Chunk | None:
         start = ends[0][position - 1] + 1 if position else 0
         return bytes(data[start : next(iter(ends[0][position : position + 1]), None)]).decode()
 
-    return Chunk(numbered(frame, row, lines), raw)
+    return Chunk(numbered(frame, 0, lines), raw)
 
 
 def _column(name: str, column: pa.ChunkedArray) -> pl.Series | None:
@@ -242,17 +245,17 @@ def _has_empty_row(frame: pl.DataFrame) -> bool:
     return bool(frame.select(pl.all_horizontal(pl.all().is_null()).any()).item())
 
 
-def _slow(block: Block, schema: pa.Schema, row: int, decoder: Decoder) -> Chunk:
+def _slow(block: Block, schema: pa.Schema, decoder: Decoder) -> Chunk:
     """Line by line: about 10 µs a row, paid only for blocks that hold a bad line."""
     good: list[dict[str, object]] = []
     places: list[tuple[int, int, str]] = []
     unread: list[Unread] = []
-    offset = block.offset
+    row, offset = 0, block.offset
     for index, data in enumerate(bytes(block.data).split(b"\n")):
         begin, offset = offset, offset + len(data) + 1
         if not data.strip():
             continue
-        line = block.lines + index if isinstance(block.lines, int) else block.lines[index]
+        line = block.lines[index] if block.lines else index + 1
         text, bad = _text(data, begin, decoder)
         found, reason, detail = (None, reasons.BAD_TEXT, bad) if bad else parsed(text)
         wrong = misfit(found, schema) if found is not None else ("", reason, detail)

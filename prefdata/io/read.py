@@ -12,10 +12,10 @@ import pyarrow as pa
 from prefdata.errors import InputError
 from prefdata.formats.sample import SAMPLE_ROWS, Sample
 from prefdata.io import typed
-from prefdata.io.chunks import Chunk
-from prefdata.io.columnar import columnar_chunks, columnar_sample
-from prefdata.io.delimited import csv_chunks, header, sample_rows
-from prefdata.io.jsonl import array_blocks, json_chunks, line_blocks
+from prefdata.io.chunks import Chunk, Piece, Place
+from prefdata.io.columnar import columnar_pieces, columnar_sample
+from prefdata.io.delimited import csv_pieces, header, sample_rows
+from prefdata.io.jsonl import array_blocks, json_pieces, line_blocks
 from prefdata.io.sources import WHAT_IS_READ, Source
 from prefdata.io.text import Decoder
 
@@ -94,7 +94,7 @@ def _csv_sample(data: bytes, name: str) -> Sample:
     return Sample(layout.names, rows, text_only=True)
 
 
-def chunks(
+def pieces(
     source: Source,
     found: Sample,
     wanted: list[str],
@@ -104,8 +104,8 @@ def chunks(
     raw: Collection[str] = (),
     known: Iterable[pa.Field] = (),
     held: bool = False,
-) -> Iterator[Chunk]:
-    """Read all rows of a source, a piece at a time.
+) -> Iterator[Piece]:
+    """Cut a source into pieces, each of which can be parsed by itself.
 
     Args:
         source: the file.
@@ -123,10 +123,10 @@ def chunks(
     decoder = Decoder(source.name, encoding)
     with source.open() as stream:
         if source.kind in ("parquet", "arrow"):
-            yield from columnar_chunks(source, stream, wanted, raw)
+            yield from columnar_pieces(source, stream, wanted, raw)
             return
         if source.kind == "csv":
-            yield from csv_chunks(stream, decoder, wanted, source.name)
+            yield from csv_pieces(stream, decoder, wanted, source.name)
             return
         fields = {field.name: field for field in known}
         schema = pa.schema(
@@ -145,4 +145,17 @@ def chunks(
         )
         if held:
             blocks = (block._replace(data=bytes(block.data)) for block in blocks)
-        yield from json_chunks(blocks, schema, decoder)
+        yield from json_pieces(blocks, schema, decoder)
+
+
+def chunks(cut: Iterable[Piece]) -> Iterator[Chunk]:
+    """Parse pieces one after the other.
+
+    Args:
+        cut: what `pieces` gives.
+    """
+    place = Place()
+    for parse in cut:
+        chunk = parse()
+        yield chunk.moved(place)
+        place = place.behind(chunk)

@@ -28,7 +28,7 @@ def rows_of(path: Path, size: int) -> list[tuple[object, ...]]:
         source = sources.identified(path, path.name)
         sample = Sample(NAMES, [dict.fromkeys(NAMES, "text")])
         found: list[tuple[object, ...]] = []
-        for chunk in read.chunks(source, sample, NAMES, set(), "utf-8"):
+        for chunk in read.chunks(read.pieces(source, sample, NAMES, set(), "utf-8")):
             frame = chunk.frame.select("row", "line", *NAMES)
             found += [(*row, "") for row in frame.rows()]
             found += [(u.row, u.line, u.field, u.reason, u.detail, u.raw) for u in chunk.unread]
