@@ -20,7 +20,7 @@ import polars as pl
 from prefdata.errors import InputError
 from prefdata.formats import reasons
 from prefdata.io.chunks import CHUNK_BYTES, Chunk, Piece, Place, Unread, joined, numbered
-from prefdata.io.text import Decoder, counted
+from prefdata.io.text import Decoder, counted, positions
 
 DELIMITERS = ",\t;|"
 NEWLINE, RETURN, QUOTE = b'\n\r"'
@@ -234,7 +234,7 @@ def _quoted_well(data: bytes, delimiter: str) -> bool:
     Polars lets text behind a closing quote pass, and would read two broken records as one.
     """
     held = np.frombuffer(data, np.uint8)
-    quotes = np.flatnonzero(held == QUOTE)
+    quotes = positions(data, QUOTE)
     if len(quotes) % 2:
         return False
     edge = ord(delimiter)

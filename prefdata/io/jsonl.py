@@ -23,7 +23,7 @@ from prefdata.errors import InputError
 from prefdata.formats import reasons
 from prefdata.formats.conversation import TOOL_KEYS
 from prefdata.io.chunks import AS_JSON, CHUNK_BYTES, PARSERS, Chunk, Piece, Unread, numbered
-from prefdata.io.text import Decoder, as_text, counted
+from prefdata.io.text import Decoder, as_text, counted, positions
 from prefdata.io.typed import misfit, parsed, table
 
 NEWLINE = 10
@@ -218,7 +218,7 @@ def _fast(block: Block, breaks: int, schema: pa.Schema) -> Chunk | None:
 
     def raw(position: int) -> str:
         if not ends:
-            ends.append(np.flatnonzero(np.frombuffer(data, np.uint8) == NEWLINE))
+            ends.append(positions(data, NEWLINE))
         start = ends[0][position - 1] + 1 if position else 0
         return bytes(data[start : next(iter(ends[0][position : position + 1]), None)]).decode()
 

@@ -28,6 +28,19 @@ def counted(data: bytes | memoryview, byte: int) -> int:
     )
 
 
+def positions(data: bytes | memoryview, byte: int) -> np.ndarray:
+    """Where a byte stands, in steps that stay in the cache.
+
+    Example:
+        >>> positions(b"a,b,c", ord(",")).tolist()
+        [1, 3]
+    """
+    view = np.frombuffer(data, dtype=np.uint8)
+    steps = range(0, len(view), STEP)
+    found = [np.flatnonzero(view[at : at + STEP] == byte) + at for at in steps]
+    return np.concatenate([np.empty(0, np.int64), *found])
+
+
 def as_text(array: pa.Array | pa.ChunkedArray) -> pl.Series | None:
     """Take an array of bytes as text; None where a byte is not UTF-8.
 
