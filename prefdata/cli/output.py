@@ -13,10 +13,9 @@ if TYPE_CHECKING:
 
 def console(*, stderr: bool = True) -> Console:
     """A console as wide as the terminal, or 100 columns where there is none."""
-    from rich.console import Console
+    from prefdata.cli.screen import Screen
 
-    console = Console(stderr=stderr, highlight=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=100)
+    return Screen(stderr=stderr)
 
 
 def say(line: str) -> None:
@@ -30,6 +29,4 @@ def nothing(_line: str) -> None:
 
 def show_table(table: Table) -> None:
     """A table, to stderr."""
-    from rich.console import Console
-
-    Console(stderr=True).print(table)
+    console().print(table)

@@ -1,0 +1,105 @@
+"""How a run of the command ends: its exit code, and what it says last."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TextIO
+
+import click
+
+from prefdata.cli.launching import speaks
+from prefdata.errors import Interrupted, PrefdataError
+
+INTERRUPTED = 130
+UNREAD = 141
+"""What a shell says of a command that was stopped because nobody reads what it writes."""
+
+LEFT = "Nothing was left half written; run the same command again."
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a system says where no more can be written."""
+
+
+class UnreadError(Exception):
+    """Nobody reads any more what the command prints."""
+
+
+class Commands(click.Group):
+    """A group of commands that tells apart a closed pipe; Click makes a failure of it."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Parse the arguments, which prints where they ask for help or the version."""
+        try:
+            return super().make_context(*args, **extra)
+        except BrokenPipeError as error:
+            raise UnreadError from error
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise UnreadError from error
+
+
+def exit_code_of(run: Callable[[], object]) -> int:
+    """Run, say what went wrong, and give the exit code.
+
+    Args:
+        run: does the work; a number that it gives is the exit code.
+    """
+    try:
+        code = run()
+    except click.ClickException as error:
+        with suppress(OSError):
+            error.show()
+        return error.exit_code
+    except PrefdataError as error:
+        return _failed(error)
+    except (UnreadError, BrokenPipeError):
+        return UNREAD
+    except (KeyboardInterrupt, click.Abort) as stopped:
+        cause = stopped.__cause__  # Click turns every interrupt into its own Abort
+        _tell(f"Interrupted. {cause if isinstance(cause, Interrupted) else LEFT}")
+        return INTERRUPTED
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        return _failed(
+            PrefdataError(
+                f"the output could not be written: {error.strerror}",
+                hint="Free some space, or send it elsewhere.",
+            )
+        )
+    return code if isinstance(code, int) else 0
+
+
+def _failed(error: PrefdataError) -> int:
+    _tell(f"Error: {error}" + (f"\nHint: {error.hint}" if error.hint else ""))
+    return error.exit_code
+
+
+def _tell(text: str) -> None:
+    if speaks():
+        with suppress(OSError):
+            click.echo(text, err=True)
+
+
+def forget_unread() -> None:
+    """Let what nobody reads go nowhere: Python complains at its end of what it cannot flush."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not _flushed(stream):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _flushed(stream: TextIO) -> bool:
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        return False
+    return True

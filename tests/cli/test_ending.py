@@ -1,0 +1,86 @@
+"""How a run ends where nobody reads it, where it cannot write, and where it is interrupted."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RATINGS = "prompt,response,score\nWhat is 2 + 2?,4,5\nWhat is 2 + 2?,5,1\n"
+
+
+@pytest.fixture(autouse=True)
+def _at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with ratings, and the package to be found from there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    Path("ratings.csv").write_text(RATINGS)
+
+
+def unread(stream: str, *args: str) -> tuple[int, str]:
+    """The exit code of the command, one of whose streams nobody reads, and what the other says."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "prefdata", *args],
+        stdout=writer if stream == "stdout" else subprocess.PIPE,
+        stderr=writer if stream == "stderr" else subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+    return done.returncode, (done.stdout or "") + (done.stderr or "")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        "--help",
+        "--version",
+        "convert --help",
+        "inspect ratings.csv",
+        "inspect ratings.csv --json",
+        "formats",
+        "formats --json",
+        "formats nectar",
+        "schema preference-pair",
+        "convert ratings.csv -o out -q --json",
+    ],
+)
+def test_a_closed_pipe_stops_the_command_without_a_word(args: str) -> None:
+    """As it stops every tool of Unix, with what a shell says of those: 141."""
+    assert unread("stdout", *args.split()) == (141, "")
+
+
+def test_a_closed_pipe_of_messages_stops_the_command_too() -> None:
+    """What was written before stays; nothing stands there by half."""
+    assert unread("stderr", "convert", "ratings.csv", "-o", "out") == (141, "")
+    assert {path.name for path in Path().iterdir()} <= {"ratings.csv", "out"}
+
+
+@pytest.mark.parametrize("args", ["inspect nowhere.csv", "--nonsense", "schema nothing"])
+def test_an_error_that_nobody_reads_keeps_its_exit_code(args: str) -> None:
+    """A script sees it all the same."""
+    assert unread("stderr", *args.split()) == (2, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
+@pytest.mark.parametrize("args", ["schema", "inspect ratings.csv", "formats --json"])
+def test_an_output_that_cannot_be_written_is_an_error_in_one_line(args: str) -> None:
+    """Whatever of the result is missing, the exit code says so."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "prefdata", *args.split()],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error: the output could not be written: No space left on device\n"
+        "Hint: Free some space, or send it elsewhere.\n"
+    )
