@@ -75,7 +75,17 @@ def exit_code_of(run: Callable[[], object]) -> int:
                 hint="Free some space, or send it elsewhere.",
             )
         )
+    except BaseException as error:
+        if not _interrupted_in_polars(error):
+            raise
+        _tell(f"Interrupted. {LEFT}")
+        return INTERRUPTED
     return code if isinstance(code, int) else 0
+
+
+def _interrupted_in_polars(error: BaseException) -> bool:
+    """Whether Polars took an interrupt, which reached it within Python, for a bug of its own."""
+    return type(error).__name__ == "PanicException" and "KeyboardInterrupt" in str(error)
 
 
 def _failed(error: PrefdataError) -> int:

@@ -132,7 +132,7 @@ def found(requests: Sequence[str], *, fetch: bool = True) -> Iterator[list[Sourc
         sources: list[Source] = []
         for request in requests:
             if request == "-":
-                sources.append(identified(_kept(stack, sys.stdin.buffer, "stdin"), "stdin"))
+                sources.append(identified(_kept(stack, _standard_input(), "stdin"), "stdin"))
             elif Path(request).is_fifo():
                 with Path(request).open("rb") as pipe:
                     sources.append(identified(_kept(stack, pipe, request), request))
@@ -143,6 +143,12 @@ def found(requests: Sequence[str], *, fetch: bool = True) -> Iterator[list[Sourc
         if not sources:
             raise UsageError("no source was named", hint="Name a file, a glob, a folder or '-'.")
         yield list(dict.fromkeys(sources))
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise InputError("standard input is closed", hint="Pipe a file into it, or name the file.")
+    return sys.stdin.buffer
 
 
 def _elsewhere(stack: ExitStack, request: str, *, fetch: bool) -> Iterator[Source]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -84,3 +85,62 @@ def test_an_output_that_cannot_be_written_is_an_error_in_one_line(args: str) -> 
         "Error: the output could not be written: No space left on device\n"
         "Hint: Free some space, or send it elsewhere.\n"
     )
+
+
+def test_standard_input_that_is_closed_is_named() -> None:
+    """As a daemon has it; and no file takes the number of a stream that is closed."""
+    command = f"{sys.executable} -m prefdata {{}}"
+    said = subprocess.run(
+        ["/bin/sh", "-c", command.format("inspect - <&-")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (said.returncode, said.stdout) == (1, "")
+    assert said.stderr.startswith("Error: standard input is closed\nHint: ")
+    shut = ["/bin/sh", "-c", command.format("convert ratings.csv -o out <&- >&- 2>&-")]
+    assert subprocess.run(shut, check=False).returncode == 0
+    assert Path("out/manifest.json").exists()
+
+
+LOADING = """
+import signal, sys
+class Loading:
+    def find_spec(self, name, path=None, target=None):
+        if name == {name!r}:
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Loading())
+from prefdata.__main__ import main
+sys.argv = ["pref", "inspect", "ratings.csv"]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "library", ["prefdata.cli", "click", "prefdata.cli.data", "prefdata.engine", "polars"]
+)
+def test_an_interrupt_while_the_command_is_loaded_shows_no_traceback(library: str) -> None:
+    """From the first import of ours on."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADING.format(name=library)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.strip() in (
+        "",
+        "Interrupted. Nothing was left half written; run the same command again.",
+    )
+
+
+def test_an_interrupt_that_is_ignored_stays_ignored() -> None:
+    """As it is for what a shell starts in the background."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADING.format(name="click")],
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert b"ratings.csv is ratings-long" in done.stdout
