@@ -89,6 +89,18 @@ def test_sources_need_not_all_have_the_column(tmp_path: Path) -> None:
     assert schemas == {"keep_lang"}
 
 
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+def test_an_empty_cell_is_kept_as_missing(tmp_path: Path, kind: str) -> None:
+    """As null in JSON is, and as it is in every other column; also where a field is kept."""
+    source = tmp_path / f"in.{kind}"
+    lines = ["prompt,chosen,rejected,margin,lang", "P0,a,b,,", "P1,a,b,2,en", 'P2,a,b,1,""']
+    text = "\n".join(lines).replace(",", {"csv": ",", "tsv": "\t"}[kind])
+    source.write_text(text, encoding="utf-8")
+    made = converted([source], tmp_path / "out", keep=("lang", "margin"), test_size=0.0)
+    assert kept(made.rows, "keep_lang") == {"P0": None, "P1": "en", "P2": None}
+    assert kept(made.rows, "keep_margin") == {"P0": None, "P1": "2", "P2": "1"}
+
+
 def test_what_was_kept_can_be_kept_again(tmp_path: Path) -> None:
     """The name stays as it is, and csv is a source like any other."""
     with (tmp_path / "in.csv").open("w", encoding="utf-8", newline="") as file:
