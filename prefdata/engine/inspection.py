@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from prefdata.engine.conversion import recognise
-from prefdata.engine.dimensions import ask_which, check_names, check_rule
+from prefdata.engine.dimensions import ask_which, check_chosen, check_names, check_rule
 from prefdata.engine.ingest import Recognised, names_in, read_records
 from prefdata.formats import Wishes
 from prefdata.formats.base import as_messages
@@ -135,7 +135,9 @@ def _inspected(
     good = made.filter(pl.col("reason").is_null()).select(*SCHEMAS[kind], *more)
     dimensions = set(match.dimensions) | names_in(good)
     if alone or not each.rated_by_row:
-        check_names(options, dimensions, each.source.name)
+        looked_at = f"the first {piece.rows:,} rows of {each.source.name}"
+        check_names(options, dimensions, looked_at)
+        check_chosen(wishes, dimensions if each.rated_by_row else (), looked_at)
     if each.rated_by_row:
         ask_which(dimensions, wishes, options, each.source.name)
     if kind == "unpaired":

@@ -282,6 +282,36 @@ def test_the_question_is_asked_before_the_rest_of_a_file_is_read(
         convert([source], tmp_path / "out", wishes=Wishes(dimension="helpfulness"))
 
 
+def test_a_dimension_that_no_row_was_on_so_far_is_told_while_the_rest_is_read(
+    tmp_path: Path,
+) -> None:
+    """It may still come, as in a file in the order of its dimensions; so it is no error yet."""
+    told: dict[str, None] = {}
+
+    def progress(stage: str, _done: int, _total: int) -> None:
+        told[stage] = None
+
+    kind, fair = (
+        [
+            {"prompt": f"P{n}", "response": side, "score": n % 2, "dimension": name}
+            for n in range(100)
+            for side in ("good", "bad")
+        ]
+        for name in ("kind", "fair")
+    )
+    source = jsonl(tmp_path / "kind.jsonl", kind)
+    with pytest.raises(UnknownNameError):
+        convert([source], tmp_path / "out", wishes=Wishes(dimension="fiar"), progress=progress)
+    assert list(told) == ["reading (none on fiar so far, but on kind)"]
+    with pytest.raises(UnknownNameError, match=r"'fiar' in the first 200 rows of .*kind\.jsonl"):
+        inspect([source], wishes=Wishes(dimension="fiar"))
+    told.clear()
+    rows = [{**row, "score": int(row["response"] == "good")} for row in fair]
+    both = [source, jsonl(tmp_path / "later.jsonl", rows)]
+    convert(both, tmp_path / "out", wishes=Wishes(dimension="fair"), progress=progress)
+    assert list(told)[:2] == ["reading (none on fair so far, but on kind)", "reading"]
+
+
 @pytest.mark.parametrize("write", [list, long])
 def test_a_dimension_that_is_not_there_is_answered_with_those_that_are(
     tmp_path: Path, write: type[list[Row]]
