@@ -127,6 +127,22 @@ def test_a_veto_refuses_what_is_worse(tmp_path: Path, write: type[list[Row]]) ->
     assert ("left over", reasons.VETOED) in made.became(1)
 
 
+@pytest.mark.parametrize("how", [{"weights": {"help": 1}, "veto": ("safe",)}, {"pareto": ALL}])
+def test_what_is_refused_is_made_up_for_by_no_other_pair(tmp_path: Path, how: How) -> None:
+    """The strategy has chosen before; the one that makes all pairs leaves those that stand."""
+    of_each = {"best": (9, 2), "middle": (5, 5), "worst": (1, 4)}
+    rows: list[Row] = [
+        {"prompt": "Q", "response": response, "score": score, "dimension": name}
+        for response, scores in of_each.items()
+        for name, score in zip(("help", "safe"), scores, strict=True)
+    ]
+    with pytest.raises(InputError, match="gave a pair"):
+        make(tmp_path / "1", rows, **how)
+    every: How = {**how, "strategy": "all"}
+    made = make(tmp_path / "2", rows, **every)
+    assert made.answers == [("middle", "worst")]
+
+
 def test_a_veto_goes_with_the_one_dimension_that_counts(tmp_path: Path) -> None:
     """Ratings of other dimensions are left over, but what they say is heard and kept."""
     rows = long([*KIND, scored("good", 4, 3, "R"), scored("bad", 1, 3, "R")])
