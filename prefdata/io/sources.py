@@ -22,9 +22,9 @@ from prefdata.errors import InputError, UsageError
 from prefdata.io.remote import RemoteFile, is_remote, remote_files
 from prefdata.io.staging import is_ours
 
-Kind = Literal["jsonl", "json", "csv", "parquet", "arrow"]
+FileKind = Literal["jsonl", "json", "csv", "parquet", "arrow"]
 
-SUFFIXES: dict[str, Kind] = {
+SUFFIXES: dict[str, FileKind] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "json",
@@ -74,7 +74,7 @@ class Source:
 
     path: Path | RemoteFile
     name: str
-    kind: Kind
+    kind: FileKind
     packed: str = ""
 
     @property
@@ -230,7 +230,7 @@ def _is_result(folder: Path) -> bool:
     return any(is_ours(folder / mark) for mark in MARKS)
 
 
-def _suffix(name: str) -> tuple[Kind | None, str]:
+def _suffix(name: str) -> tuple[FileKind | None, str]:
     path = Path(name.lower())
     packed = PACKED.get(path.suffix, "")
     return SUFFIXES.get(Path(path.stem).suffix if packed else path.suffix), packed
@@ -276,7 +276,7 @@ def _damaged(name: str, error: Exception) -> InputError:
     )
 
 
-def _kind(head: bytes, by_suffix: Kind | None, name: str) -> Kind:
+def _kind(head: bytes, by_suffix: FileKind | None, name: str) -> FileKind:
     if head[:4] == b"PAR1":
         return "parquet"
     if head[:6] == b"ARROW1" or head[:4] == b"\xff\xff\xff\xff":
@@ -319,7 +319,7 @@ def _refuse_other(head: bytes, text: bytes, name: str) -> None:
         raise InputError(f"{name} is a Git LFS pointer", hint="Fetch the file with: git lfs pull")
 
 
-def _list_kind(text: bytes, by_suffix: Kind | None) -> Kind:
+def _list_kind(text: bytes, by_suffix: FileKind | None) -> FileKind:
     """Tell an array from JSON lines of which the first is an array, which is no row."""
     first, _, more = text.partition(b"\n")
     if by_suffix != "jsonl" or not more.strip():
@@ -331,7 +331,7 @@ def _list_kind(text: bytes, by_suffix: Kind | None) -> Kind:
     return "jsonl"
 
 
-def _json_kind(text: bytes, by_suffix: Kind | None) -> Kind:
+def _json_kind(text: bytes, by_suffix: FileKind | None) -> FileKind:
     """Tell one object with a list inside from an object per line: is the first line whole?
 
     In a file named as JSON lines the first line may be the broken one, if the next is whole.
