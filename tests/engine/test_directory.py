@@ -158,3 +158,18 @@ def test_a_very_long_answer_is_kept_whole(tmp_path: Path) -> None:
     )
     (path,) = (tmp_path / "out" / "data").iterdir()
     assert long in {row["chosen"][0]["content"] for row in pq.read_table(path).to_pylist()}
+
+
+@pytest.mark.parametrize("name", ["out[1]", "out*", "out?", "{a,b}", "a b#c%41", "[x] :smile:"])
+def test_an_output_may_be_called_anything(tmp_path: Path, name: str) -> None:
+    """No part of a name is a pattern: of ratings, comparisons, and where conversations count."""
+    for made, rows in (
+        ("ratings", [rated("good", 2), rated("bad", 1)]),
+        ("pairs", [pair("x", "y")]),
+    ):
+        source = jsonl(tmp_path / f"{made}.jsonl", rows)
+        output = tmp_path / made / name
+        report = convert([source], output, options=Options(split_by="conversation", test_size=0))
+        assert report.rows == 1
+        again = convert([output], tmp_path / made / f"again {name}", options=Options(test_size=0))
+        assert again.rows == 1
