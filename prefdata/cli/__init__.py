@@ -19,6 +19,7 @@ from prefdata.cli import (
     training,
 )
 from prefdata.cli.ending import Commands, exit_code_of, forget_unread
+from prefdata.cli.output import accept_every_character
 
 KEEP_MEMORY = "dirty_decay_ms:5000,muzzy_decay_ms:-1"
 """Polars gives memory back at once, only for a conversion to take it again a moment later."""
@@ -61,6 +62,7 @@ for command in (
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code, one of `EXIT_CODES`."""
     os.environ.setdefault("_RJEM_MALLOC_CONF", KEEP_MEMORY)
+    accept_every_character()
     typed = list(sys.argv[1:] if args is None else args)
     code = exit_code_of(
         lambda: pref.main(args=typed, prog_name="pref", standalone_mode=False, obj=typed)

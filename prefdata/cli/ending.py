@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import click
 
 from prefdata.cli.launching import speaks
+from prefdata.cli.safe import safe
 from prefdata.errors import Interrupted, PrefdataError
 
 INTERRUPTED = 130
@@ -96,7 +97,7 @@ def _failed(error: PrefdataError) -> int:
 def _tell(text: str) -> None:
     if speaks():
         with suppress(OSError):
-            click.echo(text, err=True)
+            click.echo(safe(text), err=True)
 
 
 def forget_unread() -> None:

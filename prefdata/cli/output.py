@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
+import sys
 from typing import TYPE_CHECKING
 
 import click
+
+from prefdata.cli.safe import safe, safe_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,7 +25,21 @@ def console(*, stderr: bool = True) -> Console:
 
 def say(line: str) -> None:
     """A line of progress: to stderr, as stdout is for data."""
-    click.echo(line, err=True)
+    click.echo(safe(line), err=True)
+
+
+def show_json(value: object) -> None:
+    """A value as JSON, to stdout; in ASCII where that cannot hold every character."""
+    encoding = getattr(sys.stdout, "encoding", None) or ""
+    text = json.dumps(value, indent=2, ensure_ascii=not encoding.lower().startswith("utf"))
+    click.echo(safe_json(text))
+
+
+def accept_every_character() -> None:
+    """Have what the terminal's encoding does not know written as a number, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def nothing(_line: str) -> None:
