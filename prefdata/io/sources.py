@@ -7,6 +7,7 @@ import difflib
 import glob
 import gzip
 import json
+import os
 import re
 import shutil
 import sys
@@ -52,6 +53,9 @@ BINARY = (
     b"\xfd7zXZ",
 )
 CONTROLS = [byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b"]
+LONGEST_NAME = 60
+"""Characters of a name that cannot be looked at."""
+
 JSON_BEGINS = re.compile(rb'[\[{]\s*(["{\[\]}]|\Z)')
 ONE_LIST = ("data", "rows", "examples", "train", "instances", "records", "items", "results")
 """Keys under which an object on one line holds the rows of a whole file."""
@@ -130,10 +134,10 @@ def found(requests: Sequence[str], *, fetch: bool = True) -> Iterator[list[Sourc
     """
     with ExitStack() as stack:
         sources: list[Source] = []
-        for request in requests:
+        for request in dict.fromkeys(requests):
             if request == "-":
                 sources.append(identified(_kept(stack, _standard_input(), "stdin"), "stdin"))
-            elif Path(request).is_fifo():
+            elif _is_pipe(request):
                 with Path(request).open("rb") as pipe:
                     sources.append(identified(_kept(stack, pipe, request), request))
             elif is_remote(request):
@@ -180,7 +184,31 @@ def _kept(stack: ExitStack, stream: BinaryIO, name: str) -> Path:
     return path
 
 
+@contextmanager
+def _looking_at(request: str) -> Iterator[None]:
+    """Say what the system refuses to show, instead of passing it over."""
+    try:
+        yield
+    except OSError as error:
+        name = os.fsdecode(error.filename) if error.filename else request
+        why = error.strerror or str(error)
+        name = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
+        raise UsageError(
+            f"{name} cannot be looked at: {why}", hint="Check the path and its permissions."
+        ) from error
+
+
+def _is_pipe(request: str) -> bool:
+    with _looking_at(request):
+        return Path(request).is_fifo()
+
+
 def _paths(request: str) -> list[Path]:
+    with _looking_at(request):
+        return _named(request)
+
+
+def _named(request: str) -> list[Path]:
     if not request:
         raise UsageError("a source has no name", hint="Name a file, a glob, a folder or '-'.")
     path = Path(request)
@@ -208,17 +236,23 @@ def _inside(folder: Path) -> list[Path]:
     out.
     """
     root = folder / "data" if _is_result(folder) else folder
-    files = [p for p in sorted(root.rglob("*")) if p.is_file() and _suffix(p.name)[0]]
+    files = sorted(p for p in _all_in(root) if _suffix(p.name)[0] and p.is_file())
     results = {p.parent for p in files if p.name in MARKS and _is_result(p.parent)}
-    files = [
-        p
-        for p in files
-        if not any(part.startswith(".") for part in p.relative_to(root).parts)
-        and results.isdisjoint(p.parents)
-    ]
+    files = [p for p in files if results.isdisjoint(p.parents)]
     if not files:
         raise UsageError(f"no data file in the folder {folder}", hint=_looked_for())
     return files
+
+
+def _all_in(root: Path) -> Iterator[Path]:
+    """All files below a folder but the hidden ones; one that cannot be listed is an error."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for folder, inner, names in os.walk(root, onerror=refuse):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        yield from (Path(folder, name) for name in names if not name.startswith("."))
 
 
 def _looked_for() -> str:

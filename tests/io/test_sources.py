@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from prefdata.errors import PrefdataError
+from prefdata.errors import PrefdataError, UsageError
 from tests.conversion import Converted, converted
 
 PAIR = {"prompt": "What is 2 + 2?", "chosen": "4", "rejected": "5"}
@@ -249,6 +250,26 @@ def in_folder(folder: Path) -> Path:
 def test_a_folder_is_read_with_all_its_data_files(tmp_path: Path) -> None:
     """Files in folders below count; other files and hidden folders do not."""
     assert converted(in_folder(tmp_path / "all")).pairs == BOTH
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look everywhere")
+def test_a_folder_in_a_folder_that_cannot_be_listed_is_named(tmp_path: Path) -> None:
+    """What lies in it would be passed over otherwise; what is hidden is no source anyway."""
+    folder = in_folder(tmp_path / "all")
+    for name in ("shut", ".hidden"):
+        (folder / name).mkdir(mode=0)
+    with pytest.raises(UsageError, match="shut cannot be looked at: Permission denied"):
+        converted(folder)
+    (folder / "shut").rmdir()
+    assert converted(folder).pairs == BOTH
+
+
+@pytest.mark.parametrize("long", ["x" * 300, f"{'x' * 300}/in.csv"])
+def test_a_name_that_no_file_can_have_is_no_source(tmp_path: Path, long: str) -> None:
+    """One message, and not all of the name."""
+    with pytest.raises(UsageError, match=r"cannot be looked at: File name too long") as told:
+        converted(tmp_path / long)
+    assert len(str(told.value)) < 150
 
 
 def test_a_glob_finds_its_files(tmp_path: Path) -> None:
