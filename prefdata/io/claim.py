@@ -45,7 +45,7 @@ def refuse_claimed(output: Path) -> None:
         InputError: one does.
     """
     output = output.resolve()
-    if _lock_path(output).is_file():
+    if os.path.isfile(_lock_path(output)):  # noqa: PTH113 - which a name that is too long is not
         with claimed(output):
             pass
 

@@ -47,6 +47,11 @@ def refuse_existing(output: Path, *, force: bool, made_of: str) -> None:
         UsageError: it exists and may not be replaced, or its place cannot be written.
         InputError: another run writes it.
     """
+    if str(output) == "-":
+        raise UsageError(
+            "a folder cannot be written to standard output",
+            hint="Name an output with -o; ./- is a folder of that name.",
+        )
     try:
         str(output).encode()  # a name in other bytes cannot be opened by every library
         place = output.resolve()
@@ -62,6 +67,11 @@ def refuse_existing(output: Path, *, force: bool, made_of: str) -> None:
             f"{output} is {'a file' if output.is_file() else 'no folder'}; "
             "expected a folder to write",
             hint="Name another output.",
+        )
+    if folder and place.samefile(Path.cwd()):
+        raise UsageError(
+            f"{output} is the folder that you are in, which cannot be replaced",
+            hint="Name another output, such as a folder in it.",
         )
     if filled:
         _check_replaceable(output, force=force, made_of=made_of)

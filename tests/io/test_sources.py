@@ -15,6 +15,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
+from prefdata.engine import inspect
 from prefdata.errors import PrefdataError, UsageError
 from tests.conversion import Converted, converted
 
@@ -268,7 +269,7 @@ def test_a_folder_in_a_folder_that_cannot_be_listed_is_named(tmp_path: Path) -> 
 def test_a_name_that_no_file_can_have_is_no_source(tmp_path: Path, long: str) -> None:
     """One message, and not all of the name."""
     with pytest.raises(UsageError, match=r"cannot be looked at: File name too long") as told:
-        converted(tmp_path / long)
+        inspect([tmp_path / long])
     assert len(str(told.value)) < 150
 
 

@@ -82,6 +82,34 @@ def test_what_is_no_folder_is_never_replaced(tmp_path: Path) -> None:
             refuse_existing(tmp_path / name, force=True, made_of="manifest.json")
 
 
+@pytest.mark.parametrize("name", [".", "", "../here"])
+def test_the_folder_that_one_is_in_is_not_replaced(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty one neither: the shell would stand in a folder that is gone."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(UsageError, match="is the folder that you are in"):
+        refuse_existing(Path(name), force=True, made_of="manifest.json")
+
+
+def test_a_dash_is_no_folder() -> None:
+    """Elsewhere it means standard output, which holds no folder."""
+    with pytest.raises(UsageError, match="cannot be written to standard output"):
+        refuse_existing(Path("-"), force=True, made_of="manifest.json")
+
+
+@pytest.mark.parametrize("long", [250, 300])
+def test_a_name_that_is_too_long_is_an_error_and_no_traceback(tmp_path: Path, long: int) -> None:
+    """Whether it is too long by itself, or with what a working folder adds to it."""
+    output = tmp_path / ("x" * long)
+    with pytest.raises(InputError, match="File name too long"):  # noqa: PT012
+        refuse_existing(output, force=True, made_of="manifest.json")
+        with replacing(output):
+            pytest.fail("it was written")
+    assert list(tmp_path.iterdir()) == []
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
