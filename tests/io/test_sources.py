@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from prefdata.engine import inspect
-from prefdata.errors import PrefdataError, UsageError
+from prefdata.errors import InputError, PrefdataError, UsageError
 from tests.conversion import Converted, converted
 
 PAIR = {"prompt": "What is 2 + 2?", "chosen": "4", "rejected": "5"}
@@ -321,6 +321,34 @@ def test_tools_in_parquet_are_refused_like_tools_in_json(tmp_path: Path) -> None
     found = converted(path)
     assert found.pairs == {("a?", "4", "5")}
     assert [reject[:3] for reject in found.refused] == [(2, "chosen", "tool calls are not carried")]
+
+
+@pytest.mark.parametrize("kind", ["file", "stream"])
+def test_a_batch_of_no_rows_is_no_end(tmp_path: Path, kind: str) -> None:
+    """The rows come after it."""
+    path = tmp_path / "pairs.arrow"
+    schema = pa.schema([(name, pa.string()) for name in PAIR])
+    make = pa.ipc.new_file if kind == "file" else pa.ipc.new_stream
+    with path.open("wb") as sink, make(sink, schema) as writer:
+        writer.write_batch(pa.RecordBatch.from_pylist([], schema))
+        writer.write_batch(pa.RecordBatch.from_pylist([PAIR], schema))
+    assert converted(path).pairs == {tuple(PAIR.values())}
+    assert inspect([path])[0].rows == 1
+
+
+@pytest.mark.parametrize("kind", ["parquet", "file", "stream"])
+def test_two_columns_of_one_name_are_refused(tmp_path: Path, kind: str) -> None:
+    """As in CSV: nobody can say which of them is meant."""
+    table = pa.table([["q"], ["a"], ["c"], ["b"]], names=["prompt", "chosen", "chosen", "rejected"])
+    path = tmp_path / "pairs"
+    if kind == "parquet":
+        pq.write_table(table, path)
+    else:
+        make = pa.ipc.new_file if kind == "file" else pa.ipc.new_stream
+        with path.open("wb") as sink, make(sink, table.schema) as writer:
+            writer.write_table(table)
+    with pytest.raises(InputError, match="pairs has two columns named 'chosen'"):
+        inspect([path])
 
 
 def test_types_of_parquet_that_mean_the_same_are_read_the_same(tmp_path: Path) -> None:
