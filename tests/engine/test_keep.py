@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from prefdata.engine import convert, inspect
-from prefdata.errors import UnknownNameError
+from prefdata.errors import InputError, UnknownNameError
 from prefdata.transforms.options import Options
 from tests.conversion import Row, converted, jsonl, labelled, make, pair, rated
 
@@ -56,6 +57,40 @@ def test_the_text_is_the_same_from_any_file(
         source = jsonl(tmp_path / "in.jsonl", [*rows, *(["{"] if kind != "jsonl" else [])])
     made = converted([source], tmp_path / "out", keep=("extra",), test_size=0.0)
     assert kept(made.rows) == {f"P{n}": text for n, text in enumerate(texts)}
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (pa.array([90], pa.duration("s")), "PT1M30S"),
+        (pa.array([1], pa.date32()), "1970-01-02"),
+        (pa.array([1_000_000], pa.time64("us")), "00:00:01"),
+        (pa.array([b"ab"], pa.binary(2)), "ab"),
+        (pa.array([b"\xff\x00"]), "/wA="),
+        (pa.array([Decimal("1.50")], pa.decimal128(38, 10)), "1.5"),
+        (pa.array([{"k": b"ab"}]), '{"k": "ab"}'),
+        (pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())), '{"a": 1}'),
+        (pa.array([2**64 - 1], pa.uint64()), str(2**64 - 1)),
+    ],
+    ids=lambda value: str(getattr(value, "type", "")),
+)
+def test_every_type_of_parquet_has_a_text(tmp_path: Path, values: pa.Array, text: str) -> None:
+    """Whatever a column that is passed on may hold."""
+    table = pa.table({"prompt": ["Q"], "chosen": ["a"], "rejected": ["b"], "extra": values})
+    pq.write_table(table, tmp_path / "in.parquet")
+    made = converted([tmp_path / "in.parquet"], tmp_path / "out", keep=("extra",))
+    assert made.only["keep_extra"] == text
+
+
+def test_a_type_that_is_not_read_is_named_where_its_column_is_needed(tmp_path: Path) -> None:
+    """And nowhere else: the other columns are read."""
+    runs = pa.RunEndEncodedArray.from_arrays([1], [5])
+    table = pa.table({"prompt": ["Q"], "chosen": ["a"], "rejected": ["b"], "runs": runs})
+    with pa.ipc.new_file(tmp_path / "in.arrow", table.schema) as writer:
+        writer.write_table(table)
+    assert converted([tmp_path / "in.arrow"], tmp_path / "out").only["chosen"] == "a"
+    with pytest.raises(InputError, match="the column 'runs' is of the type run_end_encoded"):
+        converted([tmp_path / "in.arrow"], tmp_path / "more", keep=("runs",))
 
 
 def test_of_ratings_the_row_of_the_chosen_response_counts(tmp_path: Path) -> None:
