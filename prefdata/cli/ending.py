@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, TextIO
 
 import click
 
+from prefdata import __version__
 from prefdata.cli.launching import speaks
 from prefdata.cli.safe import safe
 from prefdata.errors import Interrupted, PrefdataError
@@ -47,17 +49,19 @@ class Commands(click.Group):
             raise UnreadError from error
 
 
-def exit_code_of(run: Callable[[], object]) -> int:
-    """Run, say what went wrong, and give the exit code.
+def exit_code_of(run: Callable[[], object], typed: Sequence[str]) -> int:
+    """Run, say what went wrong, and give the exit code; a defect is raised, with a note.
 
     Args:
         run: does the work; a number that it gives is the exit code.
+        typed: what the user typed after ``pref``.
     """
     try:
         code = run()
     except click.ClickException as error:
-        with suppress(OSError):
-            error.show()
+        if speaks():
+            with suppress(OSError):
+                error.show()
         return error.exit_code
     except PrefdataError as error:
         return _failed(error)
@@ -77,10 +81,14 @@ def exit_code_of(run: Callable[[], object]) -> int:
             )
         )
     except BaseException as error:
-        if not _interrupted_in_polars(error):
-            raise
-        _tell(f"Interrupted. {LEFT}")
-        return INTERRUPTED
+        if _interrupted_in_polars(error):
+            _tell(f"Interrupted. {LEFT}")
+            return INTERRUPTED
+        error.add_note(
+            f"This is a defect of prefdata {__version__}. Please report it, with these lines and "
+            f"the command: {safe(shlex.join(['pref', *typed]))}"
+        )
+        raise
     return code if isinstance(code, int) else 0
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from prefdata import __version__
+
 RATINGS = "prompt,response,score\nWhat is 2 + 2?,4,5\nWhat is 2 + 2?,5,1\n"
 
 
@@ -144,3 +146,42 @@ def test_an_interrupt_that_is_ignored_stays_ignored() -> None:
     )
     assert done.returncode == 0
     assert b"ratings.csv is ratings-long" in done.stdout
+
+
+def test_a_defect_shows_where_it_is_and_what_to_report() -> None:
+    """The version, and the command as it can be copied."""
+    broken = """
+import prefdata.engine.inspection
+prefdata.engine.inspection.recognise = None
+from prefdata.cli import main
+main(["inspect", "my ratings.csv"])
+"""
+    Path("ratings.csv").rename("my ratings.csv")
+    done = subprocess.run(
+        [sys.executable, "-c", broken], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        f"This is a defect of prefdata {__version__}. Please report it, with these lines and the "
+        "command: pref inspect 'my ratings.csv'"
+    )
+
+
+def test_what_to_do_next_can_be_copied() -> None:
+    """Also where a name holds what a shell takes apart."""
+    Path("ratings.csv").rename("my $(x) ratings.csv")
+    command = [sys.executable, "-m", "prefdata"]
+    said = subprocess.run(
+        [*command, "inspect", "my $(x) ratings.csv"], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.splitlines()[-1].strip() == (
+        "Next: pref convert 'my $(x) ratings.csv' -o pairs"
+    )
+    said = subprocess.run(
+        [*command, "convert", "my $(x) ratings.csv", "-o", "a b"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stderr.splitlines()[-1].strip() == "Next: pref train 'a b' --model tiny"
