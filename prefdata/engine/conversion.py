@@ -133,7 +133,7 @@ def convert(
     begun, options, wishes = time.monotonic(), options or Options(), wishes or Wishes()
     tell = progress or (lambda _stage, _done, _total: None)
     target = Path(output)
-    refuse_existing(target, force=force, made_of="manifest.json")
+    stood = refuse_existing(target, force=force, made_of="manifest.json")
     with found([str(source) for source in sources]) as files, ThreadPoolExecutor(1) as hasher:
         hashes = [hasher.submit(sha256, each.local) for each in files]
         begun_as = _stamps(files)
@@ -141,7 +141,7 @@ def convert(
             recognised = recognise(files, wishes, format, encoding, options=options)
             job = _job(recognised, options, encoding)
             check_rule(options, wishes, recognised)
-            with replacing(target) as folder:
+            with replacing(target, stood) as folder:
                 account, made = _run(folder, job, wishes, tell)
                 _refuse_changed(files, begun_as)
                 read = [each.result() for each in hashes]

@@ -223,6 +223,8 @@ def _named(request: str) -> list[Path]:
         return files
     if glob.has_magic(request):
         raise UsageError(f"no file matches {request}", hint="Quote the glob, and check the folder.")
+    if path.is_symlink():
+        raise UsageError(f"{request} is a link that leads to no file", hint="See where it leads.")
     names = sorted(p.name for p in path.parent.glob("*"))
     near = difflib.get_close_matches(path.name, names, n=3)
     hint = f"Did you mean {' or '.join(near)}?" if near else "Check the path."

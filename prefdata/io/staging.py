@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from prefdata.errors import InputError, UsageError
 from prefdata.io.claim import RANDOM, claimed, clear_left, marked, refuse_claimed
@@ -35,13 +35,26 @@ NOT_MEANT = (".DS_Store", "Thumbs.db", "desktop.ini")
 MOST_FOREIGN = 3
 
 
-def refuse_existing(output: Path, *, force: bool, made_of: str) -> None:
+class Stood(NamedTuple):
+    """What stood at the place of an output when it was checked: its identity, or that it did not.
+
+    Attributes:
+        identity: of the folder; none if there was none, or an empty one.
+    """
+
+    identity: tuple[int, int] | None
+
+
+def refuse_existing(output: Path, *, force: bool, made_of: str) -> Stood:
     """Check, before any work, that a folder may be written.
 
     Args:
         output: the folder.
         force: whether an existing one may be replaced.
         made_of: a file that tells a folder of this kind; a folder without it is never replaced.
+
+    Returns:
+        What stands there now, and nothing else may be replaced by `replacing`.
 
     Raises:
         UsageError: it exists and may not be replaced, or its place cannot be written.
@@ -57,7 +70,8 @@ def refuse_existing(output: Path, *, force: bool, made_of: str) -> None:
         place = output.resolve()
         folder, there = place.is_dir(), place.exists()
         filled = folder and any(place.iterdir())
-    except (OSError, ValueError) as error:
+        stood = Stood(_identity(place))
+    except (OSError, ValueError, RuntimeError) as error:  # the last of a link that leads to itself
         why = getattr(error, "strerror", None) or error
         raise UsageError(
             f"{str(output)[:60]!r} cannot be an output: {why}", hint="Name another output."
@@ -79,6 +93,7 @@ def refuse_existing(output: Path, *, force: bool, made_of: str) -> None:
     if not os.access(parent, os.W_OK) or not parent.is_dir():
         raise UsageError(f"{parent} cannot be written to", hint="Name an output elsewhere with -o.")
     refuse_claimed(output)
+    return stood
 
 
 def is_ours(mark: Path) -> bool:
@@ -136,7 +151,7 @@ def _is(name: Path, pattern: str) -> bool:
 
 
 @contextmanager
-def replacing(output: Path) -> Iterator[Path]:
+def replacing(output: Path, stood: Stood | None = None) -> Iterator[Path]:
     """Work in a new folder that takes the place of ``output`` if all goes well.
 
     Whatever happens, a kill included, either the old folder or the new one stands there, whole.
@@ -149,6 +164,7 @@ def replacing(output: Path) -> Iterator[Path]:
 
     Args:
         output: where the result belongs.
+        stood: what `refuse_existing` found there; by default, what stands there now.
 
     Yields:
         The folder to fill, beside ``output``.
@@ -162,7 +178,12 @@ def replacing(output: Path) -> Iterator[Path]:
     except OSError as error:
         raise _unwritable(output, error) from error
     with claimed(output) as alone, _working(output, clear=alone) as new:
-        before = _identity(output)
+        before = stood or Stood(_identity(output))
+        if _identity(output) not in (None, before.identity):
+            raise InputError(
+                f"{output} was written by another run just now",
+                hint="Look at it, and name another output, or pass --force to replace it.",
+            )
         yield new
         _swap(new, output, before)
 
@@ -234,7 +255,7 @@ def _identity(output: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _swap(new: Path, output: Path, before: tuple[int, int] | None) -> None:
+def _swap(new: Path, output: Path, before: Stood) -> None:
     """Put ``new`` in the place of what stood there before, and of nothing else."""
     now = _identity(output)
     if now is None:
@@ -244,7 +265,7 @@ def _swap(new: Path, output: Path, before: tuple[int, int] | None) -> None:
             if _identity(output) is None:
                 raise
             _set_beside(new, output)
-    elif now != before:
+    elif now != before.identity:
         _set_beside(new, output)
     else:
         _exchange(new, output)

@@ -273,6 +273,14 @@ def test_a_name_that_no_file_can_have_is_no_source(tmp_path: Path, long: str) ->
     assert len(str(told.value)) < 150
 
 
+@pytest.mark.parametrize("target", ["nowhere.csv", "link.csv"])
+def test_a_link_that_leads_nowhere_is_called_so(tmp_path: Path, target: str) -> None:
+    """It is there, so that 'no such file' would not help."""
+    (tmp_path / "link.csv").symlink_to(target)
+    with pytest.raises(UsageError, match="is a link that leads to no file"):
+        inspect([tmp_path / "link.csv"])
+
+
 def test_a_glob_finds_its_files(tmp_path: Path) -> None:
     """Two stars reach into folders below."""
     in_folder(tmp_path / "all")

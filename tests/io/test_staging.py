@@ -160,6 +160,31 @@ def test_the_second_of_two_runs_on_one_output_is_refused_at_once(tmp_path: Path)
     refuse_existing(output, force=True, made_of="first")
 
 
+def test_what_appeared_since_the_check_is_not_replaced(tmp_path: Path) -> None:
+    """Two runs that were started together: the first is done when the second comes to write."""
+    output = tmp_path / "out"
+    one = refuse_existing(output, force=False, made_of="manifest.json")
+    other = refuse_existing(output, force=False, made_of="manifest.json")
+    with replacing(output, one) as folder:
+        ours(folder, "manifest.json")
+    with (
+        pytest.raises(InputError, match="was written by another run just now"),
+        replacing(output, other),
+    ):
+        pytest.fail("it was replaced")
+    assert (output / "README.md").exists()
+    with replacing(output, refuse_existing(output, force=True, made_of="manifest.json")) as folder:
+        (folder / "new").touch()
+    assert [path.name for path in output.iterdir()] == ["new"]
+
+
+def test_a_link_that_leads_to_itself_is_no_output(tmp_path: Path) -> None:
+    """One message, and no traceback."""
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UsageError, match="cannot be an output"):
+        refuse_existing(tmp_path / "loop", force=True, made_of="manifest.json")
+
+
 STARTED = """
 import sys, time
 from pathlib import Path
