@@ -6,9 +6,11 @@ import ctypes
 import json
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -155,6 +157,7 @@ def replacing(output: Path, stood: Stood | None = None) -> Iterator[Path]:
     """Work in a new folder that takes the place of ``output`` if all goes well.
 
     Whatever happens, a kill included, either the old folder or the new one stands there, whole.
+    An interrupt while the one takes the place of the other comes too late and does nothing.
     Only a kill leaves the working folder behind; its name begins with ``.`` and the output's name,
     and the next run on the same output and machine takes it away.
 
@@ -177,7 +180,7 @@ def replacing(output: Path, stood: Stood | None = None) -> Iterator[Path]:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(output, error) from error
-    with claimed(output) as alone, _working(output, clear=alone) as new:
+    with ExitStack() as late, claimed(output) as alone, _working(output, clear=alone) as new:
         before = stood or Stood(_identity(output))
         if _identity(output) not in (None, before.identity):
             raise InputError(
@@ -185,7 +188,22 @@ def replacing(output: Path, stood: Stood | None = None) -> Iterator[Path]:
                 hint="Look at it, and name another output, or pass --force to replace it.",
             )
         yield new
+        late.enter_context(_uninterrupted())
         _swap(new, output, before)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let an interrupt do nothing: what is begun here is better done than left by half."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        if before is not None:  # what was set by a program around Python cannot be set again
+            signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -208,7 +226,8 @@ def _working(output: Path, *, clear: bool) -> Iterator[Path]:
             raise
         raise _unwritable(output, error) from error
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        with _uninterrupted():
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def remove_folder(path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -183,6 +185,31 @@ def test_a_link_that_leads_to_itself_is_no_output(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(UsageError, match="cannot be an output"):
         refuse_existing(tmp_path / "loop", force=True, made_of="manifest.json")
+
+
+def test_an_interrupt_that_comes_too_late_does_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the new folder takes its place, and while the working folder is taken away."""
+    rename, remove = Path.rename, shutil.rmtree
+
+    def interrupted_rename(path: Path, target: Path) -> Path:
+        signal.raise_signal(signal.SIGINT)
+        return rename(path, target)
+
+    def interrupted_remove(path: Path, *, ignore_errors: bool) -> None:
+        signal.raise_signal(signal.SIGINT)
+        remove(path, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(Path, "rename", interrupted_rename)
+    monkeypatch.setattr(shutil, "rmtree", interrupted_remove)
+    with replacing(tmp_path / "out") as folder:
+        (folder / "whole").touch()
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "whole"]
+    with pytest.raises(KeyboardInterrupt):  # noqa: SIM117 - it is heeded before, and tidied up
+        with replacing(tmp_path / "other"):
+            signal.raise_signal(signal.SIGINT)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 STARTED = """
