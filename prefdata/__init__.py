@@ -11,7 +11,8 @@ Example:
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+
+TYPE_CHECKING = False  # typing would be the most of what importing this costs
 
 if TYPE_CHECKING:
     from prefdata.engine import agree, convert, inspect

@@ -18,8 +18,8 @@ from prefdata.cli import (
     judging,
     training,
 )
-from prefdata.cli.launching import speaks
-from prefdata.errors import Interrupted, PrefdataError
+from prefdata.cli.ending import Commands, exit_code_of, forget_unread
+from prefdata.cli.output import accept_every_character
 
 KEEP_MEMORY = "dirty_decay_ms:5000,muzzy_decay_ms:-1"
 """Polars gives memory back at once, only for a conversion to take it again a moment later."""
@@ -33,7 +33,7 @@ EXIT_CODES = (
 )
 
 
-@click.group(context_settings=CONTEXT, epilog=EXIT_CODES)
+@click.group(cls=Commands, context_settings=CONTEXT, epilog=EXIT_CODES)
 @click.version_option(__version__, prog_name="pref")
 def pref() -> None:
     """Feedback in, preference pairs out, every row accounted for.
@@ -62,27 +62,10 @@ for command in (
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code, one of `EXIT_CODES`."""
     os.environ.setdefault("_RJEM_MALLOC_CONF", KEEP_MEMORY)
-    try:
-        typed = list(sys.argv[1:] if args is None else args)
-        code = pref.main(args=typed, prog_name="pref", standalone_mode=False, obj=typed)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except PrefdataError as error:
-        if speaks():
-            click.echo(f"Error: {error}", err=True)
-        if error.hint and speaks():
-            click.echo(f"Hint: {error.hint}", err=True)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except (KeyboardInterrupt, click.Abort) as stopped:
-        left = "Nothing was left half written; run the same command again."
-        cause = stopped.__cause__  # Click turns every interrupt into its own Abort
-        if speaks():
-            click.echo(
-                f"Interrupted. {cause if isinstance(cause, Interrupted) else left}", err=True
-            )
-        sys.exit(130)
-    sys.exit(code if isinstance(code, int) else 0)
+    accept_every_character()
+    typed = list(sys.argv[1:] if args is None else args)
+    code = exit_code_of(
+        lambda: pref.main(args=typed, prog_name="pref", standalone_mode=False, obj=typed), typed
+    )
+    forget_unread()
+    sys.exit(code)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Literal
 
 import click
 
 from prefdata.cli.options import reading, share_of, wishes_from
-from prefdata.cli.output import console
+from prefdata.cli.output import console, show_json
 from prefdata.errors import InputError
 
 
@@ -70,7 +69,7 @@ def agree(
         encoding=encoding,
     )
     if as_json:
-        click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+        show_json(report.to_dict())
     if not quiet:
         show_agreement(report, console(stderr=as_json))
     if least is not None and not report.agreement.judges:

@@ -7,7 +7,8 @@ import json
 import click
 
 from prefdata.cli.options import format_names, limit_of, options_from, pairing, reading, wishes_from
-from prefdata.cli.output import console
+from prefdata.cli.output import console, show_json
+from prefdata.cli.safe import safe
 
 
 @click.command()
@@ -64,7 +65,7 @@ def convert(
     if not quiet:
         show_conversion(report, screen)
     if as_json:
-        click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+        show_json(report.to_dict())
     if limit is not None and report.rows_rejected > limit(report.rows_read):
         click.echo(
             f"{report.rows_rejected:,} of {report.rows_read:,} rows were rejected; "
@@ -110,7 +111,7 @@ def inspect(
         encoding=encoding,
     )
     if as_json:
-        click.echo(json.dumps([each.to_dict() for each in found], indent=2, ensure_ascii=False))
+        show_json([each.to_dict() for each in found])
         return
     for each in found:
         show_inspection(each, console(stderr=False))
@@ -142,10 +143,10 @@ def formats(name: str | None, as_json: bool, as_yaml: bool) -> None:
     if name and as_yaml:
         click.echo(written(named(name)), nl=False)
     elif name and not as_json:
-        click.echo(described(named(name)))
+        click.echo(safe(described(named(name))))
     elif as_json:
         chosen = [named(name)] if name else list(FORMATS.values())
-        click.echo(json.dumps([facts(each) for each in chosen], indent=2, ensure_ascii=False))
+        show_json([facts(each) for each in chosen])
     else:
         click.echo(catalogue())
 

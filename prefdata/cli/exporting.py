@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from prefdata.cli.output import console
+from prefdata.cli.output import console, show_json
 
 
 def _targets(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
@@ -92,4 +91,4 @@ def export(
     if not quiet:
         show_export(report, screen)
     if as_json:
-        click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+        show_json(report.to_dict())

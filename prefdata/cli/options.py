@@ -136,7 +136,8 @@ def pairing(command: Command) -> Command:
                 "--veto",
                 multiple=True,
                 metavar="NAME,…",
-                help="Refuse pairs whose chosen response is worse on this dimension.",
+                help="Refuse pairs whose chosen response is worse on this dimension; "
+                "--strategy all looks for others.",
             ),
             click.option(
                 "--split-by",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
+import sys
 from typing import TYPE_CHECKING
 
 import click
+
+from prefdata.cli.safe import safe, safe_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -13,15 +18,28 @@ if TYPE_CHECKING:
 
 def console(*, stderr: bool = True) -> Console:
     """A console as wide as the terminal, or 100 columns where there is none."""
-    from rich.console import Console
+    from prefdata.cli.screen import Screen
 
-    console = Console(stderr=stderr, highlight=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=100)
+    return Screen(stderr=stderr)
 
 
 def say(line: str) -> None:
     """A line of progress: to stderr, as stdout is for data."""
-    click.echo(line, err=True)
+    click.echo(safe(line), err=True)
+
+
+def show_json(value: object) -> None:
+    """A value as JSON, to stdout; in ASCII where that cannot hold every character."""
+    encoding = getattr(sys.stdout, "encoding", None) or ""
+    text = json.dumps(value, indent=2, ensure_ascii=not encoding.lower().startswith("utf"))
+    click.echo(safe_json(text))
+
+
+def accept_every_character() -> None:
+    """Have what the terminal's encoding does not know written as a number, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def nothing(_line: str) -> None:
@@ -30,6 +48,4 @@ def nothing(_line: str) -> None:
 
 def show_table(table: Table) -> None:
     """A table, to stderr."""
-    from rich.console import Console
-
-    Console(stderr=True).print(table)
+    console().print(table)

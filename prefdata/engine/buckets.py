@@ -52,7 +52,11 @@ class Buckets:
     def get(self, name: str, bucket: int) -> pl.DataFrame | None:
         """All rows of a bucket in the order they came, or None where there are none."""
         files = self.files.get((name, bucket), [])
-        return concatenated([pl.scan_ipc(path).collect() for path in files]) if files else None
+        return (
+            concatenated([pl.scan_ipc(path, glob=False).collect() for path in files])
+            if files
+            else None
+        )
 
     def held(self, name: str, bucket: int) -> pl.DataFrame:
         """All rows of a bucket that is known to have some of that name."""

@@ -15,7 +15,7 @@ from prefdata.engine.buckets import Buckets
 from prefdata.errors import UsageError
 from prefdata.formats.base import stacked
 from prefdata.formats.ids import hexed, joined_ids
-from prefdata.transforms.votes import oriented
+from prefdata.transforms.votes import with_sides
 
 PART = 1024
 """Comparisons whose texts are at hand at once."""
@@ -115,7 +115,7 @@ def _of_comparisons(comparisons: pl.DataFrame, before: int) -> pl.DataFrame:
     label = pl.struct(winner=side, annotator="annotator", strength="strength")
     at = pl.int_range(pl.len(), dtype=pl.Int64)
     n = comparisons.height
-    return oriented(comparisons).select(
+    return with_sides(comparisons).select(
         *KEY,
         "a_id",
         "b_id",
@@ -238,7 +238,7 @@ def links(buckets: Buckets, bucket: int) -> pl.DataFrame | None:
     comparisons, ratings = buckets.get("comparisons", bucket), buckets.get("ratings", bucket)
     found = []
     if comparisons is not None:
-        keyed = oriented(comparisons).select(*PLACE, *KEY, pl.lit(value=False).alias("rated"))
+        keyed = with_sides(comparisons).select(*PLACE, *KEY, pl.lit(value=False).alias("rated"))
         keyed = keyed.join(cases.select(*KEY, "case"), on=KEY, maintain_order="left")
         found.append(keyed.drop(KEY))
     if ratings is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from prefdata.engine.assemble import assemble
-from prefdata.engine.dimensions import ask_which, check_chosen, check_names, check_rule
+from prefdata.engine.dimensions import ask_which, check_chosen, check_names, check_rule, not_so_far
 from prefdata.engine.grouping import Groups, split_by
 from prefdata.engine.ingest import Recognised, ingest
 from prefdata.engine.job import MOST_SOURCES, Job, Written
@@ -133,7 +133,7 @@ def convert(
     begun, options, wishes = time.monotonic(), options or Options(), wishes or Wishes()
     tell = progress or (lambda _stage, _done, _total: None)
     target = Path(output)
-    refuse_existing(target, force=force, made_of="manifest.json")
+    stood = refuse_existing(target, force=force, made_of="manifest.json")
     with found([str(source) for source in sources]) as files, ThreadPoolExecutor(1) as hasher:
         hashes = [hasher.submit(sha256, each.local) for each in files]
         begun_as = _stamps(files)
@@ -141,7 +141,7 @@ def convert(
             recognised = recognise(files, wishes, format, encoding, options=options)
             job = _job(recognised, options, encoding)
             check_rule(options, wishes, recognised)
-            with replacing(target) as folder:
+            with replacing(target, stood) as folder:
                 account, made = _run(folder, job, wishes, tell)
                 _refuse_changed(files, begun_as)
                 read = [each.result() for each in hashes]
@@ -226,22 +226,27 @@ def _run(folder: Path, job: Job, wishes: Wishes, tell: Progress) -> tuple[Accoun
     grouped = job.recognised[0].grouped
     account, trail = Account(), Trail(folder, names)
     spool = _spool(folder.parent / "spool", job)
-    read = 0
+    read, absent = 0, ""
 
     def reading(rows: int) -> None:
         nonlocal read
         read += rows
-        tell("reading", read, 0)
+        tell(f"reading{absent}", read, 0)
 
     shared = Shared(spool=spool, trail=trail, account=account)
     dimensions: set[str] = set()
     by_row: set[str] = set()
     for number, each in enumerate(job.recognised):
-        asked = partial(_ask_which, each, by_row, wishes, job, number)
-        found = ingest(each, number, job.encoding, **shared, progress=reading, seen=asked)
+
+        def seen(found: set[str], each: Recognised = each, number: int = number) -> None:
+            nonlocal absent
+            _ask_which(each, by_row, wishes, job, number, found)
+            absent = not_so_far(wishes, job.options, by_row | found) if each.rated_by_row else ""
+
+        found = ingest(each, number, job.encoding, **shared, progress=reading, seen=seen)
         dimensions |= found
         if each.rated_by_row:
-            by_row |= found
+            by_row.update(found)
         else:
             check_names(job.options, found, each.source.name)
     if rated := [each.source.name for each in job.recognised if each.rated_by_row]:

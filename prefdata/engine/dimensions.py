@@ -58,6 +58,21 @@ def check_chosen(wishes: Wishes, found: Collection[str], name: str) -> None:
         raise UnknownNameError("dimension", wishes.dimension, sorted(found), where=name)
 
 
+def not_so_far(wishes: Wishes, options: Options, found: Collection[str]) -> str:
+    """Which of the dimensions that were named no row was on so far, for the line of progress.
+
+    It is no error before the end: the rows may be in the order of their dimensions.
+
+    Example:
+        >>> not_so_far(Wishes(dimension="saftey"), Options(), {"safety", "clarity"})
+        ' (none on saftey so far, but on clarity, safety)'
+    """
+    named = dict.fromkeys((*filter(None, [wishes.dimension]), *options.named))
+    absent = ", ".join(name for name in named if name not in found)
+    there = ", ".join(sorted(found)[:8])
+    return f" (none on {absent} so far, but on {there})" if absent and there else ""
+
+
 def ask_which(dimensions: Collection[str], wishes: Wishes, options: Options, name: str) -> None:
     """Stop where ratings of different things would be taken for ratings of one.
 

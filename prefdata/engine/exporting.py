@@ -21,7 +21,7 @@ from prefdata.export.checks import seen_in
 from prefdata.export.report import ExportReport
 from prefdata.export.writing import Nowhere, Writer, opened
 from prefdata.io.directory import DatasetDirectory, open_dataset
-from prefdata.io.staging import refuse_existing, replacing
+from prefdata.io.staging import Stood, refuse_existing, replacing
 
 MARK = "export.json"
 """The file by which an export is known, and which holds its account."""
@@ -72,7 +72,7 @@ def export(
     if plain and not chosen.plain:
         raise UsageError(f"{target} takes no plain text", hint="Leave --plain out.")
     _refuse_inside(dataset, folder)
-    refuse_existing(Path(output), force=force, made_of=MARK)
+    stood = refuse_existing(Path(output), force=force, made_of=MARK)
     files = [file for split in dataset.files.values() for file in split]
     names = tuple(reading.columns(files).names)
     filled = reading.filled(files)
@@ -84,7 +84,7 @@ def export(
         texts=reading.bare_columns(files) if chosen.suffix == ".csv" else frozenset(),
     )
     run = Run(chosen, dataset, facts, folder, seed, progress or (lambda *_: None))
-    with _working(folder, dry_run=dry_run) as work:
+    with _working(folder, stood, dry_run=dry_run) as work:
         account, job = run.write(work, dry_run=dry_run)
         report = replace(
             _report(run, account, job, filled),
@@ -106,8 +106,8 @@ def _refuse_inside(dataset: DatasetDirectory, folder: Path) -> None:
         )
 
 
-def _working(folder: Path, *, dry_run: bool) -> AbstractContextManager[Path]:
-    return _forgotten() if dry_run else replacing(folder)
+def _working(folder: Path, stood: Stood, *, dry_run: bool) -> AbstractContextManager[Path]:
+    return _forgotten() if dry_run else replacing(folder, stood)
 
 
 @contextmanager

@@ -71,7 +71,7 @@ class Groups:
         files = sorted(self.folder.glob("*.arrow"))
         for part in range(parts if files else 0):
             mine = pl.col("group_id") % parts == part
-            read = [pl.read_ipc(path).filter(mine) for path in files]
+            read = [pl.scan_ipc(path, glob=False).collect().filter(mine) for path in files]
             held = pl.concat(read).unique()
             shared = held.height - held["group_id"].n_unique()
             if shared:

@@ -103,7 +103,7 @@ def read_records(
     more = [name for name in each.keep.values() if name and name not in match.wanted]
     raw = match.raw | set(more) if match.whole else match.raw
     telling = {*match.columns.get("winner", ()), *match.columns.get("label", ())}
-    silent = [n for n in match.wanted if n not in telling or "" not in match.values]
+    silent = [n for n in (*match.wanted, *more) if n not in telling or "" not in match.values]
     cut = pieces(
         *(each.source, each.sample, [*match.wanted, *dict.fromkeys(more)], scalars, encoding),
         raw=raw,
@@ -118,7 +118,7 @@ def read_records(
         frame = _filled(piece.frame, silent) if each.sample.text_only else piece.frame
         made = records(format, frame, match).with_columns(pl.col("item").fill_null(0))
         made = _by_dimension(made, each.dimension) if each.rated_by_row else made
-        made = with_kept(made, piece.frame, each.keep, raw) if each.keep else made
+        made = with_kept(made, frame, each.keep, raw) if each.keep else made
         return piece, _identified(made, each, number) if ids else made
 
     yield from _side_by_side(build, cut)

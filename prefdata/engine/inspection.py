@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from prefdata.engine.conversion import recognise
-from prefdata.engine.dimensions import ask_which, check_names, check_rule
+from prefdata.engine.dimensions import ask_which, check_chosen, check_names, check_rule
 from prefdata.engine.ingest import Recognised, names_in, read_records
 from prefdata.formats import Wishes
 from prefdata.formats.base import as_messages
@@ -18,6 +18,7 @@ from prefdata.io.dataset import readable, stored
 from prefdata.io.sources import found
 from prefdata.io.spool import SCHEMAS
 from prefdata.transforms import bucket, labels
+from prefdata.transforms.bucket import Decided
 from prefdata.transforms.dimensions import compared
 from prefdata.transforms.ledger import LEFT_OVER, by_row
 from prefdata.transforms.mixing import parts
@@ -135,34 +136,15 @@ def _inspected(
     good = made.filter(pl.col("reason").is_null()).select(*SCHEMAS[kind], *more)
     dimensions = set(match.dimensions) | names_in(good)
     if alone or not each.rated_by_row:
-        check_names(options, dimensions, each.source.name)
+        looked_at = f"the first {piece.rows:,} rows of {each.source.name}"
+        check_names(options, dimensions, looked_at)
+        check_chosen(wishes, dimensions if each.rated_by_row else (), looked_at)
     if each.rated_by_row:
         ask_which(dimensions, wishes, options, each.source.name)
-    if kind == "unpaired":
-        result = labels.unpaired(good, options)
-        rows = result.rows.join(
-            good.select("prompt", *each.keep, of_row="row", of_item="item", completion="response"),
-            on=["of_row", "of_item"],
-        )
-    else:
-        columns = {name: good.schema[name] for name in more}
-        frames = {
-            name: pl.DataFrame(schema={**SCHEMAS[name], **columns})
-            for name in ("ratings", "comparisons")
-        }
-        frames[kind] = good
-        result = bucket.pairs(frames["ratings"], frames["comparisons"], options)
-        rows = bucket.with_texts(result.rows, frames["ratings"], frames["comparisons"], each.keep)
-    outcomes: dict[str, dict[str, int]] = {}
-    became = by_row(result.ledger).group_by("outcome", "reason").len().sort("len", descending=True)
-    for outcome, reason, count in became.rows():
-        outcomes.setdefault(outcome, {})[reason] = count
+    result, rows = _decided(good, kind, more, each, options)
     whole = bad.join(good, on="row", how="anti").unique("row", keep="first", maintain_order=True)
-    left = whole.filter(pl.col("reason").is_in(LEFT_OVER))
-    for reason, count in left.group_by("reason", maintain_order=True).len().rows():
-        outcomes.setdefault("left over", {})[reason] = count
-    whole = whole.filter(~pl.col("reason").is_in(LEFT_OVER))
-    problems = _problems(whole, [(u.reason, u.field, u.line) for u in piece.unread])
+    left = pl.col("reason").is_in(LEFT_OVER)
+    problems = _problems(whole.filter(~left), [(u.reason, u.field, u.line) for u in piece.unread])
     used = {*match.wanted, *each.keep.values()}
     becomes = "unpaired" if kind == "unpaired" else "pairs"
     columns = stored(becomes, dimensions=bool(dimensions), keep=list(each.keep)).names
@@ -179,12 +161,44 @@ def _inspected(
         runner_up.format if runner_up else "",
         dict(each.detection.near),
         piece.rows,
-        outcomes,
+        _outcomes(result.ledger, whole.filter(left)),
         problems,
         "conversation" if each.grouped else "prompt",
         _standings(result.rows),
         _example(rows, columns),
     )
+
+
+def _decided(
+    good: pl.DataFrame, kind: str, more: Sequence[str], each: Recognised, options: Options
+) -> tuple[Decided, pl.DataFrame]:
+    """What sound records give, and the rows of it with their texts."""
+    if kind == "unpaired":
+        result = labels.unpaired(good, options)
+        texts = good.select(
+            "prompt", *each.keep, of_row="row", of_item="item", completion="response"
+        )
+        return result, result.rows.join(texts, on=["of_row", "of_item"])
+    columns = {name: good.schema[name] for name in more}
+    frames = {
+        name: pl.DataFrame(schema={**SCHEMAS[name], **columns})
+        for name in ("ratings", "comparisons")
+    }
+    frames[kind] = good
+    result = bucket.pairs(frames["ratings"], frames["comparisons"], options)
+    texts = bucket.with_texts(result.rows, frames["ratings"], frames["comparisons"], each.keep)
+    return result, texts
+
+
+def _outcomes(ledger: pl.DataFrame, left: pl.DataFrame) -> dict[str, dict[str, int]]:
+    """What became of the rows, and why; the most frequent first."""
+    found: dict[str, dict[str, int]] = {}
+    became = by_row(ledger).group_by("outcome", "reason").len().sort("len", descending=True)
+    for outcome, reason, count in became.rows():
+        found.setdefault(outcome, {})[reason] = count
+    for reason, count in left.group_by("reason", maintain_order=True).len().rows():
+        found.setdefault("left over", {})[reason] = count
+    return found
 
 
 def _standings(rows: pl.DataFrame) -> dict[str, dict[str, int]]:

@@ -16,8 +16,8 @@ from prefdata.transforms.dimensions import Standing, compared
 from prefdata.transforms.options import Options
 from prefdata.transforms.overlap import Common, Overlap
 
-MOST_SOURCES = 20
-"""Sources that are held against each other: the work grows with the square of their number."""
+MOST_SOURCES = 100
+"""Sources that are held against each other: what is told grows with the square of their number."""
 
 
 @dataclass(frozen=True)

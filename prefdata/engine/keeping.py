@@ -86,6 +86,8 @@ def with_kept(
 def _texts(column: pl.Series, *, encoded: bool) -> pl.Series:
     if column.dtype == pl.String and not encoded:
         return column
+    if column.dtype == pl.Duration:
+        return column.dt.to_string("iso")
     if column.dtype.is_integer() or column.dtype.is_temporal():
         return column.cast(pl.String)
     values = column.to_list()

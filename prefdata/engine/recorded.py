@@ -76,7 +76,7 @@ def calls_of(source: Source) -> pl.DataFrame:
     files = (
         sorted(folder.glob("*.parquet")) if Path(source.name).parent.name == "comparisons" else []
     )
-    scanned = [pl.scan_parquet(path) for path in files]
+    scanned = [pl.scan_parquet(path, glob=False) for path in files]
     wanted = {"comparison", "judge", "order", "winner", "round"}
     parts = [
         each.select(*sorted(wanted)).rename({"winner": "heard"}).collect()

@@ -161,7 +161,7 @@ class Decision(NamedTuple):
     on_veto: tuple[float, float] | None = None
 
 
-class Decided(NamedTuple):
+class Ruled(NamedTuple):
     """What became of the comparisons of a part.
 
     Attributes:
@@ -229,9 +229,7 @@ def _said(ask: Ask, replies: Sequence[Reply] | None, failed: str, form: Form) ->
     return ask, oriented(readings[best], ask.order, reply.margin), reply
 
 
-def decide(
-    part: pl.DataFrame, judges: Sequence[Judge], ruling: Ruling, journal: Journal
-) -> Decided:
+def decide(part: pl.DataFrame, judges: Sequence[Judge], ruling: Ruling, journal: Journal) -> Ruled:
     """Decide each comparison of a part.
 
     Args:
@@ -263,7 +261,7 @@ def decide(
         result.together.note(each.winner, each.cause, label)
         result.flagged += any(each.marks)
         result.pending += any(one.cause == outcome.NOT_ASKED for one in by_judge.values())
-    return Decided(decisions, calls, result)
+    return Ruled(decisions, calls, result)
 
 
 def settled(part: pl.DataFrame, decisions: Sequence[Decision]) -> pl.DataFrame:

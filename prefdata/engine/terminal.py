@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -51,7 +52,7 @@ def show_conversion(report: ConvertReport, console: Console) -> None:
     console.print()
     if report.rows_rejected:
         console.print(f"Rejected rows, with line and remedy: {report.output}/rejects")
-    console.print(f"Next: pref train {report.output} --model tiny")
+    console.print(f"Next: pref train {shlex.quote(report.output)} --model tiny")
 
 
 MOST_OVERLAPS = 5
@@ -162,7 +163,7 @@ def show_inspection(found: Inspection, console: Console) -> None:
     show_standings(found.dimensions, console)
     console.print()
     console.print(_example(found.example))
-    console.print(f"\nNext: pref convert {found.name} -o pairs")
+    console.print(f"\nNext: pref convert {shlex.quote(found.name)} -o pairs")
 
 
 def show_judging(report: JudgeReport, console: Console) -> None:
@@ -201,7 +202,7 @@ def show_judging(report: JudgeReport, console: Console) -> None:
     elif not report.rows:
         console.print(f"Next: see what was said of each in {report.output}/comparisons")
     else:
-        console.print(f"Next: pref train {report.output} --model tiny")
+        console.print(f"Next: pref train {shlex.quote(report.output)} --model tiny")
 
 
 def show_troubles(report: JudgeReport, console: Console) -> None:

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, Required, TypedDict, cast
 View = Literal["pairs", "unpaired", "answers"]
 """What a target takes: pairs, labelled answers (KTO), or the best answer to each prompt (SFT)."""
 
-Kind = Literal["turns", "text", "number", "flag"]
+CellKind = Literal["turns", "text", "number", "flag"]
 """What a column of a Parquet file holds."""
 
 
@@ -161,7 +161,7 @@ def _no_limits(_job: Job) -> None:
     return None
 
 
-def _by_the_row(_facts: Facts) -> Mapping[str, Kind]:
+def _by_the_row(_facts: Facts) -> Mapping[str, CellKind]:
     return {}
 
 
@@ -195,7 +195,7 @@ class Target:
     following: Callable[[Job], str]
     carries: tuple[str, ...] = ()
     refuse: Callable[[Row], Refusal | None] = _none_refused
-    columns: Callable[[Facts], Mapping[str, Kind]] = _by_the_row
+    columns: Callable[[Facts], Mapping[str, CellKind]] = _by_the_row
     sees: Callable[[Row], list[str]] = _nothing_seen
     notes: Callable[[Job], list[str]] = _no_notes
     limits: Callable[[Job], None] = _no_limits

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import cast
 
-from prefdata.export.base import SIDES, Facts, Job, Kind, Made, Row, Target, Turn
+from prefdata.export.base import SIDES, CellKind, Facts, Job, Made, Row, Target, Turn
 from prefdata.formats.transcript import is_transcript
 
 MESSAGES = ("prompt", *SIDES)
@@ -52,7 +52,7 @@ def _cell(name: str, value: object, facts: Facts) -> object:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _columns(facts: Facts) -> Mapping[str, Kind]:
+def _columns(facts: Facts) -> Mapping[str, CellKind]:
     return dict.fromkeys(facts.columns, "text")
 
 

@@ -11,7 +11,7 @@ from typing import cast
 
 import yaml
 
-from prefdata.export.base import Facts, Job, Kind, Made, Row, Target, Turn, answers, margin
+from prefdata.export.base import CellKind, Facts, Job, Made, Row, Target, Turn, answers, margin
 from prefdata.export.weights import said, weights
 from prefdata.io.plain import completion_text, prompt_text
 
@@ -28,9 +28,9 @@ def _said(turns: Sequence[Turn]) -> Sequence[Mapping[str, str]]:
     return cast("Sequence[Mapping[str, str]]", turns)
 
 
-def _columns(*sides: str) -> Callable[[Facts], Mapping[str, Kind]]:
-    def columns(facts: Facts) -> Mapping[str, Kind]:
-        kind: Kind = "text" if facts.plain else "turns"
+def _columns(*sides: str) -> Callable[[Facts], Mapping[str, CellKind]]:
+    def columns(facts: Facts) -> Mapping[str, CellKind]:
+        kind: CellKind = "text" if facts.plain else "turns"
         return dict.fromkeys(("prompt", *sides), kind)
 
     return columns
@@ -40,8 +40,8 @@ def _reward_row(row: Row, facts: Facts) -> Made:
     return texts(row, facts) | ({"margin": margin(row)} if facts.margins else {})
 
 
-def _reward_columns(facts: Facts) -> Mapping[str, Kind]:
-    more: dict[str, Kind] = {"margin": "number"} if facts.margins else {}
+def _reward_columns(facts: Facts) -> Mapping[str, CellKind]:
+    more: dict[str, CellKind] = {"margin": "number"} if facts.margins else {}
     return {**_columns("chosen", "rejected")(facts), **more}
 
 
@@ -49,7 +49,7 @@ def _kto_row(row: Row, facts: Facts) -> Made:
     return {**texts(row, facts), "label": row["label"]}
 
 
-def _kto_columns(facts: Facts) -> Mapping[str, Kind]:
+def _kto_columns(facts: Facts) -> Mapping[str, CellKind]:
     return {**_columns("completion")(facts), "label": "flag"}
 
 

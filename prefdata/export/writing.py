@@ -13,7 +13,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from prefdata.export.base import Kind, Made
+from prefdata.export.base import CellKind, Made
 from prefdata.io.dataset import writer
 
 BATCH = 2048
@@ -88,7 +88,7 @@ class Lines(Writer):
 class Cells(Writer):
     """CSV as RFC 4180 has it: every cell with a delimiter, a quote or any line break is quoted."""
 
-    def __init__(self, path: Path, columns: Mapping[str, Kind]) -> None:
+    def __init__(self, path: Path, columns: Mapping[str, CellKind]) -> None:
         self.file = path.open("w", encoding="utf-8", newline="")
         self.rows = csv.DictWriter(self.file, list(columns))
         self.rows.writeheader()
@@ -105,7 +105,7 @@ class Cells(Writer):
 class Parquet(Writer):
     """Parquet whose columns have the same types in every file."""
 
-    def __init__(self, path: Path, columns: Mapping[str, Kind], turns: pa.DataType) -> None:
+    def __init__(self, path: Path, columns: Mapping[str, CellKind], turns: pa.DataType) -> None:
         types = {"turns": turns, "text": pa.string(), "number": pa.float64(), "flag": pa.bool_()}
         self.schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
         self.file: pq.ParquetWriter = writer(path, self.schema)
@@ -127,7 +127,7 @@ class Parquet(Writer):
         self.held = []
 
 
-def opened(path: Path, columns: Mapping[str, Kind], turns: pa.DataType) -> Writer:
+def opened(path: Path, columns: Mapping[str, CellKind], turns: pa.DataType) -> Writer:
     """A writer for a file, by its suffix.
 
     Args:

@@ -192,7 +192,7 @@ class Match:
 
 
 @dataclass(frozen=True)
-class Facts:
+class FormatFacts:
     """What a user should know of a source before they trust a conversion.
 
     Attributes:
@@ -246,7 +246,7 @@ class Format:
     example: Mapping[str, object]
     match: Callable[[Sample, Wishes], Match | None]
     build: Callable[[pl.DataFrame, Match], pl.DataFrame]
-    facts: Facts = field(default_factory=Facts)
+    facts: FormatFacts = field(default_factory=FormatFacts)
 
 
 NAMES = ("model", "model_a", "model_b", "origin")

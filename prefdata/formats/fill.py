@@ -13,7 +13,7 @@ from prefdata.formats import reasons
 from prefdata.formats.base import RAW, SCORES, SIDES, Match, Shape, concatenated, finished
 from prefdata.formats.comparisons import meant
 from prefdata.formats.conversation import SPEAKER
-from prefdata.formats.layout import GENERIC, Layout, Row, Unfit
+from prefdata.formats.layout import GENERIC, Layout, RawRow, Unfit
 from prefdata.formats.paths import Path, filled, get, parse, slots
 from prefdata.formats.recognise import by_row, composed, opened, prepared
 from prefdata.formats.scores import number_of
@@ -56,7 +56,7 @@ def _labels(layout: Layout, field: str) -> tuple[str, ...]:
     return tuple(RAW + path.text for path in layout.paths[field])
 
 
-def _rows(frame: pl.DataFrame, match: Match) -> Iterator[Row]:
+def _rows(frame: pl.DataFrame, match: Match) -> Iterator[RawRow]:
     """The raw columns as rows of plain values."""
     names = [name.removeprefix(RAW) for name in match.wanted]
     columns = [
@@ -88,7 +88,7 @@ class Record(NamedTuple):
     unfit: Unfit | None = None
 
 
-def _records(layout: Layout, at: int, made: Row | Unfit, match: Match) -> list[Record]:
+def _records(layout: Layout, at: int, made: RawRow | Unfit, match: Match) -> list[Record]:
     """The records of a row; one that says why, where there are none."""
     if isinstance(made, Unfit):
         return [Record(at, 0, {}, made)]
@@ -109,7 +109,7 @@ def _refused(values: Mapping[str, object]) -> Unfit | None:
 
 
 def _read(
-    layout: Layout, row: Row, match: Match
+    layout: Layout, row: RawRow, match: Match
 ) -> tuple[dict[str, object], dict[str, list[object]]]:
     """What the fields hold: once for the row, and once for each item of its lists."""
     whole: dict[str, object] = {}
@@ -141,7 +141,7 @@ def _read(
 def _put(
     label: str,
     path: Path,
-    row: Row,
+    row: RawRow,
     into: tuple[dict[str, object], dict[str, list[object]]],
     *,
     needed: bool,
@@ -191,7 +191,9 @@ def _combined(values: Mapping[str, object], weights: Mapping[str, float]) -> dic
     return {**kept, RAW + "score": mean, "dimensions": listed}
 
 
-def _sides(layout: Layout, given: Mapping[str, str], row: Row, match: Match) -> dict[str, object]:
+def _sides(
+    layout: Layout, given: Mapping[str, str], row: RawRow, match: Match
+) -> dict[str, object]:
     """The winner on the dimension that counts, and what each side scored on all of them."""
     held = {name: get(row, parse(given[name])) for name in match.dimensions}
     chosen = max(match.dimensions, key=lambda name: match.dimensions[name])
@@ -211,7 +213,7 @@ def _side(layout: Layout, value: object) -> str:
     return found[0] if found else ""
 
 
-def _template(template: str, row: Row) -> str | None:
+def _template(template: str, row: RawRow) -> str | None:
     """A text made of several fields; None where none of them is there."""
     held = {text: get(row, parse(text)) for text in slots(template)}
     for text, value in held.items():

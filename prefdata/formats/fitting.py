@@ -14,7 +14,7 @@ from prefdata.formats import unpaired
 from prefdata.formats.base import Match, Wishes
 from prefdata.formats.comparisons import meant
 from prefdata.formats.conversation import ROLES, SPEAKER
-from prefdata.formats.layout import GENERIC, HOT, Layout, Row
+from prefdata.formats.layout import GENERIC, HOT, Layout, RawRow
 from prefdata.formats.paths import EACH, Path, get, parse
 from prefdata.formats.recognise import match, opened_rows
 from prefdata.formats.sample import Sample
@@ -94,7 +94,7 @@ class Lost(NamedTuple):
     held: Sequence[object]
 
 
-def _check_path(path: Path, rows: Sequence[Row], sample: Sample, key: str) -> None:
+def _check_path(path: Path, rows: Sequence[RawRow], sample: Sample, key: str) -> None:
     """Some row has what a path leads to; a column that is empty so far may yet be filled."""
     lost = _lost(path, rows)
     if lost is None:
@@ -109,7 +109,7 @@ def _check_path(path: Path, rows: Sequence[Row], sample: Sample, key: str) -> No
     )
 
 
-def _lost(path: Path, rows: Sequence[Row]) -> Lost | None:
+def _lost(path: Path, rows: Sequence[RawRow]) -> Lost | None:
     """Where a path ends too early in all rows; None where it does not, or nothing is known."""
     at, values = path.column, [row.get(path.column) for row in rows]
     for step in path.steps:
@@ -150,7 +150,7 @@ def _kind(values: Sequence[object]) -> str:
     return "text" if isinstance(values[0], str) else "single values"
 
 
-def _check_roles(layout: Layout, rows: Sequence[Row], sample: Sample) -> None:
+def _check_roles(layout: Layout, rows: Sequence[RawRow], sample: Sample) -> None:
     """Who speaks in the messages is known, with the names that the file gives them or without."""
     texts = set(GENERIC[layout.kind].texts) & set(layout.paths)
     said = {
@@ -184,7 +184,7 @@ def _speakers(value: object, depth: int = 3) -> Iterator[str]:
         yield from (str(value[key]) for key in SPEAKER if isinstance(value.get(key), str))
 
 
-def _check_meanings(layout: Layout, rows: Sequence[Row], sample: Sample) -> None:
+def _check_meanings(layout: Layout, rows: Sequence[RawRow], sample: Sample) -> None:
     """Winners, labels and scores can be read in some row."""
     for name in ("winner", "label", "score", "rank"):
         for path in layout.paths.get(name, ()):
@@ -200,7 +200,7 @@ def _check_meanings(layout: Layout, rows: Sequence[Row], sample: Sample) -> None
         )
 
 
-def _words(path: Path, rows: Sequence[Row], middle: float = 0.0) -> set[str]:
+def _words(path: Path, rows: Sequence[RawRow], middle: float = 0.0) -> set[str]:
     """What stands at a path, as words; cells that say nothing are left out."""
     held = [value for row in rows for value in _each(get(row, path))]
     if middle:
@@ -213,7 +213,7 @@ def _each(value: object) -> list[object]:
     return value if isinstance(value, list) else [value]
 
 
-def _readable(layout: Layout, name: str, words: set[str], rows: Sequence[Row]) -> bool:
+def _readable(layout: Layout, name: str, words: set[str], rows: Sequence[RawRow]) -> bool:
     """Whether some word says what the field needs."""
     if name in ("score", "rank"):
         return any(number_of(word) is not None for word in words)

@@ -9,7 +9,7 @@ from functools import partial
 import polars as pl
 
 from prefdata.errors import InputError
-from prefdata.formats.base import Facts, Format, Match, Wishes
+from prefdata.formats.base import Format, FormatFacts, Match, Wishes
 from prefdata.formats.fill import build
 from prefdata.formats.fitting import fit
 from prefdata.formats.layout import Layout
@@ -46,7 +46,7 @@ def format_of(layout: Layout) -> LaidOut:
         match=partial(fit if layout.file else match, layout),
         build=partial(build, layout),
         layout=layout,
-        facts=Facts(
+        facts=FormatFacts(
             layout.ties,
             layout.absent,
             layout.group,
@@ -98,5 +98,5 @@ def refused(
         {},
         fits,
         never,
-        Facts(sets=sets, needs=needs, refusal=why),
+        FormatFacts(sets=sets, needs=needs, refusal=why),
     )

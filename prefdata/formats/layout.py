@@ -18,7 +18,7 @@ from prefdata.formats.base import Format, Kind
 from prefdata.formats.paths import Path, parse, slots
 
 LayoutKind = Literal["pairs", "comparisons", "ratings", "unpaired"]
-Row = Mapping[str, object]
+RawRow = Mapping[str, object]
 Group = Literal["prompt", "conversation"]
 Order = Literal["", "best-first", "worst-first"]
 
@@ -121,7 +121,7 @@ class Layout:
     summary: str
     fields: Mapping[str, str | tuple[str, ...] | Mapping[str, str]]
     polarity: str
-    example: Row = field(default_factory=dict)
+    example: RawRow = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
     middle: float = 0.0
     order: Order = ""
@@ -129,9 +129,9 @@ class Layout:
     roles: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     distinct: bool = True
-    holds: Callable[[list[Row]], bool] | None = None
-    prepare: Callable[[Row], Row] | None = None
-    gather: Callable[[Sequence[Row]], Sequence[Row | Unfit]] | None = None
+    holds: Callable[[list[RawRow]], bool] | None = None
+    prepare: Callable[[RawRow], RawRow] | None = None
+    gather: Callable[[Sequence[RawRow]], Sequence[RawRow | Unfit]] | None = None
     reads: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from prefdata.formats.base import Match, Shape, Wishes
 from prefdata.formats.conversation import cell, shape_of
-from prefdata.formats.layout import GENERIC, HOT, Layout, Row, Unfit
+from prefdata.formats.layout import GENERIC, HOT, Layout, RawRow, Unfit
 from prefdata.formats.paths import Path, get, parse, slots
 from prefdata.formats.sample import Sample
 
@@ -86,7 +86,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower())
 
 
-def opened_rows(layout: Layout, sample: Sample) -> tuple[frozenset[str], list[Row]]:
+def opened_rows(layout: Layout, sample: Sample) -> tuple[frozenset[str], list[RawRow]]:
     """The columns of a sample that are cells of lists or objects, and its rows with these open."""
     cells = _cells(sample, layout.lists)
     return cells, [
@@ -153,7 +153,7 @@ def _dimensions(layout: Layout, names: Sequence[str]) -> list[str]:
 
 
 def _shapes(
-    layout: Layout, columns: Iterable[str], sample: Sample, rows: Iterable[Row]
+    layout: Layout, columns: Iterable[str], sample: Sample, rows: Iterable[RawRow]
 ) -> dict[str, Shape]:
     """How the text at each path is written, by the sample.
 
@@ -183,14 +183,14 @@ def _each(value: object, path: Path) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def prepared(layout: Layout, rows: Sequence[Row]) -> Sequence[Row | Unfit]:
+def prepared(layout: Layout, rows: Sequence[RawRow]) -> Sequence[RawRow | Unfit]:
     """The rows that the fields are read from."""
     if layout.gather:
         return layout.gather(rows)
     return [_prepared_one(layout, row) for row in rows] if layout.prepare else rows
 
 
-def _prepared_one(layout: Layout, row: Row) -> Row | Unfit:
+def _prepared_one(layout: Layout, row: RawRow) -> RawRow | Unfit:
     try:
         return layout.prepare(row) if layout.prepare else row
     except Unfit as unfit:

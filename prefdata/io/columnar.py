@@ -15,7 +15,16 @@ import pyarrow.parquet as pq
 from prefdata.errors import InputError
 from prefdata.formats.base import as_json
 from prefdata.io.chunks import CHUNK_BYTES, Chunk, Piece, numbered
+from prefdata.io.columns import refuse_twice
 from prefdata.io.sources import Source
+
+NOT_READ = (
+    pa.types.is_decimal256,
+    pa.types.is_interval,
+    pa.types.is_run_end_encoded,
+    pa.types.is_union,
+)
+"""Types of Arrow that Polars has no like of."""
 
 
 def columnar_pieces(
@@ -24,16 +33,26 @@ def columnar_pieces(
     """Read a Parquet or Arrow file in pieces; ``raw`` columns as the JSON text of each value.
 
     Raises:
-        InputError: the file is damaged.
+        InputError: the file is damaged, or a column is of a type that is not read.
     """
     try:
         for batch in _batches(source, stream, wanted):
+            _refuse_types(batch.schema, source.name)
             yield partial(_parsed, batch, [name for name in wanted if name in raw])
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(
             f"{source.name} is damaged: {str(error).splitlines()[0]}",
             hint="Copy or download it again.",
         ) from error
+
+
+def _refuse_types(schema: pa.Schema, name: str) -> None:
+    for field in schema:
+        if any(is_one(field.type) for is_one in NOT_READ):
+            raise InputError(
+                f"{name}: the column {field.name!r} is of the type {field.type}, which is not read",
+                hint="Leave it out, or cast it to text or numbers.",
+            )
 
 
 def _parsed(batch: pa.RecordBatch, raw: list[str]) -> Chunk:
@@ -51,14 +70,18 @@ def _batches(source: Source, stream: BinaryIO, wanted: list[str]) -> Iterator[pa
         batch = max(256, min(1 << 17, CHUNK_BYTES * rows // max(1, size)))
         yield from file.iter_batches(batch_size=batch, columns=wanted)
         return
-    if stream.read(6) == b"ARROW1":
-        reader = pa.ipc.open_file(stream)
-        for index in range(reader.num_record_batches):
-            yield reader.get_batch(index).select(wanted)
-        return
+    yield from (each.select(wanted) for each in _arrow(stream)[1] if each.num_rows)
+
+
+def _arrow(stream: BinaryIO) -> tuple[list[str], Iterator[pa.RecordBatch]]:
+    """The columns and batches of an Arrow file, or of a stream in one."""
+    is_file = stream.read(6) == b"ARROW1"
     stream.seek(0)
-    for batch in pa.ipc.open_stream(stream):
-        yield batch.select(wanted)
+    if not is_file:
+        reader = pa.ipc.open_stream(stream)
+        return reader.schema.names, iter(reader)
+    file = pa.ipc.open_file(stream)
+    return file.schema.names, map(file.get_batch, range(file.num_record_batches))
 
 
 def _raw(frame: pl.DataFrame) -> Callable[[int], str]:
@@ -77,19 +100,16 @@ def columnar_sample(
         if source.kind == "parquet":
             file = pq.ParquetFile(stream)
             names = file.schema_arrow.names
-            batch = next(file.iter_batches(batch_size=rows), None)
+            batches = file.iter_batches(batch_size=rows)
         else:
-            arrow_file = stream.read(6) == b"ARROW1"
-            stream.seek(0)
-            reader = pa.ipc.open_file(stream) if arrow_file else pa.ipc.open_stream(stream)
-            names = reader.schema.names
-            batch = reader.get_batch(0) if arrow_file and reader.num_record_batches else None
-            batch = batch if arrow_file else next(iter(reader), None)
+            names, batches = _arrow(stream)
+        refuse_twice(names, source.name)
+        batch = next((each for each in batches if each.num_rows), None)
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(
             f"{source.name} is damaged: {str(error).splitlines()[0]}",
             hint="Copy or download it again.",
         ) from error
-    if batch is None or not batch.num_rows:
+    if batch is None:
         raise InputError(f"{source.name} has no row", hint="Check the export that made it.")
     return names, batch.slice(0, rows).to_pylist()

@@ -20,6 +20,7 @@ import polars as pl
 from prefdata.errors import InputError
 from prefdata.formats import reasons
 from prefdata.io.chunks import CHUNK_BYTES, Chunk, Piece, Place, Unread, joined, numbered
+from prefdata.io.columns import refuse_twice
 from prefdata.io.text import Decoder, counted, positions
 
 DELIMITERS = ",\t;|"
@@ -71,12 +72,7 @@ def header(head: str, name: str) -> Header:
     reader = csv.reader(io.StringIO(head[skipped:], newline=""), delimiter=delimiter)
     cells = enumerate(next(reader), 1)
     names = [cell.strip("\ufeff ") or f"column {number}" for number, cell in cells]
-    twice = sorted({n for n in names if names.count(n) > 1})
-    if twice:
-        shown = ", ".join(repr(n) for n in twice)
-        raise InputError(
-            f"{name} has two columns named {shown}", hint="Give every column a name of its own."
-        )
+    refuse_twice(names, name)
     return Header(names, delimiter, reader.line_num + head[:skipped].count("\n"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ COLUMNS = {
 """The columns that training reads, per kind of data set."""
 
 SCHEMA_VERSION = 1
+
+SHARD = re.compile(r".*-(?P<number>\d{5})-of-(?P<of>\d{5})\.parquet")
+"""What files of a split are called: which one it is, of how many."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,18 @@ def _read_manifest(path: Path, *, hint: str) -> dict[str, JsonValue]:
 
 
 def _split_files(path: Path, split: str) -> list[str]:
-    return [str(file) for file in sorted((path / "data").glob(f"{split}-*.parquet"))]
+    files = sorted((path / "data").glob(f"{split}-*.parquet"))
+    numbered = [found for file in files if (found := SHARD.fullmatch(file.name))]
+    if len(numbered) == len(files) and files:
+        of = max(int(each["of"]) for each in numbered)
+        there = {int(each["number"]) for each in numbered if int(each["of"]) == of}
+        if missing := sorted(set(range(of)) - there):
+            raise InputError(
+                f"{path}: not all of the {of} files of the {split} split are there; the first "
+                f"that is missing is data/{split}-{missing[0]:05d}-of-{of:05d}.parquet",
+                hint="Copy the directory again, whole, or convert the source again.",
+            )
+    return [str(file) for file in files]
 
 
 def _count(files: Sequence[str], columns: Sequence[str]) -> int:

@@ -7,6 +7,7 @@ import difflib
 import glob
 import gzip
 import json
+import os
 import re
 import shutil
 import sys
@@ -22,9 +23,9 @@ from prefdata.errors import InputError, UsageError
 from prefdata.io.remote import RemoteFile, is_remote, remote_files
 from prefdata.io.staging import is_ours
 
-Kind = Literal["jsonl", "json", "csv", "parquet", "arrow"]
+FileKind = Literal["jsonl", "json", "csv", "parquet", "arrow"]
 
-SUFFIXES: dict[str, Kind] = {
+SUFFIXES: dict[str, FileKind] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "json",
@@ -52,6 +53,9 @@ BINARY = (
     b"\xfd7zXZ",
 )
 CONTROLS = [byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b"]
+LONGEST_NAME = 60
+"""Characters of a name that cannot be looked at."""
+
 JSON_BEGINS = re.compile(rb'[\[{]\s*(["{\[\]}]|\Z)')
 ONE_LIST = ("data", "rows", "examples", "train", "instances", "records", "items", "results")
 """Keys under which an object on one line holds the rows of a whole file."""
@@ -74,7 +78,7 @@ class Source:
 
     path: Path | RemoteFile
     name: str
-    kind: Kind
+    kind: FileKind
     packed: str = ""
 
     @property
@@ -130,10 +134,10 @@ def found(requests: Sequence[str], *, fetch: bool = True) -> Iterator[list[Sourc
     """
     with ExitStack() as stack:
         sources: list[Source] = []
-        for request in requests:
+        for request in dict.fromkeys(requests):
             if request == "-":
-                sources.append(identified(_kept(stack, sys.stdin.buffer, "stdin"), "stdin"))
-            elif Path(request).is_fifo():
+                sources.append(identified(_kept(stack, _standard_input(), "stdin"), "stdin"))
+            elif _is_pipe(request):
                 with Path(request).open("rb") as pipe:
                     sources.append(identified(_kept(stack, pipe, request), request))
             elif is_remote(request):
@@ -143,6 +147,12 @@ def found(requests: Sequence[str], *, fetch: bool = True) -> Iterator[list[Sourc
         if not sources:
             raise UsageError("no source was named", hint="Name a file, a glob, a folder or '-'.")
         yield list(dict.fromkeys(sources))
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise InputError("standard input is closed", hint="Pipe a file into it, or name the file.")
+    return sys.stdin.buffer
 
 
 def _elsewhere(stack: ExitStack, request: str, *, fetch: bool) -> Iterator[Source]:
@@ -174,7 +184,31 @@ def _kept(stack: ExitStack, stream: BinaryIO, name: str) -> Path:
     return path
 
 
+@contextmanager
+def _looking_at(request: str) -> Iterator[None]:
+    """Say what the system refuses to show, instead of passing it over."""
+    try:
+        yield
+    except OSError as error:
+        name = os.fsdecode(error.filename) if error.filename else request
+        why = error.strerror or str(error)
+        name = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
+        raise UsageError(
+            f"{name} cannot be looked at: {why}", hint="Check the path and its permissions."
+        ) from error
+
+
+def _is_pipe(request: str) -> bool:
+    with _looking_at(request):
+        return Path(request).is_fifo()
+
+
 def _paths(request: str) -> list[Path]:
+    with _looking_at(request):
+        return _named(request)
+
+
+def _named(request: str) -> list[Path]:
     if not request:
         raise UsageError("a source has no name", hint="Name a file, a glob, a folder or '-'.")
     path = Path(request)
@@ -189,6 +223,8 @@ def _paths(request: str) -> list[Path]:
         return files
     if glob.has_magic(request):
         raise UsageError(f"no file matches {request}", hint="Quote the glob, and check the folder.")
+    if path.is_symlink():
+        raise UsageError(f"{request} is a link that leads to no file", hint="See where it leads.")
     names = sorted(p.name for p in path.parent.glob("*"))
     near = difflib.get_close_matches(path.name, names, n=3)
     hint = f"Did you mean {' or '.join(near)}?" if near else "Check the path."
@@ -202,17 +238,23 @@ def _inside(folder: Path) -> list[Path]:
     out.
     """
     root = folder / "data" if _is_result(folder) else folder
-    files = [p for p in sorted(root.rglob("*")) if p.is_file() and _suffix(p.name)[0]]
+    files = sorted(p for p in _all_in(root) if _suffix(p.name)[0] and p.is_file())
     results = {p.parent for p in files if p.name in MARKS and _is_result(p.parent)}
-    files = [
-        p
-        for p in files
-        if not any(part.startswith(".") for part in p.relative_to(root).parts)
-        and results.isdisjoint(p.parents)
-    ]
+    files = [p for p in files if results.isdisjoint(p.parents)]
     if not files:
         raise UsageError(f"no data file in the folder {folder}", hint=_looked_for())
     return files
+
+
+def _all_in(root: Path) -> Iterator[Path]:
+    """All files below a folder but the hidden ones; one that cannot be listed is an error."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for folder, inner, names in os.walk(root, onerror=refuse):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        yield from (Path(folder, name) for name in names if not name.startswith("."))
 
 
 def _looked_for() -> str:
@@ -224,7 +266,7 @@ def _is_result(folder: Path) -> bool:
     return any(is_ours(folder / mark) for mark in MARKS)
 
 
-def _suffix(name: str) -> tuple[Kind | None, str]:
+def _suffix(name: str) -> tuple[FileKind | None, str]:
     path = Path(name.lower())
     packed = PACKED.get(path.suffix, "")
     return SUFFIXES.get(Path(path.stem).suffix if packed else path.suffix), packed
@@ -270,7 +312,7 @@ def _damaged(name: str, error: Exception) -> InputError:
     )
 
 
-def _kind(head: bytes, by_suffix: Kind | None, name: str) -> Kind:
+def _kind(head: bytes, by_suffix: FileKind | None, name: str) -> FileKind:
     if head[:4] == b"PAR1":
         return "parquet"
     if head[:6] == b"ARROW1" or head[:4] == b"\xff\xff\xff\xff":
@@ -313,7 +355,7 @@ def _refuse_other(head: bytes, text: bytes, name: str) -> None:
         raise InputError(f"{name} is a Git LFS pointer", hint="Fetch the file with: git lfs pull")
 
 
-def _list_kind(text: bytes, by_suffix: Kind | None) -> Kind:
+def _list_kind(text: bytes, by_suffix: FileKind | None) -> FileKind:
     """Tell an array from JSON lines of which the first is an array, which is no row."""
     first, _, more = text.partition(b"\n")
     if by_suffix != "jsonl" or not more.strip():
@@ -325,7 +367,7 @@ def _list_kind(text: bytes, by_suffix: Kind | None) -> Kind:
     return "jsonl"
 
 
-def _json_kind(text: bytes, by_suffix: Kind | None) -> Kind:
+def _json_kind(text: bytes, by_suffix: FileKind | None) -> FileKind:
     """Tell one object with a list inside from an object per line: is the first line whole?
 
     In a file named as JSON lines the first line may be the broken one, if the next is whole.

@@ -126,7 +126,7 @@ class Spool:
         files = self.files.get((kind, bucket), []) if again else self.files.pop((kind, bucket), [])
         if not files:
             return pl.DataFrame(schema=self._schema(kind))
-        frame = concatenated([pl.read_ipc(path) for path in files])
+        frame = concatenated([pl.scan_ipc(path, glob=False).collect() for path in files])
         for path in () if again else files:
             path.unlink()
         return frame
@@ -172,7 +172,7 @@ class Ranges:
     def _span(self, number: int, span: int) -> pl.DataFrame:
         if self.at != (number, span):
             files = self.files.get((number, span), [])
-            parts = [pl.read_ipc(path) for path in files]
+            parts = [pl.scan_ipc(path, glob=False).collect() for path in files]
             self.held = (
                 pl.concat(parts).sort("of_row", maintain_order=True) if parts else pl.DataFrame()
             )

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-import glob
 import json
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import NamedTuple, NoReturn
 
 from prefdata.errors import InputError, UsageError
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from prefdata.io.claim import RANDOM, claimed, clear_left, marked, refuse_claimed
 
 RENAME_EXCHANGE = 2
 AT_FDCWD = -100
-
-LOCK = "prefdata.lock"
-"""No other program's name: what it stands in may be taken away."""
-
-RANDOM = 8
-"""Characters that `tempfile` adds to a name."""
 
 SIGNED = ("manifest.json", "export.json")
 """Files with names that other programs use too, in which ours say what wrote them."""
@@ -47,7 +37,17 @@ NOT_MEANT = (".DS_Store", "Thumbs.db", "desktop.ini")
 MOST_FOREIGN = 3
 
 
-def refuse_existing(output: Path, *, force: bool, made_of: str) -> None:
+class Stood(NamedTuple):
+    """What stood at the place of an output when it was checked: its identity, or that it did not.
+
+    Attributes:
+        identity: of the folder; none if there was none, or an empty one.
+    """
+
+    identity: tuple[int, int] | None
+
+
+def refuse_existing(output: Path, *, force: bool, made_of: str) -> Stood:
     """Check, before any work, that a folder may be written.
 
     Args:
@@ -55,15 +55,25 @@ def refuse_existing(output: Path, *, force: bool, made_of: str) -> None:
         force: whether an existing one may be replaced.
         made_of: a file that tells a folder of this kind; a folder without it is never replaced.
 
+    Returns:
+        What stands there now, and nothing else may be replaced by `replacing`.
+
     Raises:
         UsageError: it exists and may not be replaced, or its place cannot be written.
+        InputError: another run writes it.
     """
+    if str(output) == "-":
+        raise UsageError(
+            "a folder cannot be written to standard output",
+            hint="Name an output with -o; ./- is a folder of that name.",
+        )
     try:
         str(output).encode()  # a name in other bytes cannot be opened by every library
         place = output.resolve()
         folder, there = place.is_dir(), place.exists()
         filled = folder and any(place.iterdir())
-    except (OSError, ValueError) as error:
+        stood = Stood(_identity(place))
+    except (OSError, ValueError, RuntimeError) as error:  # the last of a link that leads to itself
         why = getattr(error, "strerror", None) or error
         raise UsageError(
             f"{str(output)[:60]!r} cannot be an output: {why}", hint="Name another output."
@@ -74,11 +84,18 @@ def refuse_existing(output: Path, *, force: bool, made_of: str) -> None:
             "expected a folder to write",
             hint="Name another output.",
         )
+    if folder and place.samefile(Path.cwd()):
+        raise UsageError(
+            f"{output} is the folder that you are in, which cannot be replaced",
+            hint="Name another output, such as a folder in it.",
+        )
     if filled:
         _check_replaceable(output, force=force, made_of=made_of)
     parent = next(p for p in place.parents if p.exists())
     if not os.access(parent, os.W_OK) or not parent.is_dir():
         raise UsageError(f"{parent} cannot be written to", hint="Name an output elsewhere with -o.")
+    refuse_claimed(output)
+    return stood
 
 
 def is_ours(mark: Path) -> bool:
@@ -136,72 +153,80 @@ def _is(name: Path, pattern: str) -> bool:
 
 
 @contextmanager
-def replacing(output: Path) -> Iterator[Path]:
+def replacing(output: Path, stood: Stood | None = None) -> Iterator[Path]:
     """Work in a new folder that takes the place of ``output`` if all goes well.
 
     Whatever happens, a kill included, either the old folder or the new one stands there, whole.
+    An interrupt while the one takes the place of the other comes too late and does nothing.
     Only a kill leaves the working folder behind; its name begins with ``.`` and the output's name,
-    and the next run on the same output takes it away.
+    and the next run on the same output and machine takes it away.
+
+    Of two runs on one output the second is refused at once. Where files cannot be locked, or each
+    machine locks for itself, both run; whichever is done last replaces nothing that the other
+    wrote, says so, and leaves what it made beside it.
 
     Args:
         output: where the result belongs.
+        stood: what `refuse_existing` found there; by default, what stands there now.
 
     Yields:
         The folder to fill, beside ``output``.
 
     Raises:
-        InputError: the disk is full, or cannot be written.
+        InputError: the disk is full, or cannot be written; or another run writes the output.
     """
     output = output.resolve()  # of a link, what it leads to is replaced, and the link stays
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        _clear(output)
+    except OSError as error:
+        raise _unwritable(output, error) from error
+    with ExitStack() as late, claimed(output) as alone, _working(output, clear=alone) as new:
+        before = stood or Stood(_identity(output))
+        if _identity(output) not in (None, before.identity):
+            raise InputError(
+                f"{output} was written by another run just now",
+                hint="Look at it, and name another output, or pass --force to replace it.",
+            )
+        yield new
+        late.enter_context(_uninterrupted())
+        _swap(new, output, before)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let an interrupt do nothing: what is begun here is better done than left by half."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        if before is not None:  # what was set by a program around Python cannot be set again
+            signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _working(output: Path, *, clear: bool) -> Iterator[Path]:
+    """A working folder beside the output with a new folder in it, until all is done."""
+    try:
+        if clear:
+            clear_left(output)
         work = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
-        lock = _hold(work)
     except OSError as error:
         raise _unwritable(output, error) from error
     try:
         work.chmod(0o777 & ~_umask())
         new = work / "new"
         new.mkdir()
-        yield new
-        _swap(new, output)
+        with marked(work):
+            yield new
     except OSError as error:
         if error.errno is None and "os error" not in str(error):  # as Polars words the system's
             raise
         raise _unwritable(output, error) from error
     finally:
-        lock.close()
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _hold(work: Path) -> BinaryIO:
-    """Lock a working folder for as long as the file stays open, which is no longer than we live.
-
-    The lock is there before its name is: whoever finds one that is free knows that nobody is left.
-    Some shared file systems lock nothing, and there it gets no name.
-    """
-    file = (work / "begun").open("wb")
-    if fcntl:
-        with contextlib.suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_EX)
-            (work / "begun").rename(work / LOCK)
-    return file
-
-
-def _clear(output: Path) -> None:
-    """Take away what runs on this output have left that were killed.
-
-    Where files cannot be locked nobody can tell, so there everything stays; and so does a folder
-    that was set aside to be replaced, which may be the only one there is.
-    """
-    prefix = f".{output.name}."
-    for lock in output.parent.glob(f"{glob.escape(prefix)}*/{LOCK}"):
-        work = lock.parent
-        if not fcntl or len(work.name) != len(prefix) + RANDOM or (work / "old").exists():
-            continue
-        with contextlib.suppress(OSError), lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with _uninterrupted():
             shutil.rmtree(work, ignore_errors=True)
 
 
@@ -241,11 +266,42 @@ def _umask() -> int:
     return mask
 
 
-def _swap(new: Path, output: Path) -> None:
-    """Put ``new`` in the place of ``output``: in one step where the system can exchange folders."""
+def _identity(output: Path) -> tuple[int, int] | None:
+    """What tells the folder that stands there from another of that name; none if it is empty."""
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
-        new.rename(output)
-        return
+        return None
+    found = output.stat()
+    return found.st_dev, found.st_ino
+
+
+def _swap(new: Path, output: Path, before: Stood) -> None:
+    """Put ``new`` in the place of what stood there before, and of nothing else."""
+    now = _identity(output)
+    if now is None:
+        try:
+            new.rename(output)
+        except OSError:
+            if _identity(output) is None:
+                raise
+            _set_beside(new, output)
+    elif now != before.identity:
+        _set_beside(new, output)
+    else:
+        _exchange(new, output)
+
+
+def _set_beside(new: Path, output: Path) -> NoReturn:
+    """Keep what was made, where another run was done earlier that nothing could keep away."""
+    kept = output.with_name(f"{output.name}.{new.parent.name[-RANDOM:]}")
+    new.rename(kept)
+    raise InputError(
+        f"{output} was written by another run meanwhile",
+        hint=f"That stays as it is; what this run made stands in {kept}.",
+    )
+
+
+def _exchange(new: Path, output: Path) -> None:
+    """Put ``new`` in the place of ``output``: in one step where the system can."""
     rename = (
         getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
         if os.name == "posix"

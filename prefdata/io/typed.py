@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from decimal import Decimal
 
 import pyarrow as pa
 
@@ -53,6 +55,8 @@ def kept(name: str, values: Iterable[object]) -> pa.Field:
 def as_text(value: object) -> str | None:
     """A value as text: numbers in their shortest form, lists and objects as JSON.
 
+    Bytes that are no text become base64.
+
     Example:
         >>> as_text("a"), as_text(5.0), as_text(0.25), as_text(True), as_text(["x"]), as_text(None)
         ('a', '5', '0.25', 'true', '["x"]', None)
@@ -61,8 +65,24 @@ def as_text(value: object) -> str | None:
         return None
     if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
         value = int(value)
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, Decimal | bytes):
+        value = _plain(value)
+    text = (
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=_plain)
+    )
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _plain(value: object) -> str:
+    """What JSON has no like of, as text."""
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    if not isinstance(value, bytes):
+        return str(value)
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(value).decode()
 
 
 def as_json(name: str) -> pa.Field:

@@ -7,6 +7,9 @@ from typing import cast
 
 import yaml
 
+MOST_OVERLAPS = 20
+"""Pairs of files in the table of what files have in common."""
+
 LONGEST = 600
 
 
@@ -123,16 +126,20 @@ def _sources(manifest: Mapping[str, object]) -> str:
 
 def _overlap(manifest: Mapping[str, object]) -> list[str]:
     """What sources have in common, where they have anything."""
-    found = cast("list[Mapping[str, object]]", manifest.get("overlap") or [])
+    if manifest.get("overlap", []) is None:
+        return ["\nWhat they have in common was not looked for: there are too many of them."]
+    found = cast("list[Mapping[str, object]]", manifest.get("overlap", []))
     if not found:
         return []
+    found = sorted(found, key=lambda each: -cast("int", each["prompts"]))
     lines = []
-    for each in found:
+    for each in found[:MOST_OVERLAPS]:
         one, other = cast("tuple[str, str]", each["sources"])
         lines.append(
             f"| {one} | {other} | {each['prompts']:,} | {each['pairs']:,} | "
             f"{each['contradictions']:,} |"
         )
+    more = len(found) - len(lines)
     what = (
         "In common before caps and shares: prompts that both have, rows that each of them gives, "
         "and rows that contradict each other."
@@ -142,6 +149,7 @@ def _overlap(manifest: Mapping[str, object]) -> list[str]:
         "| file | and | prompts | the same | contradictions |",
         "|---|---|---|---|---|",
         *lines,
+        *([f"\nand {more:,} more, in manifest.json"] if more else []),
     ]
 
 

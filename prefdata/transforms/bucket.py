@@ -170,8 +170,9 @@ def _rated(ratings: pl.DataFrame, numbered: pl.DataFrame, options: Options) -> R
         scored = aggregate.responses(ballots, options.aggregate)
     pairing.refuse_too_many(scored, options)
     if options.strategy == "best-random":
-        chance = ratings.select(pairing.chance(options.seed)).to_series()
-        scored = scored.with_columns(chance.gather(scored["at"]))
+        if "chance" not in ratings.columns:
+            ratings = ratings.with_columns(pairing.chance(options.seed))
+        scored = scored.with_columns(ratings["chance"].gather(scored["at"]))
     # Places in an order are no scores: their margin is looked at where the scores are known.
     how = replace(options, min_margin=0.0) if options.lexicographic else options
     found = aggregate.agreement(pairing.pairs(scored, how), ballots)

@@ -31,6 +31,10 @@ RULES = ("weights", "lexicographic", "pareto")
 class Options:
     """How records become pairs.
 
+    The strategy chooses pairs by score alone. What ``min_margin``, ``pareto`` or ``veto`` then
+    refuses is not made up for by another pair of the same prompt: with ``best-worst`` the prompt
+    gives none, and ``all`` is the strategy that leaves every pair which stands.
+
     Attributes:
         strategy: which responses to one prompt are paired.
         aggregate: how several ratings of one response become one score.

@@ -6,8 +6,13 @@ from typing import NamedTuple
 
 import polars as pl
 
-from prefdata.transforms import bucket
+from prefdata.transforms import bucket, pairing
 from prefdata.transforms.options import Options
+
+PLACE = ("prompt_id", "source")
+
+AT_ONCE = 2_000_000
+"""Meetings of two sources over one prompt or pair that are in memory at a time."""
 
 
 class Common(NamedTuple):
@@ -40,31 +45,33 @@ def of_pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options)
         comparisons: the same.
         options: how pairs are made of each source by itself.
     """
-    place = ("prompt_id", "source")
-    shared = _shared(pl.concat([ratings.select(place), comparisons.select(place)]))
+    shared = _shared(pl.concat([ratings.select(PLACE), comparisons.select(PLACE)]))
     if not shared.height:
         return {}
-    prompts = shared["prompt_id"].unique().implode()
-    said = []
-    for source in shared["source"].unique().sort():
-        mine = (pl.col("source") == source) & pl.col("prompt_id").is_in(prompts)
-        found = bucket.preferences(ratings.filter(mine), comparisons.filter(mine), options)
-        said.append(
-            found.select(
-                pl.lit(source, pl.UInt16).alias("source"),
-                "prompt_id",
-                pl.when(pl.col("chosen_id") < pl.col("rejected_id"))
-                .then("chosen_id")
-                .otherwise("rejected_id")
-                .alias("low"),
-                pl.when(pl.col("chosen_id") < pl.col("rejected_id"))
-                .then("rejected_id")
-                .otherwise("chosen_id")
-                .alias("high"),
-                (pl.col("chosen_id") < pl.col("rejected_id")).alias("side"),
-            )
-        )
-    return _counted(shared, pl.concat(said), ["prompt_id", "low", "high"])
+    apart = shared.with_row_index("apart").cast({"apart": pl.UInt128})
+    if options.strategy == "best-random":
+        ratings = ratings.with_columns(pairing.chance(options.seed))
+    ratings = ratings.join(apart, on=PLACE, maintain_order="left").with_columns(
+        pl.when(pl.col("scope") == pl.col("prompt_id"))
+        .then("apart")
+        .otherwise("scope")
+        .alias("scope")
+    )
+    comparisons = comparisons.join(apart, on=PLACE, maintain_order="left")
+    found = bucket.preferences(_as_prompts(ratings), _as_prompts(comparisons), options)
+    first = pl.col("chosen_id") < pl.col("rejected_id")
+    said = found.rename({"prompt_id": "apart"}).select(
+        "apart",
+        pl.when(first).then("chosen_id").otherwise("rejected_id").alias("low"),
+        pl.when(first).then("rejected_id").otherwise("chosen_id").alias("high"),
+        first.alias("side"),
+    )
+    return _counted(shared, said.join(apart, on="apart"), ["prompt_id", "low", "high"])
+
+
+def _as_prompts(records: pl.DataFrame) -> pl.DataFrame:
+    """Let the prompt of each source be one by itself, so that all are settled in one go."""
+    return records.with_columns(pl.col("apart").alias("prompt_id")).drop("apart")
 
 
 def of_labels(records: pl.DataFrame) -> Overlap:
@@ -89,19 +96,29 @@ def _shared(places: pl.DataFrame) -> pl.DataFrame:
 
 
 def _counted(shared: pl.DataFrame, said: pl.DataFrame, key: list[str]) -> Overlap:
-    found: Overlap = {}
-    two = _joined(shared, ["prompt_id"])
-    for one, other, count in two.group_by("source", "source_right").len().rows():
-        found[one, other] = Common(count)
-    both = _joined(said, key)
+    two = _met(shared, ["prompt_id"], pl.len().alias("prompts"))
+    found = {(one, other): Common(count) for one, other, count in two.rows()}
     same = pl.col("side") == pl.col("side_right")
-    counts = both.group_by("source", "source_right").agg(
-        same.sum().alias("pairs"), (~same).sum().alias("contradictions")
-    )
-    for one, other, pairs, contradictions in counts.rows():
+    both = _met(said, key, same.sum().alias("pairs"), (~same).sum().alias("contradictions"))
+    for one, other, pairs, contradictions in both.rows():
         found[one, other] = found[one, other].plus(Common(0, pairs, contradictions))
     return found
 
 
-def _joined(frame: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    return frame.join(frame, on=key).filter(pl.col("source") < pl.col("source_right"))
+def _met(frame: pl.DataFrame, key: list[str], *counts: pl.Expr) -> pl.DataFrame:
+    """Count, for each two sources, what both have; a part of the keys at a time.
+
+    Where all sources have the same keys, the meetings are as many as their rows and the sources
+    multiplied.
+    """
+    meetings = int((frame.group_by(key).len()["len"].cast(pl.UInt64) ** 2).sum())
+    part = pl.struct(key).hash() % (meetings // AT_ONCE + 1)
+    two = ["source", "source_right"]
+    found = [
+        each.join(each, on=key)
+        .filter(pl.col("source") < pl.col("source_right"))
+        .group_by(two)
+        .agg(*counts)
+        for each in frame.with_columns(part.alias("part")).partition_by("part", include_key=False)
+    ]
+    return pl.concat(found).group_by(two).sum() if found else pl.DataFrame()

@@ -65,7 +65,7 @@ def _alone(verdicts: pl.DataFrame, options: Options) -> Settled:
 
 def _counted(verdicts: pl.DataFrame, options: Options) -> Settled:
     """Verdicts of which several may be on the same comparison."""
-    verdicts = oriented(verdicts)
+    verdicts = with_sides(verdicts)
     outcomes = resolved(verdicts, options)
     made = merged(verdicts, outcomes, options)
     told = _told(verdicts, outcomes, made)
@@ -118,7 +118,7 @@ def _told(verdicts: pl.DataFrame, outcomes: pl.DataFrame, made: pl.DataFrame) ->
     )
 
 
-def oriented(verdicts: pl.DataFrame) -> pl.DataFrame:
+def with_sides(verdicts: pl.DataFrame) -> pl.DataFrame:
     """Name the two responses of each verdict in one order, whichever stood first.
 
     Args:
@@ -143,7 +143,7 @@ def resolved(verdicts: pl.DataFrame, options: Options) -> pl.DataFrame:
     rests on the votes for it.
 
     Args:
-        verdicts: oriented verdicts, with ``votes``.
+        verdicts: with their sides, and with ``votes``.
         options: says what to do with conflicts.
 
     Returns:
@@ -186,7 +186,7 @@ def merged(verdicts: pl.DataFrame, outcomes: pl.DataFrame, options: Options) -> 
     """Make one pair of all verdicts that say the same of the same two responses.
 
     Args:
-        verdicts: oriented verdicts in the order of their rows; ``strength`` is signed, positive
+        verdicts: with their sides, in the order of their rows; ``strength`` is signed, positive
             where it speaks for the winner of the verdict.
         outcomes: what `resolved` gave.
         options: says the least margin.

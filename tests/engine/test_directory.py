@@ -13,7 +13,9 @@ import yaml
 
 from prefdata import __version__
 from prefdata.engine import convert
+from prefdata.errors import InputError
 from prefdata.io import dataset, spool
+from prefdata.io.directory import open_dataset
 from prefdata.schemas import PreferencePair, UnpairedPreference
 from prefdata.transforms.options import Options
 from tests.conversion import Row, jsonl, labelled, pair, rated
@@ -158,3 +160,35 @@ def test_a_very_long_answer_is_kept_whole(tmp_path: Path) -> None:
     )
     (path,) = (tmp_path / "out" / "data").iterdir()
     assert long in {row["chosen"][0]["content"] for row in pq.read_table(path).to_pylist()}
+
+
+@pytest.mark.parametrize("name", ["out[1]", "out*", "out?", "{a,b}", "a b#c%41", "[x] :smile:"])
+def test_an_output_may_be_called_anything(tmp_path: Path, name: str) -> None:
+    """No part of a name is a pattern: of ratings, comparisons, and where conversations count."""
+    for made, rows in (
+        ("ratings", [rated("good", 2), rated("bad", 1)]),
+        ("pairs", [pair("x", "y")]),
+    ):
+        source = jsonl(tmp_path / f"{made}.jsonl", rows)
+        output = tmp_path / made / name
+        report = convert([source], output, options=Options(split_by="conversation", test_size=0))
+        assert report.rows == 1
+        again = convert([output], tmp_path / made / f"again {name}", options=Options(test_size=0))
+        assert again.rows == 1
+
+
+@pytest.mark.parametrize("gone", ["00000", "00001", "00002"])
+def test_a_directory_that_was_copied_in_part_is_refused(tmp_path: Path, gone: str) -> None:
+    """The names of the files say how many there are; the others would be taken for all."""
+    output = tmp_path / "out"
+    rows = [pair("x", "y", f"P{n}") for n in range(5)]
+    convert([jsonl(tmp_path / "in.jsonl", rows)], output, options=Options(test_size=0))
+    (whole,) = (output / "data").iterdir()
+    for number in ("00000", "00001", "00002"):
+        (output / "data" / f"train-{number}-of-00003.parquet").write_bytes(whole.read_bytes())
+    whole.unlink()
+    assert open_dataset(output).rows["train"] == 3 * len(rows)
+    name = f"train-{gone}-of-00003.parquet"
+    (output / "data" / name).unlink()
+    with pytest.raises(InputError, match=rf"of the 3 files .* missing is data/{name}"):
+        open_dataset(output)

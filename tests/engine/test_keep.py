@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from prefdata.engine import convert, inspect
-from prefdata.errors import UnknownNameError
+from prefdata.errors import InputError, UnknownNameError
 from prefdata.transforms.options import Options
 from tests.conversion import Row, converted, jsonl, labelled, make, pair, rated
 
@@ -58,6 +59,40 @@ def test_the_text_is_the_same_from_any_file(
     assert kept(made.rows) == {f"P{n}": text for n, text in enumerate(texts)}
 
 
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (pa.array([90], pa.duration("s")), "PT1M30S"),
+        (pa.array([1], pa.date32()), "1970-01-02"),
+        (pa.array([1_000_000], pa.time64("us")), "00:00:01"),
+        (pa.array([b"ab"], pa.binary(2)), "ab"),
+        (pa.array([b"\xff\x00"]), "/wA="),
+        (pa.array([Decimal("1.50")], pa.decimal128(38, 10)), "1.5"),
+        (pa.array([{"k": b"ab"}]), '{"k": "ab"}'),
+        (pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())), '{"a": 1}'),
+        (pa.array([2**64 - 1], pa.uint64()), str(2**64 - 1)),
+    ],
+    ids=lambda value: str(getattr(value, "type", "")),
+)
+def test_every_type_of_parquet_has_a_text(tmp_path: Path, values: pa.Array, text: str) -> None:
+    """Whatever a column that is passed on may hold."""
+    table = pa.table({"prompt": ["Q"], "chosen": ["a"], "rejected": ["b"], "extra": values})
+    pq.write_table(table, tmp_path / "in.parquet")
+    made = converted([tmp_path / "in.parquet"], tmp_path / "out", keep=("extra",))
+    assert made.only["keep_extra"] == text
+
+
+def test_a_type_that_is_not_read_is_named_where_its_column_is_needed(tmp_path: Path) -> None:
+    """And nowhere else: the other columns are read."""
+    runs = pa.RunEndEncodedArray.from_arrays([1], [5])
+    table = pa.table({"prompt": ["Q"], "chosen": ["a"], "rejected": ["b"], "runs": runs})
+    with pa.ipc.new_file(tmp_path / "in.arrow", table.schema) as writer:
+        writer.write_table(table)
+    assert converted([tmp_path / "in.arrow"], tmp_path / "out").only["chosen"] == "a"
+    with pytest.raises(InputError, match="the column 'runs' is of the type run_end_encoded"):
+        converted([tmp_path / "in.arrow"], tmp_path / "more", keep=("runs",))
+
+
 def test_of_ratings_the_row_of_the_chosen_response_counts(tmp_path: Path) -> None:
     """What is kept stands where the chosen answer stands."""
     rows = [rated("bad", 1, extra="of bad"), rated("good", 2, extra="of good")]
@@ -87,6 +122,18 @@ def test_sources_need_not_all_have_the_column(tmp_path: Path) -> None:
     assert kept(made.rows, "keep_lang") == {**{f"P{n}": "en" for n in range(4)}, "R": None}
     schemas = {pq.read_schema(p).names[-1] for p in (tmp_path / "out" / "data").iterdir()}
     assert schemas == {"keep_lang"}
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+def test_an_empty_cell_is_kept_as_missing(tmp_path: Path, kind: str) -> None:
+    """As null in JSON is, and as it is in every other column; also where a field is kept."""
+    source = tmp_path / f"in.{kind}"
+    lines = ["prompt,chosen,rejected,margin,lang", "P0,a,b,,", "P1,a,b,2,en", 'P2,a,b,1,""']
+    text = "\n".join(lines).replace(",", {"csv": ",", "tsv": "\t"}[kind])
+    source.write_text(text, encoding="utf-8")
+    made = converted([source], tmp_path / "out", keep=("lang", "margin"), test_size=0.0)
+    assert kept(made.rows, "keep_lang") == {"P0": None, "P1": "en", "P2": None}
+    assert kept(made.rows, "keep_margin") == {"P0": None, "P1": "2", "P2": "1"}
 
 
 def test_what_was_kept_can_be_kept_again(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,8 +17,9 @@ from prefdata.engine import convert, inspect
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import reasons
 from prefdata.io import spool
-from prefdata.transforms.options import Options
-from tests.conversion import Converted, How, Row, jsonl, labelled, make, pair, rated
+from prefdata.transforms import overlap
+from prefdata.transforms.options import STRATEGIES, Options, Strategy
+from tests.conversion import Converted, How, Row, converted, jsonl, labelled, make, pair, rated
 
 FEW = settings(max_examples=12)
 
@@ -229,7 +231,44 @@ def test_sources_with_nothing_in_common_say_nothing(tmp_path: Path) -> None:
     assert make(tmp_path / "2", [*many("a", 3), *many("a", 3)]).report.overlap == ()
 
 
-def test_too_many_sources_are_not_held_against_each_other(tmp_path: Path) -> None:
-    """The work would grow with the square of their number: the report says that it was left out."""
-    made = make(tmp_path, *(many("a", 2) for _ in range(21)))
+@pytest.mark.parametrize("kind", ["scores", "ranks"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_what_sources_have_in_common_is_what_each_gives_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, strategy: Strategy
+) -> None:
+    """Whatever the rule is that makes pairs of ratings, and however much is counted at a time."""
+    monkeypatch.setattr(overlap, "AT_ONCE", 5)
+    chance = random.Random(kind + strategy)  # noqa: S311  # not a secret
+
+    def row() -> Row:
+        size = chance.randrange(2, 5)
+        numbers = chance.sample(range(1, size + 1), size)
+        answers = chance.sample("abcd", size)
+        return {"prompt": f"P{chance.randrange(8)}", "responses": answers, kind: numbers}
+
+    names = [str(jsonl(tmp_path / f"{n}.jsonl", [row() for _ in range(6)])) for n in range(4)]
+    alone = {
+        name: converted([Path(name)], tmp_path / f"{Path(name).stem}-alone", strategy=strategy)
+        for name in names
+    }
+    told = convert(names, tmp_path / "out", options=Options(strategy=strategy)).overlap
+    assert told
+    assert any(each.pairs for each in told)
+    assert any(each.contradictions for each in told)
+    for each in told:
+        one, other = (alone[name].pairs for name in each.sources)
+        assert each.pairs == len(one & other)
+        assert each.contradictions == len(one & {(p, r, c) for p, c, r in other})
+
+
+def test_a_hundred_sources_are_held_against_each_other(tmp_path: Path) -> None:
+    """Those with the most in common stand in the card; of more sources it says that none is."""
+    made = make(tmp_path / "1", *(many("a", 1) for _ in range(100)))
+    assert made.report.overlap is not None
+    assert len(made.report.overlap) == 100 * 99 // 2
+    card = (tmp_path / "1" / "out" / "README.md").read_text("utf-8")
+    assert "\nand 4,930 more, in manifest.json" in card
+    made = make(tmp_path / "2", *(many("a", 1) for _ in range(101)))
     assert made.report.overlap is None
+    card = (tmp_path / "2" / "out" / "README.md").read_text("utf-8")
+    assert "What they have in common was not looked for: there are too many of them." in card

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,8 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from prefdata.errors import PrefdataError
+from prefdata.engine import inspect
+from prefdata.errors import InputError, PrefdataError, UsageError
 from tests.conversion import Converted, converted
 
 PAIR = {"prompt": "What is 2 + 2?", "chosen": "4", "rejected": "5"}
@@ -251,6 +253,34 @@ def test_a_folder_is_read_with_all_its_data_files(tmp_path: Path) -> None:
     assert converted(in_folder(tmp_path / "all")).pairs == BOTH
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look everywhere")
+def test_a_folder_in_a_folder_that_cannot_be_listed_is_named(tmp_path: Path) -> None:
+    """What lies in it would be passed over otherwise; what is hidden is no source anyway."""
+    folder = in_folder(tmp_path / "all")
+    for name in ("shut", ".hidden"):
+        (folder / name).mkdir(mode=0)
+    with pytest.raises(UsageError, match="shut cannot be looked at: Permission denied"):
+        converted(folder)
+    (folder / "shut").rmdir()
+    assert converted(folder).pairs == BOTH
+
+
+@pytest.mark.parametrize("long", ["x" * 300, f"{'x' * 300}/in.csv"])
+def test_a_name_that_no_file_can_have_is_no_source(tmp_path: Path, long: str) -> None:
+    """One message, and not all of the name."""
+    with pytest.raises(UsageError, match=r"cannot be looked at: File name too long") as told:
+        inspect([tmp_path / long])
+    assert len(str(told.value)) < 150
+
+
+@pytest.mark.parametrize("target", ["nowhere.csv", "link.csv"])
+def test_a_link_that_leads_nowhere_is_called_so(tmp_path: Path, target: str) -> None:
+    """It is there, so that 'no such file' would not help."""
+    (tmp_path / "link.csv").symlink_to(target)
+    with pytest.raises(UsageError, match="is a link that leads to no file"):
+        inspect([tmp_path / "link.csv"])
+
+
 def test_a_glob_finds_its_files(tmp_path: Path) -> None:
     """Two stars reach into folders below."""
     in_folder(tmp_path / "all")
@@ -299,6 +329,34 @@ def test_tools_in_parquet_are_refused_like_tools_in_json(tmp_path: Path) -> None
     found = converted(path)
     assert found.pairs == {("a?", "4", "5")}
     assert [reject[:3] for reject in found.refused] == [(2, "chosen", "tool calls are not carried")]
+
+
+@pytest.mark.parametrize("kind", ["file", "stream"])
+def test_a_batch_of_no_rows_is_no_end(tmp_path: Path, kind: str) -> None:
+    """The rows come after it."""
+    path = tmp_path / "pairs.arrow"
+    schema = pa.schema([(name, pa.string()) for name in PAIR])
+    make = pa.ipc.new_file if kind == "file" else pa.ipc.new_stream
+    with path.open("wb") as sink, make(sink, schema) as writer:
+        writer.write_batch(pa.RecordBatch.from_pylist([], schema))
+        writer.write_batch(pa.RecordBatch.from_pylist([PAIR], schema))
+    assert converted(path).pairs == {tuple(PAIR.values())}
+    assert inspect([path])[0].rows == 1
+
+
+@pytest.mark.parametrize("kind", ["parquet", "file", "stream"])
+def test_two_columns_of_one_name_are_refused(tmp_path: Path, kind: str) -> None:
+    """As in CSV: nobody can say which of them is meant."""
+    table = pa.table([["q"], ["a"], ["c"], ["b"]], names=["prompt", "chosen", "chosen", "rejected"])
+    path = tmp_path / "pairs"
+    if kind == "parquet":
+        pq.write_table(table, path)
+    else:
+        make = pa.ipc.new_file if kind == "file" else pa.ipc.new_stream
+        with path.open("wb") as sink, make(sink, table.schema) as writer:
+            writer.write_table(table)
+    with pytest.raises(InputError, match="pairs has two columns named 'chosen'"):
+        inspect([path])
 
 
 def test_types_of_parquet_that_mean_the_same_are_read_the_same(tmp_path: Path) -> None:

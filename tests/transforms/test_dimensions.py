@@ -127,6 +127,22 @@ def test_a_veto_refuses_what_is_worse(tmp_path: Path, write: type[list[Row]]) ->
     assert ("left over", reasons.VETOED) in made.became(1)
 
 
+@pytest.mark.parametrize("how", [{"weights": {"help": 1}, "veto": ("safe",)}, {"pareto": ALL}])
+def test_what_is_refused_is_made_up_for_by_no_other_pair(tmp_path: Path, how: How) -> None:
+    """The strategy has chosen before; the one that makes all pairs leaves those that stand."""
+    of_each = {"best": (9, 2), "middle": (5, 5), "worst": (1, 4)}
+    rows: list[Row] = [
+        {"prompt": "Q", "response": response, "score": score, "dimension": name}
+        for response, scores in of_each.items()
+        for name, score in zip(("help", "safe"), scores, strict=True)
+    ]
+    with pytest.raises(InputError, match="gave a pair"):
+        make(tmp_path / "1", rows, **how)
+    every: How = {**how, "strategy": "all"}
+    made = make(tmp_path / "2", rows, **every)
+    assert made.answers == [("middle", "worst")]
+
+
 def test_a_veto_goes_with_the_one_dimension_that_counts(tmp_path: Path) -> None:
     """Ratings of other dimensions are left over, but what they say is heard and kept."""
     rows = long([*KIND, scored("good", 4, 3, "R"), scored("bad", 1, 3, "R")])
@@ -280,6 +296,36 @@ def test_the_question_is_asked_before_the_rest_of_a_file_is_read(
         convert([source], tmp_path / "out")
     with pytest.raises(InputError, match="is not UTF-8"):
         convert([source], tmp_path / "out", wishes=Wishes(dimension="helpfulness"))
+
+
+def test_a_dimension_that_no_row_was_on_so_far_is_told_while_the_rest_is_read(
+    tmp_path: Path,
+) -> None:
+    """It may still come, as in a file in the order of its dimensions; so it is no error yet."""
+    told: dict[str, None] = {}
+
+    def progress(stage: str, _done: int, _total: int) -> None:
+        told[stage] = None
+
+    kind, fair = (
+        [
+            {"prompt": f"P{n}", "response": side, "score": n % 2, "dimension": name}
+            for n in range(100)
+            for side in ("good", "bad")
+        ]
+        for name in ("kind", "fair")
+    )
+    source = jsonl(tmp_path / "kind.jsonl", kind)
+    with pytest.raises(UnknownNameError):
+        convert([source], tmp_path / "out", wishes=Wishes(dimension="fiar"), progress=progress)
+    assert list(told) == ["reading (none on fiar so far, but on kind)"]
+    with pytest.raises(UnknownNameError, match=r"'fiar' in the first 200 rows of .*kind\.jsonl"):
+        inspect([source], wishes=Wishes(dimension="fiar"))
+    told.clear()
+    rows = [{**row, "score": int(row["response"] == "good")} for row in fair]
+    both = [source, jsonl(tmp_path / "later.jsonl", rows)]
+    convert(both, tmp_path / "out", wishes=Wishes(dimension="fair"), progress=progress)
+    assert list(told)[:2] == ["reading (none on fair so far, but on kind)", "reading"]
 
 
 @pytest.mark.parametrize("write", [list, long])

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from prefdata.formats import reasons
 from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, Row, Unfit
+from prefdata.formats.layout import Layout, RawRow, Unfit
 from prefdata.formats.verdicts import NONE, written
 
 ASKED = {"instruction": "What is 2 + 2?"}
 MIDDLE = 1.5
 
 
-def _first_or_second(rows: list[Row]) -> bool:
+def _first_or_second(rows: list[RawRow]) -> bool:
     """Whether preferences are 1 and 2; other numbers are for their owner to explain."""
     said = [written(row.get("preference")) for row in rows]
     said = [word for word in said if word not in NONE]
     return sum(word in ("1", "2") for word in said) >= 0.9 * len(said)
 
 
-def _between(row: Row) -> Row:
+def _between(row: RawRow) -> RawRow:
     """A preference stands between 1 and 2; a 0 is how a draw was written before."""
     word = written(row.get("preference"))
     try:

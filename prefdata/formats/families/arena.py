@@ -8,7 +8,7 @@ from json import dumps
 from prefdata.formats import reasons
 from prefdata.formats.conversation import cell
 from prefdata.formats.known import format_of, refused
-from prefdata.formats.layout import Layout, Row, Unfit
+from prefdata.formats.layout import Layout, RawRow, Unfit
 from prefdata.formats.names import sided
 from prefdata.formats.sample import Sample
 from prefdata.formats.verdicts import written
@@ -53,7 +53,7 @@ EXAMPLE = {
 }
 
 
-def _list(row: Row, name: str) -> list[object]:
+def _list(row: RawRow, name: str) -> list[object]:
     """A list that stands in a column, or in a cell as JSON or Python text."""
     value = row.get(name)
     if isinstance(value, str):
@@ -68,19 +68,19 @@ def _list(row: Row, name: str) -> list[object]:
     return value
 
 
-def _turns(row: Row, name: str) -> Turns:
+def _turns(row: RawRow, name: str) -> Turns:
     found = [turn for turn in _list(row, name) if isinstance(turn, Mapping)]
     if len(found) != len(_list(row, name)):
         raise Unfit(reasons.WRONG_TYPE, name, "expected messages")
     return found
 
 
-def _from_lists(row: Row) -> Row:
+def _from_lists(row: RawRow) -> RawRow:
     """55k: what was asked and what each side answered, each a list with one text per turn."""
     return {**row, **{side: _exchanged(row, side) for side in ("response_a", "response_b")}}
 
 
-def _exchanged(row: Row, side: str) -> list[dict[str, object]]:
+def _exchanged(row: RawRow, side: str) -> list[dict[str, object]]:
     asked, answered = _texts(row, "prompt"), _texts(row, side)
     if len(asked) != len(answered):
         detail = f"{len(asked)} turns in prompt, {len(answered)} in {side}"
@@ -92,7 +92,7 @@ def _exchanged(row: Row, side: str) -> list[dict[str, object]]:
     ]
 
 
-def _texts(row: Row, name: str) -> list[str]:
+def _texts(row: RawRow, name: str) -> list[str]:
     texts: list[str] = []
     for number, text in enumerate(_list(row, name), 1):
         if text is None:
@@ -103,14 +103,14 @@ def _texts(row: Row, name: str) -> list[str]:
     return texts
 
 
-def _in_lists(rows: list[Row]) -> bool:
+def _in_lists(rows: list[RawRow]) -> bool:
     """Whether prompts are lists of turns, as they are in 55k and not in other votes."""
     said = [row["prompt"] for row in rows if row.get("prompt") is not None]
     lists = [v for v in said if isinstance(v, list) or (isinstance(v, str) and v[:1] == "[")]
     return len(lists) > 0.5 * len(said)
 
 
-def _in_session(row: Row) -> Row:
+def _in_session(row: RawRow) -> RawRow:
     """140k: a vote later in a session goes on from turns that stand in the full conversation."""
     full = _turns(row, "full_conversation")
     asked = [turn for turn in _turns(row, SIDES[0]) if turn.get("role") == "user"]
@@ -132,7 +132,7 @@ def _said(turn: object) -> str:
     return "".join(str(b.get("text") or "") for b in blocks if isinstance(b, Mapping)).strip()
 
 
-def _until_the_judged_turn(row: Row) -> Row:
+def _until_the_judged_turn(row: RawRow) -> RawRow:
     """MT-Bench: conversations hold both turns; what follows the judged one is cut off."""
     turn = written(row.get("turn"))
     if turn not in ("1", "2"):

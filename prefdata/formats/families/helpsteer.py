@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from prefdata.formats import reasons
 from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, Row, Unfit
+from prefdata.formats.layout import Layout, RawRow, Unfit
 from prefdata.formats.scores import number_of
 
 ASPECTS = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
@@ -18,7 +18,7 @@ MERIT = "complexity and verbosity are no merit as such"
 TURNS = "Prompts of several turns are taken apart at their <extra_id_1> marks."
 
 
-def _in_turns(row: Row) -> Row:
+def _in_turns(row: RawRow) -> RawRow:
     """The row with its prompt as messages, where it holds several turns."""
     prompt = row.get("prompt")
     if not isinstance(prompt, str) or MARK not in prompt:
@@ -37,7 +37,7 @@ def _in_turns(row: Row) -> Row:
     return {**row, "prompt": turns}
 
 
-def _with_votes(row: Row) -> Row:
+def _with_votes(row: RawRow) -> RawRow:
     """The row with the number of its annotators, and the share that agrees with the verdict."""
     given = row.get("individual_preference")
     listed = given if isinstance(given, list) else []
@@ -50,11 +50,11 @@ def _with_votes(row: Row) -> Row:
     return {**row, "votes": len(signs), "agreement": same / len(signs)}
 
 
-def _listed(rows: list[Row]) -> bool:
+def _listed(rows: list[RawRow]) -> bool:
     return any(isinstance(row.get("helpfulness"), list) for row in rows)
 
 
-def _single(rows: list[Row]) -> bool:
+def _single(rows: list[RawRow]) -> bool:
     return not _listed(rows)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prefdata.formats.known import format_of, refused
-from prefdata.formats.layout import Layout, Row
+from prefdata.formats.layout import Layout, RawRow
 from prefdata.formats.transcript import is_transcript
 
 EXAMPLE = {
@@ -12,13 +12,13 @@ EXAMPLE = {
 }
 
 
-def _transcripts(rows: list[Row]) -> bool:
+def _transcripts(rows: list[RawRow]) -> bool:
     said = [value for row in rows for value in (row.get("chosen"), row.get("rejected"))]
     texts = [value for value in said if isinstance(value, str)]
     return len(texts) * 2 > len(said) and sum(map(is_transcript, texts)) >= 0.9 * len(texts)
 
 
-def _nothing_else(rows: list[Row]) -> bool:
+def _nothing_else(rows: list[RawRow]) -> bool:
     return _transcripts(rows) and all("prompt" not in row for row in rows)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from prefdata.formats.families.text_only import COLUMNS, text_only
 from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, Row
+from prefdata.formats.layout import Layout, RawRow
 from prefdata.formats.verdicts import NONE, written
 
 QUESTION = "What is 2 + 2?"
@@ -17,7 +17,7 @@ GOOD = "true: the answer was good; false: it was bad"
 OTHERS = ("chosen", "rejected", "rejected_response", "rejected_messages", "prompt", "completion")
 
 
-def _weighted(rows: list[Row]) -> bool:
+def _weighted(rows: list[RawRow]) -> bool:
     """Whether messages have weights, which no other format gives them."""
     said = [turn for row in rows for turn in _list(row.get("chosen_messages"))]
     return any(isinstance(turn, Mapping) and "loss_weight" in turn for turn in said)
@@ -27,7 +27,7 @@ def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def _only_labels(rows: list[Row]) -> bool:
+def _only_labels(rows: list[RawRow]) -> bool:
     """Whether labels are true and false, and nothing else is there to be compared."""
     said = [word for row in rows if (word := written(row.get("label"))) not in NONE]
     labels = sum(word in LABELS for word in said) >= 0.9 * len(said)

@@ -6,13 +6,13 @@ import re
 
 from prefdata.formats import reasons
 from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, Row, Unfit
+from prefdata.formats.layout import Layout, RawRow, Unfit
 from prefdata.formats.transcript import is_transcript
 
 LEAK = re.compile(r"(?:\A|\n)\s*(Human|Assistant):")
 
 
-def _without_leaks(row: Row) -> Row:
+def _without_leaks(row: RawRow) -> RawRow:
     """Refuse each answer in which the conversation goes on."""
     prompt, answers = row.get("prompt"), row.get("answers")
     if isinstance(prompt, str) and not is_transcript(prompt):

@@ -6,14 +6,14 @@ from itertools import combinations
 
 from prefdata.formats import reasons
 from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, Row, Unfit
+from prefdata.formats.layout import Layout, RawRow, Unfit
 from prefdata.formats.paths import get, parse
 from prefdata.formats.scores import number_of
 
 MEASURED = (parse("completions[].rank"), parse("completions[].reward"))
 
 
-def _in_order(row: Row) -> Row:
+def _in_order(row: RawRow) -> RawRow:
     """Hold the rewards, where there are any, against the ranks."""
     ranks, rewards = (get(row, path) for path in MEASURED)
     if not isinstance(ranks, list) or not isinstance(rewards, list):

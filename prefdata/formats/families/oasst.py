@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from prefdata.formats import reasons
 from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, Row, Unfit
+from prefdata.formats.layout import Layout, RawRow, Unfit
 from prefdata.formats.verdicts import written
 
 READY = "ready_for_export"
@@ -28,7 +28,7 @@ BAD = {**GOOD, "message_id": "3", "text": "5", "rank": 1}
 ASKED = {"message_id": "1", "role": "prompter", "text": "What is 2 + 2?", "replies": [GOOD, BAD]}
 
 
-def _in_tree(row: Row) -> Row:
+def _in_tree(row: RawRow) -> RawRow:
     """All answers of a tree."""
     _ready(row)
     root = row.get("prompt")
@@ -37,7 +37,7 @@ def _in_tree(row: Row) -> Row:
     return {"answers": list(_answers(root))}
 
 
-def _below(row: Row) -> Row:
+def _below(row: RawRow) -> RawRow:
     """All answers of a tree whose first message is the row itself."""
     _ready(row)
     if _id(row, "parent_id"):
@@ -45,15 +45,15 @@ def _below(row: Row) -> Row:
     return {"answers": list(_answers(row))}
 
 
-def _ready(row: Row) -> None:
+def _ready(row: RawRow) -> None:
     state = row.get("tree_state")
     if state and state != READY:
         raise Unfit(reasons.SET_ASIDE, "tree_state", str(state))
 
 
-def _answers(root: Row) -> Iterator[Row]:
+def _answers(root: RawRow) -> Iterator[RawRow]:
     """Each answer with the messages before it, in the order of the tree."""
-    waiting: list[tuple[Row, tuple[Row, ...]]] = [(root, ())]
+    waiting: list[tuple[RawRow, tuple[RawRow, ...]]] = [(root, ())]
     while waiting:
         message, before = waiting.pop()
         here = (*before, message)
@@ -67,7 +67,7 @@ def _answers(root: Row) -> Iterator[Row]:
         waiting.extend((each, here) for each in reversed(sound))
 
 
-def _answer(message: Row, before: Sequence[Row], *, alone: bool) -> Row:
+def _answer(message: RawRow, before: Sequence[RawRow], *, alone: bool) -> RawRow:
     asked = before[-1].get("message_id")
     return {
         "prompt": [{"role": m.get("role"), "content": m.get("text")} for m in before],
@@ -78,7 +78,7 @@ def _answer(message: Row, before: Sequence[Row], *, alone: bool) -> Row:
     }
 
 
-def _unfit(message: Row, before: Sequence[Row], *, alone: bool) -> Unfit | None:
+def _unfit(message: RawRow, before: Sequence[RawRow], *, alone: bool) -> Unfit | None:
     """Why an answer cannot be used, if it cannot."""
     for each in (message, *before):
         where = "" if each is message else "of a message before it"
@@ -90,9 +90,9 @@ def _unfit(message: Row, before: Sequence[Row], *, alone: bool) -> Unfit | None:
     return None
 
 
-def _from_all(rows: Sequence[Row]) -> list[Row | Unfit]:
+def _from_all(rows: Sequence[RawRow]) -> list[RawRow | Unfit]:
     """Each answer of a flat file with the messages before it, wherever they stand."""
-    known: dict[str, Row] = {}
+    known: dict[str, RawRow] = {}
     for row in rows:
         if name := _id(row, "message_id"):
             known.setdefault(name, row)
@@ -102,7 +102,7 @@ def _from_all(rows: Sequence[Row]) -> list[Row | Unfit]:
     return [_placed(row, known, answers) for row in rows]
 
 
-def _placed(row: Row, known: Mapping[str, Row], answers: Counter[str]) -> Row | Unfit:
+def _placed(row: RawRow, known: Mapping[str, RawRow], answers: Counter[str]) -> RawRow | Unfit:
     role, name = row.get("role"), _id(row, "message_id")
     if role == "prompter":
         return Unfit(reasons.USER_TURN, "role")
@@ -120,15 +120,15 @@ def _placed(row: Row, known: Mapping[str, Row], answers: Counter[str]) -> Row | 
     return made["text"] if isinstance(made["text"], Unfit) else made
 
 
-def _id(row: Row, field: str) -> str:
+def _id(row: RawRow, field: str) -> str:
     """The id in a field, ``""`` where there is none."""
     value = row.get(field)
     return str(value) if isinstance(value, str | int) else ""
 
 
-def _before(row: Row, known: Mapping[str, Row]) -> list[Row]:
+def _before(row: RawRow, known: Mapping[str, RawRow]) -> list[RawRow]:
     """The messages that lead to a row, the first one first."""
-    found: list[Row] = []
+    found: list[RawRow] = []
     seen = {_id(row, "message_id")}
     parent = _id(row, "parent_id")
     if not parent:
@@ -145,11 +145,11 @@ def _before(row: Row, known: Mapping[str, Row]) -> list[Row]:
     return found[::-1]
 
 
-def _nested(rows: list[Row]) -> bool:
+def _nested(rows: list[RawRow]) -> bool:
     return any(row.get("replies") for row in rows)
 
 
-def _flat(rows: list[Row]) -> bool:
+def _flat(rows: list[RawRow]) -> bool:
     return not _nested(rows)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from prefdata.formats.families.text_only import text_only
 from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, Row
+from prefdata.formats.layout import Layout, RawRow
 
 
-def _without_tools(row: Row) -> Row:
+def _without_tools(row: RawRow) -> RawRow:
     """A request that offers tools is refused."""
     request = row.get("input")
     if isinstance(request, Mapping):

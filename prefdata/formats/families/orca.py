@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefdata.formats import reasons
 from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, Row, Unfit
+from prefdata.formats.layout import Layout, RawRow, Unfit
 from prefdata.formats.verdicts import written
 
 LICENCE = "Apache-2.0, in the data set's card"
@@ -14,7 +14,7 @@ JUDGED = ("unchanged", "swapped")
 ABSENT = (None, "")
 
 
-def _judged(row: Row) -> Row:
+def _judged(row: RawRow) -> RawRow:
     """Rows that the judge settled, with what it rated the better and the worse answer."""
     status, rating = written(row.get("status") or ""), row.get("rating", ())
     if status == "tie":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefdata.formats import reasons
 from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, Row, Unfit
+from prefdata.formats.layout import Layout, RawRow, Unfit
 
 EVAL = (
     "It is a benchmark: do not train on it. Use it to measure a model, and to find its prompts "
@@ -13,7 +13,7 @@ EVAL = (
 LICENCE = "ODC-BY, in the data set's card; the answers keep the terms of the models they come from"
 
 
-def _listed(row: Row) -> Row:
+def _listed(row: RawRow) -> RawRow:
     """Right answers score 1 and wrong ones 0, so that no two right ones are paired."""
     right, wrong = _texts(row, "chosen"), _texts(row, "rejected")
     if any(text in wrong for text in right):
@@ -22,7 +22,7 @@ def _listed(row: Row) -> Row:
     return {**row, "responses": [*right, *wrong], "scores": scores}
 
 
-def _texts(row: Row, name: str) -> list[object]:
+def _texts(row: RawRow, name: str) -> list[object]:
     texts = row.get(name)
     if not isinstance(texts, list):
         raise Unfit(reasons.WRONG_TYPE, name, "expected a list")

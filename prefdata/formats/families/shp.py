@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from prefdata.formats import reasons
 from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, Row, Unfit
+from prefdata.formats.layout import Layout, RawRow, Unfit
 from prefdata.formats.scores import number_of
 from prefdata.formats.verdicts import written
 
 BETTER = {"1": ("score_A", "score_B"), "0": ("score_B", "score_A")}
 
 
-def _by_votes(row: Row) -> Row:
+def _by_votes(row: RawRow) -> RawRow:
     """Hold the label against the votes."""
     sides = BETTER.get(written(row.get("labels")))
     if sides:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from prefdata.formats import reasons
 from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, Row, Unfit
+from prefdata.formats.layout import Layout, RawRow, Unfit
 from prefdata.formats.paths import filled, slots
 
 POST = "SUBREDDIT: r/{subreddit}\nTITLE: {title}\nPOST: {post}\nTL;DR:"
@@ -24,7 +24,7 @@ LICENCE = (
 ASKED = {"title": "Sums", "subreddit": "math", "post": "What is 2 + 2?"}
 
 
-def _asked(row: Row) -> Row:
+def _asked(row: RawRow) -> RawRow:
     """The row with what was to be summarised as a prompt."""
     info = row.get("info")
     if not isinstance(info, Mapping):

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from prefdata.formats import reasons
 from prefdata.formats.families.text_only import COLUMNS, text_only
 from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, Row, Unfit
+from prefdata.formats.layout import Layout, RawRow, Unfit
 
 
-def _rejects(rows: list[Row]) -> bool:
+def _rejects(rows: list[RawRow]) -> bool:
     """Whether a rejected answer stands beside the conversations."""
     return any(row.get("rejected_response") or row.get("rejected_messages") for row in rows)
 
 
-def _both(row: Row) -> Row:
+def _both(row: RawRow) -> RawRow:
     """Two whole conversations: the rejected answer stands in for all after the last question."""
     text_only(row)
     if whole := row.get("rejected_messages"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefdata.formats import reasons
 from prefdata.formats.conversation import cell
-from prefdata.formats.layout import Row, Unfit
+from prefdata.formats.layout import RawRow, Unfit
 
 BEYOND = {
     "tools": reasons.TOOLS,
@@ -17,7 +17,7 @@ COLUMNS = (*BEYOND, *(REJECTED + name for name in BEYOND))
 """The columns that a layout lists in ``reads`` where its ``prepare`` is `text_only`."""
 
 
-def text_only(row: Row) -> Row:
+def text_only(row: RawRow) -> RawRow:
     """Refuse a row that holds more than text; a column that is there and empty holds nothing.
 
     Raises:

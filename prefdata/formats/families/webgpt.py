@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from prefdata.formats import reasons
 from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, Row, Unfit
+from prefdata.formats.layout import Layout, RawRow, Unfit
 from prefdata.formats.scores import number_of
 
 
-def _opposite(row: Row) -> Row:
+def _opposite(row: RawRow) -> RawRow:
     """The two scores must be each other's opposite."""
     first, second = number_of(row.get("score_0")), number_of(row.get("score_1"))
     if first is None or second is None:
