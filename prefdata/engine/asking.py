@@ -150,6 +150,8 @@ async def _runners(
     budget = Budget(asking.max_cost, spent=book.spent().cost)
     alive = asyncio.create_task(desk.keep_alive())
     async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(desk.close)
+        stack.callback(alive.cancel)
         stack.enter_context(_ending_softly(stop))
         runners: list[Runner] = []
         for endpoint in endpoints:
@@ -163,11 +165,7 @@ async def _runners(
                 runners.append(batcher)
             else:
                 runners.append(Runner(*rest, price=price, stop=stop, told=told))
-        try:
-            yield runners
-        finally:
-            alive.cancel()
-            await desk.close()
+        yield runners
 
 
 def _server(
