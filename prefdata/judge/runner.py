@@ -183,7 +183,7 @@ class Runner:
         found = await self.desk.do(lambda journal: journal.replies([request.key]))
         if request.key in found:
             return found[request.key][-1]
-        return await self._answered(Ask(PROBE, "ab"), request, 0)
+        return (await self._answered(Ask(PROBE, "ab"), request, 0)).reply
 
     async def run(self, asks: Callable[[], Iterable[Ask]]) -> None:
         """Ask for everything that the journal has no usable reply to.
@@ -270,9 +270,9 @@ class Runner:
         """Ask until a reply can be used; what fails is given up, and left for another run."""
         try:
             while attempt < self.pace.tries:
-                reply = await self._answered(ask, made, attempt)
+                entry = await self._answered(ask, made, attempt)
                 attempt += 1
-                if not self._useless(reply, ask, made.fence):
+                if entry.settled:
                     break
             self.told(1)
         except Failure as failure:
@@ -285,7 +285,7 @@ class Runner:
             await self.desk.do(lambda journal: journal.release([made.key]))
             raise
 
-    async def _answered(self, ask: Ask, made: Request, attempt: int) -> Reply:
+    async def _answered(self, ask: Ask, made: Request, attempt: int) -> Entry:
         """Send a request until it is answered, at the pace that the server allows."""
         begun = time.monotonic()
         for tries in itertools.count():
@@ -296,7 +296,7 @@ class Runner:
                 await self._wait_after(failure, tries, late=late)
         raise AssertionError
 
-    async def _once(self, ask: Ask, made: Request, attempt: int) -> Reply:
+    async def _once(self, ask: Ask, made: Request, attempt: int) -> Entry:
         """Send a request, and put the reply into the journal before it counts."""
         await self.lane.enter(made.tokens)
         try:
@@ -318,7 +318,7 @@ class Runner:
             self.lane.went_well(headers)
             self.in_a_row, self.reached = 0, True
             self.tally.asked += 1
-            return reply
+            return entry
         finally:
             self.lane.leave(made.tokens)
 
