@@ -12,6 +12,9 @@ from prefdata.judge.journal import LEASE, Journal
 Result = TypeVar("Result")
 Job = Callable[[Journal], object]
 
+GATHER = 0.01
+"""Seconds that a reply may wait for others to share its commit: each commit writes whole pages."""
+
 
 class Desk:
     """Does work on a journal in a thread of its own, from one event loop.
@@ -24,6 +27,7 @@ class Desk:
         self.journal = journal
         self.loop = asyncio.get_running_loop()
         self.waiting: list[tuple[Job, asyncio.Future[object]]] = []
+        self.hurry = False
         self.there = threading.Condition()
         self.ended = False
         self.thread = threading.Thread(target=self._run, name="journal", daemon=True)
@@ -31,10 +35,19 @@ class Desk:
 
     async def do(self, job: Callable[[Journal], Result]) -> Result:
         """Do something as part of a commit; when this returns, the commit is on disk."""
+        return await self._hand_in(job, hurry=True)
+
+    async def soon(self, job: Callable[[Journal], Result]) -> Result:
+        """As `do`, a moment later and with whatever comes in until then."""
+        return await self._hand_in(job, hurry=False)
+
+    async def _hand_in(self, job: Callable[[Journal], Result], *, hurry: bool) -> Result:
         done: asyncio.Future[object] = self.loop.create_future()
         with self.there:
+            if hurry or not self.waiting:
+                self.there.notify()
+            self.hurry = self.hurry or hurry
             self.waiting.append((job, done))
-            self.there.notify()
         return cast("Result", await done)
 
     async def keep_alive(self) -> None:
@@ -46,16 +59,16 @@ class Desk:
     async def close(self) -> None:
         """Finish what was handed in, and stop the thread."""
         with self.there:
-            self.ended = True
+            self.ended = self.hurry = True
             self.there.notify()
         await asyncio.to_thread(self.thread.join)
 
     def _run(self) -> None:
         while True:
             with self.there:
-                while not self.waiting and not self.ended:
-                    self.there.wait()
-                jobs, self.waiting = self.waiting, []
+                self.there.wait_for(lambda: self.waiting or self.ended)
+                self.there.wait_for(lambda: self.hurry, GATHER)
+                jobs, self.waiting, self.hurry = self.waiting, [], self.ended
             if not jobs:
                 return
             self.loop.call_soon_threadsafe(_tell, self._commit(jobs))

@@ -278,11 +278,11 @@ class Runner:
         except Failure as failure:
             why = failure.message
             self.tally.failed[why] += 1
-            await self.desk.do(lambda journal: journal.give_up(made.key, why))
+            await self.desk.soon(lambda journal: journal.give_up(made.key, why))
             if failure.kind == "setting" or self.in_a_row >= GIVE_UP:
                 raise
         except (OutOfBudgetError, StoppedError):
-            await self.desk.do(lambda journal: journal.release([made.key]))
+            await self.desk.soon(lambda journal: journal.release([made.key]))
             raise
 
     async def _answered(self, ask: Ask, made: Request, attempt: int) -> Entry:
@@ -312,7 +312,7 @@ class Runner:
                 actual = most if cost is None else cost
                 lane, settled = self.endpoint.lane, not self._useless(reply, ask, made.fence)
                 entry = Entry(made.key, attempt, lane, reply, cost, made.tokens, settled)
-                await self.desk.do(lambda journal: journal.record(entry))
+                await self.desk.soon(lambda journal: journal.record(entry))
             finally:
                 self.budget.settle(most, actual=actual)
             self.lane.went_well(headers)
