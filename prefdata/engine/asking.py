@@ -115,8 +115,8 @@ async def ask(
         ends = await _together(runner.prepare() for runner in runners)
         judges = [Judge(runner.endpoint.model, runner.form) for runner in runners]
         if not any(ends):
-            contest = Contest(cases, judges, ruling, book)
-            ends = await _play(contest, runners, ruling)
+            with book.reading() as reader:
+                ends = await _play(Contest(cases, judges, ruling, reader), runners, ruling)
     return Asked(
         judges,
         {runner.endpoint.model: runner.tally for runner in runners},
@@ -146,12 +146,10 @@ async def _runners(
     told: Callable[[int], None],
 ) -> AsyncIterator[list[Runner]]:
     """One runner per judge, on one journal and one budget, as long as they are needed."""
-    stop, desk = asyncio.Event(), Desk(book)
     budget = Budget(asking.max_cost, spent=book.spent().cost)
-    alive = asyncio.create_task(desk.keep_alive())
+    stop, desk = asyncio.Event(), Desk(book)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(desk.close)
-        stack.callback(alive.cancel)
         stack.enter_context(_ending_softly(stop))
         runners: list[Runner] = []
         for endpoint in endpoints:
@@ -186,11 +184,10 @@ async def _together(parts: Iterable[Awaitable[None]]) -> list[End]:
 
 async def _play(contest: Contest, runners: Sequence[Runner], ruling: Ruling) -> list[End]:
     """Ask about everything; where there are tournaments, round by round until they are decided."""
-    buckets = contest.cases.buckets
     contest.take_up()
     which = "cases"
     while True:
-        ends = await _together(_one(runner, buckets, ruling, which) for runner in runners)
+        ends = await _together(_one(runner, contest, ruling, which) for runner in runners)
         drawn = [] if any(ends) else contest.draw()
         if not drawn:
             return ends
@@ -199,13 +196,14 @@ async def _play(contest: Contest, runners: Sequence[Runner], ruling: Ruling) -> 
         which = "new"
 
 
-async def _one(runner: Runner, buckets: Buckets, ruling: Ruling, which: str) -> None:
+async def _one(runner: Runner, contest: Contest, ruling: Ruling, which: str) -> None:
     """Ask one judge about everything, and about flips once more if that is wished."""
+    buckets = contest.cases.buckets
     while True:
         before = runner.tally.elsewhere
         await runner.run(lambda: asks(buckets, ruling, which))
         if ruling.flips == "ask-again":
-            await runner.run(lambda: _flips(runner, buckets, ruling, which))
+            await runner.run(lambda: _flips(runner, contest, ruling, which))
         if runner.tally.elsewhere == before:
             return
         await runner.rest()
@@ -220,14 +218,14 @@ def asks(buckets: Buckets, ruling: Ruling, which: str = "cases") -> Iterator[Ask
                     yield Ask(case, order)
 
 
-def _flips(runner: Runner, buckets: Buckets, ruling: Ruling, which: str) -> Iterator[Ask]:
+def _flips(runner: Runner, contest: Contest, ruling: Ruling, which: str) -> Iterator[Ask]:
     """The comparisons whose verdict changes with the order, once more in both."""
     judge = Judge(runner.endpoint.model, runner.form)
     once = Ruling(flips="drop", orders=ruling.orders)
+    buckets, book = contest.cases.buckets, contest.journal
     for bucket in range(len(buckets)):
         for part in parts(buckets, bucket, which):
             cases = cases_of(part)
-            book = runner.desk.journal
             found = collected(cases, judge, book, ruling.orders, (0,))
             for case, heard in zip(cases, list(found), strict=True):
                 if outcome_of(heard, once).cause == outcome.FLIP:
