@@ -12,6 +12,7 @@ import click
 from prefdata.cli.options import limit_of, reading, share_of, wishes_from
 from prefdata.cli.output import console
 from prefdata.errors import UsageError
+from prefdata.transforms.options import PAIRINGS
 
 if TYPE_CHECKING:
     from prefdata.engine.asking import Asking
@@ -75,7 +76,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--strategy",
-    type=click.Choice(["judged", "best-worst", "best-rest", "adjacent", "all"]),
+    type=click.Choice(["judged", *PAIRINGS]),
     default="judged",
     show_default=True,
     help="Of three or more responses, pair those that were compared, or by their ranking.",
