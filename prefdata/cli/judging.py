@@ -11,7 +11,7 @@ import click
 
 from prefdata.cli.options import limit_of, reading, share_of, wishes_from
 from prefdata.cli.output import console
-from prefdata.errors import UsageError
+from prefdata.errors import JudgeError, UsageError
 from prefdata.transforms.options import PAIRINGS
 
 if TYPE_CHECKING:
@@ -180,8 +180,14 @@ def judge(
         click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     if report.stopped:
         if quiet:
-            click.echo(f"Stopped: {report.stopped}. Run the same command again.", err=True)
+            click.echo(f"Stopped: {report.stopped}. Next: {report.remedy}", err=True)
         return 3
+    if not report.judged:
+        causes = ", ".join(f"{number:,} of {why!r}" for why, number in report.verdicts.items())
+        raise JudgeError(
+            f"none of the comparisons has a verdict: {causes}",
+            hint=f"{report.output}/calls holds every reply; another --model may do better.",
+        )
     if limit is not None and report.rows_rejected > limit(report.rows_read):
         click.echo(
             f"{report.rows_rejected:,} of {report.rows_read:,} rows were rejected; "

@@ -16,7 +16,7 @@ from collections.abc import (
 )
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from prefdata.engine.buckets import Buckets
 from prefdata.engine.cases import Cases
@@ -70,6 +70,13 @@ class Asking:
     journal: str = ""
 
 
+class Stopped(NamedTuple):
+    """Why a run ended before all was asked, and what to do about it; ``""`` where it did not."""
+
+    why: str = ""
+    remedy: str = ""
+
+
 @dataclass
 class Asked:
     """What asking came to.
@@ -78,13 +85,13 @@ class Asked:
         judges: how replies are found again.
         tallies: what each judge's run came to.
         styles: what each endpoint understands.
-        stopped: why the run ended before all was asked, or ``""``.
+        stopped: why the run ended before all was asked, if it did.
     """
 
     judges: list[Judge] = field(default_factory=list)
     tallies: dict[str, Tally] = field(default_factory=dict)
     styles: dict[str, Mapping[str, object]] = field(default_factory=dict)
-    stopped: str = ""
+    stopped: Stopped = field(default_factory=Stopped)
 
 
 async def ask(
@@ -248,7 +255,7 @@ def _ending_softly(stop: asyncio.Event) -> Iterator[None]:
         loop.remove_signal_handler(signal.SIGINT)
 
 
-def _stopped(ends: Sequence[End], endpoints: Sequence[Endpoint], asking: Asking) -> str:
+def _stopped(ends: Sequence[End], endpoints: Sequence[Endpoint], asking: Asking) -> Stopped:
     """Why asking ended before its time; raises what the user must look into."""
     for endpoint, end in zip(endpoints, ends, strict=True):
         if isinstance(end, Failure):
@@ -260,15 +267,16 @@ def _stopped(ends: Sequence[End], endpoints: Sequence[Endpoint], asking: Asking)
             raise KeyboardInterrupt
         if end is not None and not isinstance(end, SOFT):
             raise end
-    why = {
-        OutOfBudgetError: f"the next call could pass --max-cost {asking.max_cost or 0:g}",
-        UnderWayError: "batches are under way at the provider",
-    }
-    for end in ends:
-        if isinstance(end, SetBackError):
-            return str(end)
-    return next((said for kind, said in why.items() if any(isinstance(e, kind) for e in ends)), "")
+    end = next((each for kind in SOFT for each in ends if isinstance(each, kind)), None)
+    if isinstance(end, SetBackError):
+        return Stopped(str(end), "mend what the provider found wrong, or ask without --batch")
+    if isinstance(end, OutOfBudgetError):
+        why = f"the next call could pass --max-cost {asking.max_cost or 0:g}"
+        return Stopped(why, "raise it, and what was paid for is not paid again")
+    if end:
+        return Stopped("batches are under way at the provider", "run the same command again")
+    return Stopped()
 
 
-SOFT = (OutOfBudgetError, UnderWayError, SetBackError)
-"""Ends after which what there is can be written."""
+SOFT = (SetBackError, OutOfBudgetError, UnderWayError)
+"""Ends after which what there is can be written, the gravest first."""
