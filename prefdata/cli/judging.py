@@ -11,12 +11,13 @@ import click
 
 from prefdata.cli.options import limit_of, reading, share_of, wishes_from
 from prefdata.cli.output import console
-from prefdata.errors import JudgeError, UsageError
+from prefdata.errors import InputError, JudgeError, PrefdataError, UsageError
 from prefdata.transforms.options import PAIRINGS
 
 if TYPE_CHECKING:
     from prefdata.engine.asking import Asking
     from prefdata.engine.cases import Inputs
+    from prefdata.engine.judge_report import JudgeReport
     from prefdata.engine.ruling import Ruling
     from prefdata.judge.endpoint import Endpoint
     from prefdata.judge.request import Question
@@ -183,11 +184,7 @@ def judge(
             click.echo(f"Stopped: {report.stopped}. Next: {report.remedy}", err=True)
         return 3
     if not report.judged:
-        causes = ", ".join(f"{number:,} of {why!r}" for why, number in report.verdicts.items())
-        raise JudgeError(
-            f"none of the comparisons has a verdict: {causes}",
-            hint=f"{report.output}/calls holds every reply; another --model may do better.",
-        )
+        raise _in_vain(report)
     if limit is not None and report.rows_rejected > limit(report.rows_read):
         click.echo(
             f"{report.rows_rejected:,} of {report.rows_read:,} rows were rejected; "
@@ -196,6 +193,20 @@ def judge(
         )
         return 3
     return 0
+
+
+def _in_vain(report: JudgeReport) -> PrefdataError:
+    """Why a run that came to its end failed all the same."""
+    if not report.comparisons:
+        return InputError(
+            f"no row of {report.rows_read:,} gave a comparison",
+            hint=f"{report.output}/rejects says of each row why.",
+        )
+    causes = ", ".join(f"{number:,} of {why!r}" for why, number in report.verdicts.items())
+    return JudgeError(
+        f"none of the comparisons has a verdict: {causes}",
+        hint=f"{report.output}/calls holds every reply; another --model may do better.",
+    )
 
 
 def _asked(given: Mapping[str, Any], *, needed: bool) -> tuple[list[Endpoint], dict[str, Any]]:

@@ -266,6 +266,17 @@ def test_where_no_comparison_has_a_verdict_the_run_failed(
     assert len(read(Path("out")).calls) == 12
 
 
+def test_where_no_row_is_a_comparison_the_run_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    """1, as convert has it, and where the reasons stand."""
+    Path("in.jsonl").write_text('{"prompt": "1+1?", "chosen": "2", "rejected": "2"}\n')
+    with Server() as server:
+        assert run("in.jsonl", "-o", "out", "--model", "any", "--base-url", server.url) == 1
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "Error: no row of 1 gave a comparison",
+        "Hint: out/rejects says of each row why.",
+    ]
+
+
 def test_where_no_pair_came_of_it_nothing_is_to_be_trained(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
