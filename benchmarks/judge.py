@@ -32,7 +32,7 @@ from prefdata.judge.endpoint import Endpoint, Key
 from prefdata.judge.journal import Journal
 from prefdata.judge.reply import Reply, Usage
 from prefdata.judge.request import Case, Form, Question
-from prefdata.judge.runner import Ask, Pace, Runner
+from prefdata.judge.runner import Ask, Pace, Runner, seldom_collected
 from prefdata.judge.wire import NO_HEADERS, Headers
 
 AT_ONCE = 256
@@ -81,8 +81,9 @@ async def ours(url: str, n: int, folder: Path) -> tuple[Figure, Figure]:
             stop=asyncio.Event(),
         )
         await runner.prepare()
-        first = await timed("prefdata", n, lambda: runner.run(lambda: asks(n)))
-        again = await timed("prefdata, resumed", n, lambda: runner.run(lambda: asks(n)))
+        with seldom_collected():
+            first = await timed("prefdata", n, lambda: runner.run(lambda: asks(n)))
+            again = await timed("prefdata, resumed", n, lambda: runner.run(lambda: asks(n)))
     await desk.close()
     desk.journal.close()
     return first, again

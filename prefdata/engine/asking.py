@@ -34,7 +34,15 @@ from prefdata.judge.journal import Journal
 from prefdata.judge.local import LocalServer, Scorer
 from prefdata.judge.prices import Price, price_of
 from prefdata.judge.request import Question
-from prefdata.judge.runner import Ask, OutOfBudgetError, Pace, Runner, StoppedError, Tally
+from prefdata.judge.runner import (
+    Ask,
+    OutOfBudgetError,
+    Pace,
+    Runner,
+    StoppedError,
+    Tally,
+    seldom_collected,
+)
 from prefdata.judge.wire import Failure
 
 if TYPE_CHECKING:
@@ -158,6 +166,7 @@ async def _runners(
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(desk.close)
         stack.enter_context(_ending_softly(stop))
+        stack.enter_context(seldom_collected())
         runners: list[Runner] = []
         for endpoint in endpoints:
             server = _server(endpoint, scorers, asking)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import itertools
 import time
 from collections import Counter
@@ -363,6 +364,29 @@ def known_style(journal: Journal, lane: str, question: Question) -> Style:
     if known:
         return Style(**known)  # type: ignore[arg-type]
     return question.style
+
+
+@contextlib.contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Have the garbage collector look at new objects by the fifty thousand.
+
+    It does so by the seven hundred otherwise, finds that hundreds of requests under way are no
+    garbage, and takes a tenth of the time for that.
+
+    Example:
+        >>> before = gc.get_threshold()
+        >>> with seldom_collected():
+        ...     gc.get_threshold()[0]
+        50000
+        >>> gc.get_threshold() == before
+        True
+    """
+    first, *others = gc.get_threshold()
+    gc.set_threshold(first and max(first, 50_000), *others)  # 0 is never
+    try:
+        yield
+    finally:
+        gc.set_threshold(first, *others)
 
 
 async def wait_or_stop(stop: asyncio.Event, seconds: float) -> None:
