@@ -406,6 +406,8 @@ class Connection(asyncio.Protocol):
 
     def _limited(self, body: Body) -> float:
         """The seconds until a request is within the limits; 0 where it is."""
+        if not self.server.limits:
+            return 0.0
         amounts = {"requests": 1.0, "tokens": float(tokens_of(body))}
         limits = self.server.limits.items()
         return max((limit.take(amounts[what]) for what, limit in limits), default=0.0)
