@@ -3,8 +3,8 @@
 The OpenAI SDK says where a request goes and with which headers, and it speaks to the batch service.
 What is asked thousands of times goes over one `aiohttp` session, to the same URL with the same
 headers: that takes a tenth of the time that the SDK needs for a call. Proxies and certificates are
-those of the SDK, too. Nothing is sent again in here: a `Failure` says whether and when another try
-makes sense.
+those of the SDK, too. Nothing that costs is sent again in here: a `Failure` says whether and when
+another try makes sense.
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from prefdata.errors import JudgeError, UsageError
-from prefdata.judge.client import Client
 from prefdata.judge.endpoint import Endpoint, Key
 from tests.judge.judged import endpoint, rows, run
 from tests.judge.server import Server
@@ -33,6 +32,8 @@ def test_a_call_is_the_call_that_the_sdk_would_make(
     body = {"model": "a judge", "messages": [{"role": "user", "content": "Grüße"}]}
 
     async def both(url: str) -> None:
+        from prefdata.judge.client import Client
+
         judge = Endpoint("a judge", url, Key("sk-1"), azure)
         async with Client(judge, timeout=5.0, connections=1) as client:
             await client.ask(body, {})
