@@ -6,6 +6,7 @@ import importlib.util
 import ipaddress
 import os
 import socket
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ settings.load_profile("prefdata")
 
 TRAIN_EXTRA = ("accelerate", "datasets", "peft", "tensorboard", "torch", "transformers", "trl")
 
-JUDGE_EXTRA = ("aiohttp", "openai")
+JUDGE_EXTRA = ("aiohttp", "httpx2", "openai")
 
 collect_ignore_glob = [
     *(
@@ -57,7 +58,7 @@ def data() -> Path:
 
 @pytest.fixture(autouse=True)
 def _only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuse every connection that leaves the machine."""
+    """Refuse every connection that leaves the machine, and use no proxy."""
     connect = socket.socket.connect
 
     def guarded(self: socket.socket, address: tuple[str, int] | str) -> None:
@@ -66,6 +67,9 @@ def _only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+    for name in urllib.request.getproxies_environment():
+        for variable in (f"{name}_proxy", f"{name}_PROXY".upper()):
+            monkeypatch.delenv(variable, raising=False)
 
 
 def _is_loopback(host: str) -> bool:

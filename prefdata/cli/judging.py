@@ -11,11 +11,13 @@ import click
 
 from prefdata.cli.options import limit_of, reading, share_of, wishes_from
 from prefdata.cli.output import console
-from prefdata.errors import UsageError
+from prefdata.errors import InputError, JudgeError, PrefdataError, UsageError
+from prefdata.transforms.options import PAIRINGS
 
 if TYPE_CHECKING:
     from prefdata.engine.asking import Asking
     from prefdata.engine.cases import Inputs
+    from prefdata.engine.judge_report import JudgeReport
     from prefdata.engine.ruling import Ruling
     from prefdata.judge.endpoint import Endpoint
     from prefdata.judge.request import Question
@@ -75,7 +77,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--strategy",
-    type=click.Choice(["judged", "best-worst", "best-rest", "adjacent", "all"]),
+    type=click.Choice(["judged", *PAIRINGS]),
     default="judged",
     show_default=True,
     help="Of three or more responses, pair those that were compared, or by their ranking.",
@@ -179,8 +181,10 @@ def judge(
         click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     if report.stopped:
         if quiet:
-            click.echo(f"Stopped: {report.stopped}. Run the same command again.", err=True)
+            click.echo(f"Stopped: {report.stopped}. Next: {report.remedy}", err=True)
         return 3
+    if not report.judged:
+        raise _in_vain(report)
     if limit is not None and report.rows_rejected > limit(report.rows_read):
         click.echo(
             f"{report.rows_rejected:,} of {report.rows_read:,} rows were rejected; "
@@ -189,6 +193,20 @@ def judge(
         )
         return 3
     return 0
+
+
+def _in_vain(report: JudgeReport) -> PrefdataError:
+    """Why a run that came to its end failed all the same."""
+    if not report.comparisons:
+        return InputError(
+            f"no row of {report.rows_read:,} gave a comparison",
+            hint=f"{report.output}/rejects says of each row why.",
+        )
+    causes = ", ".join(f"{number:,} of {why!r}" for why, number in report.verdicts.items())
+    return JudgeError(
+        f"none of the comparisons has a verdict: {causes}",
+        hint=f"{report.output}/calls holds every reply; another --model may do better.",
+    )
 
 
 def _asked(given: Mapping[str, Any], *, needed: bool) -> tuple[list[Endpoint], dict[str, Any]]:

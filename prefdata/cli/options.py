@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import click
 
 from prefdata.errors import UsageError
+from prefdata.transforms.options import AGGREGATES, CONFLICTS, STRATEGIES
 
 if TYPE_CHECKING:
     from prefdata.formats import Wishes
@@ -78,21 +79,21 @@ def pairing(command: Command) -> Command:
                 "--strategy",
                 default="best-worst",
                 show_default=True,
-                type=click.Choice(["best-worst", "best-rest", "best-random", "adjacent", "all"]),
+                type=click.Choice(STRATEGIES),
                 help="Which responses to a prompt are paired.",
             ),
             click.option(
                 "--aggregate",
                 default="mean",
                 show_default=True,
-                type=click.Choice(["mean", "median", "majority"]),
+                type=click.Choice(AGGREGATES),
                 help="How several ratings of one response become one score.",
             ),
             click.option(
                 "--conflicts",
                 default="majority",
                 show_default=True,
-                type=click.Choice(["majority", "drop", "keep"]),
+                type=click.Choice(CONFLICTS),
                 help="What to do where verdicts on the same two responses point both ways.",
             ),
             click.option(

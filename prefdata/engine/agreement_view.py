@@ -11,6 +11,7 @@ from rich.text import Text
 
 from prefdata.engine.agreeing import AgreeReport
 from prefdata.engine.ballots import Voted
+from prefdata.engine.terminal import many
 from prefdata.judge.agreement import Agreement, Figures
 from prefdata.judge.statistics import Share
 
@@ -52,7 +53,8 @@ EXPLAINED = (
 
 
 def _read(source: Voted) -> Text:
-    text = Text.assemble((source.name, "bold"), f": {source.rows:,} rows read as {source.format}")
+    rows = many(source.rows, "row")
+    text = Text.assemble((source.name, "bold"), f": {rows} read as {source.format}")
     told = {"left out": source.left_out, "no verdict": source.no_verdict}
     for what, counts in told.items():
         if counts:
@@ -63,7 +65,7 @@ def _read(source: Voted) -> Text:
 
 def _who(report: AgreeReport) -> str:
     found = report.agreement
-    what = f"{found.verdicts:,} verdicts on {found.comparisons:,} comparisons"
+    what = f"{many(found.verdicts, 'verdict')} on {many(found.comparisons, 'comparison')}"
     if found.peers:
         return f"{what}, each annotator held against the others"
     shown = ", ".join(found.people[:6]) + (", …" if len(found.people) > 6 else "")

@@ -16,7 +16,7 @@ from collections.abc import (
 )
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from prefdata.engine.buckets import Buckets
 from prefdata.engine.cases import Cases
@@ -34,7 +34,15 @@ from prefdata.judge.journal import Journal
 from prefdata.judge.local import LocalServer, Scorer
 from prefdata.judge.prices import Price, price_of
 from prefdata.judge.request import Question
-from prefdata.judge.runner import Ask, OutOfBudgetError, Pace, Runner, StoppedError, Tally
+from prefdata.judge.runner import (
+    Ask,
+    OutOfBudgetError,
+    Pace,
+    Runner,
+    StoppedError,
+    Tally,
+    seldom_collected,
+)
 from prefdata.judge.wire import Failure
 
 if TYPE_CHECKING:
@@ -70,6 +78,13 @@ class Asking:
     journal: str = ""
 
 
+class Stopped(NamedTuple):
+    """Why a run ended before all was asked, and what to do about it; ``""`` where it did not."""
+
+    why: str = ""
+    remedy: str = ""
+
+
 @dataclass
 class Asked:
     """What asking came to.
@@ -78,13 +93,13 @@ class Asked:
         judges: how replies are found again.
         tallies: what each judge's run came to.
         styles: what each endpoint understands.
-        stopped: why the run ended before all was asked, or ``""``.
+        stopped: why the run ended before all was asked, if it did.
     """
 
     judges: list[Judge] = field(default_factory=list)
     tallies: dict[str, Tally] = field(default_factory=dict)
     styles: dict[str, Mapping[str, object]] = field(default_factory=dict)
-    stopped: str = ""
+    stopped: Stopped = field(default_factory=Stopped)
 
 
 async def ask(
@@ -115,8 +130,8 @@ async def ask(
         ends = await _together(runner.prepare() for runner in runners)
         judges = [Judge(runner.endpoint.model, runner.form) for runner in runners]
         if not any(ends):
-            contest = Contest(cases, judges, ruling, book)
-            ends = await _play(contest, runners, ruling)
+            with book.reading() as reader:
+                ends = await _play(Contest(cases, judges, ruling, reader), runners, ruling)
     return Asked(
         judges,
         {runner.endpoint.model: runner.tally for runner in runners},
@@ -146,11 +161,12 @@ async def _runners(
     told: Callable[[int], None],
 ) -> AsyncIterator[list[Runner]]:
     """One runner per judge, on one journal and one budget, as long as they are needed."""
-    stop, desk = asyncio.Event(), Desk(book)
     budget = Budget(asking.max_cost, spent=book.spent().cost)
-    alive = asyncio.create_task(desk.keep_alive())
+    stop, desk = asyncio.Event(), Desk(book)
     async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(desk.close)
         stack.enter_context(_ending_softly(stop))
+        stack.enter_context(seldom_collected())
         runners: list[Runner] = []
         for endpoint in endpoints:
             server = _server(endpoint, scorers, asking)
@@ -163,11 +179,7 @@ async def _runners(
                 runners.append(batcher)
             else:
                 runners.append(Runner(*rest, price=price, stop=stop, told=told))
-        try:
-            yield runners
-        finally:
-            alive.cancel()
-            await desk.close()
+        yield runners
 
 
 def _server(
@@ -188,11 +200,10 @@ async def _together(parts: Iterable[Awaitable[None]]) -> list[End]:
 
 async def _play(contest: Contest, runners: Sequence[Runner], ruling: Ruling) -> list[End]:
     """Ask about everything; where there are tournaments, round by round until they are decided."""
-    buckets = contest.cases.buckets
     contest.take_up()
     which = "cases"
     while True:
-        ends = await _together(_one(runner, buckets, ruling, which) for runner in runners)
+        ends = await _together(_one(runner, contest, ruling, which) for runner in runners)
         drawn = [] if any(ends) else contest.draw()
         if not drawn:
             return ends
@@ -201,13 +212,14 @@ async def _play(contest: Contest, runners: Sequence[Runner], ruling: Ruling) -> 
         which = "new"
 
 
-async def _one(runner: Runner, buckets: Buckets, ruling: Ruling, which: str) -> None:
+async def _one(runner: Runner, contest: Contest, ruling: Ruling, which: str) -> None:
     """Ask one judge about everything, and about flips once more if that is wished."""
+    buckets = contest.cases.buckets
     while True:
         before = runner.tally.elsewhere
         await runner.run(lambda: asks(buckets, ruling, which))
         if ruling.flips == "ask-again":
-            await runner.run(lambda: _flips(runner, buckets, ruling, which))
+            await runner.run(lambda: _flips(runner, contest, ruling, which))
         if runner.tally.elsewhere == before:
             return
         await runner.rest()
@@ -222,14 +234,14 @@ def asks(buckets: Buckets, ruling: Ruling, which: str = "cases") -> Iterator[Ask
                     yield Ask(case, order)
 
 
-def _flips(runner: Runner, buckets: Buckets, ruling: Ruling, which: str) -> Iterator[Ask]:
+def _flips(runner: Runner, contest: Contest, ruling: Ruling, which: str) -> Iterator[Ask]:
     """The comparisons whose verdict changes with the order, once more in both."""
     judge = Judge(runner.endpoint.model, runner.form)
     once = Ruling(flips="drop", orders=ruling.orders)
+    buckets, book = contest.cases.buckets, contest.journal
     for bucket in range(len(buckets)):
         for part in parts(buckets, bucket, which):
             cases = cases_of(part)
-            book = runner.desk.journal
             found = collected(cases, judge, book, ruling.orders, (0,))
             for case, heard in zip(cases, list(found), strict=True):
                 if outcome_of(heard, once).cause == outcome.FLIP:
@@ -252,7 +264,7 @@ def _ending_softly(stop: asyncio.Event) -> Iterator[None]:
         loop.remove_signal_handler(signal.SIGINT)
 
 
-def _stopped(ends: Sequence[End], endpoints: Sequence[Endpoint], asking: Asking) -> str:
+def _stopped(ends: Sequence[End], endpoints: Sequence[Endpoint], asking: Asking) -> Stopped:
     """Why asking ended before its time; raises what the user must look into."""
     for endpoint, end in zip(endpoints, ends, strict=True):
         if isinstance(end, Failure):
@@ -264,15 +276,16 @@ def _stopped(ends: Sequence[End], endpoints: Sequence[Endpoint], asking: Asking)
             raise KeyboardInterrupt
         if end is not None and not isinstance(end, SOFT):
             raise end
-    why = {
-        OutOfBudgetError: f"the next call could pass --max-cost {asking.max_cost or 0:g}",
-        UnderWayError: "batches are under way at the provider",
-    }
-    for end in ends:
-        if isinstance(end, SetBackError):
-            return str(end)
-    return next((said for kind, said in why.items() if any(isinstance(e, kind) for e in ends)), "")
+    end = next((each for kind in SOFT for each in ends if isinstance(each, kind)), None)
+    if isinstance(end, SetBackError):
+        return Stopped(str(end), "mend what the provider found wrong, or ask without --batch")
+    if isinstance(end, OutOfBudgetError):
+        why = f"the next call could pass --max-cost {asking.max_cost or 0:g}"
+        return Stopped(why, "raise it, and what was paid for is not paid again")
+    if end:
+        return Stopped("batches are under way at the provider", "run the same command again")
+    return Stopped()
 
 
-SOFT = (OutOfBudgetError, UnderWayError, SetBackError)
-"""Ends after which what there is can be written."""
+SOFT = (SetBackError, OutOfBudgetError, UnderWayError)
+"""Ends after which what there is can be written, the gravest first."""

@@ -65,7 +65,7 @@ def calibrate_judges(
         if report.stopped:
             raise JudgeError(
                 f"{sample} was not judged to the end: {report.stopped}",
-                hint="Raise the limit, or give a smaller sample.",
+                hint=f"{report.remedy[:1].upper()}{report.remedy[1:]}.",
             )
         models = {each.model for each in judges}
         who = {each.annotator for each in agree([folder]).agreement.annotators} - models

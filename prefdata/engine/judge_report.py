@@ -11,6 +11,7 @@ from typing import NamedTuple
 from prefdata.engine.asking import Asked, Asking
 from prefdata.engine.cases import Cases
 from prefdata.engine.judge_output import Made
+from prefdata.engine.ranking import SCORES
 from prefdata.engine.reporting import RunReport, SourceReport, figures
 from prefdata.engine.ruling import Counts, Ruling
 from prefdata.judge import outcome
@@ -24,6 +25,7 @@ class JudgeReport(RunReport):
     Attributes:
         complete: whether every comparison was judged to the end.
         stopped: why not, in a sentence; ``""`` if it was.
+        remedy: what to do about it.
         comparisons: how many there were.
         verdicts: comparisons by a, b, tie, or the cause of no verdict, all judges together.
         judges: what each judge came to.
@@ -36,6 +38,7 @@ class JudgeReport(RunReport):
 
     complete: bool
     stopped: str
+    remedy: str
     comparisons: int
     verdicts: Mapping[str, int]
     judges: Mapping[str, Mapping[str, object]]
@@ -44,6 +47,11 @@ class JudgeReport(RunReport):
     rankings: Mapping[str, int]
     calls: Mapping[str, object]
     journal: str
+
+    @property
+    def judged(self) -> int:
+        """Comparisons with a verdict: a, b or tie."""
+        return sum(self.verdicts.get(each, 0) for each in SCORES)
 
 
 class Job(NamedTuple):
@@ -84,8 +92,9 @@ def reported(job: Job, sources: tuple[SourceReport, ...], seconds: float) -> Jud
         **figures(cases.account, made.pairs, grouped=cases.grouped),
         output=str(job.output),
         kind="pairs",
-        complete=not result.pending and not asked.stopped,
-        stopped=asked.stopped,
+        complete=not result.pending and not asked.stopped.why,
+        stopped=asked.stopped.why,
+        remedy=asked.stopped.remedy,
         sources=sources,
         comparisons=cases.total,
         verdicts=dict(result.together.outcomes.most_common()),

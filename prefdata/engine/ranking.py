@@ -13,13 +13,13 @@ from prefdata.engine.comparing import RANKED
 from prefdata.formats import reasons
 from prefdata.judge.tournament import (
     Outcome,
-    Pairing,
     RankedPair,
     Ranking,
     next_comparisons,
     rank,
     ranked_pairs,
 )
+from prefdata.transforms.options import Pairing
 
 Strategy = Literal["judged", Pairing]
 

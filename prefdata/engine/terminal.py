@@ -23,13 +23,23 @@ if TYPE_CHECKING:
 LONGEST = 280
 
 
+def many(count: int, thing: str) -> str:
+    """So many things, in words.
+
+    Example:
+        >>> many(1, "pair"), many(2000, "unpaired preference")
+        ('1 pair', '2,000 unpaired preferences')
+    """
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
 def show_conversion(report: ConvertReport, console: Console) -> None:
     """Print what was recognised and why, the account, one example, and what to do next."""
     for source in report.sources[:10]:
         console.print(
             Text.assemble(
                 (source.name, "bold"),
-                f": {source.rows:,} rows read as {source.format}",
+                f": {many(source.rows, 'row')} read as {source.format}",
                 f", gave {source.gave:,}" if len(report.sources) > 1 else "",
             )
         )
@@ -38,12 +48,10 @@ def show_conversion(report: ConvertReport, console: Console) -> None:
         console.print(f"… and {len(report.sources) - 10} more sources")
     console.print()
     console.print(_account(report.outcomes, report.rows_read))
-    what = "pair" if report.kind == "pairs" else "unpaired preference"
-    what += "" if report.rows == 1 else "s"
+    what = many(report.rows, "pair" if report.kind == "pairs" else "unpaired preference")
     splits = ", ".join(f"{name} {each['rows']:,}" for name, each in report.splits.items())
     console.print(
-        f"\n{report.rows:,} {what} ({splits}); no {report.split_by} in two splits. "
-        f"{report.seconds:.1f} s"
+        f"\n{what} ({splits}); no {report.split_by} in two splits. {report.seconds:.1f} s"
     )
     show_standings(report.dimensions, console)
     show_overlap(report, console)
@@ -65,8 +73,8 @@ def show_overlap(report: ConvertReport, console: Console) -> None:
         return
     found = sorted(report.overlap, key=lambda each: -each.prompts)
     for each in found[:MOST_OVERLAPS]:
-        many = f"{each.prompts:,} {'prompt' if each.prompts == 1 else 'prompts'} in common"
-        text = f"{' and '.join(each.sources)}: {many}, {each.pairs:,} the same in both, "
+        common = f"{many(each.prompts, 'prompt')} in common"
+        text = f"{' and '.join(each.sources)}: {common}, {each.pairs:,} the same in both, "
         style = "yellow" if each.contradictions else ""
         console.print(Text(f"{text}{each.contradictions:,} contradict each other", style=style))
     if len(found) > MOST_OVERLAPS:
@@ -79,8 +87,8 @@ def show_standings(dimensions: Mapping[str, Mapping[str, int]], console: Console
     """Say on which dimensions some chosen responses have the lower score."""
     for name, found in dimensions.items():
         if found["lower"]:
-            many = f"{found['lower']:,} of {sum(found.values()):,} pairs"
-            console.print(Text(f"chosen scores lower on {name} in {many}", style="yellow"))
+            some = f"{found['lower']:,} of {many(sum(found.values()), 'pair')}"
+            console.print(Text(f"chosen scores lower on {name} in {some}", style="yellow"))
 
 
 def _reasons(why: tuple[str, ...], polarity: str) -> Text:
@@ -147,7 +155,7 @@ def show_inspection(found: Inspection, console: Console) -> None:
     for name, missing in found.near.items():
         table.add_row("not quite", f"{name}, which also has {', '.join(missing)}")
     console.print(Padding(table, (0, 2)))
-    console.print(f"\nOf the first {found.rows:,} rows:")
+    console.print(f"\nOf the first {many(found.rows, 'row')}:")
     bad = {each.reason: 0 for each in found.problems}
     for each in found.problems:
         bad[each.reason] += each.rows
@@ -173,30 +181,32 @@ def show_judging(report: JudgeReport, console: Console) -> None:
     console.print(_judges(report))
     calls = report.calls
     console.print(
-        f"\n{calls['asked']:,} calls in this run, {calls['known']:,} known from the journal, "
-        f"{calls['failed']:,} failed; {_dollars(calls['dollars'])} in all. {report.seconds:.1f} s"
+        f"\n{many(cast('int', calls['asked']), 'call')} in this run, "
+        f"{calls['known']:,} known from the journal, {calls['failed']:,} failed; "
+        f"{_dollars(calls['dollars'])} in all. {report.seconds:.1f} s"
     )
     compared = report.labels["compared"]
     if compared:
         share = report.labels["agreed"] / compared
         console.print(
-            f"Verdict and label agree on {share:.1%} of the {compared:,} comparisons where both "
-            f"prefer a side ({compared / report.comparisons:.1%} of all)."
+            f"Verdict and label agree on {share:.1%} of the {many(compared, 'comparison')} "
+            f"where both prefer a side ({compared / report.comparisons:.1%} of all)."
         )
     show_troubles(report, console)
     if report.rankings["prompts"]:
         console.print(
-            f"Of {report.rankings['prompts']:,} prompts the responses were ranked; in "
-            f"{report.rankings['cycles']:,} of them some beat each other in a circle."
+            f"The responses to {many(report.rankings['prompts'], 'prompt')} were ranked; prompts "
+            f"where some beat each other in a circle: {report.rankings['cycles']:,}."
         )
     if report.flagged:
-        console.print(f"{report.flagged:,} comparisons have an answer that speaks to the judge.")
+        found = many(report.flagged, "comparison")
+        console.print(f"{found} with an answer that speaks to the judge.")
     splits = ", ".join(f"{name} {each['rows']:,}" for name, each in report.splits.items())
-    console.print(f"{report.rows:,} pairs ({splits or 'none'})\n")
+    console.print(f"{many(report.rows, 'pair')} ({splits or 'none'})\n")
     console.print(_example(report.example))
     console.print()
     if report.stopped:
-        console.print(f"Stopped: {report.stopped}. Next: run the same command again.")
+        console.print(f"Stopped: {report.stopped}. Next: {report.remedy}")
     elif not report.complete:
         console.print("Next: run the same command again; it asks for what is missing.")
     elif not report.rows:
@@ -208,7 +218,7 @@ def show_judging(report: JudgeReport, console: Console) -> None:
 def show_troubles(report: JudgeReport, console: Console) -> None:
     """Say which batches came to nothing, and what a run that was killed may have paid for."""
     for why, requests in cast("dict[str, int]", report.calls["set_back"]).items():
-        console.print(Text(f"{why}: {requests:,} requests were open", style="yellow"))
+        console.print(Text(f"{why}: {many(requests, 'request')} left open", style="yellow"))
     if report.calls["abandoned"]:
         console.print(
             f"A run that was killed was busy with {report.calls['abandoned']:,} of these calls; "

@@ -20,14 +20,16 @@ under way at the kill, and a run says how many it took over from another that is
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import json
 import os
 import sqlite3
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import orjson
 
@@ -122,7 +124,7 @@ class Spent(NamedTuple):
 
 
 class Journal:
-    """An open journal; one thread at a time may use it.
+    """An open journal, for one thread at a time; another thread reads by `reading`.
 
     Args:
         path: the file; made if it is not there.
@@ -159,6 +161,17 @@ class Journal:
             for statement in TABLES.split(";"):
                 self.database.execute(statement)
             self.database.execute(f"PRAGMA user_version={VERSION}")
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Self]:
+        """The same journal for the thread that asks: what is on disk, and nothing can be written.
+
+        It goes by a connection of its own, which SQLite refuses to any other thread.
+        """
+        reader = copy.copy(self)
+        where = f"{self.path.resolve().as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(where, timeout=60, uri=True)) as reader.database:
+            yield reader
 
     def writing(self) -> _Transaction:
         """Do what follows as one commit."""

@@ -30,6 +30,9 @@ QUOTED = "the verdict stands in the material itself"
 WORTH_ANOTHER_TRY = frozenset({EMPTY, NOT_JSON, WRONG_SHAPE, OFF_MENU, BOTH, NO_LINE, QUOTED})
 """Causes that another try may cure; a refusal, a filter and a limit stay as they are."""
 
+LINE = re.compile(r"\W*Verdict\W+(?P<fence>\w+)\W(?P<verdict>.*)", re.IGNORECASE)
+ONE_WORD = re.compile(r"\W*(\w+)\W*")
+
 SENTINEL = -9999.0
 """What some servers send for a log-probability that they do not know."""
 
@@ -120,7 +123,7 @@ def _from_json(text: str, question: Question, case: Case) -> Reading:
     if fenced := re.fullmatch(r"```(?:json)?\s*\n(.*)\n```", text, re.DOTALL):
         text = fenced[1].strip()
     try:
-        said = json.loads(text, object_pairs_hook=_once)
+        said = DECODER.decode(text)
     except _TwiceError:
         return Reading(None, BOTH)
     except (ValueError, RecursionError):
@@ -151,6 +154,9 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
+DECODER = json.JSONDecoder(object_pairs_hook=_once)
+
+
 def _scores(said: object, names: Sequence[str]) -> dict[str, tuple[float, float]] | None:
     """The scores of both answers on every criterion, or None where one is missing or odd."""
     if not isinstance(said, dict) or set(said) != set(names):
@@ -167,28 +173,25 @@ def _scores(said: object, names: Sequence[str]) -> dict[str, tuple[float, float]
 
 
 def _is_score(value: object) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and LOWEST <= cast("float", value) <= HIGHEST
+    return type(value) in (int, float) and LOWEST <= cast("float", value) <= HIGHEST
 
 
 def _from_line(text: str, fence: str) -> Reading:
     """The verdict of the last line, which must carry the fence that no quoted text can know."""
     *before, last = [line.strip() for line in text.strip().splitlines()]
-    found = re.fullmatch(rf"\W*Verdict\W+{fence}\W+(\w+)\W*", last, re.IGNORECASE)
+    line = LINE.fullmatch(last)
+    if not line or line["fence"].upper() != fence:
+        return Reading(None, NO_LINE)
+    found = ONE_WORD.fullmatch(line["verdict"])
     if not found:
-        several = re.fullmatch(rf"\W*Verdict\W+{fence}\W.*", last, re.IGNORECASE)
-        return Reading(None, BOTH if several and _names_both(last, fence) else NO_LINE)
+        both = {"1", "2"} <= set(re.findall(r"\b[12]\b", line["verdict"]))
+        return Reading(None, BOTH if both else NO_LINE)
     slots = {word: slot for slot, word in MENU.items()}
     slot = slots.get(found[1].lower())
     reasoning = "\n".join(before).strip()
     if slot is None:
         return Reading(None, OFF_MENU)
     return Reading(cast("Slot", slot), "", {}, reasoning)
-
-
-def _names_both(line: str, fence: str) -> bool:
-    rest = line.replace(fence, "")
-    return {"1", "2"} <= set(re.findall(r"\b[12]\b", rest))
 
 
 def _from_menu(text: str, menu: Mapping[str, str], case: Case) -> Reading:

@@ -9,15 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from itertools import combinations, pairwise
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prefdata.errors import InputError
 from prefdata.judge.statistics import logistic
-
-Pairing = Literal["best-worst", "best-rest", "adjacent", "all"]
+from prefdata.transforms.options import Pairing
 
 PRIOR = 0.25
 """The precision of the strengths' normal prior: two log-odds of standard deviation."""

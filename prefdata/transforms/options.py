@@ -10,11 +10,15 @@ from typing import Literal, get_args
 
 from prefdata.errors import UnknownNameError, UsageError
 
-Strategy = Literal["best-worst", "best-rest", "best-random", "adjacent", "all"]
+Pairing = Literal["best-worst", "best-rest", "adjacent", "all"]
+"""Which responses of a ranking are paired."""
+
+Strategy = Literal[Pairing, "best-random"]
 Aggregate = Literal["mean", "median", "majority"]
 Conflicts = Literal["majority", "drop", "keep"]
 SplitBy = Literal["", "prompt", "conversation"]
 
+PAIRINGS: tuple[Pairing, ...] = get_args(Pairing)
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 AGGREGATES: tuple[Aggregate, ...] = get_args(Aggregate)
 CONFLICTS: tuple[Conflicts, ...] = get_args(Conflicts)

@@ -15,6 +15,7 @@ import hashlib
 import json
 import random
 import re
+import ssl
 import threading
 import time
 from collections import Counter
@@ -208,7 +209,9 @@ class Server:
         statuses: how often it answered with what.
         faulted: how often it failed on purpose, by the fault.
         bodies: the bodies that it was asked, if ``keep``.
+        heads: the paths and the headers that it was asked with, if ``keep``.
         keep: whether to keep them.
+        tls: its certificate, if it is to be asked by HTTPS.
         cached: the share of each prompt that it says it had at hand.
         reasoning: tokens of hidden reasoning in each reply.
         limits: ``requests`` and ``tokens`` to how many it takes; what is more is answered with 429.
@@ -224,11 +227,13 @@ class Server:
     headers: Mapping[str, str] = field(default_factory=dict)
     models: frozenset[str] | None = None
     keep: bool = False
+    tls: ssl.SSLContext | None = None
     port: int = 0
     answered: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     faulted: Counter[str] = field(default_factory=Counter)
     bodies: list[Body] = field(default_factory=list)
+    heads: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     authorizations: set[str] = field(default_factory=set)
     files: dict[str, bytes] = field(default_factory=dict)
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -261,7 +266,7 @@ class Server:
     @property
     def url(self) -> str:
         """The base URL."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/v1"
 
     def results(
         self, name: str, good: list[Body], bad: list[Body], status: str = "completed"
@@ -288,7 +293,7 @@ class Server:
     def _serve(self) -> None:
         asyncio.set_event_loop(self.loop)
         start = self.loop.create_server(
-            lambda: Connection(self), "127.0.0.1", self.port, backlog=1024
+            lambda: Connection(self), "127.0.0.1", self.port, backlog=1024, ssl=self.tls
         )
         listening = self.loop.run_until_complete(start)
         self.port = listening.sockets[0].getsockname()[1]
@@ -328,6 +333,8 @@ class Connection(asyncio.Protocol):
                 return
             body, self.data = self.data[end + 4 : end + 4 + length], self.data[end + 4 + length :]
             method, path, _ = head.split(" ")
+            if self.server.keep:
+                self.server.heads.append((path, headers))
             self._answer(method, path.split("?")[0], headers, body)
 
     def _answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> None:
@@ -399,6 +406,8 @@ class Connection(asyncio.Protocol):
 
     def _limited(self, body: Body) -> float:
         """The seconds until a request is within the limits; 0 where it is."""
+        if not self.server.limits:
+            return 0.0
         amounts = {"requests": 1.0, "tokens": float(tokens_of(body))}
         limits = self.server.limits.items()
         return max((limit.take(amounts[what]) for what, limit in limits), default=0.0)

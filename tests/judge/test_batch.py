@@ -180,6 +180,7 @@ def test_batches_that_fail_again_and_again_end_the_run_with_their_cause(tmp_path
         report, out = run(tmp_path, rows(2), judges, asking=batched())
         assert report.stopped.startswith("3 times in a row the batch ")
         assert report.stopped.endswith(" ended as failed: no such limit")
+        assert report.remedy == "mend what the provider found wrong, or ask without --batch"
         assert not report.complete
         assert {reject["reason"] for reject in out.rejects} == {"no verdict"}
         assert all(reject["detail"].endswith("no such limit") for reject in out.rejects)
@@ -209,6 +210,7 @@ def test_a_batch_that_failed_while_nobody_waited_is_sent_again_by_the_next_run(
         ready.append("the first has expired")
         report, out = run(tmp_path, rows(2), judges, asking=batched(wait=False))
         assert report.stopped == "batches are under way at the provider"
+        assert report.remedy == "run the same command again"
         why = "the batch batch_0 ended as expired, and left requests open"
         assert report.calls["set_back"] == {why: 4}
         assert out.reasons == {"not judged yet": 2}

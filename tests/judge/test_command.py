@@ -197,7 +197,7 @@ def test_a_tournament_is_asked_for_by_its_bound(capsys: pytest.CaptureFixture[st
         assert json.loads(capsys.readouterr().out)[0]["calls"] == 54
         assert run(*asked, *bound) == 0
     said = " ".join(capsys.readouterr().err.split())
-    assert "Of 3 prompts the responses were ranked; in 0 of them some beat each other" in said
+    assert "The responses to 3 prompts were ranked; prompts where some beat each other" in said
     assert len(read(Path("out")).pairs) == 3
 
 
@@ -213,7 +213,7 @@ def test_a_batch_that_came_to_nothing_is_told(capsys: pytest.CaptureFixture[str]
     with server:
         asked = ("in.jsonl", "-o", "out", "--model", "judge", "--base-url", server.url, "--batch")
         assert run(*asked) == 0
-    said = "the batch batch_0 ended as failed: try again: 12 requests were open"
+    said = "the batch batch_0 ended as failed: try again: 12 requests left open"
     assert said in capsys.readouterr().err.splitlines()
     assert len(read(Path("out")).comparisons) == 6
 
@@ -226,8 +226,8 @@ def test_why_a_run_stopped_is_said_even_where_nothing_else_is(
     with Server() as server:
         asked = ("in.jsonl", "-o", "out", "--model", "mine", "--base-url", server.url, "-q")
         assert run(*asked, "--prices", "prices.json", "--max-cost", "0.001") == 3
-    said = "Stopped: the next call could pass --max-cost 0.001. Run the same command again."
-    assert capsys.readouterr().err.splitlines()[-1] == said
+    said = "Stopped: the next call could pass --max-cost 0.001. Next: raise it, and what was paid"
+    assert capsys.readouterr().err.splitlines()[-1] == f"{said} for is not paid again"
 
 
 def test_prices_of_ones_own_are_used(capsys: pytest.CaptureFixture[str]) -> None:
@@ -251,6 +251,30 @@ def test_a_summary_says_what_came_of_it(capsys: pytest.CaptureFixture[str]) -> N
     assert "13 calls in this run" in said.err
     assert "Verdict and label agree on 100.0% of the 6 comparisons" in said.err
     assert said.err.splitlines()[-1] == "Next: pref train out --model tiny"
+
+
+def test_where_no_comparison_has_a_verdict_the_run_failed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """1, with the causes; the replies, which were paid for, are there to look at."""
+    with Server(brain=lambda _body: Said("I cannot say.")) as server:
+        assert run("in.jsonl", "-o", "out", "--model", "bad", "--base-url", server.url) == 1
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "Error: none of the comparisons has a verdict: 6 of 'the last line holds no verdict'",
+        "Hint: out/calls holds every reply; another --model may do better.",
+    ]
+    assert len(read(Path("out")).calls) == 12
+
+
+def test_where_no_row_is_a_comparison_the_run_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    """1, as convert has it, and where the reasons stand."""
+    Path("in.jsonl").write_text('{"prompt": "1+1?", "chosen": "2", "rejected": "2"}\n')
+    with Server() as server:
+        assert run("in.jsonl", "-o", "out", "--model", "any", "--base-url", server.url) == 1
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "Error: no row of 1 gave a comparison",
+        "Hint: out/rejects says of each row why.",
+    ]
 
 
 def test_where_no_pair_came_of_it_nothing_is_to_be_trained(

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefdata.errors import InputError
-from prefdata.judge.tournament import Outcome, Pairing, next_comparisons, rank, ranked_pairs
+from prefdata.judge.tournament import Outcome, next_comparisons, rank, ranked_pairs
+from prefdata.transforms.options import Pairing
 
 
 def played(answers: int, most: int | None, seed: int = 0) -> list[Outcome]:
