@@ -107,11 +107,12 @@ def check_rounds(source: Path) -> RoundsPlan:
     require_train("pref train")
     plan = load_rounds(source)
     for one in plan.rounds:
+        here = f"{source.name}: round {one.name}"
         for data in one.evaluate:
             open_dataset(Path(data))
         if one.data:
             unused = Path(plan.output) / f".{one.name}"
-            recipe = plan.recipe_of(one, data=one.data, model=plan.model, output=unused)
+            recipe = plan.recipe_of(one, data=one.data, model=plan.model, output=unused, where=here)
             make_plan(recipe, force=True)
         else:
             check_prompts(Path(one.prompts))

@@ -335,7 +335,11 @@ def test_a_gate_may_rest_on_answers(place: Place) -> None:
             "compare.judge: nothing says where it writes",
         ),
         ([HELPFUL], {"gate": "acuracy>=0.5"}, "unknown figure 'acuracy'"),
-        ([HELPFUL], {"set": {"options": {"bata": 1}}}, "has no option 'bata'"),
+        (
+            [HELPFUL],
+            {"set": {"options": {"bata": 1}}},
+            r"plan\.yaml: round helpful: DPOConfig has no option 'bata'",
+        ),
         ([HELPFUL, {"name": "a", "data": "none"}], {}, "none: no such data set"),
         ([], {}, "rounds: List should have at least 1 item"),
     ],
