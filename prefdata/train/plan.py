@@ -247,6 +247,11 @@ def _check_files(recipe: Recipe) -> None:
             "which is not installed",
             hint="Install it with: pip install bitsandbytes, or leave quantization out.",
         )
+    if recipe.options.get("deepspeed") and find_spec("deepspeed") is None:
+        raise RecipeError(
+            "option 'deepspeed' needs the package deepspeed, which is not installed",
+            hint="Install it with: pip install deepspeed, or use fsdp: true.",
+        )
 
 
 def _check_hub_name(model: str) -> None:

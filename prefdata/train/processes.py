@@ -8,11 +8,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import Trainer
+from typing import TypeVar
 
 Found = TypeVar("Found")
 
@@ -121,61 +117,6 @@ def _together() -> Iterator[None]:
         if is_main():
             raise
         raise SystemExit(1) from None
-
-
-def shard(trainer: Trainer) -> None:
-    """Shard the model now, where FSDP2 would only do it once training begins.
-
-    Accelerate shards a model together with its optimizer, and refuses to evaluate one before; a
-    model that is sharded already it takes as it is.
-
-    Args:
-        trainer: that has done nothing yet.
-
-    Example:
-        >>> shard(trainer)  # doctest: +SKIP
-    """
-    plugin = getattr(trainer.accelerator.state, "fsdp_plugin", None)
-    if plugin is None or plugin.fsdp_version != 2:
-        return
-    from accelerate.utils.fsdp_utils import fsdp2_prepare_model
-
-    trainer.model = trainer.model_wrapped = fsdp2_prepare_model(trainer.accelerator, trainer.model)
-    trainer.accelerator._models.append(trainer.model)  # noqa: SLF001  # or evaluate() prepares it
-
-
-def unprepare(trainer: Trainer) -> None:
-    """Undo what measuring did to a model that several processes are about to train.
-
-    Accelerate prepares a model once: one that was first prepared to be evaluated is never wrapped
-    for training, and every process would train a model of its own without a word.
-
-    Args:
-        trainer: that has evaluated and not yet trained.
-
-    Example:
-        >>> unprepare(trainer)  # doctest: +SKIP
-    """
-    if count() == 1:
-        return
-    if trainer.is_fsdp_enabled:
-        _reshard(trainer.model)
-        return
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    trainer.accelerator._models.clear()  # noqa: SLF001  # as accelerate's own free_memory does
-    if hasattr(model, "_original_forward"):
-        model.forward = model.__dict__.pop("_original_forward")
-    model.__dict__.pop("_is_accelerate_prepared", None)
-    trainer.model = trainer.model_wrapped = model
-
-
-def _reshard(model: torch.nn.Module) -> None:
-    """Let go of the whole weights that a forward pass left, or the optimizer would train those."""
-    from torch.distributed.fsdp import FSDPModule
-
-    for module in model.modules():
-        if isinstance(module, FSDPModule):
-            module.reshard()
 
 
 def any_of(flag: bool) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from prefdata.train.loading import load_tokenizer, unloadable
 from prefdata.train.plan import Plan, adapter_base, is_adapter, is_local
 from prefdata.train.recipe import TINY
+from prefdata.train.spread import by_itself
 
 Say = Callable[[str], None]
 
@@ -36,9 +37,9 @@ def starting_model(plan: Plan, folder: Path, say: Say) -> str:
             from prefdata.train.tiny import make_tiny
 
             say("making a tiny model with random weights, and a tokenizer from the data")
-            make_tiny(
-                folder, plan.dataset, seed=plan.recipe.seed, max_length=plan.recipe.max_length
-            )
+            seed, longest = plan.recipe.seed, plan.recipe.max_length
+            with by_itself():
+                make_tiny(folder, plan.dataset, seed=seed, max_length=longest)
         return str(folder)
     if not is_local(model):
         say(f"loading {model} from the cache or the hub")
@@ -48,7 +49,8 @@ def starting_model(plan: Plan, folder: Path, say: Say) -> str:
         return str(path)
     if not (folder / "config.json").is_file():
         say(f"merging the adapter {model} into its base model")
-        _merge(path, folder, trust_remote_code=plan.recipe.trust_remote_code)
+        with by_itself():
+            _merge(path, folder, trust_remote_code=plan.recipe.trust_remote_code)
     return str(folder)
 
 
