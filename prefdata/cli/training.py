@@ -120,7 +120,7 @@ def train(
         click.echo(recipe_yaml(make_plan(recipe, force=force).recipe), nl=False)
         return 0
     if processes > 1:
-        make_plan(recipe, force=force or bool(grid))
+        make_plan(recipe, force=force, check_output=not grid)
         return launch(processes, without_processes())
     quiet, as_json = quiet or not is_main(), as_json and is_main()
     how = {"force": force, "resume": resume}

@@ -18,6 +18,7 @@ from prefdata.train.loading import PLAIN
 from prefdata.train.measured import fill_measured
 from prefdata.train.methods import Method, find_method
 from prefdata.train.recipe import TINY, Recipe
+from prefdata.train.written import OF_A_MODEL
 
 NEEDED = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tensorboard")
 
@@ -44,12 +45,13 @@ class Plan:
         return "test" if "test" in self.dataset.rows else "train"
 
 
-def make_plan(recipe: Recipe, *, force: bool = False) -> Plan:
+def make_plan(recipe: Recipe, *, force: bool = False, check_output: bool = True) -> Plan:
     """Check a recipe against the disk, and fill in its defaults.
 
     Args:
         recipe: what to train, on what, and how.
         force: whether an existing output may be replaced.
+        check_output: whether the output is looked at; a sweep has one of its own.
 
     Raises:
         RecipeError: no model or data is named, or the method does not fit the data.
@@ -78,8 +80,10 @@ def make_plan(recipe: Recipe, *, force: bool = False) -> Plan:
         check_model(recipe.reference, recipe.max_length)
     _check_files(recipe)
     effective = fill_measured(recipe.resolved(), dataset)
-    refuse_existing(Path(effective.output), force=force, made_of="recipe.yaml")
-    return Plan(effective, method, dataset, Path(effective.output))
+    output = Path(effective.output)
+    if check_output:
+        refuse_existing(output, force=force, made_of="recipe.yaml", ours=OF_A_MODEL)
+    return Plan(effective, method, dataset, output)
 
 
 def require_train(needed_for: str) -> None:

@@ -21,6 +21,7 @@ from prefdata.train.plan import Plan, make_plan
 from prefdata.train.recipe import load_recipe
 from prefdata.train.run import train
 from prefdata.train.runfolder import check_same, identity, run_folder
+from prefdata.train.written import of_a_sweep
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -313,7 +314,7 @@ def _plans(
         recipe = load_recipe(source, flags=own, settings=over)
         if name in [other.name for other in plans]:
             raise RecipeError(f"two runs would be called {name}", hint="Sweep over other values.")
-        plans.append(Planned(name, dict(values), make_plan(recipe, force=True)))
+        plans.append(Planned(name, dict(values), make_plan(recipe, check_output=False)))
     return plans
 
 
@@ -343,7 +344,8 @@ def _open(output: Path, *, force: bool, resume: bool) -> dict[str, JsonValue]:
         return {name: known for name, known in found.items() if (output / name).is_dir()}
     with processes.first_alone():
         if processes.is_main():
-            refuse_existing(output, force=force, made_of=STATE)
+            ours = of_a_sweep(output / STATE, PAGE)
+            refuse_existing(output, force=force, made_of=STATE, ours=ours)
             remove_folder(output)
             output.mkdir(parents=True)
             _write_state(output, {})
