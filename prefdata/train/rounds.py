@@ -28,7 +28,7 @@ from prefdata.train import processes
 from prefdata.train.display import Display
 from prefdata.train.estimates import Estimate
 from prefdata.train.evalreport import ANSWERS
-from prefdata.train.gates import check_gate, parse_gate
+from prefdata.train.gates import OF_REWARD_MODELS, check_gate, parse_gate
 from prefdata.train.plan import make_plan, require_train
 from prefdata.train.prompts import Prompting, check_prompts
 from prefdata.train.roundplan import WIN_RATE, RoundSpec, RoundsPlan, load_rounds
@@ -113,13 +113,27 @@ def check_rounds(source: Path) -> RoundsPlan:
         if one.data:
             unused = Path(plan.output) / f".{one.name}"
             recipe = plan.recipe_of(one, data=one.data, model=plan.model, output=unused, where=here)
-            make_plan(recipe, force=True)
+            make_plan(recipe, check_output=False)
         else:
+            recipe = plan.recipe_of(one, data="", model=plan.model, output=Path(), where=here)
             check_prompts(Path(one.prompts))
         compare = plan.compare_of(one)
+        if recipe.method == "reward":
+            _check_figures(plan.gate_of(one), here)
         if compare and compare.prompts:
             check_prompts(Path(compare.prompts))
     return plan
+
+
+def _check_figures(gate: str, where: str) -> None:
+    """Raise where a gate asks of a reward model what only a model that answers has."""
+    for condition in parse_gate(gate):
+        figure = condition.name.rpartition("/")[2]
+        if figure not in OF_REWARD_MODELS:
+            raise RecipeError(
+                f"{where}: its gate asks for {figure}, which a reward model does not have",
+                hint=f"Hold it to {', '.join(OF_REWARD_MODELS)}, or train with another method.",
+            )
 
 
 @dataclass
