@@ -18,7 +18,7 @@ from prefdata.cli import (
     judging,
     training,
 )
-from prefdata.cli.launching import speaks
+from prefdata.cli.launching import failure_told, speaks, tells_failure
 from prefdata.errors import Interrupted, PrefdataError
 
 KEEP_MEMORY = "dirty_decay_ms:5000,muzzy_decay_ms:-1"
@@ -69,10 +69,10 @@ def main(args: Sequence[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except PrefdataError as error:
-        if speaks():
+        if tells_failure():
             click.echo(f"Error: {error}", err=True)
-        if error.hint and speaks():
-            click.echo(f"Hint: {error.hint}", err=True)
+            if error.hint:
+                click.echo(f"Hint: {error.hint}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -85,4 +85,8 @@ def main(args: Sequence[str] | None = None) -> None:
                 f"Interrupted. {cause if isinstance(cause, Interrupted) else left}", err=True
             )
         sys.exit(130)
+    except RuntimeError:  # after Abort, which is one: the others of a job were heard of no more
+        if not failure_told():
+            raise
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

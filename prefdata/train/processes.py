@@ -7,10 +7,18 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from types import FrameType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+from prefdata.errors import InputError
+
+if TYPE_CHECKING:
+    from torch.distributed import TCPStore
 
 Found = TypeVar("Found")
+STORE_SECONDS = 10
+"""How long a launcher's store is waited for."""
 
 
 def count() -> int:
@@ -103,7 +111,7 @@ def wait() -> None:
 
 @contextmanager
 def _together() -> Iterator[None]:
-    """Join the other processes, with gloo where there is no GPU; end where the first has failed.
+    """Join the other processes, with gloo where there is no GPU; end where one of them has failed.
 
     It has said why, and this one has nothing to add.
     """
@@ -114,9 +122,53 @@ def _together() -> Iterator[None]:
         PartialState(cpu=not torch.cuda.is_available())
         yield
     except RuntimeError:
-        if is_main():
-            raise
-        raise SystemExit(1) from None
+        if not is_main() or another_failed():
+            raise SystemExit(1) from None
+        raise InputError(
+            "another process of this run ended without a word",
+            hint="What stands above may say why; a kill leaves no word, as where memory runs out.",
+        ) from None
+
+
+FAILED = "prefdata/failed"
+
+
+def first_to_fail() -> bool:
+    """Whether this process is the first of its job to fail, and so the one that says why.
+
+    The launcher's own store knows: it outlives the processes, and needs none of them.
+
+    Example:
+        >>> first_to_fail()
+        True
+    """
+    if count() == 1:
+        return True
+    store = _store()
+    return is_main() if store is None else bool(store.add(FAILED, 1) == 1)
+
+
+def another_failed() -> bool:
+    """Whether a process of the job has failed, and said why.
+
+    Example:
+        >>> another_failed()
+        False
+    """
+    store = _store() if count() > 1 else None
+    return store is not None and bool(store.check([FAILED]))
+
+
+def _store() -> TCPStore | None:
+    """What the processes of a launcher leave word in; None where it keeps none."""
+    from torch.distributed import DistError, TCPStore
+
+    place, wait = os.environ.get("MASTER_ADDR", ""), timedelta(seconds=STORE_SECONDS)
+    try:
+        port = int(os.environ.get("MASTER_PORT", ""))
+        return TCPStore(place, port, is_master=False, timeout=wait)
+    except (ValueError, DistError):
+        return None
 
 
 def any_of(flag: bool) -> bool:

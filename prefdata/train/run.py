@@ -73,6 +73,7 @@ def train(
     began = time.monotonic()
     plan = make_plan(recipe, force=force)
     say = say if processes.is_main() else lambda _line: None
+    processes.wait()  # nothing is written before all have found the plan in order
     with processes.first_alone():
         folder = run_folder(plan)
         if processes.is_main():

@@ -176,7 +176,7 @@ def test_a_launch_that_contradicts_the_recipe_is_refused(
 
 @pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
 def test_quantised_weights_are_not_spread_by_zero3(arguments: Arguments, tmp_path: Path) -> None:
-    """Refused before a model is loaded; stage 2 trains them as two processes do."""
+    """Refused before a model is loaded; stage 2 trains them as two processes do, in bfloat16."""
     how = ["--lora", "--set", "lora.merge=false", "--set", "quantization=4bit"]
     command = launch(3, *arguments(str(tmp_path / "m")), *how)
     made = subprocess.run(
@@ -186,7 +186,8 @@ def test_quantised_weights_are_not_spread_by_zero3(arguments: Arguments, tmp_pat
     plain = arguments(str(tmp_path / "plain"))
     done([sys.executable, "-m", "prefdata", *plain, *how, "--processes", "2"], tmp_path / "c0")
     done(launch(2, *arguments(str(tmp_path / "m")), *how), tmp_path / "c2")
-    assert furthest(tmp_path / "m", tmp_path / "plain") < 1e-5
+    assert losses(tmp_path / "m") == pytest.approx(losses(tmp_path / "plain"), abs=1e-3)
+    assert furthest(tmp_path / "m", tmp_path / "plain") < 5e-3
 
 
 @pytest.mark.parametrize("stage", [2, 3])
