@@ -173,7 +173,8 @@ def _rounds(
 ) -> int:
     """Run the rounds of a plan; 3 where one of them was not accepted."""
     from prefdata.cli.evaluating import win_rate
-    from prefdata.train.rounds import check_rounds, run_rounds
+    from prefdata.train.roundcheck import check_rounds
+    from prefdata.train.rounds import run_rounds
 
     if dry_run:
         click.echo(check_rounds(plan).as_yaml(), nl=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -14,11 +14,9 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from prefdata.train import processes
 from prefdata.train.advice import Adviser
-from prefdata.train.display import Display
+from prefdata.train.display import Display, Say
 from prefdata.train.measure import Meter
 from prefdata.train.samples import Samples, sample_figures, sample_notes
-
-Say = Callable[[str], None]
 
 
 class Watch(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from prefdata.errors import InputError, TrainingError
 from prefdata.io.staging import replacing
 from prefdata.train import processes
 from prefdata.train.card import recipe_yaml, write_records
-from prefdata.train.display import Display, Lines
+from prefdata.train.display import Display, Lines, Say
 from prefdata.train.loading import load_tokenizer
 from prefdata.train.plan import Plan, make_plan
 from prefdata.train.preflight import Preflight
@@ -31,7 +31,6 @@ from prefdata.train.training import Trained, Training
 if TYPE_CHECKING:
     from datasets import Dataset
 
-Say = Callable[[str], None]
 
 TRAIN_ROWS_MEASURED = 200
 """Where there is no test split, so many rows of the train split stand in for it."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
+from prefdata.train.display import Say
 from prefdata.train.loading import load_tokenizer, unloadable
 from prefdata.train.plan import Plan, adapter_base, is_adapter, is_local
 from prefdata.train.recipe import TINY
 from prefdata.train.spread import by_itself
-
-Say = Callable[[str], None]
 
 
 def starting_model(plan: Plan, folder: Path, say: Say) -> str:

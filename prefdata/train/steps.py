@@ -19,7 +19,7 @@ from prefdata import errors
 from prefdata.errors import InputError, Interrupted, PrefdataError
 from prefdata.train import processes
 from prefdata.train.candidates import answer_prompts, write_candidates
-from prefdata.train.display import Display
+from prefdata.train.display import Display, Say
 from prefdata.train.estimates import Estimate
 from prefdata.train.evalreport import report_on, write_evaluation
 from prefdata.train.evaluation import evaluate
@@ -27,7 +27,6 @@ from prefdata.train.prompts import Prompting
 from prefdata.train.recipe import Recipe
 from prefdata.train.run import train
 
-Say = Callable[[str], None]
 Asked = Mapping[str, Any]
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefdata.errors import Interrupted, TrainingError
 from prefdata.train import processes
-from prefdata.train.display import Display
+from prefdata.train.display import Display, Say
 from prefdata.train.losses import beta_of
 from prefdata.train.plan import Plan
 from prefdata.train.runfolder import RunFolder
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from prefdata.train.measure import Meter
     from prefdata.train.samples import Samples
     from prefdata.train.trainer import Batches
-
-Say = Callable[[str], None]
 
 
 class Trained(NamedTuple):

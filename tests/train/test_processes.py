@@ -282,6 +282,21 @@ def test_a_process_that_fails_midway_is_heard_over_those_that_wait(
     assert not (tmp_path / "m").exists()
 
 
+def test_a_sweep_in_two_processes_is_resumed(chat_model: Path, tmp_path: Path) -> None:
+    """Its folder is its own, and no run of it is trained twice."""
+    data = write_dataset(tmp_path / "pairs", polite_pairs(8), polite_pairs(4, seed=1))
+    args = ["train", str(data), "-m", str(chat_model), "-o", str(tmp_path / "s"), "--processes"]
+    args += ["2", "--batch-size", "2", "--max-steps", "2", "--sweep", "beta=0.1,0.5"]
+    first = pref(*args)
+    assert first.returncode == 0, first.stderr
+    again = pref(*args)
+    assert again.returncode == 2
+    assert again.stderr.count("s exists already") == 1
+    resumed = pref(*args, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.stderr.count("done before") == 2
+
+
 def test_rounds_in_two_processes_go_as_in_one(chat_model: Path, tmp_path: Path) -> None:
     """Answers, training and measuring in two; the judge, the gates and the state in one."""
     for name, seed in (("helpful", 0), ("safe", 3)):
