@@ -27,9 +27,8 @@ class TwiceError(yaml.MarkedYAMLError):
 class _Careful(Composer):
     """Stops at a key that stands there twice, and at what holds itself."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.around: list[Node | None] = []
+    around: list[Node | None]
+    """What is being read, from the outside in."""
 
     def compose_node(self, parent: Node | None, index: int) -> Node | None:
         self.around.append(parent)

@@ -66,13 +66,12 @@ def main(args: Sequence[str] | None = None) -> None:
         typed = list(sys.argv[1:] if args is None else args)
         code = pref.main(args=typed, prog_name="pref", standalone_mode=False, obj=typed)
     except click.ClickException as error:
-        error.show()
+        if speaks():  # all processes of a job were given the same words
+            error.show()
         sys.exit(error.exit_code)
     except PrefdataError as error:
         if tells_failure():
-            click.echo(f"Error: {error}", err=True)
-            if error.hint:
-                click.echo(f"Hint: {error.hint}", err=True)
+            _tell(error)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -90,3 +89,10 @@ def main(args: Sequence[str] | None = None) -> None:
             raise
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tell(error: PrefdataError) -> None:
+    """Say what is wrong, and the remedy."""
+    click.echo(f"Error: {error}", err=True)
+    if error.hint:
+        click.echo(f"Hint: {error.hint}", err=True)

@@ -96,7 +96,7 @@ def with_reference(
     found = _read(folder / f"{key}.parquet", len(rows))
     missing = processes.any_of(found is None)  # on several machines the folders may differ
     trainer.reference_hits = getattr(trainer, "reference_hits", 0) + (not missing)
-    if found is None or missing:
+    if missing or found is None:
         found = _compute(trainer, rows, batch_size, columns)
         if trainer.accelerator.is_main_process:
             _write(folder / f"{key}.parquet", found)

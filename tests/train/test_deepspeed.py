@@ -122,6 +122,21 @@ def test_every_stage_trains_what_two_processes_do(
         assert generate(output).startswith("Tell me of the river")
 
 
+def test_a_recipe_may_name_a_config_of_deepspeed(arguments: Arguments, tmp_path: Path) -> None:
+    """With --processes and no other launcher."""
+    names = ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps")
+    config = {"zero_optimization": {"stage": 2}, **dict.fromkeys(names, "auto")}
+    (tmp_path / "zero.json").write_text(json.dumps(config), encoding="utf-8")
+    plain, asked = (arguments(str(tmp_path / name)) for name in ("plain", "m"))
+    asked += ["--set", f"deepspeed={tmp_path / 'zero.json'}"]
+    both = (
+        [sys.executable, "-m", "prefdata", *args, "--processes", "2"] for args in (plain, asked)
+    )
+    made = [done(command, tmp_path / "c") for command in both]
+    assert "DeepSpeed: ZeRO stage 2" in made[1].stderr
+    assert furthest(tmp_path / "m", tmp_path / "plain") < 1e-5
+
+
 def test_the_reference_is_found_again_and_another_model_misses_it(
     arguments: Arguments, chat_model: Path, tmp_path: Path
 ) -> None:
