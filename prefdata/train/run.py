@@ -185,6 +185,7 @@ class Run:
             source: what the first stage left; None without one.
             began: when the run began, on the monotonic clock.
         """
+        from prefdata.train.callbacks import close_curves
         from prefdata.train.save import save_model
         from prefdata.train.start import starting_model
 
@@ -216,6 +217,7 @@ class Run:
             result = self._result(views, found, len(measured), trained)
             result = replace(result, seconds=round(time.monotonic() - began, 1))
             samples = trained.samples.now()
+            close_curves(trained.trainer)
             save_model(trained.trainer, tokenizer, self.output, plan, source)
         if processes.is_main():
             self._write(result, trained.trainer.state.log_history, samples, source)

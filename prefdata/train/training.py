@@ -106,16 +106,11 @@ class Training:
         ) from error
 
     def _attempt(self, batches: Batches) -> Trained:
-        from prefdata.train.disk import check_disk
-        from prefdata.train.guard import check_first_batch
-        from prefdata.train.measure import Meter
-        from prefdata.train.samples import Samples
-        from prefdata.train.spread import ready_to_measure, ready_to_train, zero_stage
+        from prefdata.train.callbacks import close_curves
         from prefdata.train.trainer import build_trainer
 
-        plan, recipe = self.plan, self.plan.recipe
         trainer = build_trainer(
-            plan,
+            self.plan,
             self.source,
             self.tokenizer,
             self.rows,
@@ -123,6 +118,21 @@ class Training:
             self.folder.checkpoints,
             batches,
         )
+        try:
+            return self._trained(trainer)
+        except BaseException:
+            close_curves(trainer)
+            raise
+
+    def _trained(self, trainer: Trainer) -> Trained:
+        """Look at the start, measure, train."""
+        from prefdata.train.disk import check_disk
+        from prefdata.train.guard import check_first_batch
+        from prefdata.train.measure import Meter
+        from prefdata.train.samples import Samples
+        from prefdata.train.spread import ready_to_measure, ready_to_train, zero_stage
+
+        plan, recipe = self.plan, self.plan.recipe
         if (stage := zero_stage(trainer)) is not None:
             self.say(f"DeepSpeed: ZeRO stage {stage}")
         ready_to_measure(trainer)
