@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import click
 
 from prefdata import __version__
-from prefdata.cli.launching import speaks
+from prefdata.cli.launching import failure_told, speaks, tells_failure
 from prefdata.cli.safe import safe
 from prefdata.errors import Interrupted, PrefdataError
 
@@ -71,25 +71,30 @@ def exit_code_of(run: Callable[[], object], typed: Sequence[str]) -> int:
         cause = stopped.__cause__  # Click turns every interrupt into its own Abort
         _tell(f"Interrupted. {cause if isinstance(cause, Interrupted) else LEFT}")
         return INTERRUPTED
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
+    except BaseException as error:
+        return _unforeseen(error, typed)
+    return code if isinstance(code, int) else 0
+
+
+def _unforeseen(error: BaseException, typed: Sequence[str]) -> int:
+    """The exit code of what none of our errors foresees; a defect is raised, with a note."""
+    if isinstance(error, OSError) and error.errno in FULL:
         return _failed(
             PrefdataError(
                 f"the output could not be written: {error.strerror}",
                 hint="Free some space, or send it elsewhere.",
             )
         )
-    except BaseException as error:
-        if _interrupted_in_polars(error):
-            _tell(f"Interrupted. {LEFT}")
-            return INTERRUPTED
-        error.add_note(
-            f"This is a defect of prefdata {__version__}. Please report it, with these lines and "
-            f"the command: {safe(shlex.join(['pref', *typed]))}"
-        )
-        raise
-    return code if isinstance(code, int) else 0
+    if _interrupted_in_polars(error):
+        _tell(f"Interrupted. {LEFT}")
+        return INTERRUPTED
+    if isinstance(error, RuntimeError) and failure_told():  # the others were heard of no more
+        return 1
+    error.add_note(
+        f"This is a defect of prefdata {__version__}. Please report it, with these lines and "
+        f"the command: {safe(shlex.join(['pref', *typed]))}"
+    )
+    raise error
 
 
 def _interrupted_in_polars(error: BaseException) -> bool:
@@ -98,14 +103,19 @@ def _interrupted_in_polars(error: BaseException) -> bool:
 
 
 def _failed(error: PrefdataError) -> int:
-    _tell(f"Error: {error}" + (f"\nHint: {error.hint}" if error.hint else ""))
+    if tells_failure():
+        _say(f"Error: {error}" + (f"\nHint: {error.hint}" if error.hint else ""))
     return error.exit_code
 
 
 def _tell(text: str) -> None:
     if speaks():
-        with suppress(OSError):
-            click.echo(safe(text), err=True)
+        _say(text)
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):
+        click.echo(safe(text), err=True)
 
 
 def forget_unread() -> None:

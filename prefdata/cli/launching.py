@@ -21,6 +21,29 @@ def without_processes() -> list[str]:
     return kept
 
 
+def alone() -> bool:
+    """Whether no launcher has started other processes beside this one."""
+    return int(os.environ.get("WORLD_SIZE") or 1) == 1
+
+
 def speaks() -> bool:
     """Whether this process is the one, of those of a launcher, that prints."""
-    return int(os.environ.get("WORLD_SIZE") or 1) == 1 or os.environ.get("RANK") == "0"
+    return alone() or os.environ.get("RANK") == "0"
+
+
+def tells_failure() -> bool:
+    """Whether this process, which has failed, is the one that says why: the first that fails."""
+    if alone():
+        return True
+    from prefdata.train.processes import first_to_fail
+
+    return first_to_fail()
+
+
+def failure_told() -> bool:
+    """Whether another process has failed and said why, so that this one only follows it."""
+    if alone():
+        return False
+    from prefdata.train.processes import another_failed
+
+    return another_failed()

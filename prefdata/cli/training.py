@@ -120,7 +120,7 @@ def train(
         click.echo(recipe_yaml(make_plan(recipe, force=force).recipe), nl=False)
         return 0
     if processes > 1:
-        make_plan(recipe, force=force or bool(grid))
+        make_plan(recipe, force=force, check_output=not grid)
         return launch(processes, without_processes())
     quiet, as_json = quiet or not is_main(), as_json and is_main()
     how = {"force": force, "resume": resume}
@@ -173,7 +173,8 @@ def _rounds(
 ) -> int:
     """Run the rounds of a plan; 3 where one of them was not accepted."""
     from prefdata.cli.evaluating import win_rate
-    from prefdata.train.rounds import check_rounds, run_rounds
+    from prefdata.train.roundcheck import check_rounds
+    from prefdata.train.rounds import run_rounds
 
     if dry_run:
         click.echo(check_rounds(plan).as_yaml(), nl=False)

@@ -70,10 +70,10 @@ def ask_judges(
     asking, ruling, inputs = asking or Asking(), ruling or Ruling(), inputs or Inputs()
     _check(judges, asking, ruling)
     tell = progress or (lambda _stage, _done, _total: None)
-    refuse_existing(target, force=force or _is_unfinished(target), made_of="manifest.json")
+    stood = refuse_existing(target, force=force or _is_unfinished(target), made_of="manifest.json")
     path = journal_of(target, asking)
     scorers, judges = _loaded(judges, local)
-    with found([str(source) for source in sources]) as files, replacing(target) as folder:
+    with found([str(source) for source in sources]) as files, replacing(target, stood) as folder:
         hashes = [sha256(each.local) for each in files]
         cases = read_cases(files, folder, inputs, tell)
         with opened(path) as book:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, get_args
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
 
 from prefdata.errors import InputError, UnknownNameError, UsageError
@@ -16,6 +15,7 @@ from prefdata.formats.known import format_of
 from prefdata.formats.layout import Group, Layout, LayoutKind, Order
 from prefdata.formats.plausible import check_plausible
 from prefdata.formats.verdicts import written
+from prefdata.yamlfile import read_yaml
 
 SUFFIXES = (".yaml", ".yml")
 MEANINGS = {"comparisons": ("a", "b", "tie", "none"), "unpaired": ("true", "false")}
@@ -75,6 +75,9 @@ class LayoutFile(BaseModel):
     notes: str = ""
 
 
+NAMED = "--format takes a name of 'pref formats', or a YAML file that describes one."
+
+
 def load_format(path: str | Path) -> Format:
     """Read a format from a YAML file.
 
@@ -87,7 +90,7 @@ def load_format(path: str | Path) -> Format:
         'comparisons'
     """
     path = Path(path)
-    given = _parsed(path)
+    given = read_yaml(path, words=True, hint=NAMED)  # so yes is a word, and 1:30 is no number
     try:
         file = LayoutFile.model_validate(given)
     except ValidationError as error:
@@ -113,47 +116,6 @@ def _check_words(file: LayoutFile, path: Path) -> None:
     for role in file.roles.values():
         if role.lower() not in ROLES:
             raise UnknownNameError("role", role, ROLES, where=f"{path}: roles")
-
-
-def _parsed(path: Path) -> object:
-    """What the file holds, every scalar as text: so yes is a word, and 1:30 is no number."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        twice = _twice(yaml.compose(text, yaml.BaseLoader))
-        given: object = yaml.load(text, yaml.BaseLoader)  # noqa: S506 (it makes no objects)
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read: {error.strerror or error}",
-            hint="--format takes a name of 'pref formats', or a YAML file that describes one.",
-        ) from error
-    except RecursionError as error:
-        raise UsageError(
-            f"{path} is nested too deeply, or holds itself", hint="A format is a few lines."
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise UsageError(
-            f"{path} is not valid YAML{where}", hint="Braces and colons in a text need quotes."
-        ) from error
-    if twice:
-        line = twice.start_mark.line + 1
-        raise UsageError(f"{path} has {twice.value!r} twice: line {line}", hint="Keep one of them.")
-    return given
-
-
-def _twice(node: yaml.Node | None) -> yaml.ScalarNode | None:
-    """A key that stands a second time in its mapping."""
-    if not isinstance(node, yaml.MappingNode):
-        return None
-    seen: set[str] = set()
-    for key, value in node.value:
-        if isinstance(key, yaml.ScalarNode) and key.value in seen:
-            return key
-        seen.add(str(key.value))
-        if inner := _twice(value):
-            return inner
-    return None
 
 
 WORDS = {"kind": get_args(LayoutKind), "order": get_args(Order), "group": get_args(Group)}

@@ -9,7 +9,7 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -47,13 +47,15 @@ class Stood(NamedTuple):
     identity: tuple[int, int] | None
 
 
-def refuse_existing(output: Path, *, force: bool, made_of: str) -> Stood:
+def refuse_existing(output: Path, *, force: bool, made_of: str, ours: Sequence[str] = ()) -> Stood:
     """Check, before any work, that a folder may be written.
 
     Args:
         output: the folder.
         force: whether an existing one may be replaced.
         made_of: a file that tells a folder of this kind; a folder without it is never replaced.
+        ours: what we write into such a folder, where `OURS` does not say it: names, with stars,
+            and ``/**`` for all that is in a folder.
 
     Returns:
         What stands there now, and nothing else may be replaced by `replacing`.
@@ -90,7 +92,7 @@ def refuse_existing(output: Path, *, force: bool, made_of: str) -> Stood:
             hint="Name another output, such as a folder in it.",
         )
     if filled:
-        _check_replaceable(output, force=force, made_of=made_of)
+        _check_replaceable(output, force=force, made_of=made_of, ours=ours)
     parent = next(p for p in place.parents if p.exists())
     if not os.access(parent, os.W_OK) or not parent.is_dir():
         raise UsageError(f"{parent} cannot be written to", hint="Name an output elsewhere with -o.")
@@ -111,7 +113,7 @@ def is_ours(mark: Path) -> bool:
         return False
 
 
-def _check_replaceable(output: Path, *, force: bool, made_of: str) -> None:
+def _check_replaceable(output: Path, *, force: bool, made_of: str, ours: Sequence[str]) -> None:
     """Refuse a folder that holds something else, or that may not be replaced."""
     mark = output / made_of
     if not mark.exists():
@@ -126,7 +128,7 @@ def _check_replaceable(output: Path, *, force: bool, made_of: str) -> None:
         )
     if not force:
         raise UsageError(f"{output} exists already", hint="Name another output, or pass --force.")
-    if foreign := _foreign(output, made_of):
+    if foreign := _foreign(output, made_of, ours):
         more = f" and {len(foreign) - MOST_FOREIGN} more" if len(foreign) > MOST_FOREIGN else ""
         named = ", ".join(foreign[:MOST_FOREIGN])
         raise UsageError(
@@ -135,9 +137,9 @@ def _check_replaceable(output: Path, *, force: bool, made_of: str) -> None:
         )
 
 
-def _foreign(output: Path, made_of: str) -> list[str]:
+def _foreign(output: Path, made_of: str, ours: Sequence[str]) -> list[str]:
     """The files of a folder that prefdata did not write; none where that cannot be told."""
-    ours = OURS.get(made_of, ())
+    ours = ours or OURS.get(made_of, ())
     if made_of == "export.json":
         listed = json.loads((output / made_of).read_bytes()).get("files")
         ours = tuple(map(str, listed)) if isinstance(listed, list) else ()
@@ -149,6 +151,10 @@ def _foreign(output: Path, made_of: str) -> list[str]:
 
 
 def _is(name: Path, pattern: str) -> bool:
+    folder, all_in_it, _ = pattern.rpartition("/**")
+    if all_in_it:
+        depth = len(Path(folder).parts)
+        return len(name.parts) > depth and Path(*name.parts[:depth]).match(folder)
     return len(name.parts) == len(Path(pattern).parts) and name.match(pattern)
 
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.integrations import TensorBoardCallback
 
 from prefdata.train import processes
 from prefdata.train.advice import Adviser
-from prefdata.train.display import Display
+from prefdata.train.display import Display, Say
 from prefdata.train.measure import Meter
 from prefdata.train.samples import Samples, sample_figures, sample_notes
-
-Say = Callable[[str], None]
 
 
 class Watch(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped
@@ -167,6 +166,20 @@ class SavedLogs(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its
         """Ask for a log."""
         if control.should_save:
             control.should_log = True
+
+
+def close_curves(trainer: Trainer) -> None:
+    """End TensorBoard's writer, a thread of its own, before its folder is moved or removed.
+
+    Args:
+        trainer: that trains and measures no more.
+
+    Example:
+        >>> close_curves(trainer)  # doctest: +SKIP
+    """
+    for callback in trainer.callback_handler.callbacks:
+        if isinstance(callback, TensorBoardCallback):
+            callback.on_train_end(trainer.args, trainer.state, trainer.control)
 
 
 class Stop(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped

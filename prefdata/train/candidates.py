@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from prefdata.errors import UsageError
 from prefdata.train.generation import Generated, answered, as_answer
 from prefdata.train.prompts import Messages, Prompting, read_prompts
 
@@ -59,13 +60,21 @@ def answer_prompts(
         batch_size: answers at a time.
         say: gets a line of progress.
 
+    Raises:
+        UsageError: no prompts are named, or there is no such file.
+        InputError: a row holds no prompt.
+
     Example:
         >>> answer_prompts("model", Prompting(Path("prompts.txt")), say=print)  # doctest: +SKIP
     """
     from prefdata.train.loading import load_model, load_tokenizer
     from prefdata.train.quiet import hushed
 
-    prompts = read_prompts(prompting.source or Path(), most=prompting.most)
+    if prompting.source is None:
+        raise UsageError(
+            "no prompts are named to answer", hint="Name a file, or a data set directory."
+        )
+    prompts = read_prompts(prompting.source, most=prompting.most)
     say(f"answering {len(prompts):,} prompts, {prompting.answers} times each")
     with hushed():
         return answered(

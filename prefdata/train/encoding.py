@@ -12,7 +12,7 @@ from prefdata.train.view import TOOLS
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Row = Mapping[str, str | Sequence[Mapping[str, object]]]
+ViewRow = Mapping[str, str | Sequence[Mapping[str, object]]]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Encoded:
     merged: bool
 
 
-def encode(row: Row, sides: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> Encoded:
+def encode(row: ViewRow, sides: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> Encoded:
     """Tokenise a row exactly as TRL's trainers do: render, then cut where the prompt ends.
 
     Args:

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from pydantic import JsonValue
 
-from prefdata.io.staging import refuse_existing, replacing
+from prefdata.io.staging import Stood, refuse_existing, replacing
 from prefdata.train.candidates import write_generations
 from prefdata.train.evalrows import write_rows
 from prefdata.train.evaluated import Evaluation
@@ -19,8 +19,11 @@ from prefdata.train.generation import Generated
 FIGURES, ROWS, ANSWERS = "eval.json", "eval_rows.parquet", "generations.jsonl"
 
 
-def prepare_output(output: Path | None, *, force: bool) -> None:
+def prepare_output(output: Path | None, *, force: bool) -> Stood | None:
     """Raise, before any work, where the folder of an evaluation cannot be written.
+
+    Returns:
+        What stands there, for `write_evaluation`.
 
     Raises:
         UsageError: it exists and may not be replaced.
@@ -28,8 +31,7 @@ def prepare_output(output: Path | None, *, force: bool) -> None:
     Example:
         >>> prepare_output(None, force=False)
     """
-    if output is not None:
-        refuse_existing(output, force=force, made_of=FIGURES)
+    return refuse_existing(output, force=force, made_of=FIGURES) if output else None
 
 
 def report_on(
@@ -77,18 +79,21 @@ def lengths(made: Sequence[Generated]) -> dict[str, JsonValue]:
     }
 
 
-def write_evaluation(found: Evaluation, report: dict[str, JsonValue], output: Path) -> None:
+def write_evaluation(
+    found: Evaluation, report: dict[str, JsonValue], output: Path, stood: Stood | None = None
+) -> None:
     """Write eval.json, eval_rows.parquet, and generations.jsonl where there are answers.
 
     Args:
         found: the evaluation.
         report: of `report_on`.
         output: the folder.
+        stood: what `prepare_output` found there; by default, what stands there now.
 
     Example:
         >>> write_evaluation(found, report, Path("evaluated"))  # doctest: +SKIP
     """
-    with replacing(output) as folder:
+    with replacing(output, stood) as folder:
         (folder / FIGURES).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         write_rows(found.rows, folder / ROWS)
         if found.generations:

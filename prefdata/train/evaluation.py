@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from prefdata.io.directory import open_dataset
+from prefdata.train.display import Say
 from prefdata.train.evaluated import Evaluation
 from prefdata.train.plan import adapter_base, check_model, is_adapter, require_train
 from prefdata.train.prompts import Prompting, check_prompts
 from prefdata.train.recipe import TINY, Recipe, load_recipe
 from prefdata.train.subject import Dtype, Subject
-
-Say = Callable[[str], None]
 
 
 def evaluate(

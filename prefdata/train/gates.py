@@ -25,6 +25,9 @@ METRICS = (
 )
 """Every figure that an evaluation can give."""
 
+OF_REWARD_MODELS = ("accuracy", "margin", "length_accuracy")
+"""Those that it gives of a model that scores answers and writes none."""
+
 
 @dataclass(frozen=True)
 class Condition:

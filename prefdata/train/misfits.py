@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic import JsonValue
-
+from prefdata.train.losses import Options
 from prefdata.train.methods import Method
 from prefdata.train.settings import EvaluationSettings
 
 if TYPE_CHECKING:
     from prefdata.train.recipe import Recipe
-
-Options = Mapping[str, JsonValue]
 
 
 class Misfit(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from prefdata.train.encoding import Encoded, Row, tools_of
+from prefdata.train.encoding import Encoded, ViewRow, tools_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -14,7 +14,7 @@ THOUGHT = "</think>"
 """What ends the thinking of models that write it down."""
 
 
-def repeated(row: Row, encoded: Encoded, sides: Sequence[str]) -> bool:
+def repeated(row: ViewRow, encoded: Encoded, sides: Sequence[str]) -> bool:
     """Whether a completion begins with its prompt, which would then be trained on.
 
     Args:
@@ -51,7 +51,7 @@ def doubled(encoded: Encoded, tokenizer: PreTrainedTokenizerBase) -> bool:
 
 
 def stripped(
-    row: Row, encoded: Encoded, sides: Sequence[str], tokenizer: PreTrainedTokenizerBase
+    row: ViewRow, encoded: Encoded, sides: Sequence[str], tokenizer: PreTrainedTokenizerBase
 ) -> bool:
     """Whether the chat template leaves out what a completion thinks.
 
@@ -67,7 +67,7 @@ def stripped(
 
 
 def untold(
-    row: Row, encoded: Encoded, sides: Sequence[str], tokenizer: PreTrainedTokenizerBase
+    row: ViewRow, encoded: Encoded, sides: Sequence[str], tokenizer: PreTrainedTokenizerBase
 ) -> bool:
     """Whether the chat template leaves out the row's tools, or a call of one.
 

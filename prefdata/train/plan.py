@@ -13,11 +13,12 @@ from pydantic import JsonValue
 
 from prefdata.errors import InputError, MissingExtraError, RecipeError, UsageError
 from prefdata.io.directory import DatasetDirectory, open_dataset
-from prefdata.io.staging import refuse_existing
+from prefdata.io.staging import Stood, refuse_existing
 from prefdata.train.loading import PLAIN
 from prefdata.train.measured import fill_measured
 from prefdata.train.methods import Method, find_method
 from prefdata.train.recipe import TINY, Recipe
+from prefdata.train.written import OF_A_MODEL
 
 NEEDED = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tensorboard")
 
@@ -31,12 +32,14 @@ class Plan:
         method: its table entry.
         dataset: the data set directory.
         output: where the model goes.
+        stood: what stood there when it was looked at.
     """
 
     recipe: Recipe
     method: Method
     dataset: DatasetDirectory
     output: Path
+    stood: Stood | None = None
 
     @property
     def eval_split(self) -> str:
@@ -44,12 +47,13 @@ class Plan:
         return "test" if "test" in self.dataset.rows else "train"
 
 
-def make_plan(recipe: Recipe, *, force: bool = False) -> Plan:
+def make_plan(recipe: Recipe, *, force: bool = False, check_output: bool = True) -> Plan:
     """Check a recipe against the disk, and fill in its defaults.
 
     Args:
         recipe: what to train, on what, and how.
         force: whether an existing output may be replaced.
+        check_output: whether the output is looked at; a sweep has one of its own.
 
     Raises:
         RecipeError: no model or data is named, or the method does not fit the data.
@@ -78,8 +82,11 @@ def make_plan(recipe: Recipe, *, force: bool = False) -> Plan:
         check_model(recipe.reference, recipe.max_length)
     _check_files(recipe)
     effective = fill_measured(recipe.resolved(), dataset)
-    refuse_existing(Path(effective.output), force=force, made_of="recipe.yaml")
-    return Plan(effective, method, dataset, Path(effective.output))
+    output = Path(effective.output)
+    stood = None
+    if check_output:
+        stood = refuse_existing(output, force=force, made_of="recipe.yaml", ours=OF_A_MODEL)
+    return Plan(effective, method, dataset, output, stood)
 
 
 def require_train(needed_for: str) -> None:
@@ -246,6 +253,11 @@ def _check_files(recipe: Recipe) -> None:
             f"quantization {recipe.quantization} needs the package bitsandbytes, "
             "which is not installed",
             hint="Install it with: pip install bitsandbytes, or leave quantization out.",
+        )
+    if recipe.options.get("deepspeed") and find_spec("deepspeed") is None:
+        raise RecipeError(
+            "option 'deepspeed' needs the package deepspeed, which is not installed",
+            hint="Install it with: pip install deepspeed, or use fsdp: true.",
         )
 
 

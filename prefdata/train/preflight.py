@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from prefdata.errors import InputError
-from prefdata.train.encoding import Encoded, Row, encode
+from prefdata.train.encoding import Encoded, ViewRow, encode
 from prefdata.train.pitfalls import doubled, repeated, stripped, untold
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Preflight:
 
 
 def examine(
-    rows: Iterable[Row],
+    rows: Iterable[ViewRow],
     sides: Sequence[str],
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
@@ -198,7 +198,7 @@ def _reason(row: Encoded, max_length: int, *, drops_long: bool) -> str:
 
 
 def _spoiled(
-    row: Row, encoded: Encoded, sides: Sequence[str], tokenizer: PreTrainedTokenizerBase
+    row: ViewRow, encoded: Encoded, sides: Sequence[str], tokenizer: PreTrainedTokenizerBase
 ) -> str:
     """Why the row would teach something else than it says: a key of `LOST`, or nothing."""
     if repeated(row, encoded, sides):

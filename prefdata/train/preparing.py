@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from prefdata.train import processes
+from prefdata.train.display import Say
 from prefdata.train.plan import Plan
 from prefdata.train.preflight import Preflight, examine, preflight_lines, refuse_losses
 from prefdata.train.recipe import Recipe
@@ -17,8 +18,6 @@ from prefdata.train.view import COMPLETIONS, load_view
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
-
-Say = Callable[[str], None]
 
 
 @contextmanager

@@ -7,14 +7,18 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
+from prefdata.errors import InputError
+
 if TYPE_CHECKING:
-    import torch
-    from transformers import Trainer
+    from torch.distributed import TCPStore
 
 Found = TypeVar("Found")
+STORE_SECONDS = 10
+"""How long a launcher's store is waited for."""
 
 
 def count() -> int:
@@ -107,7 +111,7 @@ def wait() -> None:
 
 @contextmanager
 def _together() -> Iterator[None]:
-    """Join the other processes, with gloo where there is no GPU; end where the first has failed.
+    """Join the other processes, with gloo where there is no GPU; end where one of them has failed.
 
     It has said why, and this one has nothing to add.
     """
@@ -118,64 +122,53 @@ def _together() -> Iterator[None]:
         PartialState(cpu=not torch.cuda.is_available())
         yield
     except RuntimeError:
-        if is_main():
-            raise
-        raise SystemExit(1) from None
+        if not is_main() or another_failed():
+            raise SystemExit(1) from None
+        raise InputError(
+            "another process of this run ended without a word",
+            hint="What stands above may say why; a kill leaves no word, as where memory runs out.",
+        ) from None
 
 
-def shard(trainer: Trainer) -> None:
-    """Shard the model now, where FSDP2 would only do it once training begins.
-
-    Accelerate shards a model together with its optimizer, and refuses to evaluate one before; a
-    model that is sharded already it takes as it is.
-
-    Args:
-        trainer: that has done nothing yet.
-
-    Example:
-        >>> shard(trainer)  # doctest: +SKIP
-    """
-    plugin = getattr(trainer.accelerator.state, "fsdp_plugin", None)
-    if plugin is None or plugin.fsdp_version != 2:
-        return
-    from accelerate.utils.fsdp_utils import fsdp2_prepare_model
-
-    trainer.model = trainer.model_wrapped = fsdp2_prepare_model(trainer.accelerator, trainer.model)
-    trainer.accelerator._models.append(trainer.model)  # noqa: SLF001  # or evaluate() prepares it
+FAILED = "prefdata/failed"
 
 
-def unprepare(trainer: Trainer) -> None:
-    """Undo what measuring did to a model that several processes are about to train.
+def first_to_fail() -> bool:
+    """Whether this process is the first of its job to fail, and so the one that says why.
 
-    Accelerate prepares a model once: one that was first prepared to be evaluated is never wrapped
-    for training, and every process would train a model of its own without a word.
-
-    Args:
-        trainer: that has evaluated and not yet trained.
+    The launcher's own store knows: it outlives the processes, and needs none of them.
 
     Example:
-        >>> unprepare(trainer)  # doctest: +SKIP
+        >>> first_to_fail()
+        True
     """
     if count() == 1:
-        return
-    if trainer.is_fsdp_enabled:
-        _reshard(trainer.model)
-        return
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    trainer.accelerator._models.clear()  # noqa: SLF001  # as accelerate's own free_memory does
-    if hasattr(model, "_original_forward"):
-        model.forward = model.__dict__.pop("_original_forward")
-    model.__dict__.pop("_is_accelerate_prepared", None)
-    trainer.model = trainer.model_wrapped = model
+        return True
+    store = _store()
+    return is_main() if store is None else bool(store.add(FAILED, 1) == 1)
 
 
-def _reshard(model: torch.nn.Module) -> None:
-    """Let go of the whole weights that a forward pass left, or the optimizer would train those."""
-    from torch.distributed.fsdp import FSDPModule
+def another_failed() -> bool:
+    """Whether a process of the job has failed, and said why.
 
-    for module in model.modules():
-        if isinstance(module, FSDPModule):
-            module.reshard()
+    Example:
+        >>> another_failed()
+        False
+    """
+    store = _store() if count() > 1 else None
+    return store is not None and bool(store.check([FAILED]))
+
+
+def _store() -> TCPStore | None:
+    """What the processes of a launcher leave word in; None where it keeps none."""
+    from torch.distributed import DistError, TCPStore
+
+    place, wait = os.environ.get("MASTER_ADDR", ""), timedelta(seconds=STORE_SECONDS)
+    try:
+        port = int(os.environ.get("MASTER_PORT", ""))
+        return TCPStore(place, port, is_master=False, timeout=wait)
+    except (ValueError, DistError):
+        return None
 
 
 def any_of(flag: bool) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, cast
 
 import yaml
 from pydantic import (
@@ -17,13 +17,14 @@ from pydantic import (
     ValidationError,
 )
 
-from prefdata.errors import RecipeError, UsageError
+from prefdata.errors import PrefdataError, RecipeError
 from prefdata.train.losses import LOSS_OPTIONS
 from prefdata.train.methods import METHODS, find_method
 from prefdata.train.misfits import misfits
 from prefdata.train.options import check_options, option_types
 from prefdata.train.removed import GONE, OWNED
 from prefdata.train.settings import EvaluationSettings, FirstStage, LoraSettings
+from prefdata.yamlfile import TwiceError, parse_yaml, read_yaml
 
 TINY = "tiny"
 """The model name that stands for a small random-weight model made on the spot."""
@@ -146,6 +147,7 @@ def load_recipe(
     *,
     flags: Mapping[str, JsonValue] | None = None,
     settings: Sequence[str] = (),
+    where: str = "command line",
 ) -> Recipe:
     """A recipe from a YAML file, from flags, or from both; flags win.
 
@@ -153,20 +155,42 @@ def load_recipe(
         source: a recipe in YAML; None to use flags and defaults only.
         flags: recipe keys and values; a value of None says nothing.
         settings: ``key=value`` texts: a recipe key, ``lora.r``, or any option of TRL's config.
+        where: flags and settings stand, for messages on what the file does not say.
 
     Raises:
         RecipeError: an unknown, removed or ill-typed key; the hint has the near or new one.
-        UsageError: the file cannot be read.
+        UsageError: the file cannot be read, or is no YAML.
 
     Example:
         >>> load_recipe(flags={"model": "tiny", "data": "pairs"}, settings=["beta=0.2"]).options
         {'beta': 0.2}
     """
-    where = source.name if source else "command line"
-    keys = _read_yaml(source) if source else {}
-    keys |= {name: value for name, value in (flags or {}).items() if value is not None}
+    written = _read_yaml(source) if source else {}
+    keys = written | {name: value for name, value in (flags or {}).items() if value is not None}
     for setting in settings:
         _apply(setting, keys)
+    try:
+        return _made(keys, where)
+    except RecipeError as error:
+        if source is not None:
+            _blame(written, source.name, str(error).removeprefix(where))
+        raise
+
+
+def _blame(keys: Mapping[str, JsonValue], file: str, wrong: str) -> None:
+    """Raise where a file by itself has what is wrong, in the name of the file."""
+    try:
+        _made(keys, file)
+    except RecipeError as error:
+        if str(error).removeprefix(file) == wrong:
+            raise
+    except PrefdataError:
+        return
+
+
+def _made(given: Mapping[str, JsonValue], where: str) -> Recipe:
+    """The recipe of some keys, checked; `where` they stand."""
+    keys = dict(given)
     _check_keys(keys, Recipe, where)
     for name, model in NESTED.items():
         inner = keys.get(name)
@@ -222,23 +246,14 @@ def _checked(recipe: Recipe, where: str) -> Recipe:
     return recipe.model_copy(update={"options": options, "first": first})
 
 
+LINES = "A recipe is a list of lines like 'epochs: 1'."
+
+
 def _read_yaml(source: Path) -> dict[str, JsonValue]:
-    try:
-        content = yaml.safe_load(source.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(
-            f"{source}: cannot be read ({error.strerror})", hint="Check the path of the recipe."
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" at line {mark.line + 1}" if mark else ""
-        raise RecipeError(
-            f"{source.name}: not YAML{line}", hint="A recipe is a list of lines like 'epochs: 1'."
-        ) from None
+    content = read_yaml(source, hint=LINES)
     if not isinstance(content, dict):
         raise RecipeError(
-            f"{source.name}: expected keys and values, found {type(content).__name__}",
-            hint="A recipe is a list of lines like 'epochs: 1'.",
+            f"{source.name}: expected keys and values, found {type(content).__name__}", hint=LINES
         )
     return {str(key): value for key, value in content.items()}
 
@@ -267,10 +282,11 @@ def _apply(setting: str, keys: dict[str, JsonValue]) -> None:
 def _value(text: str) -> JsonValue:
     """The value that YAML would read: 0.2 is a number, [a, b] a list."""
     try:
-        value: JsonValue = yaml.safe_load(text)
-    except yaml.YAMLError:
+        return cast("JsonValue", parse_yaml(text))
+    except TwiceError as error:
+        raise RecipeError(f"--set: {error.problem} in {text!r}", hint="Keep one of them.") from None
+    except (yaml.YAMLError, RecursionError):
         return text
-    return value
 
 
 def _check_keys(keys: Mapping[str, JsonValue], model: type[BaseModel], where: str) -> None:

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefdata.errors import TrainingError
+from prefdata.train import processes
+from prefdata.train.spread import inference_engine, shape, whole, zero_dtype
 
 if TYPE_CHECKING:
     import torch
@@ -68,7 +70,14 @@ def caching(trainer: type, folder: Path) -> type:
     def precompute(self: Any, dataset: Dataset, _name: str, batch_size: int) -> Dataset:  # noqa: ANN401  # TRL's own
         return with_reference(self, dataset, batch_size, folder, COLUMNS[trainer.__name__])
 
-    return type(trainer.__name__, (trainer,), {"_precompute_ref_logps": precompute})
+    def prepare(self: Any, inputs: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401  # as above
+        prepared: dict[str, Any] = trainer._prepare_inputs(self, inputs)  # type: ignore[attr-defined]  # noqa: SLF001
+        kept = {name: inputs[name] for name in COLUMNS[trainer.__name__] if name in inputs}
+        return prepared | {name: numbers.to(self.args.device) for name, numbers in kept.items()}
+
+    # Under DeepSpeed transformers rounds all that is no whole number to the type of the weights.
+    ours = {"_precompute_ref_logps": precompute, "_prepare_inputs": prepare}
+    return type(trainer.__name__, (trainer,), ours)
 
 
 def with_reference(
@@ -85,8 +94,9 @@ def with_reference(
     key = reference_key(trainer, rows)
     trainer.reference_keys = [*getattr(trainer, "reference_keys", []), key]
     found = _read(folder / f"{key}.parquet", len(rows))
-    trainer.reference_hits = getattr(trainer, "reference_hits", 0) + (found is not None)
-    if found is None:
+    missing = processes.any_of(found is None)  # on several machines the folders may differ
+    trainer.reference_hits = getattr(trainer, "reference_hits", 0) + (not missing)
+    if missing or found is None:
         found = _compute(trainer, rows, batch_size, columns)
         if trainer.accelerator.is_main_process:
             _write(folder / f"{key}.parquet", found)
@@ -118,6 +128,7 @@ def reference_key(trainer: Trainer, rows: Dataset) -> str:
         **{name: getattr(trainer.args, name, None) for name in ARGUMENTS},
         "loss": getattr(trainer, "calculate_KL", None),
         "sharded": trainer.is_fsdp_enabled,  # which computes in half precision by its own rules
+        **({"deepspeed": zero_dtype(trainer)} if trainer.is_deepspeed_enabled else {}),
     }
     digest = hashlib.blake2b(digest_size=20)
     digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
@@ -134,7 +145,7 @@ def _weights(model: torch.nn.Module) -> Iterator[bytes]:
         if ".lora_" not in name and ".modules_to_save." not in name:
             named[name.removeprefix("base_model.model.").replace(".base_layer", "")] = tensor
     for name, tensor in sorted(named.items()):
-        yield f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode()
+        yield f"{name} {tensor.dtype} {tuple(shape(tensor))}".encode()
         yield from map(_bytes, (tensor, *_scales(tensor)))
 
 
@@ -148,10 +159,8 @@ def _scales(tensor: torch.Tensor) -> list[torch.Tensor]:
 def _bytes(tensor: torch.Tensor) -> bytes:
     import torch
 
-    if hasattr(tensor, "full_tensor"):  # in parts, of which every process gives its own
-        tensor = tensor.full_tensor()
-    whole = tensor.detach().reshape(-1).contiguous().cpu()
-    return bytes(whole.view(torch.uint8).numpy().tobytes()) if whole.numel() else b""
+    flat = whole(tensor).detach().reshape(-1).contiguous().cpu()
+    return bytes(flat.view(torch.uint8).numpy().tobytes()) if flat.numel() else b""
 
 
 def _tokens(rows: Dataset) -> Iterator[bytes]:
@@ -182,6 +191,8 @@ def _compute(
         )
     )
     model = trainer.ref_model or trainer.model
+    if trainer.ref_model is None and trainer.is_deepspeed_enabled:
+        model = inference_engine(trainer)
     found: dict[str, list[float]] = {}
     for batch in loader:
         numbers = trainer.compute_ref_log_probs(model, batch)

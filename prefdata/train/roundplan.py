@@ -12,9 +12,10 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from prefdata.errors import RecipeError, UnknownNameError, UsageError
+from prefdata.errors import RecipeError, UnknownNameError
 from prefdata.train.gates import parse_gate
 from prefdata.train.recipe import Recipe, load_recipe
+from prefdata.yamlfile import read_yaml
 
 WIN_RATE, SAMPLED_KL = "win_rate", "sampled_kl"
 """Figures that rest on answers of the model."""
@@ -120,7 +121,9 @@ class RoundsPlan(BaseModel):
     after_failure: Literal["continue", "stop"] = "continue"
     rounds: list[RoundSpec] = Field(min_length=1)
 
-    def recipe_of(self, one: RoundSpec, *, data: str, model: str, output: Path) -> Recipe:
+    def recipe_of(
+        self, one: RoundSpec, *, data: str, model: str, output: Path, where: str = "the plan"
+    ) -> Recipe:
         """The recipe of a round.
 
         Args:
@@ -128,6 +131,7 @@ class RoundsPlan(BaseModel):
             data: its data set directory.
             model: what it starts from.
             output: where its model goes.
+            where: the round stands, for messages on what it sets.
 
         Raises:
             RecipeError: the plan sets what no recipe has.
@@ -135,7 +139,8 @@ class RoundsPlan(BaseModel):
         named = one.recipe or self.recipe
         settings = [f"{k}={json.dumps(v)}" for k, v in {**self.set, **one.set}.items()]
         flags: dict[str, JsonValue] = {"data": data, "model": model, "output": str(output)}
-        return load_recipe(Path(named) if named else None, flags=flags, settings=settings)
+        file = Path(named) if named else None
+        return load_recipe(file, flags=flags, settings=settings, where=where)
 
     def gate_of(self, one: RoundSpec) -> str:
         """The gate of a round, as text."""
@@ -173,14 +178,7 @@ def load_rounds(source: Path) -> RoundsPlan:
         >>> load_rounds(Path("plan.yaml")).rounds[0].name  # doctest: +SKIP
         'helpfulness'
     """
-    try:
-        content = yaml.safe_load(source.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(
-            f"{source}: cannot be read ({error.strerror})", hint="Check the path of the plan."
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise RecipeError(f"{source.name}: not YAML", hint=SHAPE) from None
+    content = read_yaml(source, hint=SHAPE)
     if not isinstance(content, dict):
         raise RecipeError(f"{source.name}: no keys and values", hint=SHAPE)
     _check_keys(content, RoundsPlan, source.name)

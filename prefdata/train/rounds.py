@@ -8,13 +8,7 @@ tried again once it has changed.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shlex
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,24 +16,25 @@ from typing import Any
 from pydantic import JsonValue
 
 from prefdata.errors import InputError, RecipeError, TrainingError, UsageError
-from prefdata.io.directory import open_dataset
 from prefdata.io.staging import remove_folder
 from prefdata.train import processes
-from prefdata.train.display import Display
+from prefdata.train.commands import run_command
+from prefdata.train.display import Display, Say
 from prefdata.train.estimates import Estimate
 from prefdata.train.evalreport import ANSWERS
 from prefdata.train.gates import check_gate, parse_gate
-from prefdata.train.plan import make_plan, require_train
-from prefdata.train.prompts import Prompting, check_prompts
-from prefdata.train.roundplan import WIN_RATE, RoundSpec, RoundsPlan, load_rounds
+from prefdata.train.prompts import Prompting
+from prefdata.train.roundcheck import check_rounds
+from prefdata.train.roundplan import WIN_RATE, RoundSpec, RoundsPlan
 from prefdata.train.roundresult import RoundsResult
+from prefdata.train.roundstate import read_state, round_identity, write_state
 from prefdata.train.runfolder import RunFolder
-from prefdata.train.steps import Say, Steps
+from prefdata.train.steps import Steps
 
 WinRate = Callable[[Sequence[Path]], Estimate]
 """How often the answers after training win, from judged comparisons of before and after."""
 
-STATE, ACCEPTED = "state.json", "accepted"
+ACCEPTED = "accepted"
 
 
 def run_rounds(
@@ -84,41 +79,9 @@ def run_rounds(
             f"{source.name}: a gate asks for win_rate, and nothing is given that counts wins",
             hint="Use pref train --rounds, or give run_rounds a win_rate.",
         )
-    rounds = Rounds(plan, Path(plan.output), Steps(each_in, display, say), win_rate)
-    rounds.read()
+    folder = Path(plan.output)
+    rounds = Rounds(plan, folder, Steps(each_in, display, say), win_rate, read_state(folder))
     return rounds.go(force=force)
-
-
-def check_rounds(source: Path) -> RoundsPlan:
-    """Read a plan, and check all that can be before its first round is run.
-
-    Args:
-        source: the plan.
-
-    Raises:
-        RecipeError: the plan cannot be run.
-        UsageError: a path is not what it should be.
-        MissingExtraError: the extra ``train`` is not installed.
-
-    Example:
-        >>> check_rounds(Path("plan.yaml")).output  # doctest: +SKIP
-        '/data/rounds'
-    """
-    require_train("pref train")
-    plan = load_rounds(source)
-    for one in plan.rounds:
-        for data in one.evaluate:
-            open_dataset(Path(data))
-        if one.data:
-            unused = Path(plan.output) / f".{one.name}"
-            recipe = plan.recipe_of(one, data=one.data, model=plan.model, output=unused)
-            make_plan(recipe, force=True)
-        else:
-            check_prompts(Path(one.prompts))
-        compare = plan.compare_of(one)
-        if compare and compare.prompts:
-            check_prompts(Path(compare.prompts))
-    return plan
 
 
 @dataclass
@@ -143,22 +106,11 @@ class Rounds:
         if self.steps.say:
             self.steps.say(line)
 
-    def read(self) -> None:
-        """Take up what is known of earlier runs."""
-        file = self.folder / STATE
-        if file.is_file():
-            try:
-                self.state = json.loads(file.read_text(encoding="utf-8"))["rounds"]
-            except (ValueError, KeyError, TypeError):
-                raise InputError(
-                    f"{file}: cannot be read", hint="Bring it back, or name another output."
-                ) from None
-
     def go(self, *, force: bool) -> RoundsResult:
         """Run what is not done."""
         model, chain, names = self.plan.model, self.plan.model, [r.name for r in self.plan.rounds]
         for number, one in enumerate(self.plan.rounds, 1):
-            rests_on = _identity(self.plan, one, chain)
+            rests_on = round_identity(self.plan, one, chain)
             known = self.state.get(one.name, {})
             same = known.get("rests_on") == rests_on
             if known.get("status") == "accepted" and not same:
@@ -254,7 +206,7 @@ class Rounds:
             if judged.is_dir():
                 remove_folder(judged)
             judged.unlink(missing_ok=True)
-            self._call(compare.judge, {"generations": generations, "judged": judged})
+            run_command(compare.judge, {"generations": generations, "judged": judged}, self._say)
             found[WIN_RATE] = self.win_rate([generations, judged])
         return found
 
@@ -291,81 +243,14 @@ class Rounds:
             )
             self.steps.answer(model, prompting, candidates)
         places = {"candidates": candidates, "pairs": pairs, "verdicts": verdicts}
-        self._call(one.judge, places)
+        run_command(one.judge, places, self._say)
         if "{verdicts}" in one.judge:
-            self._call("pref convert {verdicts} -o {pairs}", places)
+            run_command("pref convert {verdicts} -o {pairs}", places, self._say)
         return pairs
-
-    def _call(self, command: str, places: Mapping[str, Path]) -> None:
-        """Run a command without a shell, its words filled in."""
-        words = [
-            word.format(**{name: str(path) for name, path in places.items()})
-            for word in shlex.split(command)
-        ]
-        ours = [sys.executable, "-m", "prefdata"] if words[0] == "pref" else words[:1]
-        self._say(f"running: {shlex.join(words)}")
-        try:
-            code, told = _ended([*ours, *words[1:]])
-        except OSError as error:
-            raise InputError(
-                f"{words[0]} cannot be run ({error.strerror})",
-                hint="Check the command in the plan, and that it is installed.",
-            ) from None
-        if code:
-            lines = told.strip().splitlines() or ["it said nothing"]
-            said = next((line for line in lines if line.startswith("Error: ")), lines[-1])
-            raise InputError(
-                f"{words[0]} ended with exit code {code}: {said}",
-                hint="Put right what it says, and run the same command again.",
-            )
 
     def _set(self, one: RoundSpec, **known: JsonValue) -> None:
         self.state[one.name] = known
         self._write()
 
     def _write(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        new = self.folder / f".{STATE}"
-        new.write_text(json.dumps({"rounds": self.state}, indent=2) + "\n", encoding="utf-8")
-        new.replace(self.folder / STATE)
-
-
-def _ended(command: Sequence[str]) -> tuple[int, str]:
-    """The exit code of a command, and what it told; an interrupt lets it save what it paid for."""
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:  # noqa: S603
-        try:
-            told = process.communicate()[1]
-        except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
-            process.communicate()
-            raise
-    return process.returncode, told
-
-
-def _identity(plan: RoundsPlan, one: RoundSpec, chain: str) -> str:
-    """What a round rests on: its recipe, data, prompts and gate, and the model it starts from."""
-    recipe = plan.recipe_of(one, data=one.data, model="", output=Path())
-    compare = plan.compare_of(one)
-    known = {
-        "start": chain,
-        "recipe": recipe.model_dump(mode="json", exclude={"data", "model", "output"}),
-        "round": one.model_dump(
-            mode="json", include={"prompts", "answers", "temperature", "max_new_tokens", "judge"}
-        ),
-        "gate": plan.gate_of(one),
-        "reference": plan.reference,
-        **({"compare": compare.model_dump(mode="json")} if compare else {}),
-    }
-    digest = hashlib.blake2b(json.dumps(known, sort_keys=True).encode(), digest_size=20)
-    asked = [text for text in (one.prompts, compare.prompts if compare else "") if text]
-    folders = [text for text in asked if Path(text).is_dir()]
-    for data in filter(None, [one.data, *one.evaluate, *folders]):
-        for files in open_dataset(Path(data)).files.values():
-            for file in files:
-                with Path(file).open("rb") as opened:
-                    digest.update(hashlib.file_digest(opened, "sha256").digest())
-    for prompts in map(Path, asked):
-        if prompts.is_file():
-            digest.update(prompts.read_bytes())
-    return digest.hexdigest()
+        write_state(self.folder, self.state)

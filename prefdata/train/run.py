@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from prefdata.errors import InputError, TrainingError
 from prefdata.io.staging import replacing
 from prefdata.train import processes
 from prefdata.train.card import recipe_yaml, write_records
-from prefdata.train.display import Display, Lines
+from prefdata.train.display import Display, Lines, Say
 from prefdata.train.loading import load_tokenizer
 from prefdata.train.plan import Plan, make_plan
 from prefdata.train.preflight import Preflight
@@ -31,7 +31,6 @@ from prefdata.train.training import Trained, Training
 if TYPE_CHECKING:
     from datasets import Dataset
 
-Say = Callable[[str], None]
 
 TRAIN_ROWS_MEASURED = 200
 """Where there is no test split, so many rows of the train split stand in for it."""
@@ -73,6 +72,7 @@ def train(
     began = time.monotonic()
     plan = make_plan(recipe, force=force)
     say = say if processes.is_main() else lambda _line: None
+    processes.wait()  # nothing is written before all have found the plan in order
     with processes.first_alone():
         folder = run_folder(plan)
         if processes.is_main():
@@ -82,7 +82,7 @@ def train(
         say("loading torch, transformers and TRL")
         from prefdata.train.quiet import hushed
 
-        with hushed(), _tensorboard(folder), _written(plan.output) as output:
+        with hushed(), _tensorboard(folder), _written(plan) as output:
             run = Run(plan, folder, output, display or Lines(say), say)
             result = run.go(source, began)
     except BaseException:
@@ -100,10 +100,10 @@ def train(
 
 
 @contextmanager
-def _written(output: Path) -> Iterator[Path]:
+def _written(plan: Plan) -> Iterator[Path]:
     """The folder that becomes the output; of several processes, the first one writes it."""
     if processes.is_main():
-        with replacing(output) as folder:
+        with replacing(plan.output, plan.stood) as folder:
             yield folder
         return
     with TemporaryDirectory() as unused:
@@ -185,6 +185,7 @@ class Run:
             source: what the first stage left; None without one.
             began: when the run began, on the monotonic clock.
         """
+        from prefdata.train.callbacks import close_curves
         from prefdata.train.save import save_model
         from prefdata.train.start import starting_model
 
@@ -216,6 +217,7 @@ class Run:
             result = self._result(views, found, len(measured), trained)
             result = replace(result, seconds=round(time.monotonic() - began, 1))
             samples = trained.samples.now()
+            close_curves(trained.trainer)
             save_model(trained.trainer, tokenizer, self.output, plan, source)
         if processes.is_main():
             self._write(result, trained.trainer.state.log_history, samples, source)

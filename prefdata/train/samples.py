@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefdata.train import processes
 from prefdata.train.plan import Plan
+from prefdata.train.spread import is_spread
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -53,8 +54,8 @@ class Samples:
         self, trainer: Trainer, tokenizer: PreTrainedTokenizerBase, rows: Dataset, plan: Plan
     ) -> None:
         self.trainer, self.tokenizer = trainer, tokenizer
-        spread = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
-        speaks = plan.method.task == "CAUSAL_LM" and processes.is_main() and not spread
+        speaks = plan.method.task == "CAUSAL_LM" and processes.is_main()
+        speaks = speaks and not is_spread(trainer)
         self.prompts = self._first(rows, plan.recipe.samples) if speaks else {}
         self.before = self._answers()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from prefdata.train import processes
 from prefdata.train.plan import Plan
 from prefdata.train.runfolder import RunFolder
+from prefdata.train.spread import by_itself, gathered_weights
 
 if TYPE_CHECKING:
     import torch
@@ -38,8 +39,7 @@ def save_model(
     Example:
         >>> save_model(trainer, tokenizer, Path("model"), plan, "org/base")  # doctest: +SKIP
     """
-    spread = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
-    whole = _gathered(trainer) if spread else None
+    whole = gathered_weights(trainer)
     if not processes.is_main():
         return
     model = trainer.accelerator.unwrap_model(trainer.model)
@@ -55,13 +55,6 @@ def save_model(
     model.config.use_cache = True  # switched off for training; generation needs it
     model.save_pretrained(folder, state_dict=whole)
     tokenizer.save_pretrained(folder)
-
-
-def _gathered(trainer: Trainer) -> dict[str, torch.Tensor]:
-    """All weights of a model in parts, of which every process gives its own; tied ones once."""
-    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
-    tied = getattr(trainer.model, "all_tied_weights_keys", {})
-    return {name: tensor for name, tensor in weights.items() if name not in tied}
 
 
 def keep_start(run: RunFolder, source: str, output: Path) -> None:
@@ -92,7 +85,7 @@ def _merged(
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     reads = {"SEQ_CLS": AutoModelForSequenceClassification, "CAUSAL_LM": AutoModelForCausalLM}
-    with TemporaryDirectory() as adapter:
+    with TemporaryDirectory() as adapter, by_itself():
         model.save_pretrained(adapter, state_dict=whole)
         base = reads[plan.method.task].from_pretrained(
             source,

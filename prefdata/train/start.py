@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
+from prefdata.train.display import Say
 from prefdata.train.loading import load_tokenizer, unloadable
 from prefdata.train.plan import Plan, adapter_base, is_adapter, is_local
 from prefdata.train.recipe import TINY
-
-Say = Callable[[str], None]
+from prefdata.train.spread import by_itself
 
 
 def starting_model(plan: Plan, folder: Path, say: Say) -> str:
@@ -36,9 +35,9 @@ def starting_model(plan: Plan, folder: Path, say: Say) -> str:
             from prefdata.train.tiny import make_tiny
 
             say("making a tiny model with random weights, and a tokenizer from the data")
-            make_tiny(
-                folder, plan.dataset, seed=plan.recipe.seed, max_length=plan.recipe.max_length
-            )
+            seed, longest = plan.recipe.seed, plan.recipe.max_length
+            with by_itself():
+                make_tiny(folder, plan.dataset, seed=seed, max_length=longest)
         return str(folder)
     if not is_local(model):
         say(f"loading {model} from the cache or the hub")
@@ -48,7 +47,8 @@ def starting_model(plan: Plan, folder: Path, say: Say) -> str:
         return str(path)
     if not (folder / "config.json").is_file():
         say(f"merging the adapter {model} into its base model")
-        _merge(path, folder, trust_remote_code=plan.recipe.trust_remote_code)
+        with by_itself():
+            _merge(path, folder, trust_remote_code=plan.recipe.trust_remote_code)
     return str(folder)
 
 

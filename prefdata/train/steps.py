@@ -16,16 +16,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from prefdata import errors
-from prefdata.errors import (
-    InputError,
-    Interrupted,
-    MissingExtraError,
-    PrefdataError,
-    UnknownNameError,
-)
+from prefdata.errors import InputError, Interrupted, PrefdataError
 from prefdata.train import processes
 from prefdata.train.candidates import answer_prompts, write_candidates
-from prefdata.train.display import Display
+from prefdata.train.display import Display, Say
 from prefdata.train.estimates import Estimate
 from prefdata.train.evalreport import report_on, write_evaluation
 from prefdata.train.evaluation import evaluate
@@ -33,7 +27,6 @@ from prefdata.train.prompts import Prompting
 from prefdata.train.recipe import Recipe
 from prefdata.train.run import train
 
-Say = Callable[[str], None]
 Asked = Mapping[str, Any]
 
 
@@ -127,8 +120,7 @@ class Steps:
             raise Interrupted(next((one["message"] for one in told if "message" in one), ""))
         for one in told:
             if "error" in one:
-                kind = getattr(errors, one["error"])
-                raise kind(one["message"], hint=one["hint"])
+                raise _raised(one)
         raise InputError(  # no word of theirs on the run itself: it may be tried again
             f"{asked['step']} in {self.processes} processes ended with exit code {code}",
             hint="What they wrote above may say why; 137 is a kill, as where memory runs out.",
@@ -136,6 +128,14 @@ class Steps:
 
 
 INTERRUPTED = 130
+
+
+def _raised(told: Mapping[str, str]) -> PrefdataError:
+    """What a process of the step raised: of the same type, in the same words."""
+    kind: type[PrefdataError] = getattr(errors, told["error"])
+    error = kind.__new__(kind)  # some types word their message themselves
+    PrefdataError.__init__(error, told["message"], hint=told["hint"])
+    return error
 
 
 def _nothing(_line: str) -> None:
@@ -149,9 +149,7 @@ def _as_json(prompting: Prompting | None) -> dict[str, Any] | None:
     return {**asdict(prompting), "source": source}
 
 
-def _prompting(asked: Mapping[str, Any] | None) -> Prompting | None:
-    if asked is None:
-        return None
+def _prompting(asked: Mapping[str, Any]) -> Prompting:
     return Prompting(**{**asked, "source": asked["source"] and Path(asked["source"])})
 
 
@@ -165,7 +163,7 @@ def _evaluate(asked: Asked, _display: Display | None, say: Say) -> dict[str, Any
         asked["model"],
         data=[Path(path) for path in asked["data"]],
         reference=asked["reference"],
-        prompting=_prompting(asked["prompting"]),
+        prompting=asked["prompting"] and _prompting(asked["prompting"]),
         say=say,
     )
     if asked["output"] and processes.is_main():
@@ -174,7 +172,7 @@ def _evaluate(asked: Asked, _display: Display | None, say: Say) -> dict[str, Any
 
 
 def _answer(asked: Asked, _display: Display | None, say: Say) -> None:
-    made = answer_prompts(asked["model"], _prompting(asked["prompting"]) or Prompting(), say=say)
+    made = answer_prompts(asked["model"], _prompting(asked["prompting"]), say=say)
     if processes.is_main():
         output = Path(asked["output"])
         new = output.with_suffix(".new")
@@ -208,9 +206,13 @@ def main(request: Path) -> int:
         say = _nothing if asked["quiet"] or not processes.is_main() else _to_stderr
         told = {"found": STEPS[asked["step"]](asked, None, say)}
     except PrefdataError as error:
-        plain = type(error) in (UnknownNameError, MissingExtraError)  # which word it themselves
-        kind = "InputError" if plain else type(error).__name__
-        code, told = 1, {"error": kind, "message": str(error), "hint": error.hint}
+        code = error.exit_code
+        if processes.first_to_fail():
+            told = {"error": type(error).__name__, "message": str(error), "hint": error.hint}
+    except RuntimeError:
+        if not processes.another_failed():
+            raise
+        code = 1
     except KeyboardInterrupt as stopped:
         code, told = INTERRUPTED, {"message": str(stopped)}
     reply = request.with_name(f"told-{processes.rank():04}.json")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import tee
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from prefdata.errors import InputError, UsageError
 from prefdata.io.directory import DatasetDirectory
 from prefdata.train import processes
+from prefdata.train.display import Say
 from prefdata.train.estimates import mean
 from prefdata.train.evalrows import EvalRow, figures, slices
 from prefdata.train.evaluated import EvaluatedSet, Evaluation
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from prefdata.train.encoding import Encoded
 
-Say = Callable[[str], None]
 Dtype = Literal["float32", "bfloat16", "float16"]
 
 

@@ -20,6 +20,7 @@ from transformers import (
     PreTrainedTokenizerBase,
     PrinterCallback,
     Trainer,
+    TrainingArguments,
 )
 
 from prefdata.errors import PrefdataError, RecipeError, UsageError
@@ -30,6 +31,7 @@ from prefdata.train.methods import Method
 from prefdata.train.plan import Plan
 from prefdata.train.recipe import TINY, Recipe
 from prefdata.train.reference import COLUMNS, cache_folder, caching
+from prefdata.train.spread import ZERO_3
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,10 @@ def build_trainer(
     cached = trainer.__name__ in COLUMNS and uses_cache(recipe, method, len(rows))
     arguments = _arguments(plan, len(rows), batches, cached=cached)
     try:
+        config = named(method.config)(output_dir=str(folder), **arguments)
+        _refuse_quantised_parts(recipe, config)
         built = (caching(trainer, cache_folder()) if cached else trainer)(
-            args=named(method.config)(output_dir=str(folder), **arguments),
+            args=config,
             train_dataset=rows,
             eval_dataset=measured,
             processing_class=tokenizer,
@@ -101,7 +105,7 @@ def build_trainer(
         raise
     except (OSError, SafetensorError) as error:
         raise unloadable(recipe.model, error) from error
-    except (ValueError, NotImplementedError) as error:
+    except (ValueError, NotImplementedError, AssertionError) as error:
         raise RecipeError(
             f"TRL's {trainer.__name__} refuses the recipe: {first_line(error)}",
             hint="Change the option that it names.",
@@ -129,6 +133,17 @@ def _refuse_idle_sharding(recipe: Recipe) -> None:
         raise RecipeError(
             "fsdp has no effect without an accelerator: every process trains a whole model",
             hint="Leave fsdp out here.",
+        )
+
+
+def _refuse_quantised_parts(recipe: Recipe, config: TrainingArguments) -> None:
+    """ZeRO-3 cuts up packed weights as if they were not, and computes something else with them."""
+    plugin = getattr(config, "deepspeed_plugin", None)
+    if recipe.quantization and plugin is not None and plugin.zero_stage == ZERO_3:
+        raise RecipeError(
+            f"quantization {recipe.quantization} does not work with stage 3 of DeepSpeed's ZeRO, "
+            "which cannot spread packed weights",
+            hint="Use stage 2, or fsdp: true, or leave quantization out.",
         )
 
 

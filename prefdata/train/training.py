@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefdata.errors import Interrupted, TrainingError
 from prefdata.train import processes
-from prefdata.train.display import Display
+from prefdata.train.display import Display, Say
 from prefdata.train.losses import beta_of
 from prefdata.train.plan import Plan
 from prefdata.train.runfolder import RunFolder
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from prefdata.train.measure import Meter
     from prefdata.train.samples import Samples
     from prefdata.train.trainer import Batches
-
-Say = Callable[[str], None]
 
 
 class Trained(NamedTuple):
@@ -109,15 +106,11 @@ class Training:
         ) from error
 
     def _attempt(self, batches: Batches) -> Trained:
-        from prefdata.train.disk import check_disk
-        from prefdata.train.guard import check_first_batch
-        from prefdata.train.measure import Meter
-        from prefdata.train.samples import Samples
+        from prefdata.train.callbacks import close_curves
         from prefdata.train.trainer import build_trainer
 
-        plan, recipe = self.plan, self.plan.recipe
         trainer = build_trainer(
-            plan,
+            self.plan,
             self.source,
             self.tokenizer,
             self.rows,
@@ -125,7 +118,24 @@ class Training:
             self.folder.checkpoints,
             batches,
         )
-        processes.shard(trainer)
+        try:
+            return self._trained(trainer)
+        except BaseException:
+            close_curves(trainer)
+            raise
+
+    def _trained(self, trainer: Trainer) -> Trained:
+        """Look at the start, measure, train."""
+        from prefdata.train.disk import check_disk
+        from prefdata.train.guard import check_first_batch
+        from prefdata.train.measure import Meter
+        from prefdata.train.samples import Samples
+        from prefdata.train.spread import ready_to_measure, ready_to_train, zero_stage
+
+        plan, recipe = self.plan, self.plan.recipe
+        if (stage := zero_stage(trainer)) is not None:
+            self.say(f"DeepSpeed: ZeRO stage {stage}")
+        ready_to_measure(trainer)
         check_disk(trainer, self.folder.path, self.say)
         self._tell_reference(trainer)
         own = recipe.reference not in ("", recipe.model)
@@ -134,7 +144,7 @@ class Training:
         meter.take_reference()
         before = meter.metrics()
         samples = Samples(trainer, self.tokenizer, self.measured, plan)
-        processes.unprepare(trainer)
+        ready_to_train(trainer)
         self._train_watched(trainer, meter, samples)
         return Trained(trainer, meter, samples, before)
 
@@ -180,6 +190,8 @@ class Training:
         """Train from the start, or from where an interrupted run was saved."""
         from transformers import TrainerState
 
+        from prefdata.train.spread import load_finished
+
         checkpoint = self.folder.last_checkpoint()
         if checkpoint is None:
             trainer.train()
@@ -187,7 +199,7 @@ class Training:
         state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
         self.say(f"going on after step {state.global_step:,} of {state.max_steps:,}")
         if state.global_step >= state.max_steps:
-            trainer._load_from_checkpoint(str(checkpoint))  # noqa: SLF001  # train() takes a step more
+            load_finished(trainer, checkpoint, state)  # train() would take a step more
             trainer.state = state
             return
         seen = [entry["num_tokens"] for entry in state.log_history if "num_tokens" in entry]

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from prefdata.io.directory import COLUMNS, DatasetDirectory
 from prefdata.io.plain import completion_text, prompt_text, with_arguments
+from prefdata.train.prompts import Messages
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-Messages = Sequence[Mapping[str, object]]
 
 COMPLETIONS = {
     "pairs": ("chosen", "rejected"),

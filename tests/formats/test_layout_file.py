@@ -153,12 +153,12 @@ WRONG = {
     "a mapping that holds itself": (
         VOTES + "values: &v\n  1: *v\n",
         "mine.yaml is nested too deeply, or holds itself",
-        "A format is a few lines.",
+        "Write it in a few levels, without anchors.",
     ),
     "lists in lists without end": (
         "kind: " + "[" * 3000 + "]" * 3000 + "\n",
         "mine.yaml is nested too deeply, or holds itself",
-        "A format is a few lines.",
+        "Write it in a few levels, without anchors.",
     ),
     "a middle without end": (
         VOTES + "middle: inf\n",

@@ -16,6 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = [
     {"errors"},
+    {"yamlfile"},
     {"schemas"},
     {"formats"},
     {"io"},
@@ -28,7 +29,7 @@ LAYERS = [
 """Each may import itself and what stands above it."""
 
 OF_THEIR_OWN = {
-    "train": {"errors", "schemas", "io"},
+    "train": {"errors", "yamlfile", "schemas", "io"},
     "__init__": {"errors", "schemas", "engine"},
     "__main__": {"cli"},
 }
@@ -38,6 +39,7 @@ FOR_COMMANDS = {"cli", "demo"}
 TRAINING_ONLY = {
     "accelerate",
     "datasets",
+    "deepspeed",
     "lm_eval",
     "peft",
     "tensorboard",

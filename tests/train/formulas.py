@@ -61,7 +61,7 @@ def robust(pair: Pair, beta: float, e: float) -> float:
 
 
 def hinge(pair: Pair, beta: float, _e: float) -> float:
-    """The hinge of SLiC, as arXiv 2309.06657 writes it: max(0, 1 - x)."""
+    """The hinge of SLiC over a reference, RSO, arXiv 2309.06657, eq. 10: max(0, 1 - x)."""
     return max(0.0, 1 - beta * (pair.up - pair.down))
 
 
@@ -78,13 +78,13 @@ def exo_pair(pair: Pair, beta: float, e: float) -> float:
 
 
 def nca_pair(pair: Pair, beta: float, _e: float) -> float:
-    """NCA, arXiv 2402.05369, for two answers, the better one with weight 1."""
+    """NCA, arXiv 2402.05369, table 1: for two answers, the better one with weight 1."""
     up, down = beta * pair.up, beta * pair.down
     return -log_sigmoid(up) - 0.5 * log_sigmoid(-up) - 0.5 * log_sigmoid(-down)
 
 
 def bco_pair(pair: Pair, beta: float, _e: float) -> float:
-    """BCO, arXiv 2404.04656, without the shift by the running mean."""
+    """BCO, arXiv 2404.04656, eq. 6: eq. 8 without the shift by the running mean."""
     return -log_sigmoid(beta * pair.up) - log_sigmoid(-beta * pair.down)
 
 
@@ -111,7 +111,7 @@ def discopop(pair: Pair, beta: float, _e: float) -> float:
 
 
 def sigmoid_norm(pair: Pair, beta: float, _e: float) -> float:
-    """Length-normalised DPO, arXiv 2411.15124: both ratios per token."""
+    """Length-normalised DPO, arXiv 2411.15124, eq. 6: both ratios per token."""
     return -log_sigmoid(beta * (pair.up / pair.len_chosen - pair.down / pair.len_rejected))
 
 

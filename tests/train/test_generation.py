@@ -10,7 +10,7 @@ import pytest
 from prefdata.errors import InputError, UsageError
 from prefdata.schemas import Comparison
 from prefdata.train import Prompting, TrainingResult, evaluate
-from prefdata.train.candidates import write_candidates, write_generations
+from prefdata.train.candidates import answer_prompts, write_candidates, write_generations
 from prefdata.train.prompts import read_prompts
 
 ASKED = [{"role": "user", "content": "Tell me of the river."}]
@@ -126,3 +126,9 @@ def test_several_answers_differ_and_a_seed_repeats_them(
     assert [len(json.loads(line)["responses"]) for line in lines] == [
         len({one.after for one in found.generations[at : at + 3]}) for at in (0, 3)
     ]
+
+
+def test_candidates_need_prompts_that_are_named(chat_model: Path) -> None:
+    """There is no data set here whose held-out prompts could stand in."""
+    with pytest.raises(UsageError, match="no prompts are named to answer"):
+        answer_prompts(str(chat_model), Prompting(), say=print)

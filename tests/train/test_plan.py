@@ -213,6 +213,14 @@ def test_a_template_or_a_library_that_is_not_there_is_refused(
         "quantization 4bit needs the package bitsandbytes, which is not installed",
         "Install it with: pip install bitsandbytes, or leave quantization out.",
     )
+    monkeypatch.setattr(
+        plan_module, "find_spec", lambda name: None if name == "deepspeed" else True
+    )
+    recipe = Recipe(model="tiny", data=str(pairs), options={"deepspeed": "zero.json"})
+    assert refused(RecipeError, recipe) == (
+        "option 'deepspeed' needs the package deepspeed, which is not installed",
+        "Install it with: pip install deepspeed, or use fsdp: true.",
+    )
 
 
 def test_margins_have_to_be_there(pairs: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from prefdata.errors import RecipeError, UnknownNameError, UsageError
+from prefdata.errors import PrefdataError, RecipeError, UnknownNameError, UsageError
 from prefdata.train import LoraSettings, Recipe, load_recipe, recipe_yaml
 
 
@@ -307,24 +307,51 @@ def test_an_unknown_method_is_refused() -> None:
     )
 
 
+LINES = "A recipe is a list of lines like 'epochs: 1'."
+
+
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "message", "hint"),
     [
-        ("a: [1\n", "mine.yaml: not YAML at line 2"),
-        ("- model\n", "mine.yaml: expected keys and values, found list"),
+        (
+            "a: [1\n",
+            "mine.yaml is not valid YAML at line 2, column 1",
+            f"Braces and colons in a text need quotes. {LINES}",
+        ),
+        ("- model\n", "mine.yaml: expected keys and values, found list", LINES),
+        ("epochs: 1\nseed: 2\nepochs: 3\n", "has 'epochs' twice: line 3", "Keep one of them."),
+        ("options: {beta: 0.1, beta: 0.2}\n", "has 'beta' twice: line 1", "Keep one of them."),
+        (
+            "seed: 2026-13-45\n",
+            "mine.yaml is not valid YAML",
+            f"Braces and colons in a text need quotes. {LINES}",
+        ),
     ],
 )
-def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    """Broken YAML names its line."""
-    assert refused(write(tmp_path, text)) == (
-        message,
-        "A recipe is a list of lines like 'epochs: 1'.",
-    )
+def test_a_file_that_is_no_recipe_is_refused(
+    tmp_path: Path, text: str, message: str, hint: str
+) -> None:
+    """Broken YAML names its line, and no key counts silently as the last of two."""
+    with pytest.raises(PrefdataError) as caught:
+        load_recipe(write(tmp_path, text))
+    assert str(caught.value).endswith(message)
+    assert caught.value.hint == hint
+    assert caught.value.exit_code == 2
+
+
+def test_who_said_what_is_wrong_is_named(tmp_path: Path) -> None:
+    """The file where it stands there, and else what was set over it."""
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text("options: {beta: 0.1}\n", encoding="utf-8")
+    bad.write_text("options: {beeta: 0.1}\n", encoding="utf-8")
+    assert refused(good, "beeta=1")[0] == "command line: DPOConfig has no option 'beeta'"
+    assert refused(bad, "beta=1")[0] == "bad.yaml: DPOConfig has no option 'beeta'"
+    assert refused(None, "lora={r: 1, r: 2}")[0] == "--set: 'r' twice in '{r: 1, r: 2}'"
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     """The path is named."""
-    with pytest.raises(UsageError, match=r"cannot be read \(No such file or directory\)"):
+    with pytest.raises(UsageError, match="cannot be read: No such file or directory"):
         load_recipe(tmp_path / "none.yaml")
 
 

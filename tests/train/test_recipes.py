@@ -11,7 +11,7 @@ import pytest
 from pydantic import JsonValue
 
 from prefdata.errors import RecipeError
-from prefdata.train import Recipe, TrainingResult, load_recipe, train
+from prefdata.train import Recipe, TrainingResult, load_recipe, make_plan, train
 from prefdata.train.quiet import hushed
 from tests.train.saved import generate
 
@@ -46,6 +46,7 @@ def test_a_recipe_runs(path: Path, pairs: Path, tmp_path: Path) -> None:
     else:
         assert generate(tmp_path / "m").startswith("Tell me of the river")
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
+    assert make_plan(load_recipe(tmp_path / "m" / "recipe.yaml"), force=True)  # all of it is ours
 
 
 @pytest.mark.parametrize("bits", ["4bit", "8bit"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections import namedtuple
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,7 @@ def test_where_smaller_batches_are_another_loss_the_run_stops(
     changes: dict[str, Any], pairs: Path, chat_model: Path, tmp_path: Path
 ) -> None:
     """KTO and AOT compare the rows of a batch; what helps instead is named."""
+    before = writers()
     with pytest.raises(TrainingError) as caught:
         train(recipe(chat_model, pairs, tmp_path / "m", **changes))
     assert str(caught.value) == "out of memory with batches of 8 rows of 256 tokens"
@@ -96,6 +98,20 @@ def test_where_smaller_batches_are_another_loss_the_run_stops(
         "a smaller --batch-size, or a smaller model."
     )
     assert list(tmp_path.iterdir()) == []
+    assert writers() <= before
+
+
+def writers() -> set[threading.Thread]:
+    """The threads that write for TensorBoard; one that is left finds its folder gone."""
+    return {one for one in threading.enumerate() if "Writer" in type(one).__name__}
+
+
+def test_a_finished_run_leaves_no_writer(pairs: Path, chat_model: Path, tmp_path: Path) -> None:
+    """TensorBoard's folder is moved into the model's once nobody writes there any more."""
+    before = writers()
+    train(recipe(chat_model, pairs, tmp_path / "m"))
+    assert writers() <= before
+    assert len(list((tmp_path / "m" / "tensorboard").iterdir())) >= 1
 
 
 def test_batches_get_smaller_without_changing_the_step() -> None:

@@ -335,7 +335,22 @@ def test_a_gate_may_rest_on_answers(place: Place) -> None:
             "compare.judge: nothing says where it writes",
         ),
         ([HELPFUL], {"gate": "acuracy>=0.5"}, "unknown figure 'acuracy'"),
-        ([HELPFUL], {"set": {"options": {"bata": 1}}}, "has no option 'bata'"),
+        (
+            [{**HELPFUL, "set": {"method": "reward"}}],
+            {"gate": "win_rate>=0.5", "compare": {"judge": "x {generations} {judged}"}},
+            "round helpful: its gate asks for win_rate, which a reward model does not have",
+        ),
+        (
+            [HELPFUL],
+            {"gate": "accuracy>=0.5 and kl<=9", "set": {"method": "reward"}},
+            "its gate asks for kl, which a reward model does not have",
+        ),
+        ([{**OWN, "set": {"beeta": 1}}], {}, "round own: DPOConfig has no option 'beeta'"),
+        (
+            [HELPFUL],
+            {"set": {"options": {"bata": 1}}},
+            r"plan\.yaml: round helpful: DPOConfig has no option 'bata'",
+        ),
         ([HELPFUL, {"name": "a", "data": "none"}], {}, "none: no such data set"),
         ([], {}, "rounds: List should have at least 1 item"),
     ],

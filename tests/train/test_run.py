@@ -224,7 +224,22 @@ def test_force_replaces_a_model(pairs: Path, trained: TrainingResult, tmp_path: 
     """The new folder stands where the old one stood, and no other is left beside it."""
     output = tmp_path / "m"
     shutil.copytree(trained.output, output)
-    (output / "old").touch()
+    before = (output / "metrics.jsonl").read_text("utf-8")
     train(Recipe(model="tiny", data=str(pairs), output=str(output), max_steps=1), force=True)
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
-    assert not (output / "old").exists()
+    assert (output / "metrics.jsonl").read_text("utf-8") != before
+
+
+@pytest.mark.parametrize("name", ["notes.md", "eval/eval.json", "m.gguf", "reference/notes.md"])
+def test_force_deletes_no_file_that_a_user_put_beside_a_model(
+    name: str, pairs: Path, trained: TrainingResult, tmp_path: Path
+) -> None:
+    """It is named, and the folder stays as it is."""
+    output = tmp_path / "m"
+    shutil.copytree(trained.output, output)
+    (output / name).parent.mkdir(exist_ok=True)
+    (output / name).touch()
+    recipe = Recipe(model="tiny", data=str(pairs), output=str(output))
+    with pytest.raises(UsageError, match=f"holds what prefdata did not write: {name}"):
+        train(recipe, force=True)
+    assert (output / name).exists()

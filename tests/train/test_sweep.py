@@ -118,6 +118,25 @@ def test_a_killed_sweep_goes_on_where_it_was(step: int, flags: dict[str, Any]) -
         sweep(None, grid, flags={**flags, "seed": 7}, resume=True)
 
 
+def test_force_replaces_a_sweep_and_deletes_no_file_that_a_user_added(
+    flags: dict[str, Any],
+) -> None:
+    """Of finished runs and of one under way; and a user's file hinders nobody who resumes."""
+    output, grid = Path(flags["output"]), parse_sweep(["beta=0.1,0.5"])
+    with pytest.raises(Killed):
+        sweep(None, grid, flags=flags, display=KilledInRun(2, 3))
+    assert (output / "beta-0.5.run").is_dir()
+    note = output / "beta-0.1" / "notes.md"
+    note.touch()
+    with pytest.raises(UsageError, match=r"did not write: beta-0\.1/notes\.md"):
+        sweep(None, grid, flags=flags, force=True)
+    assert note.exists()
+    sweep(None, grid, flags=flags, resume=True)
+    note.unlink()
+    sweep(None, grid[:1], flags=flags, force=True)
+    assert not (output / "beta-0.5").exists()
+
+
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
