@@ -72,12 +72,19 @@ def exit_code_of(run: Callable[[], object], typed: Sequence[str]) -> int:
         _tell(f"Interrupted. {cause if isinstance(cause, Interrupted) else LEFT}")
         return INTERRUPTED
     except BaseException as error:
-        return _unforeseen(error, typed)
+        found = _code_of_unforeseen(error)
+        if found is None:
+            error.add_note(
+                f"This is a defect of prefdata {__version__}. Please report it, with these lines "
+                f"and the command: {safe(shlex.join(['pref', *typed]))}"
+            )
+            raise
+        return found
     return code if isinstance(code, int) else 0
 
 
-def _unforeseen(error: BaseException, typed: Sequence[str]) -> int:
-    """The exit code of what none of our errors foresees; a defect is raised, with a note."""
+def _code_of_unforeseen(error: BaseException) -> int | None:
+    """The exit code of what is no error of ours; None where it is a defect."""
     if isinstance(error, OSError) and error.errno in FULL:
         return _failed(
             PrefdataError(
@@ -90,11 +97,7 @@ def _unforeseen(error: BaseException, typed: Sequence[str]) -> int:
         return INTERRUPTED
     if isinstance(error, RuntimeError) and failure_told():  # the others were heard of no more
         return 1
-    error.add_note(
-        f"This is a defect of prefdata {__version__}. Please report it, with these lines and "
-        f"the command: {safe(shlex.join(['pref', *typed]))}"
-    )
-    raise error
+    return None
 
 
 def _interrupted_in_polars(error: BaseException) -> bool:
