@@ -226,6 +226,28 @@ def _run(folder: Path, job: Job, wishes: Wishes, tell: Progress) -> tuple[Accoun
     grouped = job.recognised[0].grouped
     account, trail = Account(), Trail(folder, names)
     spool = _spool(folder.parent / "spool", job)
+    shared = Shared(spool=spool, trail=trail, account=account)
+    with spool:
+        rated = _read(job, wishes, shared, tell)
+    made = Written(groups=Groups(spool.folder / "groups") if grouped else None)
+    job = replace(job, schema=stored(job.kind, dimensions=rated, keep=job.keep))
+    if spool.texts:
+        spread = frozenset(n for n, e in enumerate(job.recognised) if e.detection.match.spread)
+        pairing = partial(tell, "pairing")
+        assemble(folder, job, made, **shared, spread=spread, progress=pairing)
+    else:
+        stream(folder, job, made, **shared, progress=partial(tell, "writing"))
+    trail.close()
+    made.conversations = made.groups.counted() if made.groups else Counter()
+    shutil.rmtree(spool.folder)
+    account.check(names)
+    if not sum(made.rows.values()):
+        raise _nothing(account, names)
+    return account, made
+
+
+def _read(job: Job, wishes: Wishes, shared: Shared, tell: Progress) -> bool:
+    """Read all sources into the spool; whether any of them has scores by dimension."""
     read, absent = 0, ""
 
     def reading(rows: int) -> None:
@@ -233,7 +255,6 @@ def _run(folder: Path, job: Job, wishes: Wishes, tell: Progress) -> tuple[Accoun
         read += rows
         tell(f"reading{absent}", read, 0)
 
-    shared = Shared(spool=spool, trail=trail, account=account)
     dimensions: set[str] = set()
     by_row: set[str] = set()
     for number, each in enumerate(job.recognised):
@@ -253,22 +274,7 @@ def _run(folder: Path, job: Job, wishes: Wishes, tell: Progress) -> tuple[Accoun
         # Each dimension may have a file of its own.
         check_names(job.options, by_row, ", ".join(rated[:3]))
         check_chosen(wishes, by_row, ", ".join(rated[:3]))
-    spool.close()
-    made = Written(groups=Groups(spool.folder / "groups") if grouped else None)
-    job = replace(job, schema=stored(job.kind, dimensions=bool(dimensions), keep=job.keep))
-    if spool.texts:
-        spread = frozenset(n for n, e in enumerate(job.recognised) if e.detection.match.spread)
-        pairing = partial(tell, "pairing")
-        assemble(folder, job, made, **shared, spread=spread, progress=pairing)
-    else:
-        stream(folder, job, made, **shared, progress=partial(tell, "writing"))
-    trail.close()
-    made.conversations = made.groups.counted() if made.groups else Counter()
-    shutil.rmtree(spool.folder)
-    account.check(names)
-    if not sum(made.rows.values()):
-        raise _nothing(account, names)
-    return account, made
+    return bool(dimensions)
 
 
 def _ask_which(

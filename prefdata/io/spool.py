@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import polars as pl
 
@@ -49,7 +52,7 @@ HELD = 6
 
 
 class Spool:
-    """Holds frames by kind and bucket.
+    """Holds frames by kind and bucket; in a ``with`` block it takes them, behind it gives them.
 
     Args:
         folder: where to keep them.
@@ -75,6 +78,8 @@ class Spool:
         self.bits = min(MOST_BUCKETS, max(1, size // BUCKET_BYTES)).bit_length() - 1
         self.files: dict[tuple[Kind, int], list[Path]] = defaultdict(list)
         self.held: dict[Kind, list[pl.DataFrame]] = defaultdict(list)
+        self.writer = ThreadPoolExecutor(1)
+        self.under_way: Future[None] | None = None
         folder.mkdir()
 
     @property
@@ -83,20 +88,42 @@ class Spool:
         return 1 << self.bits
 
     def put(self, kind: Kind, frame: pl.DataFrame) -> None:
-        """Add records with the columns of `SCHEMAS`, each to the bucket of its ``prompt_id``."""
+        """Add records with the columns of `SCHEMAS`, each to the bucket of its ``prompt_id``.
+
+        They are written while more are read; what could not be written is told by a later call.
+        """
         if not frame.height:
             return
         self.held[kind].append(frame.select(list(self._schema(kind))))
         if len(self.held[kind]) == HELD:
             self._flush(kind)
 
-    def close(self) -> None:
-        """Write what is still held: no more records come."""
-        for kind in list(self.held):
-            self._flush(kind)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        """Write what is still held, for no more records come; after an error, write no more."""
+        with self.writer:
+            if error is None:
+                for each in list(self.held):
+                    self._flush(each)
+                self._wait()
 
     def _flush(self, kind: Kind) -> None:
-        for bucket, part in self._parts(concatenated(self.held.pop(kind))):
+        self._wait()
+        self.under_way = self.writer.submit(self._write, kind, self.held.pop(kind))
+
+    def _wait(self) -> None:
+        if self.under_way:
+            self.under_way.result()
+
+    def _write(self, kind: Kind, held: list[pl.DataFrame]) -> None:
+        for bucket, part in self._parts(concatenated(held)):
             files = self.files[kind, bucket]
             path = self.folder / f"{kind}-{bucket:04d}-{len(files):06d}.arrow"
             part.write_ipc(path, compression="uncompressed")
