@@ -21,7 +21,7 @@ from prefdata.errors import InputError
 from prefdata.formats import reasons
 from prefdata.io.chunks import CHUNK_BYTES, Chunk, Piece, Place, Unread, joined, numbered
 from prefdata.io.columns import refuse_twice
-from prefdata.io.text import Decoder, counted, positions
+from prefdata.io.text import Decoder, counted, filled, positions
 
 DELIMITERS = ",\t;|"
 NEWLINE, RETURN, QUOTE = b'\n\r"'
@@ -118,13 +118,12 @@ def csv_pieces(stream: BinaryIO, decoder: Decoder, wanted: list[str], name: str)
     """
     layout: Header | None = None
     rest, above, offset, last = b"", 0, 0, False
+    buffer = bytearray(CHUNK_BYTES)
     while not last:
-        piece = stream.read(CHUNK_BYTES)
-        last = not piece
-        text = _utf8(piece, decoder, first=layout is None and not rest)
-        offset += len(piece) - len(text) if decoder.is_utf8 else 0
-        data = rest + text
+        text, size, skipped = _read(stream, decoder, buffer, first=layout is None and not rest)
+        last, offset = not size, offset + skipped
         if layout is None:
+            data = rest + text[:size]
             if not last and len(data) < HEADER_BYTES and not _cut(data.lstrip(b"\r\n")):
                 rest = data
                 continue
@@ -134,9 +133,14 @@ def csv_pieces(stream: BinaryIO, decoder: Decoder, wanted: list[str], name: str)
             )
             above = layout.lines
             offset += len(data) - len(below)
-            data = below
-        cut = len(data) if last else _cut(data)
-        whole, rest = data[:cut], data[cut:]
+            rest, text, size = b"", below, len(below)
+        cut = size if last else _cut(text, size, counted(rest, QUOTE))
+        held = memoryview(text)
+        whole, rest = (
+            (b"".join([rest, held[:cut]]), bytes(held[cut:size]))
+            if cut or last
+            else (b"", rest + held[:size])
+        )
         if not whole:
             continue
         part = Part(whole, layout, wanted, above, offset)
@@ -167,20 +171,38 @@ def _parsed(part: Part, decoder: Decoder) -> Chunk:
     return joined([chunk, _parsed(rest, decoder).moved(Place().behind(chunk))])
 
 
-def _utf8(piece: bytes, decoder: Decoder, *, first: bool) -> bytes:
-    """A piece of the file in UTF-8; an empty piece is the end."""
-    if decoder.is_utf8:
-        return decoder.begun(piece) if first else piece
-    return decoder.feed(piece) if piece else decoder.finish()
+def _read(
+    stream: BinaryIO, decoder: Decoder, buffer: bytearray, *, first: bool
+) -> tuple[bytes | bytearray, int, int]:
+    """The next text of a file in UTF-8: what it begins, its length, and what was left out before.
+
+    A length of 0 is the end. UTF-8 goes through one buffer: fresh memory costs more than reading.
+    """
+    if not decoder.is_utf8:
+        text = b""
+        while not text and (piece := stream.read(CHUNK_BYTES)):
+            text = decoder.feed(piece)
+        text = text or decoder.finish()
+        return text, len(text), 0
+    size = filled(stream, memoryview(buffer))
+    if not first:
+        return buffer, size, 0
+    text = decoder.begun(bytes(memoryview(buffer)[:size]))
+    return text, len(text), size - len(text)
 
 
-def _cut(data: bytes) -> int:
+def _cut(data: bytes | bytearray, size: int | None = None, before: int = 0) -> int:
     """The end of the last whole record: a line break with an even number of quotes before it.
 
     Where there is none, since a quote is not closed, the last line break; 0 where there is none.
+
+    Args:
+        data: begins with what is looked at.
+        size: its length; all of it by default.
+        before: quotes that stand before it.
     """
-    end = cut = data.rfind(b"\n")
-    before = counted(memoryview(data)[: cut + 1], QUOTE)
+    end = cut = data.rfind(b"\n", 0, len(data) if size is None else size)
+    before += counted(memoryview(data)[: cut + 1], QUOTE)
     while cut >= 0:
         if before % 2 == 0:
             return cut + 1

@@ -23,7 +23,7 @@ from prefdata.errors import InputError
 from prefdata.formats import reasons
 from prefdata.formats.conversation import TOOL_KEYS
 from prefdata.io.chunks import AS_JSON, CHUNK_BYTES, PARSERS, Chunk, Piece, Unread, numbered
-from prefdata.io.text import Decoder, as_text, counted, positions
+from prefdata.io.text import Decoder, as_text, counted, filled, positions
 from prefdata.io.typed import misfit, parsed, table
 
 NEWLINE = 10
@@ -63,11 +63,8 @@ def _utf8(stream: BinaryIO, decoder: Decoder) -> Iterator[tuple[memoryview | byt
     ring = [memoryview(bytearray(CHUNK_BYTES + SLACK)) for _ in range(RING)]
     offset = 0
     for turn in itertools.count():
-        buffer, size = ring[turn % RING], 0
-        while size < CHUNK_BYTES and (
-            count := stream.readinto(buffer[size:CHUNK_BYTES])  # type: ignore[attr-defined]
-        ):
-            size += count
+        buffer = ring[turn % RING]
+        size = filled(stream, buffer[:CHUNK_BYTES])
         if not size:
             return
         tail = b"" if buffer[size - 1] == NEWLINE else stream.readline()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from typing import cast
+from typing import BinaryIO, cast
 
 import numpy as np
 import polars as pl
@@ -26,6 +26,22 @@ def counted(data: bytes | memoryview, byte: int) -> int:
     return sum(
         int(np.count_nonzero(view[at : at + STEP] == byte)) for at in range(0, len(view), STEP)
     )
+
+
+def filled(stream: BinaryIO, space: memoryview) -> int:
+    """Read until a space is full, or to the end; gives the number of bytes.
+
+    Example:
+        >>> import io
+        >>> filled(io.BytesIO(b"abc"), memoryview(bytearray(8)))
+        3
+    """
+    size = 0
+    while size < len(space) and (
+        count := stream.readinto(space[size:])  # type: ignore[attr-defined]
+    ):
+        size += count
+    return size
 
 
 def positions(data: bytes | memoryview, byte: int) -> np.ndarray:
