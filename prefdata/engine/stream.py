@@ -63,15 +63,16 @@ def stream(
 
     def work(number: int) -> tuple[Decided, Overlap]:
         held = records(spool, number)
-        return decided(job, held), overlapping(job, held)
+        found = decided(job, held)
+        kept.put(found.rows, number)
+        gone.put(lost(found.ledger).rename({"source": "of_source", "row": "of_row"}), number)
+        return found, overlapping(job, held)
 
     for found, overlap in in_order(work, spool.buckets):
         trail.add(found.ledger, _none())
         account.settle(by_row(found.ledger))
         result.count(found.rows)
         result.compare(overlap)
-        kept.put(found.rows)
-        gone.put(lost(found.ledger).rename({"source": "of_source", "row": "of_row"}))
     shards = Shards(folder / "data", job.schema, WORKERS)
     try:
         _write(shards, job, (kept, gone), trail, account, result, progress)

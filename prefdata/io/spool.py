@@ -172,20 +172,22 @@ class Ranges:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.files: dict[tuple[int, int], list[Path]] = defaultdict(list)
         self.at: tuple[int, int] | None = None
         self.held = pl.DataFrame()
         folder.mkdir()
 
-    def put(self, frame: pl.DataFrame) -> None:
-        """Add decisions; ``of_source`` and ``of_row`` say of which row."""
+    def put(self, frame: pl.DataFrame, turn: int) -> None:
+        """Add decisions, which several threads may do at once.
+
+        Args:
+            frame: ``of_source`` and ``of_row`` say of which row.
+            turn: a number that no other frame has; of one row, lower ones come first.
+        """
         spans = frame.with_columns((pl.col("of_row") // SPAN).alias("span"))
         for key, part in spans.partition_by("of_source", "span", as_dict=True).items():
             number, span = (int(str(value)) for value in key)
-            files = self.files[number, span]
-            path = self.folder / f"{number}-{span}-{len(files):06d}.arrow"
+            path = self.folder / f"{number}-{span}-{turn:06d}.arrow"
             part.drop("span").write_ipc(path, compression="uncompressed")
-            files.append(path)
 
     def get(self, number: int, first: int, end: int) -> pl.DataFrame:
         """The decisions of rows from ``first`` up to ``end``, in the order of the rows."""
@@ -194,11 +196,12 @@ class Ranges:
         found = pl.concat([part for part in parts if part.width] or parts)
         if not found.width:
             return found
-        return found.filter(pl.col("of_row").is_between(first, end, closed="left"))
+        begin, behind = found["of_row"].search_sorted(pl.Series([first, end]), side="left")
+        return found.slice(begin, behind - begin)
 
     def _span(self, number: int, span: int) -> pl.DataFrame:
         if self.at != (number, span):
-            files = self.files.get((number, span), [])
+            files = sorted(self.folder.glob(f"{number}-{span}-*.arrow"))
             parts = [pl.scan_ipc(path, glob=False).collect() for path in files]
             self.held = (
                 pl.concat(parts).sort("of_row", maintain_order=True) if parts else pl.DataFrame()
