@@ -299,27 +299,37 @@ class Runner:
 
     async def _once(self, ask: Ask, made: Request, attempt: int) -> Entry:
         """Send a request, and put the reply into the journal before it counts."""
+        most = self._most(made)
+        reply = await self._sent(made, most)
+        cost = self.price.of(reply.usage) if self.price and reply.known else None
+        try:
+            lane, settled = self.endpoint.lane, not self._useless(reply, ask, made.fence)
+            entry = Entry(made.key, attempt, lane, reply, cost, made.tokens, settled)
+            await self.desk.soon(lambda journal: journal.record(entry))
+        finally:
+            self.budget.settle(most, actual=most if cost is None else cost)
+        self.in_a_row, self.reached = 0, True
+        self.tally.asked += 1
+        return entry
+
+    async def _sent(self, made: Request, most: float) -> Reply:
+        """Send a request when its turn has come; what it costs at most stays reserved.
+
+        Its place is free for another as soon as the reply is here, which is not yet on disk then.
+        """
         await self.lane.enter(made.tokens)
         try:
-            most = self._most(made)
             if self._over():
                 raise StoppedError
             if not self.budget.reserve(most):
                 raise OutOfBudgetError
-            actual = 0.0
             try:
                 reply, headers = await self.server.ask(made.body, self.question.menu)
-                cost = self.price.of(reply.usage) if self.price and reply.known else None
-                actual = most if cost is None else cost
-                lane, settled = self.endpoint.lane, not self._useless(reply, ask, made.fence)
-                entry = Entry(made.key, attempt, lane, reply, cost, made.tokens, settled)
-                await self.desk.soon(lambda journal: journal.record(entry))
-            finally:
-                self.budget.settle(most, actual=actual)
+            except BaseException:
+                self.budget.settle(most, actual=0.0)
+                raise
             self.lane.went_well(headers)
-            self.in_a_row, self.reached = 0, True
-            self.tally.asked += 1
-            return entry
+            return reply
         finally:
             self.lane.leave(made.tokens)
 
