@@ -19,7 +19,7 @@ SIGN = LEASE / 4
 """Seconds between two signs of life."""
 
 GATHER = 0.01
-"""Seconds that a reply may wait for others to share its commit: each commit writes whole pages."""
+"""Seconds from one commit to the next, which replies share: each commit writes whole pages."""
 
 
 class Desk:
@@ -47,7 +47,7 @@ class Desk:
         return await self._hand_in(job, hurry=True)
 
     async def soon(self, job: Callable[[Journal], Result]) -> Result:
-        """As `do`, a moment later and with whatever comes in until then."""
+        """As `do`; a moment later where many come in, with whatever comes in until then."""
         return await self._hand_in(job, hurry=False)
 
     async def _hand_in(self, job: Callable[[Journal], Result], *, hurry: bool) -> Result:
@@ -67,16 +67,19 @@ class Desk:
         await asyncio.to_thread(self.thread.join)
 
     def _run(self) -> None:
+        committed = -GATHER
         while True:
             with self.there:
                 self.there.wait_for(lambda: self.waiting or self.ended, SIGN)
-                self.there.wait_for(lambda: self.hurry or not self.waiting, GATHER)
+                gather = committed + GATHER - time.monotonic()
+                self.there.wait_for(lambda: self.hurry or not self.waiting, gather)
                 jobs, self.waiting, self.hurry = self.waiting, [], self.ended
             if self.ended and not jobs:
                 return
             self._stay_alive()
             if jobs:
                 self.loop.call_soon_threadsafe(_tell, self._commit(jobs))
+                committed = time.monotonic()
 
     def _stay_alive(self) -> None:
         """Give a sign of life if one is due; where it fails, the next commit tells."""

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from prefdata.judge.waiting import backoff
 from prefdata.judge.wire import Headers
@@ -19,6 +20,9 @@ from prefdata.judge.wire import Headers
 MINUTE = 60.0
 FIRST = 16
 """Requests under way at the start."""
+
+SHARE = 4
+"""One in so many places is free again before its reply is on disk."""
 
 LOOK = 1.0
 """Seconds after which a pause is looked at again: another reply may have changed it."""
@@ -65,7 +69,7 @@ class Lane:
     ) -> None:
         self.over = over
         self.most, self.limit = most, float(min(FIRST, most))
-        self.under_way = 0
+        self.under_way = self.unwritten = 0
         self.tokens_under_way = 0
         self.steady = False
         self.halved = self.paused = 0.0
@@ -79,7 +83,7 @@ class Lane:
         """Wait until a request with so many tokens may go; first come, first served."""
         async with self.gate:
             while True:
-                while self.under_way >= int(self.limit):
+                while self._taken() >= int(self.limit):
                     self.room.clear()
                     await self.room.wait()
                 pause = max(self.paused - time.monotonic(), self._short(tokens))
@@ -91,6 +95,20 @@ class Lane:
         for bucket, amount in ((self.requests, 1), (self.tokens, tokens)):
             if bucket:
                 bucket.level -= amount
+
+    def _taken(self) -> int:
+        """Places that are taken: those of requests, and of replies beyond a share of all places."""
+        return self.under_way + max(0, self.unwritten - int(self.limit) // SHARE)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """While a reply goes to disk: it may be paid for twice if the run is killed now."""
+        self.unwritten += 1
+        try:
+            yield
+        finally:
+            self.unwritten -= 1
+            self.room.set()
 
     def _short(self, tokens: int) -> float:
         of_requests = self.requests.wait(1) if self.requests else 0.0

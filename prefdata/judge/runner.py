@@ -305,7 +305,8 @@ class Runner:
         try:
             lane, settled = self.endpoint.lane, not self._useless(reply, ask, made.fence)
             entry = Entry(made.key, attempt, lane, reply, cost, made.tokens, settled)
-            await self.desk.soon(lambda journal: journal.record(entry))
+            with self.lane.writing():
+                await self.desk.soon(lambda journal: journal.record(entry))
         finally:
             self.budget.settle(most, actual=most if cost is None else cost)
         self.in_a_row, self.reached = 0, True
@@ -315,7 +316,7 @@ class Runner:
     async def _sent(self, made: Request, most: float) -> Reply:
         """Send a request when its turn has come; what it costs at most stays reserved.
 
-        Its place is free for another as soon as the reply is here, which is not yet on disk then.
+        Its place is free as soon as the reply is here, unless too many are not yet on disk.
         """
         await self.lane.enter(made.tokens)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -119,6 +120,26 @@ def test_a_long_wait_is_waited_for() -> None:
     assert wait == 600
     assert lane.paused >= time.monotonic() + 590
     assert lane.limit == 8
+
+
+@pytest.mark.parametrize(("places", "early"), [(1, 0), (3, 0), (4, 1), (16, 4)])
+def test_few_replies_wait_for_the_disk_beside_requests_under_way(places: int, early: int) -> None:
+    """What a kill may make one pay for twice is a fourth more than what is under way, at most."""
+
+    async def let_in(unwritten: int) -> int:
+        lane = Lane(places)
+        with contextlib.ExitStack() as disk:
+            for _ in range(unwritten):
+                disk.enter_context(lane.writing())
+            coming = [asyncio.create_task(lane.enter(1)) for _ in range(places)]
+            await asyncio.wait(coming, timeout=0.05)
+            found = lane.under_way
+        await asyncio.gather(*coming)
+        assert lane.under_way == places
+        return found
+
+    assert asyncio.run(let_in(early)) == places
+    assert asyncio.run(let_in(early + 1)) == places - 1
 
 
 def test_a_server_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
