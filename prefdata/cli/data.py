@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from prefdata.cli.options import format_names, limit_of, options_from, pairing, reading, wishes_from
-from prefdata.cli.output import console, say, show_json
+from prefdata.cli.output import console, show_json, too_many_rejected
 from prefdata.cli.safe import safe
 
 
@@ -64,13 +64,8 @@ def convert(
         show_conversion(report, screen)
     if as_json:
         show_json(report.to_dict())
-    if limit is not None and report.rows_rejected > limit(report.rows_read):
-        say(
-            f"{report.rows_rejected:,} of {report.rows_read:,} rows were rejected; "
-            f"--max-rejects allows {max_rejects}"
-        )
-        return 3
-    return 0
+    missed = too_many_rejected(report.rows_rejected, report.rows_read, limit, max_rejects)
+    return 3 if missed else 0
 
 
 @click.command()

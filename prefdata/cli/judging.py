@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from prefdata.cli.options import limit_of, reading, share_of, wishes_from
-from prefdata.cli.output import console, say, show_json
+from prefdata.cli.output import console, say, show_json, too_many_rejected
 from prefdata.errors import InputError, JudgeError, PrefdataError, UsageError
 from prefdata.transforms.options import PAIRINGS
 
@@ -184,13 +184,8 @@ def judge(
         return 3
     if not report.judged:
         raise _in_vain(report)
-    if limit is not None and report.rows_rejected > limit(report.rows_read):
-        say(
-            f"{report.rows_rejected:,} of {report.rows_read:,} rows were rejected; "
-            f"--max-rejects allows {max_rejects}"
-        )
-        return 3
-    return 0
+    missed = too_many_rejected(report.rows_rejected, report.rows_read, limit, max_rejects)
+    return 3 if missed else 0
 
 
 def _in_vain(report: JudgeReport) -> PrefdataError:
