@@ -84,8 +84,8 @@ def test_what_judging_would_ask_acts_on_no_terminal(capsys: pytest.CaptureFixtur
     """Nor in JSON, which says the same of it as a terminal that shows every character."""
     votes = {"prompt": f"日本語? {ACTS}", "response_a": "a", "response_b": "b", "winner": "a"}
     Path("votes.jsonl").write_text(json.dumps(votes) + "\n")
-    plan = ("judge", "votes.jsonl", "-o", "out", "-m", f"m {ACTS}", "--dry-run")
-    plan = (*plan, "--base-url", "http://127.0.0.1:9/v1")
+    judge_and_url = ("-m", f"m {ACTS}", "--base-url", "http://127.0.0.1:9/v1")
+    plan = ("judge", "votes.jsonl", "-o", "out", *judge_and_url, "--dry-run")
     assert run(*plan) == 0
     assert run(*plan, "--json") == 0
     words, _, found = capsys.readouterr().out.partition("\n[\n")
