@@ -7,7 +7,7 @@ from typing import Literal
 import click
 
 from prefdata.cli.options import reading, share_of, wishes_from
-from prefdata.cli.output import console, show_json
+from prefdata.cli.output import console, say, show_json
 from prefdata.errors import InputError
 
 
@@ -79,8 +79,5 @@ def agree(
         )
     missed = report.missed(least) if least is not None else []
     for each in missed:
-        click.echo(
-            f"{each.annotator} agrees in {each.accuracy}; --min-agreement asks for {min_agreement}",
-            err=True,
-        )
+        say(f"{each.annotator} agrees in {each.accuracy}; --min-agreement asks for {min_agreement}")
     return 3 if missed else 0

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from prefdata.cli.options import format_names, limit_of, options_from, pairing, reading, wishes_from
-from prefdata.cli.output import console, show_json
+from prefdata.cli.output import console, show_json, too_many_rejected
 from prefdata.cli.safe import safe
 
 
@@ -66,14 +64,8 @@ def convert(
         show_conversion(report, screen)
     if as_json:
         show_json(report.to_dict())
-    if limit is not None and report.rows_rejected > limit(report.rows_read):
-        click.echo(
-            f"{report.rows_rejected:,} of {report.rows_read:,} rows were rejected; "
-            f"--max-rejects allows {max_rejects}",
-            err=True,
-        )
-        return 3
-    return 0
+    missed = too_many_rejected(report.rows_rejected, report.rows_read, limit, max_rejects)
+    return 3 if missed else 0
 
 
 @click.command()
@@ -165,5 +157,7 @@ def schema(name: str | None) -> None:
 
     if name and name not in RECORDS:
         raise UnknownNameError("record", name, RECORDS)
-    shown = json.dumps(RECORDS[name].json_schema(), indent=2) if name else "\n".join(RECORDS)
-    click.echo(shown)
+    if name:
+        show_json(RECORDS[name].json_schema())
+    else:
+        click.echo("\n".join(RECORDS))

@@ -14,6 +14,7 @@ import click
 
 from prefdata import __version__
 from prefdata.cli.launching import failure_told, speaks, tells_failure
+from prefdata.cli.output import say
 from prefdata.cli.safe import safe
 from prefdata.errors import Interrupted, PrefdataError
 
@@ -118,7 +119,7 @@ def _tell(text: str) -> None:
 
 def _say(text: str) -> None:
     with suppress(OSError):
-        click.echo(safe(text), err=True)
+        say(text)
 
 
 def forget_unread() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from prefdata.cli.launching import without_processes
-from prefdata.cli.output import nothing, say, show_table
+from prefdata.cli.output import nothing, say, show_json, show_table
 
 if TYPE_CHECKING:
     from prefdata.train import Estimate, Evaluation, Prompting
@@ -159,7 +158,7 @@ def evaluate(
     if output is not None:
         write_evaluation(found, report, output, stood)
     if as_json:
-        click.echo(json.dumps(report, indent=2))
+        show_json(report)
     return _shown(found, checked, output, quiet=quiet)
 
 

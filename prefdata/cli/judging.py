@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from prefdata.cli.options import limit_of, reading, share_of, wishes_from
-from prefdata.cli.output import console
+from prefdata.cli.output import console, say, show_json, too_many_rejected
 from prefdata.errors import InputError, JudgeError, PrefdataError, UsageError
 from prefdata.transforms.options import PAIRINGS
 
@@ -178,21 +177,15 @@ def judge(
     if not quiet:
         show_judging(report, screen)
     if as_json:
-        click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+        show_json(report.to_dict())
     if report.stopped:
         if quiet:
-            click.echo(f"Stopped: {report.stopped}. Next: {report.remedy}", err=True)
+            say(f"Stopped: {report.stopped}. Next: {report.remedy}")
         return 3
     if not report.judged:
         raise _in_vain(report)
-    if limit is not None and report.rows_rejected > limit(report.rows_read):
-        click.echo(
-            f"{report.rows_rejected:,} of {report.rows_read:,} rows were rejected; "
-            f"--max-rejects allows {max_rejects}",
-            err=True,
-        )
-        return 3
-    return 0
+    missed = too_many_rejected(report.rows_rejected, report.rows_read, limit, max_rejects)
+    return 3 if missed else 0
 
 
 def _in_vain(report: JudgeReport) -> PrefdataError:
@@ -218,7 +211,7 @@ def _asked(given: Mapping[str, Any], *, needed: bool) -> tuple[list[Endpoint], d
     names = ("base_url", "azure_version", "key_env", "key_file")
     judges, notes = endpoints(given["models"], **{n: given[n] for n in names}, needed=needed)
     for note in notes:
-        click.echo(f"Note: {note}", err=True)
+        say(f"Note: {note}")
     inputs = _inputs(given)
     return judges, {"asking": _asking(given), "ruling": _ruling(given), "inputs": inputs}
 
@@ -299,7 +292,7 @@ def _show_plan(
 
     found = plan_judges(sources, output, judges, **how)
     if as_json:
-        click.echo(json.dumps(planned(found), indent=2, ensure_ascii=False))
+        show_json(planned(found))
     else:
         show_plan(found, console(stderr=False))
 
@@ -328,16 +321,14 @@ def _calibrated(
         show_agreement(agreed, screen)
     missed = agreed.missed(least) if least is not None else []
     for each in missed:
-        click.echo(
+        say(
             f"{each.annotator} agrees with {sample} in {each.accuracy}; "
-            f"--min-agreement asks for {100 * (least or 0):g}%. Nothing else was judged.",
-            err=True,
+            f"--min-agreement asks for {100 * (least or 0):g}%. Nothing else was judged."
         )
     for each in agreed.unproven(least) if least is not None and not quiet else ():
-        click.echo(
+        say(
             f"{each.annotator} agrees with {sample} in {each.accuracy}; so few comparisons cannot "
-            f"prove the {100 * (least or 0):g}% that --min-agreement asks for.",
-            err=True,
+            f"prove the {100 * (least or 0):g}% that --min-agreement asks for."
         )
     if len(judges) > 1 and not how["ruling"].weights:
         how["ruling"] = replace(how["ruling"], weights=jury_weights(agreed.agreement))

@@ -1,4 +1,4 @@
-"""The option --processes: how a command is started once more, in several processes."""
+"""A command in several processes: how --processes starts it, and which of them speaks."""
 
 from __future__ import annotations
 

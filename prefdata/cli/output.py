@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -26,6 +27,23 @@ def console(*, stderr: bool = True) -> Console:
 def say(line: str) -> None:
     """A line of progress: to stderr, as stdout is for data."""
     click.echo(safe(line), err=True)
+
+
+def too_many_rejected(
+    rejected: int, read: int, limit: Callable[[int], float] | None, asked: str | None
+) -> bool:
+    """Whether more rows were rejected than `--max-rejects` allows, which is said then.
+
+    Args:
+        rejected: how many rows were.
+        read: how many there are.
+        limit: how many may be, of so many rows; None for any number.
+        asked: the limit in the user's words.
+    """
+    if limit is None or rejected <= limit(read):
+        return False
+    say(f"{rejected:,} of {read:,} rows were rejected; --max-rejects allows {asked}")
+    return True
 
 
 def show_json(value: object) -> None:

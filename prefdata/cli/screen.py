@@ -18,8 +18,8 @@ class Screen(Console):
     """A console as wide as the terminal, on which data is shown and obeyed by nothing.
 
     Brackets and names between colons stay as they are, and what a terminal would act upon becomes
-    a picture. How a run ends that nobody reads is left to `prefdata.cli.main`: Rich exits with 1,
-    from the midst of whatever is going on.
+    a picture. How a run ends that nobody reads is left to `prefdata.cli.ending`: Rich exits
+    with 1, from the midst of whatever is going on.
     """
 
     def __init__(self, *, stderr: bool) -> None:

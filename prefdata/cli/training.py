@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from prefdata.cli.launching import without_processes
-from prefdata.cli.output import console, nothing, say, show_table
+from prefdata.cli.output import console, nothing, say, show_json, show_table
 
 if TYPE_CHECKING:
     from prefdata.train.display import Display
@@ -141,7 +140,7 @@ def _one(recipe: Recipe, how: Mapping[str, bool], *, as_json: bool, quiet: bool)
         say(f"saved {result.output} after {result.steps:,} steps, {result.seconds:.0f} s")
         say(f"next: {result.next_step()}")
     if as_json:
-        click.echo(json.dumps(result.as_json(), indent=2))
+        show_json(result.as_json())
     return 0
 
 
@@ -164,7 +163,7 @@ def _sweep(
         say(f"best by {swept.metric}: {swept.best.name}{others}; see {swept.output}/sweep.html")
         say(f"next: {swept.next_step()}")
     if as_json:
-        click.echo(json.dumps(swept.as_json(), indent=2))
+        show_json(swept.as_json())
     return 0
 
 
@@ -192,5 +191,5 @@ def _rounds(
         show_table(done.table())
         say(f"next: {done.next_step()}")
     if as_json:
-        click.echo(json.dumps(done.as_json(), indent=2))
+        show_json(done.as_json())
     return 0 if done.passed else 3

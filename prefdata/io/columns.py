@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from prefdata.errors import InputError
@@ -22,7 +23,7 @@ def refuse_twice(names: Sequence[str], source: str) -> None:
         Traceback (most recent call last):
         prefdata.errors.InputError: pairs.parquet has two columns named 'chosen'
     """
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    if twice := sorted(name for name, times in Counter(names).items() if times > 1):
         shown = ", ".join(map(repr, twice))
         raise InputError(
             f"{source} has two columns named {shown}", hint="Give every column a name of its own."

@@ -91,21 +91,18 @@ class Source:
         """Open the decompressed bytes.
 
         Raises:
-            InputError: the file cannot be opened.
+            InputError: the file cannot be opened, read or unpacked.
         """
         try:
             file: AbstractContextManager[BinaryIO] = self.path.open("rb")
         except OSError as error:
-            raise InputError(
-                f"{self.name} cannot be read: {error.strerror}", hint="Check its permissions."
-            ) from error
+            raise _unreadable(self.name, error) from error
         with file as raw:
             try:
                 yield unpacked(raw, self.packed)
             except (OSError, EOFError, zlib.error) as error:
-                if not self.packed:
-                    raise
-                raise _damaged(self.name, error) from error
+                refused = _damaged if self.packed else _unreadable
+                raise refused(self.name, error) from error
 
 
 def unpacked(raw: BinaryIO, packed: str) -> BinaryIO:
@@ -289,10 +286,7 @@ def identified(path: Path | RemoteFile, name: str) -> Source:
             raw.seek(0)
             head = _head(raw, packed, name)
     except OSError as error:
-        raise InputError(
-            f"{name} cannot be read: {error.strerror or error}",
-            hint="Check the file and its permissions.",
-        ) from error
+        raise _unreadable(name, error) from error
     if not head.strip():
         raise InputError(f"{name} is empty", hint="Check the export that made it.")
     return Source(path, name, _kind(head, by_suffix, name), packed)
@@ -303,6 +297,13 @@ def _head(raw: BinaryIO, packed: str, name: str) -> bytes:
         return bytes(unpacked(raw, packed).read(HEAD))
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(name, error) from error
+
+
+def _unreadable(name: str, error: Exception) -> InputError:
+    return InputError(
+        f"{name} cannot be read: {getattr(error, 'strerror', None) or error}",
+        hint="Check the file, its permissions and its disk.",
+    )
 
 
 def _damaged(name: str, error: Exception) -> InputError:

@@ -86,7 +86,7 @@ def refuse_existing(output: Path, *, force: bool, made_of: str, ours: Sequence[s
             "expected a folder to write",
             hint="Name another output.",
         )
-    if folder and place.samefile(Path.cwd()):
+    if folder and place.samefile("."):
         raise UsageError(
             f"{output} is the folder that you are in, which cannot be replaced",
             hint="Name another output, such as a folder in it.",

@@ -41,12 +41,12 @@ TRIES = 6
 CONNECT = 10.0
 """Seconds that a connection may take to come about."""
 
-OF_THE_BODY = ("host", "content-length", "accept-encoding", "connection")
-"""Headers that each request has of its own."""
+OF_EACH_REQUEST = ("host", "content-length", "accept-encoding", "connection")
+"""Headers that `aiohttp` sets anew for every request."""
 
 
 class Client:
-    """A connection to one server, in a ``with`` block.
+    """A connection to one server, in an ``async with`` block.
 
     Args:
         endpoint: where it is, and the key for it.
@@ -72,7 +72,7 @@ class Client:
         tls = httpx2.create_ssl_context() if self.url.startswith("https:") else True
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self.connections, ssl=tls),
-            headers={k: v for k, v in asked.headers.items() if k not in OF_THE_BODY},
+            headers={k: v for k, v in asked.headers.items() if k not in OF_EACH_REQUEST},
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self.timeout,
             proxy=self.proxy,

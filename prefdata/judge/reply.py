@@ -31,6 +31,8 @@ WORTH_ANOTHER_TRY = frozenset({EMPTY, NOT_JSON, WRONG_SHAPE, OFF_MENU, BOTH, NO_
 """Causes that another try may cure; a refusal, a filter and a limit stay as they are."""
 
 LINE = re.compile(r"\W*Verdict\W+(?P<fence>\w+)\W(?P<verdict>.*)", re.IGNORECASE)
+"""The line that a judge is asked to end with; whether the fence is the right one is seen later."""
+
 ONE_WORD = re.compile(r"\W*(\w+)\W*")
 
 SENTINEL = -9999.0

@@ -381,7 +381,7 @@ def known_style(journal: Journal, lane: str, question: Question) -> Style:
 def seldom_collected() -> Iterator[None]:
     """Have the garbage collector look at new objects by the fifty thousand.
 
-    It does so by the seven hundred otherwise, finds that hundreds of requests under way are no
+    It does so by the hundreds or few thousands otherwise, finds that the requests under way are no
     garbage, and takes a tenth of the time for that.
 
     Example:

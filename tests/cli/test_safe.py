@@ -80,6 +80,21 @@ def test_json_means_what_it_meant(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"column {ACTS}" in found["unused"]
 
 
+def test_what_judging_would_ask_acts_on_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor in JSON, which says the same of it as a terminal that shows every character."""
+    votes = {"prompt": f"日本語? {ACTS}", "response_a": "a", "response_b": "b", "winner": "a"}
+    Path("votes.jsonl").write_text(json.dumps(votes) + "\n")
+    judge_and_url = ("-m", f"m {ACTS}", "--base-url", "http://127.0.0.1:9/v1")
+    plan = ("judge", "votes.jsonl", "-o", "out", *judge_and_url, "--dry-run")
+    assert run(*plan) == 0
+    assert run(*plan, "--json") == 0
+    words, _, found = capsys.readouterr().out.partition("\n[\n")
+    assert acting(words + found) == set()
+    (judge,) = json.loads(f"[{found}")
+    assert judge["judge"] == f"m {ACTS}"
+    assert f"日本語? {ACTS}" in judge["example"]["messages"][1]["content"]
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_terminal_that_knows_few_characters_gets_numbers(encoding: str) -> None:
     """Instead of an error; and JSON is JSON there too."""

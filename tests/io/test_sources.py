@@ -17,6 +17,8 @@ import pytest
 
 from prefdata.engine import inspect
 from prefdata.errors import InputError, PrefdataError, UsageError
+from prefdata.io.read import sample
+from prefdata.io.sources import Source
 from tests.conversion import Converted, converted
 
 PAIR = {"prompt": "What is 2 + 2?", "chosen": "4", "rejected": "5"}
@@ -294,6 +296,14 @@ def test_several_files_make_one_data_set(tmp_path: Path) -> None:
     found = converted([one, two, one])
     assert found.pairs == BOTH
     assert found.manifest["rows_read"] == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a file that opens and fails at the first read")
+def test_a_disk_that_fails_is_that_of_the_source() -> None:
+    """It is not taken for the disk of the output, which the run writes at the same time."""
+    failing = Source(Path("/proc/self/mem"), "pairs.jsonl", "jsonl")
+    with pytest.raises(InputError, match=r"^pairs\.jsonl cannot be read: Input/output error$"):
+        sample(failing)
 
 
 def test_a_dash_is_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

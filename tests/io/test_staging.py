@@ -95,6 +95,21 @@ def test_the_folder_that_one_is_in_is_not_replaced(
         refuse_existing(Path(name), force=True, made_of="manifest.json")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="nobody can be in a folder that is gone")
+def test_a_folder_is_replaced_from_one_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a shell whose folder another one has removed."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here").rmdir()
+    stood = refuse_existing(tmp_path / "there", force=True, made_of="manifest.json")
+    with replacing(tmp_path / "there", stood) as new:
+        (new / "manifest.json").touch()
+    assert (tmp_path / "there" / "manifest.json").exists()
+
+
 def test_a_dash_is_no_folder() -> None:
     """Elsewhere it means standard output, which holds no folder."""
     with pytest.raises(UsageError, match="cannot be written to standard output"):
