@@ -115,7 +115,8 @@ class Client:
             Failure: there is no reply that was paid for.
         """
         try:
-            async with self.session.post(self.url, data=orjson.dumps(body)) as response:
+            data = orjson.dumps(body)  # a redirect would take the key to where it does not belong
+            async with self.session.post(self.url, data=data, allow_redirects=False) as response:
                 content = self.endpoint.key.hide_bytes(await response.read())
         except aiohttp.ClientConnectorCertificateError as error:
             why = f"{self.endpoint.url} cannot be trusted: {error.certificate_error}"

@@ -141,6 +141,10 @@ def status_failure(
     where = f"{endpoint.url} answered {status}"
     message = f"{where}: {said}" if said else where
     wait = wait_of(headers)
+    if 300 <= status < 400:
+        there = headers.get("location", "")
+        hint = f"The server has moved{f' to {there}' if there else ''}: say so with --base-url."
+        return Failure("setting", where, status=status, hint=hint)
     if status == 429 and "insufficient_quota" in said:
         hint = "The account has no credit left: what was paid for is kept."
         return Failure("setting", message, status=status, hint=hint)

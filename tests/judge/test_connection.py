@@ -6,6 +6,8 @@ import asyncio
 import datetime as dt
 import ipaddress
 import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -120,3 +122,27 @@ def test_a_server_is_trusted_by_its_certificate(
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "own.pem"))
         report, _ = run(tmp_path, rows(2), [endpoint(server.url)])
     assert report.complete
+
+
+def test_a_key_does_not_follow_a_server_that_has_moved(tmp_path: Path) -> None:
+    """Where it is now is told, and nobody there is shown a key."""
+
+    class Moved(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(307)
+            self.send_header("location", f"{there.url}/chat/completions")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_args: object) -> None:
+            """Say nothing."""
+
+    with Server(keep=True) as there, HTTPServer(("127.0.0.1", 0), Moved) as gone:
+        threading.Thread(target=gone.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{gone.server_port}/v1"
+        with pytest.raises(JudgeError, match="answered 307") as error:
+            run(tmp_path, rows(1), [endpoint(url)])
+        gone.shutdown()
+        assert f"moved to {there.url}/chat/completions" in (error.value.hint or "")
+        assert not there.heads
