@@ -29,7 +29,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 the data or the run failed, 2 wrong usage, 3 done but a threshold was "
-    "missed, 130 interrupted."
+    "missed, 130 interrupted, 141 nobody reads the output."
 )
 
 
