@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -107,6 +109,29 @@ def test_an_array_is_read_the_same_in_pieces_of_any_size(
     assert found == rows_of(path, 1 << 24)
     lines = [row[1] for row in found]
     assert lines == [1 if indent is None else 2 + 5 * i for i in range(len(rows))]
+
+
+@pytest.mark.parametrize("other", ["", " ", '{"prompt": "p",\n"chosen": "c"} {', "\r"])
+def test_two_objects_on_a_line_are_refused_whatever_stands_elsewhere(
+    other: str, tmp_path: Path
+) -> None:
+    """As many rows as lines prove nothing: a blank line would make up for the line with two."""
+    path = tmp_path / "two.jsonl"
+    row = '{"prompt": "p", "chosen": "c", "rejected": "r"}'
+    path.write_bytes(f"{row}\n{row}{row}\n{other}\n{row}\n".encode())
+    found = rows_of(path, 1 << 24)
+    assert [each[1:4] for each in found][:2] == [(1, "p", "c"), (2, "", "not valid JSON")]
+    assert found[-1] == (len(found) - 1, 4 + other.count("\n"), "p", "c", "r", "")
+
+
+def test_packed_jsonl_is_read_in_pieces(tmp_path: Path) -> None:
+    """A line may stand across the border of two pieces of an unpacked file too."""
+    lines = [json.dumps(dict.fromkeys(NAMES, f"{n}")) + "\n" for n in range(200)]
+    text = "".join(lines).encode()
+    (tmp_path / "rows.jsonl.zst").write_bytes(pa.Codec("zstd").compress(text, asbytes=True))
+    (tmp_path / "rows.jsonl.gz").write_bytes(gzip.compress(text))
+    for path in tmp_path.iterdir():
+        assert [row[:3] for row in rows_of(path, 257)] == [(n, n + 1, f"{n}") for n in range(200)]
 
 
 def test_the_lines_of_csv_are_where_records_begin(tmp_path: Path) -> None:
