@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import polars as pl
@@ -15,7 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prefdata.errors import InputError
 from prefdata.formats import Sample
+from prefdata.formats.sample import SAMPLE_ROWS
 from prefdata.io import columnar, delimited, jsonl, read, sources
 
 SIZES = (64, 100, 257, 1000)
@@ -161,3 +164,30 @@ def test_parquet_is_read_in_pieces(tmp_path: Path) -> None:
     found = rows_of(path, 64)
     assert found == rows_of(path, 1 << 24)
     assert [row[1] for row in found] == list(range(1, 1001))
+
+
+@pytest.mark.parametrize("at", [0, SAMPLE_ROWS + 100])
+def test_text_of_a_table_that_is_not_utf8_is_refused(at: int, tmp_path: Path) -> None:
+    """In the sample or far behind it: the column is named, and no broken text is passed on."""
+    values = [b"text"] * (2 * SAMPLE_ROWS)
+    values[at] = b"te\xfft"
+    held = pa.array(values, pa.binary())
+    broken = pa.Array.from_buffers(pa.string(), len(held), held.buffers())
+    table = pa.table({name: broken if name == "chosen" else held for name in NAMES})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    with pa.ipc.new_file(tmp_path / "rows.arrow", table.schema) as file:
+        file.write_table(table, max_chunksize=300)
+    for path in tmp_path.iterdir():
+        with pytest.raises(InputError, match=r"damaged, in the column 'chosen': Invalid UTF8"):
+            rows_of(path, 64)
+        with pytest.raises(InputError, match="'chosen'") if not at else nullcontext():
+            read.sample(sources.identified(path, path.name))
+
+
+@pytest.mark.parametrize("text", ["", "\n\r\n"])
+def test_a_table_of_a_byte_order_mark_alone_is_empty(text: str, tmp_path: Path) -> None:
+    """The message says so; there is no header to read."""
+    path = tmp_path / "mark.csv"
+    path.write_text(text, encoding="utf-8-sig", newline="")
+    with pytest.raises(InputError, match="is empty"):
+        read.sample(sources.identified(path, path.name))
