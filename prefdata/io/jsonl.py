@@ -23,7 +23,7 @@ from prefdata.errors import InputError
 from prefdata.formats import reasons
 from prefdata.formats.conversation import TOOL_KEYS
 from prefdata.io.chunks import AS_JSON, CHUNK_BYTES, PARSERS, Chunk, Piece, Unread, numbered
-from prefdata.io.text import Decoder, as_text, counted, filled, positions
+from prefdata.io.text import Decoder, as_text, counted, filled, is_text, positions
 from prefdata.io.typed import misfit, parsed, table
 
 NEWLINE, RETURN, OPENS, CLOSES = b"\n\r{}"
@@ -206,6 +206,8 @@ def _fast(block: Block, breaks: int, schema: pa.Schema) -> Chunk | None:
     except pa.ArrowInvalid:
         return None
     if read.num_rows != breaks + (data[-1] != NEWLINE) or not _is_row_by_line(data):
+        return None
+    if not is_text(data):  # in a column that is not wanted too, as it may be shown of a bad row
         return None
     columns = [_column(name, read[name]) for name in schema.names]
     found = [column for column in columns if column is not None]

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefdata.errors import InputError
-from prefdata.formats import Sample
+from prefdata.formats import Sample, reasons
 from prefdata.formats.sample import SAMPLE_ROWS
 from prefdata.io import columnar, delimited, jsonl, read, sources
 
@@ -191,3 +191,16 @@ def test_a_table_of_a_byte_order_mark_alone_is_empty(text: str, tmp_path: Path) 
     path.write_text(text, encoding="utf-8-sig", newline="")
     with pytest.raises(InputError, match="is empty"):
         read.sample(sources.identified(path, path.name))
+
+
+@pytest.mark.parametrize("size", [64, 1 << 24])
+def test_a_bad_byte_in_a_column_that_is_not_wanted_refuses_its_row(
+    size: int, tmp_path: Path
+) -> None:
+    """In JSON as in CSV, whatever else stands in the piece: a row is text, or it is not."""
+    path = tmp_path / "bytes.jsonl"
+    sound = b'{"prompt": "p", "chosen": "c", "rejected": "r", "note": "n"}\n'
+    path.write_bytes(sound * 5 + sound.replace(b'"n"', b'"\xe9"') + sound * 5)
+    found = rows_of(path, size)
+    assert [row[:4] for row in found if row[2] != "p"] == [(5, 6, "", reasons.BAD_TEXT)]
+    assert len(found) == 11
