@@ -38,12 +38,15 @@ def columnar_pieces(
     try:
         for batch in _batches(source, stream, wanted):
             _refuse_types(batch.schema, source.name)
-            yield partial(_parsed, batch, [name for name in wanted if name in raw])
+            yield partial(_parsed, batch, [name for name in wanted if name in raw], source.name)
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(
-            f"{source.name} is damaged: {str(error).splitlines()[0]}",
-            hint="Copy or download it again.",
-        ) from error
+        raise _damaged(source.name, error) from error
+
+
+def _damaged(name: str, error: Exception) -> InputError:
+    return InputError(
+        f"{name} is damaged: {str(error).splitlines()[0]}", hint="Copy or download it again."
+    )
 
 
 def _refuse_types(schema: pa.Schema, name: str) -> None:
@@ -55,10 +58,23 @@ def _refuse_types(schema: pa.Schema, name: str) -> None:
             )
 
 
-def _parsed(batch: pa.RecordBatch, raw: list[str]) -> Chunk:
+def _refuse_bytes(batch: pa.RecordBatch, name: str) -> None:
+    """Hold that texts are UTF-8, which neither pyarrow nor Polars does when it takes them over."""
+    for column, values in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            values.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise InputError(
+                f"{name} is damaged, in the column {column!r}: {str(error).splitlines()[0]}",
+                hint="Write it again, with texts in UTF-8; or copy or download it again.",
+            ) from error
+
+
+def _parsed(batch: pa.RecordBatch, raw: list[str], name: str) -> Chunk:
+    _refuse_bytes(batch, name)
     frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
     frame = frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
-    texts = frame.with_columns(as_json(frame[name]) for name in raw)
+    texts = frame.with_columns(as_json(frame[each]) for each in raw)
     return Chunk(numbered(texts, 0, 1), _raw(frame), lines=frame.height)
 
 
@@ -106,10 +122,9 @@ def columnar_sample(
         refuse_twice(names, source.name)
         batch = next((each for each in batches if each.num_rows), None)
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(
-            f"{source.name} is damaged: {str(error).splitlines()[0]}",
-            hint="Copy or download it again.",
-        ) from error
+        raise _damaged(source.name, error) from error
     if batch is None:
         raise InputError(f"{source.name} has no row", hint="Check the export that made it.")
-    return names, batch.slice(0, rows).to_pylist()
+    first = batch.slice(0, rows)
+    _refuse_bytes(first, source.name)
+    return names, first.to_pylist()

@@ -51,7 +51,7 @@ def header(head: str, name: str) -> Header:
         name: the file, for messages.
 
     Raises:
-        InputError: two columns have the same name, or there is no row below the header.
+        InputError: two columns have the same name, or nothing but line breaks is there.
 
     Example:
         >>> header("prompt;response;stars\\nHi;Hello;5\\n", "ratings.csv")
@@ -70,8 +70,10 @@ def header(head: str, name: str) -> Header:
     delimiter = declared[1] if declared else max(DELIMITERS, key=bare.count)
     csv.field_size_limit(LONGEST_CELL)
     reader = csv.reader(io.StringIO(head[skipped:], newline=""), delimiter=delimiter)
-    cells = enumerate(next(reader), 1)
+    cells = enumerate(next(reader, []), 1)
     names = [cell.strip("\ufeff ") or f"column {number}" for number, cell in cells]
+    if not names:
+        raise InputError(f"{name} is empty", hint="Check the export that made it.")
     refuse_twice(names, name)
     return Header(names, delimiter, reader.line_num + head[:skipped].count("\n"))
 

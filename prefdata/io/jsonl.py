@@ -23,10 +23,11 @@ from prefdata.errors import InputError
 from prefdata.formats import reasons
 from prefdata.formats.conversation import TOOL_KEYS
 from prefdata.io.chunks import AS_JSON, CHUNK_BYTES, PARSERS, Chunk, Piece, Unread, numbered
-from prefdata.io.text import Decoder, as_text, counted, filled, positions
+from prefdata.io.text import Decoder, as_text, counted, filled, is_text, positions
 from prefdata.io.typed import misfit, parsed, table
 
-NEWLINE = 10
+NEWLINE, RETURN, OPENS, CLOSES = b"\n\r{}"
+BORDER = re.compile(rb"\}[ \t\r]*\n[ \t\r]*\{")
 NULL = re.compile(rb"\s*null")
 """A block that begins so ends the whole process inside of pyarrow 26.0."""
 TOOLS = re.compile(b"|".join(f'"{key}"'.encode() for key in TOOL_KEYS))
@@ -204,7 +205,9 @@ def _fast(block: Block, breaks: int, schema: pa.Schema) -> Chunk | None:
         read = pj.read_json(pa.BufferReader(data), read_options=reading, parse_options=options)
     except pa.ArrowInvalid:
         return None
-    if read.num_rows != breaks + (data[-1] != NEWLINE):
+    if read.num_rows != breaks + (data[-1] != NEWLINE) or not _is_row_by_line(data):
+        return None
+    if not is_text(data):  # in a column that is not wanted too, as it may be shown of a bad row
         return None
     columns = [_column(name, read[name]) for name in schema.names]
     found = [column for column in columns if column is not None]
@@ -220,6 +223,21 @@ def _fast(block: Block, breaks: int, schema: pa.Schema) -> Chunk | None:
         return bytes(data[start : next(iter(ends[0][position : position + 1]), None)]).decode()
 
     return Chunk(numbered(frame, 0, lines), raw)
+
+
+def _is_row_by_line(data: bytes | memoryview) -> bool:
+    """Whether every line break stands between two objects, and not inside of one or by a blank.
+
+    Two objects on a line and a blank one elsewhere are as many rows as lines.
+    """
+    held = np.frombuffer(data, np.uint8)
+    inner = positions(data, NEWLINE)
+    inner = inner[: len(inner) - (data[-1] == NEWLINE)]
+    before, behind = held[inner - 1], held[inner + 1]
+    before = np.where(before == RETURN, held[inner - 2], before)
+    if ((before == CLOSES) & (behind == OPENS)).all():
+        return True
+    return sum(1 for _ in BORDER.finditer(data)) == len(inner)
 
 
 def _column(name: str, column: pa.ChunkedArray) -> pl.Series | None:

@@ -6,6 +6,7 @@ import codecs
 import difflib
 import glob
 import gzip
+import io
 import json
 import os
 import re
@@ -112,7 +113,8 @@ def unpacked(raw: BinaryIO, packed: str) -> BinaryIO:
     if packed == "zst":
         import pyarrow as pa
 
-        return cast("BinaryIO", pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd"))
+        stream = pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
+        return io.BufferedReader(stream)  # by itself it cannot read a line
     return raw
 
 

@@ -68,6 +68,18 @@ def as_text(array: pa.Array | pa.ChunkedArray) -> pl.Series | None:
         return None
 
 
+def is_text(data: bytes | memoryview) -> bool:
+    """Whether bytes are UTF-8 throughout, surrogates excluded.
+
+    Example:
+        >>> is_text("café".encode()), is_text(b"caf\\xe9")
+        (True, False)
+    """
+    ends = pa.py_buffer(np.array([0, len(data)], dtype=np.int64))
+    parts = [None, ends, pa.py_buffer(data)]
+    return as_text(pa.LargeBinaryArray.from_buffers(pa.large_binary(), 1, parts)) is not None
+
+
 class Decoder:
     """Turns pieces of a file into UTF-8 bytes, whole characters at a time.
 
@@ -150,9 +162,7 @@ class Decoder:
         """
         if self.named:
             return
-        ends = pa.py_buffer(np.array([0, len(piece)], dtype=np.int64))
-        parts = [None, ends, pa.py_buffer(piece)]
-        if as_text(pa.LargeBinaryArray.from_buffers(pa.large_binary(), 1, parts)) is None:
+        if not is_text(piece):
             try:
                 piece.decode("utf-8", "surrogatepass")
             except UnicodeDecodeError as error:

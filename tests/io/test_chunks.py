@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefdata.formats import Sample
+from prefdata.errors import InputError
+from prefdata.formats import Sample, reasons
+from prefdata.formats.sample import SAMPLE_ROWS
 from prefdata.io import columnar, delimited, jsonl, read, sources
 
 SIZES = (64, 100, 257, 1000)
@@ -109,6 +114,29 @@ def test_an_array_is_read_the_same_in_pieces_of_any_size(
     assert lines == [1 if indent is None else 2 + 5 * i for i in range(len(rows))]
 
 
+@pytest.mark.parametrize("other", ["", " ", '{"prompt": "p",\n"chosen": "c"} {', "\r"])
+def test_two_objects_on_a_line_are_refused_whatever_stands_elsewhere(
+    other: str, tmp_path: Path
+) -> None:
+    """As many rows as lines prove nothing: a blank line would make up for the line with two."""
+    path = tmp_path / "two.jsonl"
+    row = '{"prompt": "p", "chosen": "c", "rejected": "r"}'
+    path.write_bytes(f"{row}\n{row}{row}\n{other}\n{row}\n".encode())
+    found = rows_of(path, 1 << 24)
+    assert [each[1:4] for each in found][:2] == [(1, "p", "c"), (2, "", "not valid JSON")]
+    assert found[-1] == (len(found) - 1, 4 + other.count("\n"), "p", "c", "r", "")
+
+
+def test_packed_jsonl_is_read_in_pieces(tmp_path: Path) -> None:
+    """A line may stand across the border of two pieces of an unpacked file too."""
+    lines = [json.dumps(dict.fromkeys(NAMES, f"{n}")) + "\n" for n in range(200)]
+    text = "".join(lines).encode()
+    (tmp_path / "rows.jsonl.zst").write_bytes(pa.Codec("zstd").compress(text, asbytes=True))
+    (tmp_path / "rows.jsonl.gz").write_bytes(gzip.compress(text))
+    for path in tmp_path.iterdir():
+        assert [row[:3] for row in rows_of(path, 257)] == [(n, n + 1, f"{n}") for n in range(200)]
+
+
 def test_the_lines_of_csv_are_where_records_begin(tmp_path: Path) -> None:
     """With records of one, three and two lines below the header."""
     path = tmp_path / "lines.csv"
@@ -136,3 +164,43 @@ def test_parquet_is_read_in_pieces(tmp_path: Path) -> None:
     found = rows_of(path, 64)
     assert found == rows_of(path, 1 << 24)
     assert [row[1] for row in found] == list(range(1, 1001))
+
+
+@pytest.mark.parametrize("at", [0, SAMPLE_ROWS + 100])
+def test_text_of_a_table_that_is_not_utf8_is_refused(at: int, tmp_path: Path) -> None:
+    """In the sample or far behind it: the column is named, and no broken text is passed on."""
+    values = [b"text"] * (2 * SAMPLE_ROWS)
+    values[at] = b"te\xfft"
+    held = pa.array(values, pa.binary())
+    broken = pa.Array.from_buffers(pa.string(), len(held), held.buffers())
+    table = pa.table({name: broken if name == "chosen" else held for name in NAMES})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    with pa.ipc.new_file(tmp_path / "rows.arrow", table.schema) as file:
+        file.write_table(table, max_chunksize=300)
+    for path in tmp_path.iterdir():
+        with pytest.raises(InputError, match=r"damaged, in the column 'chosen': Invalid UTF8"):
+            rows_of(path, 64)
+        with pytest.raises(InputError, match="'chosen'") if not at else nullcontext():
+            read.sample(sources.identified(path, path.name))
+
+
+@pytest.mark.parametrize("text", ["", "\n\r\n"])
+def test_a_table_of_a_byte_order_mark_alone_is_empty(text: str, tmp_path: Path) -> None:
+    """The message says so; there is no header to read."""
+    path = tmp_path / "mark.csv"
+    path.write_text(text, encoding="utf-8-sig", newline="")
+    with pytest.raises(InputError, match="is empty"):
+        read.sample(sources.identified(path, path.name))
+
+
+@pytest.mark.parametrize("size", [64, 1 << 24])
+def test_a_bad_byte_in_a_column_that_is_not_wanted_refuses_its_row(
+    size: int, tmp_path: Path
+) -> None:
+    """In JSON as in CSV, whatever else stands in the piece: a row is text, or it is not."""
+    path = tmp_path / "bytes.jsonl"
+    sound = b'{"prompt": "p", "chosen": "c", "rejected": "r", "note": "n"}\n'
+    path.write_bytes(sound * 5 + sound.replace(b'"n"', b'"\xe9"') + sound * 5)
+    found = rows_of(path, size)
+    assert [row[:4] for row in found if row[2] != "p"] == [(5, 6, "", reasons.BAD_TEXT)]
+    assert len(found) == 11
