@@ -23,7 +23,7 @@ from prefdata.errors import InputError
 from prefdata.formats import reasons
 from prefdata.formats.conversation import TOOL_KEYS
 from prefdata.io.chunks import AS_JSON, CHUNK_BYTES, PARSERS, Chunk, Piece, Unread, numbered
-from prefdata.io.text import Decoder, as_text, counted, filled, is_text, positions
+from prefdata.io.text import Decoder, as_text, filled, is_text, positions
 from prefdata.io.typed import misfit, parsed, table
 
 NEWLINE, RETURN, OPENS, CLOSES = b"\n\r{}"
@@ -182,12 +182,12 @@ def json_pieces(blocks: Iterator[Block], schema: pa.Schema, decoder: Decoder) ->
 
 
 def _parsed(block: Block, schema: pa.Schema, decoder: Decoder) -> Chunk:
-    breaks = counted(block.data, NEWLINE)
+    breaks = positions(block.data, NEWLINE)
     chunk = _fast(block, breaks, schema) or _slow(block, schema, decoder)
-    return replace(chunk, lines=0 if block.lines else breaks)
+    return replace(chunk, lines=0 if block.lines else len(breaks))
 
 
-def _fast(block: Block, breaks: int, schema: pa.Schema) -> Chunk | None:
+def _fast(block: Block, breaks: np.ndarray, schema: pa.Schema) -> Chunk | None:
     """The whole block at once, or None where a row in it needs a closer look."""
     data = block.data
     nested = any(
@@ -205,7 +205,7 @@ def _fast(block: Block, breaks: int, schema: pa.Schema) -> Chunk | None:
         read = pj.read_json(pa.BufferReader(data), read_options=reading, parse_options=options)
     except pa.ArrowInvalid:
         return None
-    if read.num_rows != breaks + (data[-1] != NEWLINE) or not _is_row_by_line(data):
+    if read.num_rows != len(breaks) + (data[-1] != NEWLINE) or not _is_row_by_line(data, breaks):
         return None
     if not is_text(data):  # in a column that is not wanted too, as it may be shown of a bad row
         return None
@@ -214,28 +214,26 @@ def _fast(block: Block, breaks: int, schema: pa.Schema) -> Chunk | None:
     if len(found) < len(columns) or _has_empty_row(frame := pl.DataFrame(found)):
         return None
     lines = pl.Series(block.lines) if block.lines else 1
-    ends: list[np.ndarray] = []
 
     def raw(position: int) -> str:
-        if not ends:
-            ends.append(positions(data, NEWLINE))
-        start = ends[0][position - 1] + 1 if position else 0
-        return bytes(data[start : next(iter(ends[0][position : position + 1]), None)]).decode()
+        start = breaks[position - 1] + 1 if position else 0
+        return bytes(data[start : next(iter(breaks[position : position + 1]), None)]).decode()
 
     return Chunk(numbered(frame, 0, lines), raw)
 
 
-def _is_row_by_line(data: bytes | memoryview) -> bool:
+def _is_row_by_line(data: bytes | memoryview, breaks: np.ndarray) -> bool:
     """Whether every line break stands between two objects, and not inside of one or by a blank.
 
     Two objects on a line and a blank one elsewhere are as many rows as lines.
     """
     held = np.frombuffer(data, np.uint8)
-    inner = positions(data, NEWLINE)
-    inner = inner[: len(inner) - (data[-1] == NEWLINE)]
+    inner = breaks[: len(breaks) - (data[-1] == NEWLINE)]
+    if not inner.size:
+        return True
     before, behind = held[inner - 1], held[inner + 1]
     before = np.where(before == RETURN, held[inner - 2], before)
-    if ((before == CLOSES) & (behind == OPENS)).all():
+    if inner[0] > 1 and ((before == CLOSES) & (behind == OPENS)).all():
         return True
     return sum(1 for _ in BORDER.finditer(data)) == len(inner)
 

@@ -127,6 +127,16 @@ def test_two_objects_on_a_line_are_refused_whatever_stands_elsewhere(
     assert found[-1] == (len(found) - 1, 4 + other.count("\n"), "p", "c", "r", "")
 
 
+@pytest.mark.parametrize("blank", ["\n", "\r\n", " \n"])
+def test_two_objects_on_a_line_are_refused_behind_a_blank_one(blank: str, tmp_path: Path) -> None:
+    """Also where the file begins with a blank line and ends without a line break."""
+    row = json.dumps(dict.fromkeys(NAMES, "text"))
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(f"{blank}{row} {row}", encoding="utf-8", newline="")
+    assert [found[1] for found in rows_of(path, 1 << 24)] == [2]
+    assert [found[3] for found in rows_of(path, 1 << 24)] == [reasons.BROKEN_JSON]
+
+
 def test_packed_jsonl_is_read_in_pieces(tmp_path: Path) -> None:
     """A line may stand across the border of two pieces of an unpacked file too."""
     lines = [json.dumps(dict.fromkeys(NAMES, f"{n}")) + "\n" for n in range(200)]
