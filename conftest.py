@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import ipaddress
 import os
+import signal
 import socket
 import urllib.request
 from pathlib import Path
@@ -15,6 +16,10 @@ from hypothesis import HealthCheck, settings
 # Threads of two workers that wait for each other on two cores cost ten times what they compute;
 # torch reads this when it is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell ignores interrupts for what it runs in the background; here they are part of the tests.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A slow machine is no failure; what fails must fail again for whoever looks into it.
 settings.register_profile(

@@ -53,8 +53,8 @@ def test_a_local_model_judges_without_a_server_or_a_key(
 ) -> None:
     """Every call gives a verdict with a margin, and the same command again asks nothing."""
     done = judged(tmp_path, f"hf:{chat_model}")
-    assert done.code == 0, done.err
     out = read(tmp_path / "out")
+    assert done.code == int(not out.pairs), done.err  # it may prefer a place, and decide nothing
     assert len(out.calls) == 10
     assert {call["reply"] for call in out.calls} <= {"1", "2"}
     assert all(math.isfinite(call["margin"]) for call in out.calls)
