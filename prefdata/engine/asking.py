@@ -18,13 +18,13 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from prefdata.engine.buckets import Buckets
 from prefdata.engine.cases import Cases
 from prefdata.engine.comparing import parts
 from prefdata.engine.contest import Contest
 from prefdata.engine.conversion import Progress
 from prefdata.engine.ruling import Judge, Ruling, cases_of, collected, orders_of, outcome_of
 from prefdata.errors import JudgeError
+from prefdata.io.buckets import Buckets
 from prefdata.judge import outcome
 from prefdata.judge.batch import Batcher, Limits, SetBackError, UnderWayError
 from prefdata.judge.budget import Budget

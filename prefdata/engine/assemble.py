@@ -74,7 +74,7 @@ def assemble(
     def work(number: int) -> Made:
         return _made(number, folder / "data", spool, job)
 
-    for number, made in enumerate(in_order(work, spool.buckets)):
+    for number, made in enumerate(in_order(work, len(spool.buckets))):
         trail.add(made.ledger, made.rejects)
         here = pl.col("source").is_in(sorted(spread))
         account.settle(by_row(made.ledger.filter(~here)))
@@ -82,7 +82,7 @@ def assemble(
         result.count(made.rows)
         result.compare(made.overlap)
         result.example = result.example or made.example
-        progress(number + 1, spool.buckets)
+        progress(number + 1, len(spool.buckets))
     account.settle(by_row(pl.concat(late)))
     for split in SPLITS:
         number_shards(folder / "data", split)

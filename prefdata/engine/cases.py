@@ -9,13 +9,13 @@ from pathlib import Path
 
 import polars as pl
 
-from prefdata.engine.buckets import Buckets
 from prefdata.engine.comparing import REFERENCE, compare
 from prefdata.engine.conversion import UNPACKED, Progress, recognise
 from prefdata.engine.ingest import Recognised, read_records, refuse
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import Wishes, reasons
 from prefdata.formats.responses import RESPONSES
+from prefdata.io.buckets import Buckets
 from prefdata.io.sources import Source
 from prefdata.io.trail import Trail
 from prefdata.transforms.account import Account
@@ -80,7 +80,7 @@ class Cases:
     def close(self) -> None:
         """Finish the account, hold its law, and take the comparisons off the disk."""
         self.trail.close()
-        shutil.rmtree(self.buckets.folder)
+        shutil.rmtree(self.buckets.shelf.folder)
         self.account.check([each.source.name for each in self.recognised])
 
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import polars as pl
 
-from prefdata.engine.buckets import Buckets
 from prefdata.errors import UsageError
 from prefdata.formats.base import stacked
 from prefdata.formats.ids import hexed, joined_ids
+from prefdata.io.buckets import Buckets
 from prefdata.transforms.votes import with_sides
 
 PART = 1024

@@ -229,7 +229,7 @@ def _run(folder: Path, job: Job, wishes: Wishes, tell: Progress) -> tuple[Accoun
     shared = Shared(spool=spool, trail=trail, account=account)
     with spool:
         rated = _read(job, wishes, shared, tell)
-    made = Written(groups=Groups(spool.folder / "groups") if grouped else None)
+    made = Written(groups=Groups(spool.folder / "groups", spool.room) if grouped else None)
     job = replace(job, schema=stored(job.kind, dimensions=rated, keep=job.keep))
     if spool.texts:
         spread = frozenset(n for n, e in enumerate(job.recognised) if e.detection.match.spread)

@@ -65,7 +65,7 @@ def ends(job: Job, spool: Spool, in_order: Callable[..., Iterator[pl.DataFrame]]
         return mixing.placed(rows, job.options.seed)
 
     places: dict[int, list[np.ndarray]] = defaultdict(list)
-    for placed in in_order(work, spool.buckets):
+    for placed in in_order(work, len(spool.buckets)):
         for (source,), part in placed.partition_by("from_source", as_dict=True).items():
             places[int(str(source))].append(part["place"].to_numpy())
     whole = {source: np.concatenate(found) for source, found in places.items()}

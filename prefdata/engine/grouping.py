@@ -11,11 +11,15 @@ import polars as pl
 
 from prefdata.errors import PrefdataError
 from prefdata.formats import Detection
+from prefdata.io.shelf import Room, Shelf
 from prefdata.io.sources import Source
 from prefdata.transforms.options import Options, SplitBy
 
 AT_ONCE = 1 << 22
 """Rows of which the groups are looked at together."""
+
+GROUPS = "groups"
+"""What they are kept under."""
 
 
 def split_by(options: Options, sources: Iterable[tuple[Source, Detection]]) -> SplitBy:
@@ -40,24 +44,22 @@ def _was_by_conversation(source: Source) -> bool:
 
 
 class Groups:
-    """Holds on disk which conversations each split has, to be checked when all are known.
+    """Holds which conversations each split has, to be checked when all are known.
 
     Args:
-        folder: where to keep them.
+        folder: where to keep what memory has no room for.
+        room: the memory that may be used.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.pieces = 0
+    def __init__(self, folder: Path, room: Room | None = None) -> None:
+        self.shelf = Shelf(folder, room)
         self.rows = 0
-        folder.mkdir()
 
     def put(self, rows: pl.DataFrame) -> None:
         """Add rows with ``group_id`` and ``test``."""
         if rows.height:
             part = rows.select("group_id", "test").unique()
-            part.write_ipc(self.folder / f"{self.pieces:06d}.arrow", compression="uncompressed")
-            self.pieces += 1
+            self.shelf.put(GROUPS, part)
             self.rows += part.height
 
     def counted(self) -> Counter[str]:
@@ -68,11 +70,9 @@ class Groups:
         """
         found: Counter[str] = Counter()
         parts = self.rows // AT_ONCE + 1
-        files = sorted(self.folder.glob("*.arrow"))
-        for part in range(parts if files else 0):
+        for part in range(parts if self.rows else 0):
             mine = pl.col("group_id") % parts == part
-            read = [pl.scan_ipc(path, glob=False).collect().filter(mine) for path in files]
-            held = pl.concat(read).unique()
+            held = pl.concat(each.filter(mine) for each in self.shelf.get(GROUPS)).unique()
             shared = held.height - held["group_id"].n_unique()
             if shared:
                 raise PrefdataError(

@@ -58,7 +58,7 @@ def stream(
         InputError: a source changed while it was read.
     """
     (folder / "data").mkdir()
-    kept, gone = Ranges(spool.folder / "kept"), Ranges(spool.folder / "gone")
+    kept, gone = (Ranges(spool.folder / name, spool.room) for name in ("kept", "gone"))
     job = replace(job, ends=ends(job, spool, in_order))
 
     def work(number: int) -> tuple[Decided, Overlap]:
@@ -68,7 +68,7 @@ def stream(
         gone.put(lost(found.ledger).rename({"source": "of_source", "row": "of_row"}), number)
         return found, overlapping(job, held)
 
-    for found, overlap in in_order(work, spool.buckets):
+    for found, overlap in in_order(work, len(spool.buckets)):
         trail.add(found.ledger, _none())
         account.settle(by_row(found.ledger))
         result.count(found.rows)

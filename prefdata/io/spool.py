@@ -1,8 +1,4 @@
-"""Records on disk by bucket of prompts, so that memory is bounded whatever the size of the source.
-
-A bucket is a range of prompt ids: all records of a prompt are in one, and buckets in their order
-are the prompts in theirs, however many buckets there are.
-"""
+"""What a conversion takes up again: records by bucket of prompts, decisions by range of rows."""
 
 from __future__ import annotations
 
@@ -16,6 +12,8 @@ from typing import Self
 import polars as pl
 
 from prefdata.formats.base import COLUMNS, MESSAGES, PLACE, Kind, concatenated
+from prefdata.io.buckets import Buckets
+from prefdata.io.shelf import Room, Shelf
 
 IDS: dict[Kind, dict[str, str]] = {
     "ratings": {"prompt": "prompt_id", "response": "response_id"},
@@ -45,17 +43,15 @@ those of the ranked list that it stands in.
 GROUP = {"group_id": pl.UInt128()}
 """What conversations are told apart by, where the split goes by them."""
 
-BUCKET_BYTES = 96 << 20
-MOST_BUCKETS = 1024
 HELD = 6
-"""Pieces of a source that are written together: many small files cost more than what they hold."""
+"""Pieces of a source that are put away together: many small frames cost more than their rows."""
 
 
 class Spool:
     """Holds frames by kind and bucket; in a ``with`` block it takes them, behind it gives them.
 
     Args:
-        folder: where to keep them.
+        folder: where to keep what memory has no room for.
         size: the bytes that are expected; decides the number of buckets.
         texts: whether texts are kept, or only what is decided by.
         grouped: whether records have a ``group_id``.
@@ -75,27 +71,21 @@ class Spool:
         self.texts = texts
         self.more = [(name, pl.String()) for name in keep if texts]
         self.grouped = grouped
-        self.bits = min(MOST_BUCKETS, max(1, size // BUCKET_BYTES)).bit_length() - 1
-        self.files: dict[tuple[Kind, int], list[Path]] = defaultdict(list)
-        self.held: dict[Kind, list[pl.DataFrame]] = defaultdict(list)
+        self.room = Room()
+        self.buckets = Buckets(folder, size, self.room)
+        self.waiting: dict[Kind, list[pl.DataFrame]] = defaultdict(list)
         self.writer = ThreadPoolExecutor(1)
         self.under_way: Future[None] | None = None
-        folder.mkdir()
-
-    @property
-    def buckets(self) -> int:
-        """How many buckets there are: a power of two."""
-        return 1 << self.bits
 
     def put(self, kind: Kind, frame: pl.DataFrame) -> None:
         """Add records with the columns of `SCHEMAS`, each to the bucket of its ``prompt_id``.
 
-        They are written while more are read; what could not be written is told by a later call.
+        They are put away while more are read; what could not be written is told by a later call.
         """
         if not frame.height:
             return
-        self.held[kind].append(frame.select(list(self._schema(kind))))
-        if len(self.held[kind]) == HELD:
+        self.waiting[kind].append(frame.select(list(self._schema(kind))))
+        if len(self.waiting[kind]) == HELD:
             self._flush(kind)
 
     def __enter__(self) -> Self:
@@ -107,40 +97,26 @@ class Spool:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        """Write what is still held, for no more records come; after an error, write no more."""
+        """Put away what still waits, for no more records come; after an error, no more."""
         with self.writer:
             if error is None:
-                for each in list(self.held):
+                for each in list(self.waiting):
                     self._flush(each)
                 self._wait()
 
     def _flush(self, kind: Kind) -> None:
         self._wait()
-        self.under_way = self.writer.submit(self._write, kind, self.held.pop(kind))
+        whole = concatenated(self.waiting.pop(kind))
+        self.under_way = self.writer.submit(self.buckets.put, kind, whole)
 
     def _wait(self) -> None:
         if self.under_way:
             self.under_way.result()
 
-    def _write(self, kind: Kind, held: list[pl.DataFrame]) -> None:
-        for bucket, part in self._parts(concatenated(held)):
-            files = self.files[kind, bucket]
-            path = self.folder / f"{kind}-{bucket:04d}-{len(files):06d}.arrow"
-            part.write_ipc(path, compression="uncompressed")
-            files.append(path)
-
     def _schema(self, kind: Kind) -> pl.Schema:
         held = SCHEMAS[kind].items()
         kept = {name: dtype for name, dtype in held if self.texts or dtype != MESSAGES}
         return pl.Schema([*kept.items(), *(GROUP.items() if self.grouped else ()), *self.more])
-
-    def _parts(self, frame: pl.DataFrame) -> list[tuple[int, pl.DataFrame]]:
-        if not self.bits:
-            return [(0, frame)]
-        high = pl.col("prompt_id") // (1 << 64)
-        bucket = (high // (1 << (64 - self.bits))).cast(pl.UInt16).alias("bucket")
-        parts = frame.with_columns(bucket).partition_by("bucket", include_key=False, as_dict=True)
-        return [(int(str(key[0])), part) for key, part in parts.items()]
 
     def get(self, kind: Kind, bucket: int, *, again: bool = False) -> pl.DataFrame:
         """All records of a kind in a bucket, in the order they came.
@@ -148,15 +124,12 @@ class Spool:
         Args:
             kind: which records.
             bucket: its number.
-            again: whether they will be asked for again; if not, they leave the disk.
+            again: whether they will be asked for again; if not, they are let go.
         """
-        files = self.files.get((kind, bucket), []) if again else self.files.pop((kind, bucket), [])
-        if not files:
-            return pl.DataFrame(schema=self._schema(kind))
-        frame = concatenated([pl.scan_ipc(path, glob=False).collect() for path in files])
-        for path in () if again else files:
-            path.unlink()
-        return frame
+        found = self.buckets.get(kind, bucket)
+        if not again:
+            self.buckets.drop(kind, bucket)
+        return pl.DataFrame(schema=self._schema(kind)) if found is None else found
 
 
 SPAN = 1 << 18
@@ -167,14 +140,15 @@ class Ranges:
     """Holds what was decided of rows, by range of rows, to be taken up in the order of the source.
 
     Args:
-        folder: where to keep it.
+        folder: where to keep what memory has no room for.
+        room: the memory that may be used.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, room: Room) -> None:
+        self.shelf = Shelf(folder, room)
+        self.turns: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
         self.at: tuple[int, int] | None = None
         self.held = pl.DataFrame()
-        folder.mkdir()
 
     def put(self, frame: pl.DataFrame, turn: int) -> None:
         """Add decisions, which several threads may do at once.
@@ -186,8 +160,8 @@ class Ranges:
         spans = frame.with_columns((pl.col("of_row") // SPAN).alias("span"))
         for key, part in spans.partition_by("of_source", "span", as_dict=True).items():
             number, span = (int(str(value)) for value in key)
-            path = self.folder / f"{number}-{span}-{turn:06d}.arrow"
-            part.drop("span").write_ipc(path, compression="uncompressed")
+            self.shelf.put((number, span, turn), part.drop("span"))
+            self.turns[number, span].append(turn)
 
     def get(self, number: int, first: int, end: int) -> pl.DataFrame:
         """The decisions of rows from ``first`` up to ``end``, in the order of the rows."""
@@ -201,8 +175,8 @@ class Ranges:
 
     def _span(self, number: int, span: int) -> pl.DataFrame:
         if self.at != (number, span):
-            files = sorted(self.folder.glob(f"{number}-{span}-*.arrow"))
-            parts = [pl.scan_ipc(path, glob=False).collect() for path in files]
+            turns = sorted(self.turns[number, span])
+            parts = [part for turn in turns for part in self.shelf.get((number, span, turn))]
             self.held = (
                 pl.concat(parts).sort("of_row", maintain_order=True) if parts else pl.DataFrame()
             )

@@ -13,6 +13,11 @@ from prefdata.errors import InputError, UsageError
 from prefdata.io.sources import looks_utf16
 
 STEP = 1 << 20
+PART = 1 << 16
+"""Bytes that are looked at as one text; a text as long as the data would be copied first."""
+
+CONTINUED = 0x80
+"""The two highest bits of a byte that continues a character in UTF-8."""
 
 
 def counted(data: bytes | memoryview, byte: int) -> int:
@@ -75,9 +80,16 @@ def is_text(data: bytes | memoryview) -> bool:
         >>> is_text("café".encode()), is_text(b"caf\\xe9")
         (True, False)
     """
-    ends = pa.py_buffer(np.array([0, len(data)], dtype=np.int64))
+    view = np.frombuffer(data, np.uint8)
+    ends = np.arange(PART, len(view), PART)
+    for _ in range(3):  # a part ends where a character does
+        ends = ends - (view[ends] & 0xC0 == CONTINUED)
+    ends = pa.py_buffer(np.array([0, *ends, len(view)], np.int64))
     parts = [None, ends, pa.py_buffer(data)]
-    return as_text(pa.LargeBinaryArray.from_buffers(pa.large_binary(), 1, parts)) is not None
+    return (
+        as_text(pa.LargeBinaryArray.from_buffers(pa.large_binary(), ends.size // 8 - 1, parts))
+        is not None
+    )
 
 
 class Decoder:

@@ -14,7 +14,7 @@ import yaml
 from prefdata import __version__
 from prefdata.engine import convert
 from prefdata.errors import InputError
-from prefdata.io import dataset, spool
+from prefdata.io import buckets, dataset
 from prefdata.io.directory import open_dataset
 from prefdata.schemas import PreferencePair, UnpairedPreference
 from prefdata.transforms.options import Options
@@ -123,18 +123,18 @@ def test_the_trainer_finds_the_splits(directory: Path) -> None:
     assert opened.rows == {name: split["rows"] for name, split in manifest["splits"].items()}
 
 
-@pytest.mark.parametrize("buckets", [2, 4, 32])
+@pytest.mark.parametrize("number", [2, 4, 32])
 def test_many_buckets_are_many_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, buckets: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     """A large source gives numbered files, with the same rows in the same order as one file."""
     source = jsonl(tmp_path / "in.jsonl", RATED)
     whole = convert([source], tmp_path / "whole")
-    monkeypatch.setattr(spool, "BUCKET_BYTES", source.stat().st_size // buckets)
+    monkeypatch.setattr(buckets, "BUCKET_BYTES", source.stat().st_size // number)
     parts = convert([source], tmp_path / "parts")
     files = sorted((tmp_path / "parts" / "data").glob("train-*"))
     count = len(files)
-    assert 2 <= count <= buckets
+    assert 2 <= count <= number
     assert [f.name for f in files] == [
         f"train-{n:05d}-of-{count:05d}.parquet" for n in range(count)
     ]

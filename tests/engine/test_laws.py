@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prefdata.io import buckets, shelf
 from prefdata.io import jsonl as reading
-from prefdata.io import spool
 from prefdata.transforms.options import CONFLICTS, STRATEGIES
 from tests.conversion import Converted, How, Row, converted, make
 from tests.engine.generated import SOUND, sources
@@ -139,13 +139,16 @@ def test_converting_again_changes_nothing(kind: str, data: st.DataObject, how: H
 
 
 @FEW
-@given(kind=KIND, data=st.data(), how=HOW)
-def test_buckets_and_pieces_do_not_matter(kind: str, data: st.DataObject, how: How) -> None:
-    """However small the pieces and many the buckets, the result is the same, in the same order."""
+@given(kind=KIND, data=st.data(), how=HOW, memory=st.sampled_from([0, 500, 4000]))
+def test_buckets_and_pieces_do_not_matter(
+    kind: str, data: st.DataObject, how: How, memory: int
+) -> None:
+    """However small the pieces, many the buckets and little the memory, the result is the same."""
     rows = data.draw(sources(kind))
     with folder() as work, pytest.MonkeyPatch.context() as patch:
         whole = make(work / "whole", rows, **options(how, kind))
-        patch.setattr(spool, "BUCKET_BYTES", 100)
+        patch.setattr(buckets, "BUCKET_BYTES", 100)
+        patch.setattr(shelf, "MEMORY", memory)
         patch.setattr(reading, "CHUNK_BYTES", 64)
         pieces = make(work / "pieces", rows, **options(how, kind))
     assert [row["id"] for row in whole.rows] == [row["id"] for row in pieces.rows]

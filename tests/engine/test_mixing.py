@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from prefdata.engine import convert, inspect
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import reasons
-from prefdata.io import spool
+from prefdata.io import buckets
 from prefdata.transforms import overlap
 from prefdata.transforms.options import STRATEGIES, Options, Strategy
 from tests.conversion import Converted, How, Row, converted, jsonl, labelled, make, pair, rated
@@ -97,7 +97,7 @@ def test_laws_of_mixing(
         sources[1] = [*sources[1], *anchor]
     with tempfile.TemporaryDirectory() as work, pytest.MonkeyPatch.context() as patch:
         one = make(Path(work) / "one", *sources, **how)
-        patch.setattr(spool, "BUCKET_BYTES", 100)
+        patch.setattr(buckets, "BUCKET_BYTES", 100)
         two = make(Path(work) / "two", *(rows[::-1] for rows in sources), **how)
     assert ids(one) == ids(two)
     assert one.report.outcomes == two.report.outcomes
@@ -213,7 +213,7 @@ def test_what_sources_have_in_common_is_told(
 ) -> None:
     """Prompts in both, rows that each gives by itself, and those that contradict each other."""
     if bucket_bytes:
-        monkeypatch.setattr(spool, "BUCKET_BYTES", bucket_bytes)
+        monkeypatch.setattr(buckets, "BUCKET_BYTES", bucket_bytes)
     made = make(tmp_path, one, two)
     assert made.report.overlap is not None
     (found,) = made.report.overlap

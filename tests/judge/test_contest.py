@@ -16,7 +16,6 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from prefdata.engine import buckets
 from prefdata.engine.asking import Asking
 from prefdata.engine.cases import Inputs
 from prefdata.engine.conversion import convert
@@ -24,6 +23,7 @@ from prefdata.engine.judging import ask_judges, plan_judges
 from prefdata.engine.ranking import Strategy
 from prefdata.engine.ruling import Ruling
 from prefdata.errors import UsageError
+from prefdata.io import buckets, shelf
 from prefdata.judge.batch import Limits
 from prefdata.judge.outcome import Flips
 from prefdata.judge.runner import Pace
@@ -443,10 +443,11 @@ def test_laws_of_tournaments_hold_whatever_judges_say(
 def test_in_how_many_pieces_the_work_is_done_does_not_matter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Prompts in one bucket, or in many."""
+    """Prompts in one bucket, or in many; in memory, or on disk."""
     found = []
     for name, size in (("whole", 1 << 30), ("pieces", 500)):
-        monkeypatch.setattr("prefdata.engine.buckets.BUCKET_BYTES", size)
+        monkeypatch.setattr(buckets, "BUCKET_BYTES", size)
+        monkeypatch.setattr(shelf, "MEMORY", size)
         (tmp_path / name).mkdir()
         with Server(brain=moody) as server:
             _, out = run(
