@@ -27,8 +27,9 @@ class TwiceError(yaml.MarkedYAMLError):
 class _Careful(Composer):
     """Stops at a key that stands there twice, and at what holds itself."""
 
-    around: list[Node | None]
-    """What is being read, from the outside in."""
+    def __init__(self, *stream: str) -> None:
+        super().__init__(*stream)
+        self.around: list[Node | None] = []  # what is being read, from the outside in
 
     def compose_node(self, parent: Node | None, index: int) -> Node | None:
         self.around.append(parent)
@@ -50,15 +51,11 @@ class _Careful(Composer):
 
 
 class _Values(_Careful, yaml.SafeLoader):
-    def __init__(self, stream: str) -> None:
-        yaml.SafeLoader.__init__(self, stream)
-        self.around = []
+    pass
 
 
 class _Words(_Careful, yaml.BaseLoader):
-    def __init__(self, stream: str) -> None:
-        yaml.BaseLoader.__init__(self, stream)
-        self.around = []
+    pass
 
 
 def parse_yaml(text: str, *, words: bool = False) -> object:

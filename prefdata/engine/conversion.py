@@ -22,7 +22,6 @@ from prefdata.engine.reporting import (
     RunReport,
     SourceReport,
     figures,
-    sha256,
     source_reports,
     write_about,
 )
@@ -135,7 +134,7 @@ def convert(
     target = Path(output)
     stood = refuse_existing(target, force=force, made_of="manifest.json")
     with found([str(source) for source in sources]) as files, ThreadPoolExecutor(1) as hasher:
-        hashes = [hasher.submit(sha256, each.local) for each in files]
+        hashes = [hasher.submit(each.sha256) for each in files]
         begun_as = _stamps(files)
         try:
             recognised = recognise(files, wishes, format, encoding, options=options)

@@ -18,7 +18,7 @@ from prefdata.engine.contest import Contest
 from prefdata.engine.conversion import Progress
 from prefdata.engine.judge_output import Output
 from prefdata.engine.judge_report import Job, JudgeReport, reported
-from prefdata.engine.reporting import sha256, source_reports, write_about
+from prefdata.engine.reporting import source_reports, write_about
 from prefdata.engine.ruling import Judge, Ruling
 from prefdata.errors import UsageError
 from prefdata.io.sources import found
@@ -74,7 +74,7 @@ def ask_judges(
     path = journal_of(target, asking)
     scorers, judges = _loaded(judges, local)
     with found([str(source) for source in sources]) as files, replacing(target, stood) as folder:
-        hashes = [sha256(each.local) for each in files]
+        hashes = [each.sha256() for each in files]
         cases = read_cases(files, folder, inputs, tell)
         with opened(path) as book:
             asked = asyncio.run(ask(cases, judges, scorers, asking, ruling, book, tell))

@@ -152,7 +152,7 @@ def _is_still(path: Path, file: BinaryIO) -> bool:
 
 def _sign(file: BinaryIO) -> None:
     """Write who we are; a full disk is told by whatever is written next."""
-    me = {"pid": os.getpid(), "host": socket.gethostname(), "boot": _boot()}
+    me = {"pid": os.getpid(), "host": socket.gethostname(), "boot": boot_id()}
     with suppress(OSError):
         file.truncate(0)
         file.write(json.dumps(me).encode())
@@ -173,11 +173,11 @@ def _who(path: Path) -> str:
 
 def _is_of_here(mark: Path) -> bool:
     found = _signed(mark)
-    boot = _boot()
+    boot = boot_id()
     return found.get("host") == socket.gethostname() or (bool(boot) and found.get("boot") == boot)
 
 
-def _boot() -> str:
+def boot_id() -> str:
     """What tells this machine, and every container on it, from others until it is started anew."""
     try:
         return BOOT.read_text().strip()

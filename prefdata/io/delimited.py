@@ -176,7 +176,7 @@ def _parsed(part: Part, decoder: Decoder) -> Chunk:
 def _read(
     stream: BinaryIO, decoder: Decoder, buffer: bytearray, *, first: bool
 ) -> tuple[bytes | bytearray, int, int]:
-    """The next text of a file in UTF-8: what it begins, its length, and what was left out before.
+    """The next text of a file in UTF-8: a buffer, the length of what it holds, the bytes left out.
 
     A length of 0 is the end. UTF-8 goes through one buffer: fresh memory costs more than reading.
     """

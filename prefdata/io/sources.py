@@ -6,6 +6,7 @@ import codecs
 import difflib
 import glob
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -104,6 +105,18 @@ class Source:
             except (OSError, EOFError, zlib.error) as error:
                 refused = _damaged if self.packed else _unreadable
                 raise refused(self.name, error) from error
+
+    def sha256(self) -> str:
+        """The SHA-256 of the file as it lies there, as hexadecimal digits.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        try:
+            with self.local.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise _unreadable(self.name, error) from error
 
 
 def unpacked(raw: BinaryIO, packed: str) -> BinaryIO:

@@ -34,6 +34,7 @@ from typing import NamedTuple, Self
 import orjson
 
 from prefdata.errors import InputError
+from prefdata.io.claim import boot_id
 from prefdata.judge.reply import Reply, Usage
 
 VERSION = 1
@@ -400,9 +401,9 @@ def _loaded(said: str) -> Reply:
 
 def _boot() -> str:
     """This start of this system, and the space in which its process numbers count."""
+    boot = boot_id()
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
+        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}" if boot else ""
     except OSError:
         return ""
 

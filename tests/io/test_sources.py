@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -381,3 +382,14 @@ def test_types_of_parquet_that_mean_the_same_are_read_the_same(tmp_path: Path) -
     )
     pq.write_table(table, tmp_path / "ratings.parquet")
     assert converted(tmp_path / "ratings.parquet").pairs == {("a?", "4", "5")}
+
+
+def test_a_source_that_cannot_be_hashed_is_at_fault(tmp_path: Path) -> None:
+    """It is named, and not the output, which is written meanwhile."""
+    path = tmp_path / "gone.jsonl"
+    path.write_text(LINES)
+    source = Source(path, "gone.jsonl", "jsonl")
+    assert source.sha256() == hashlib.sha256(LINES.encode()).hexdigest()
+    path.unlink()
+    with pytest.raises(InputError, match=r"gone\.jsonl cannot be read: No such file"):
+        source.sha256()
