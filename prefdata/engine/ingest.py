@@ -134,12 +134,15 @@ def _filled(frame: pl.DataFrame, names: Collection[str]) -> pl.DataFrame:
 
 
 def _side_by_side(work: Callable[[Chunk], Result], cut: Iterator[Piece]) -> Iterator[Result]:
-    """Results in order; several pieces are worked on, and the next is cut off, meanwhile."""
+    """Results in order; several pieces are worked on, and the next is cut off, meanwhile.
+
+    What is wrong is raised in its order too: however many are at hand, the first is told.
+    """
     with ThreadPoolExecutor(1) as cutter, ThreadPoolExecutor(PARSERS) as parsers:
         waiting: deque[Future[Result]] = deque()
         before = _known(Place())
         coming = cutter.submit(next, cut, None)
-        while (piece := coming.result()) is not None:
+        while coming.exception() is None and (piece := coming.result()) is not None:
             coming = cutter.submit(next, cut, None)
             behind: Future[Place] = Future()
             waiting.append(parsers.submit(_in_its_place, work, piece, before, behind))
@@ -148,6 +151,7 @@ def _side_by_side(work: Callable[[Chunk], Result], cut: Iterator[Piece]) -> Iter
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+        coming.result()  # what ended the cutting, if not the source's end
 
 
 def _in_its_place(
