@@ -98,7 +98,7 @@ def _highest_bytes(text: pl.Series) -> np.ndarray:
     _, views, *buffers = array.buffers()
     held = np.frombuffer(views or b"", np.uint8).reshape(-1, VIEW)[array.offset :][: len(array)]
     highest: np.ndarray = held[:, VIEW - SHORT :].max(axis=1)
-    sizes, _, numbers, starts = held.view(np.int32).T
+    sizes, _, numbers, starts = held.view(np.uint32).T.astype(np.int64)
     rows = np.flatnonzero(sizes > SHORT)
     rows = rows[np.lexsort((starts[rows], numbers[rows]))]
     bounds = np.searchsorted(numbers[rows], np.arange(len(buffers) + 1))
