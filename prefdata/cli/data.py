@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from prefdata.cli.options import format_names, limit_of, options_from, pairing, reading, wishes_from
@@ -107,6 +109,10 @@ def inspect(
         return
     for each in found:
         show_inspection(each, console(stderr=False))
+    if any(each.example for each in found):
+        typed: list[str] = click.get_current_context().find_root().obj
+        again = ["pref", "convert", *typed[typed.index("inspect") + 1 :], "-o", "pairs"]
+        console(stderr=False).print(f"\nNext: {shlex.join(again)}")
 
 
 @click.command()

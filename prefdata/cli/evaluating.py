@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from prefdata.cli.launching import without_processes
-from prefdata.cli.output import nothing, say, show_json, show_table
+from prefdata.cli.output import nothing, results_alone, say, show_json, show_table
 
 if TYPE_CHECKING:
     from prefdata.train import Estimate, Evaluation, Prompting
@@ -86,6 +86,7 @@ if TYPE_CHECKING:
 @click.option("-f", "--force", is_flag=True, help="Replace an existing output.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no table.")
+@results_alone()
 def evaluate(
     model: str,
     data: tuple[Path, ...],

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -46,11 +48,33 @@ def too_many_rejected(
     return True
 
 
+RESULTS: ContextVar[TextIO | None] = ContextVar("results", default=None)
+
+
+@contextmanager
+def results_alone() -> Iterator[None]:
+    """Keep stdout for what `show_result` and `show_json` write; what libraries print is no result.
+
+    DeepSpeed, for one, logs there from the moment that it is imported.
+    """
+    before = RESULTS.set(RESULTS.get() or sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        RESULTS.reset(before)
+
+
+def show_result(text: str) -> None:
+    """A text to stdout, as it is."""
+    click.echo(text, file=RESULTS.get(), nl=False)
+
+
 def show_json(value: object) -> None:
     """A value as JSON, to stdout; in ASCII where that cannot hold every character."""
-    encoding = getattr(sys.stdout, "encoding", None) or ""
+    encoding = getattr(RESULTS.get() or sys.stdout, "encoding", None) or ""
     text = json.dumps(value, indent=2, ensure_ascii=not encoding.lower().startswith("utf"))
-    click.echo(safe_json(text))
+    show_result(safe_json(text) + "\n")
 
 
 def accept_every_character() -> None:

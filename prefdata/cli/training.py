@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from prefdata.cli.launching import without_processes
-from prefdata.cli.output import console, nothing, say, show_json, show_table
+from prefdata.cli.output import (
+    console,
+    nothing,
+    results_alone,
+    say,
+    show_json,
+    show_result,
+    show_table,
+)
 
 if TYPE_CHECKING:
     from prefdata.train.display import Display
@@ -77,6 +85,7 @@ def _shown(
 @click.option("-n", "--dry-run", is_flag=True, help="Check all, print the recipe, train nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no table.")
+@results_alone()
 def train(
     source: Path | None,
     settings: tuple[str, ...],
@@ -116,7 +125,7 @@ def train(
     known = flags if is_recipe else {**flags, "data": str(source)}
     recipe = load_recipe(named, flags=known, settings=settings)
     if dry_run:
-        click.echo(recipe_yaml(make_plan(recipe, force=force).recipe), nl=False)
+        show_result(recipe_yaml(make_plan(recipe, force=force).recipe))
         return 0
     if processes > 1:
         make_plan(recipe, force=force, check_output=not grid)
@@ -176,7 +185,7 @@ def _rounds(
     from prefdata.train.rounds import run_rounds
 
     if dry_run:
-        click.echo(check_rounds(plan).as_yaml(), nl=False)
+        show_result(check_rounds(plan).as_yaml())
         return 0
     with _shown(quiet=quiet, live=processes == 1) as (display, told):
         done = run_rounds(

@@ -29,6 +29,7 @@ from prefdata.engine.stream import stream
 from prefdata.errors import InputError, UsageError
 from prefdata.formats import Wishes, detect
 from prefdata.formats.base import Format
+from prefdata.formats.reasons import REMEDIES
 from prefdata.io.dataset import stored
 from prefdata.io.read import sample
 from prefdata.io.sources import Source, found
@@ -305,10 +306,13 @@ def _nothing(account: Account, names: Sequence[str]) -> InputError:
         for by_reason in account.outcomes().values()
         for reason, count in by_reason.items()
     ]
+    commonest = next(iter(next(iter(account.outcomes().values()), {})), "")
+    remedy = REMEDIES.get(commonest, "")
     return InputError(
         f"none of the {sum(account.read.values()):,} rows of {', '.join(names[:3])} gave a pair: "
         f"{', '.join(why[:4])}",
-        hint="'pref inspect' shows how the source was read; nothing was written.",
+        hint=f"{f'{remedy} ' if remedy else ''}'pref inspect' shows how the source was read and "
+        "what was found; nothing was written.",
     )
 
 

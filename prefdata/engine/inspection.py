@@ -34,12 +34,14 @@ class Problem:
         field: the column at fault, or ``""``.
         rows: how many.
         lines: the first lines that they stand on.
+        detail: what was found in the first of them, or ``""``.
     """
 
     reason: str
     field: str
     rows: int
     lines: tuple[int, ...]
+    detail: str
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,8 @@ def _inspected(
     result, rows = _decided(good, kind, more, each, options)
     whole = bad.join(good, on="row", how="anti").unique("row", keep="first", maintain_order=True)
     left = pl.col("reason").is_in(LEFT_OVER)
-    problems = _problems(whole.filter(~left), [(u.reason, u.field, u.line) for u in piece.unread])
+    unread = [(u.reason, u.field, u.line, u.detail) for u in piece.unread]
+    problems = _problems(whole.filter(~left), unread)
     used = {*match.wanted, *each.keep.values()}
     becomes = "unpaired" if kind == "unpaired" else "pairs"
     columns = stored(becomes, dimensions=bool(dimensions), keep=list(each.keep)).names
@@ -161,7 +164,7 @@ def _inspected(
         runner_up.format if runner_up else "",
         dict(each.detection.near),
         piece.rows,
-        _outcomes(result.ledger, whole.filter(left)),
+        _outcomes(result.ledger, whole.filter(left), problems),
         problems,
         "conversation" if each.grouped else "prompt",
         _standings(result.rows),
@@ -190,7 +193,9 @@ def _decided(
     return result, texts
 
 
-def _outcomes(ledger: pl.DataFrame, left: pl.DataFrame) -> dict[str, dict[str, int]]:
+def _outcomes(
+    ledger: pl.DataFrame, left: pl.DataFrame, problems: Sequence[Problem]
+) -> dict[str, dict[str, int]]:
     """What became of the rows, and why; the most frequent first."""
     found: dict[str, dict[str, int]] = {}
     became = by_row(ledger).group_by("outcome", "reason").len().sort("len", descending=True)
@@ -198,6 +203,9 @@ def _outcomes(ledger: pl.DataFrame, left: pl.DataFrame) -> dict[str, dict[str, i
         found.setdefault(outcome, {})[reason] = count
     for reason, count in left.group_by("reason", maintain_order=True).len().rows():
         found.setdefault("left over", {})[reason] = count
+    for each in problems:
+        rejected = found.setdefault("rejected", {})
+        rejected[each.reason] = rejected.get(each.reason, 0) + each.rows
     return found
 
 
@@ -207,15 +215,17 @@ def _standings(rows: pl.DataFrame) -> dict[str, dict[str, int]]:
     return {name: found._asdict() for name, found in compared(rows).items()}
 
 
-def _problems(bad: pl.DataFrame, unread: list[tuple[str, str, int]]) -> tuple[Problem, ...]:
-    found = [*bad.select("reason", pl.col("field").fill_null(""), "line").rows(), *unread]
-    counts = Counter((reason, field) for reason, field, _ in found)
+def _problems(bad: pl.DataFrame, unread: list[tuple[str, str, int, str]]) -> tuple[Problem, ...]:
+    said = pl.col("field", "detail").fill_null("")
+    found = [*bad.with_columns(said).select("reason", "field", "line", "detail").rows(), *unread]
+    counts = Counter((reason, field) for reason, field, *_ in found)
     return tuple(
         Problem(
             reason,
             field,
             count,
-            tuple(sorted({line for r, f, line in found if (r, f) == (reason, field)})[:3]),
+            tuple(sorted({line for r, f, line, _ in found if (r, f) == (reason, field)})[:3]),
+            next(detail for r, f, _, detail in found if (r, f) == (reason, field)),
         )
         for (reason, field), count in counts.most_common()
     )

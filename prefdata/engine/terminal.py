@@ -156,22 +156,16 @@ def show_inspection(found: Inspection, console: Console) -> None:
         table.add_row("not quite", f"{name}, which also has {', '.join(missing)}")
     console.print(Padding(table, (0, 2)))
     console.print(f"\nOf the first {many(found.rows, 'row')}:")
-    bad = {each.reason: 0 for each in found.problems}
-    for each in found.problems:
-        bad[each.reason] += each.rows
-    outcomes = dict(found.outcomes)
-    if bad:
-        outcomes["rejected"] = {**outcomes.get("rejected", {}), **bad}
-    console.print(Padding(_account(outcomes, found.rows), (0, 2)))
+    console.print(Padding(_account(found.outcomes, found.rows), (0, 2)))
     for each in found.problems[:8]:
         lines = ", ".join(map(str, each.lines)) + (", …" if each.rows > len(each.lines) else "")
         where = f"{each.field}: " if each.field else ""
         plural = "line" if each.rows == 1 else "lines"
-        console.print(f"  {where}{each.reason} ({plural} {lines})", style="yellow")
+        detail = f", {each.detail[:LONGEST]}" if each.detail else ""
+        console.print(f"  {where}{each.reason}{detail} ({plural} {lines})", style="yellow")
     show_standings(found.dimensions, console)
     console.print()
     console.print(_example(found.example))
-    console.print(f"\nNext: pref convert {shlex.quote(found.name)} -o pairs")
 
 
 def show_judging(report: JudgeReport, console: Console) -> None:

@@ -236,6 +236,7 @@ class Format:
         match: recognises it; None where it does not fit at all.
         build: turns raw columns into the columns of its kind.
         facts: what else is to be known of it.
+        several: fields of which it reads several columns; of others one.
     """
 
     name: str
@@ -247,6 +248,7 @@ class Format:
     match: Callable[[Sample, Wishes], Match | None]
     build: Callable[[pl.DataFrame, Match], pl.DataFrame]
     facts: FormatFacts = field(default_factory=FormatFacts)
+    several: tuple[str, ...] = ("prompt",)
 
 
 NAMES = ("model", "model_a", "model_b", "origin")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from itertools import combinations
 from shlex import quote
 
 import polars as pl
@@ -141,11 +142,30 @@ def _values(
         and len(unknown) == len({written(v) for v in seen} - NONE)
     ):
         shown = ", ".join(sorted(unknown)[:4])
-        question = (
-            f"winner holds {shown}: which is the first, the second, a tie? "
-            f"{SETTLE} {quote(f'a={min(unknown)}')}"
+        question = f"winner holds {shown}: " + (
+            _named(sample, columns, unknown)
+            or f"which is the first, the second, a tie? {SETTLE} {quote(f'a={min(unknown)}')}"
         )
     return values, question if unknown or question else ""
+
+
+def _named(sample: Sample, columns: pick.Columns, words: Collection[str]) -> str:
+    """What to do where a row's winner is named by other columns of it, which may change sides."""
+    winner = columns["winner"][0]
+    rows = [row for row in sample.rows if written(row.get(winner) or "") in words]
+    sides = [column for side in "ab" for column in columns[f"response_{side}"]]
+    if all(written(row[winner]) in _words(row, sides) for row in rows):
+        return "it repeats the text of an answer; write a, b or tie instead"
+    used = {name for names in columns.values() for name in names}
+    free = [name for name in sample.names if name not in used]
+    for a, b in combinations(free, 2):
+        if all(written(row[winner]) in _words(row, (a, b)) for row in rows):
+            return f"{a} and {b} hold these names; say --map model_a={a},model_b={b}"
+    return ""
+
+
+def _words(row: Mapping[str, object], columns: Iterable[str]) -> set[str]:
+    return {written(row[name]) for name in columns if row.get(name) is not None}
 
 
 def polarity(values: Mapping[str, str]) -> str:
@@ -324,4 +344,5 @@ COMPARISONS = Format(
     example={"prompt": "What is 2 + 2?", "response_a": "4", "response_b": "5", "winner": "a"},
     match=match,
     build=build,
+    several=("prompt", "winner"),
 )

@@ -76,6 +76,7 @@ def detect(
             hint="; ".join(best.questions),
         )
     _check_heeded(wishes, best, name)
+    _check_read(wishes, best, chosen, name)
     runner_up = matches[1] if len(matches) > 1 else None
     return Detection(chosen, best, runner_up, near(sample) if not format else ())
 
@@ -99,6 +100,20 @@ def _check_heeded(wishes: Wishes, best: Match, name: str) -> None:
             raise UsageError(
                 f"{name} has no column of {option}s: it is {best.format}",
                 hint=f"Leave --{option} out, or name the column, as in --map {option}=choice.",
+            )
+
+
+def _check_read(wishes: Wishes, best: Match, chosen: Format, name: str) -> None:
+    """Every column that the user named is read."""
+    for field, columns in wishes.columns.items():
+        read = best.columns.get(field, ())[: None if field in chosen.several else 1]
+        unread = [column for column in columns if column not in read]
+        if unread:
+            raise UsageError(
+                f"{name} is {chosen.name}, of which one column is read as {field}: "
+                f"{', '.join(unread)} would be left out",
+                hint="Name one. Ratings of several people stand in rows of their own, with a "
+                "column that says whose each is.",
             )
 
 

@@ -341,6 +341,7 @@ WIDE_FORMAT = Format(
     },
     match=match_wide,
     build=build_wide,
+    several=("prompt", "response", "score", "rank", "model"),
 )
 LISTS_FORMAT = Format(
     name="ratings-lists",

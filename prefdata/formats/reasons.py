@@ -68,7 +68,7 @@ REMEDIES: dict[str, str] = {
     ASSISTANT_PROMPT: "A prompt must end with what the user, or a tool, said.",
     TOOLS: "Leave tool calls out, or write them as text.",
     NOT_TEXT: "Only text is covered: leave rows with other content out.",
-    NOT_A_NUMBER: "Write the score as a number.",
+    NOT_A_NUMBER: "Write the score as 4.5 is written: without a comma, a fraction or stars.",
     UNKNOWN_WINNER: "Say what the words mean, as in --winner a=left,b=right,tie=same.",
     NO_WINNER: "Leave the row out, or have it judged.",
     UNKNOWN_LABEL: "Say what the words mean, as in --label true=good,false=bad.",

@@ -83,4 +83,5 @@ RESPONSES = Format(
     example={"prompt": "What is 2 + 2?", "responses": ["4", "5"]},
     match=match,
     build=build,
+    several=("prompt", "response", "model"),
 )

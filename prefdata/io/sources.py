@@ -43,7 +43,10 @@ MARKS = ("manifest.json", "export.json")
 
 PACKED = {".gz": "gz", ".zst": "zst"}
 HEAD = 1 << 16
-WHAT_IS_READ = "JSON, JSONL, CSV, TSV, Parquet and Arrow are read, the first four also packed."
+WHAT_IS_READ = (
+    "JSON, JSONL, CSV, TSV, Parquet and Arrow are read, the first four also packed. "
+    "Save a spreadsheet as CSV."
+)
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 BINARY = (
     b"PK\x03\x04",

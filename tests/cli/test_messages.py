@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -451,3 +452,30 @@ def test_an_output_that_is_a_link_stays_one() -> None:
     assert run("convert", "some.csv", "-o", "link", "-q", "--force") == 0
     assert Path("link").is_symlink()
     assert Path("out/manifest.json").read_bytes() != before
+
+
+def test_a_score_that_is_no_number_is_shown_with_its_remedy(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What stands there is seen at the first look, and how to write it; nothing is to be run."""
+    Path("input.csv").write_text("prompt,response,score\na?,b,4/5\na?,c,2/5\n")
+    assert run("inspect", "input.csv") == 0
+    shown = capsys.readouterr().out
+    assert "score: not a number, found 4/5 (lines 2, 3)" in shown
+    assert "Next:" not in shown
+    assert run("inspect", "input.csv", "--json") == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["outcomes"] == {"rejected": {"not a number": 2}}
+    assert run("convert", "input.csv", "-o", "out", "-q") == 1
+    hint = "Hint: Write the score as 4.5 is written: without a comma, a fraction or stars."
+    assert capsys.readouterr().err.splitlines()[1].startswith(hint)
+
+
+def test_what_to_do_next_says_what_was_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """The options of the inspection are those of the conversion."""
+    Path("in put.csv").write_text("q,b,s\na?,x,5\na?,y,1\n")
+    how = ["in put.csv", "--map", "prompt=q,response=b,score=s"]
+    assert run("inspect", *how) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"Next: pref convert {shlex.join(how)} -o pairs"
+    assert run(*shlex.split(last.removeprefix("Next: pref ")), "-q") == 0

@@ -9,7 +9,7 @@ import pytest
 
 from prefdata.errors import UsageError
 from prefdata.formats import Wishes
-from tests.conversion import Converted, Reject, Row, converted, jsonl
+from tests.conversion import Converted, Reject, Row, converted, jsonl, judged, make
 
 
 def voted(folder: Path, winners: Sequence[object], wishes: Wishes | None = None) -> Converted:
@@ -362,3 +362,25 @@ def test_strength_votes_and_agreement_can_be_mapped(tmp_path: Path) -> None:
         (5, "n", "wrong type"),
         (6, "share", "wrong type"),
     ]
+
+
+def test_a_winner_named_by_a_column_that_changes_sides_is_told_apart(tmp_path: Path) -> None:
+    """A name is no side: where each row says who wrote which answer, the hint names the columns."""
+    rows = [
+        {**judged("4", "5", "Anna"), "writer_a": "Anna", "writer_b": "Bob"},
+        {**judged("5", "4", "Anna", "again?"), "writer_a": "Bob", "writer_b": "Anna"},
+    ]
+    with pytest.raises(UsageError) as caught:
+        make(tmp_path / "asked", rows)
+    hint = "winner holds anna: writer_a and writer_b hold these names; say --map "
+    assert caught.value.hint == hint + "model_a=writer_a,model_b=writer_b"
+    wishes = Wishes(columns={"model_a": ("writer_a",), "model_b": ("writer_b",)})
+    assert make(tmp_path / "told", rows, wishes=wishes).answers == [("4", "5"), ("4", "5")]
+
+
+def test_a_winner_that_repeats_an_answer_is_told(tmp_path: Path) -> None:
+    """No side can be given for each text."""
+    with pytest.raises(UsageError) as caught:
+        make(tmp_path, [judged("four", "five", "four"), judged("six", "two", "two", "else?")])
+    said = "winner holds four, two: it repeats the text of an answer; write a, b or tie instead"
+    assert caught.value.hint == said

@@ -231,3 +231,13 @@ def test_ranks_of_two_lists_do_not_mix(tmp_path: Path, column: str, wishes: Wish
     ]
     outcome = converted(jsonl(tmp_path / "ranks.jsonl", rows), wishes=wishes)
     assert outcome.pairs == {(ASKED, "4", "5"), (ASKED, "four", "five")}
+
+
+@pytest.mark.parametrize("field", ["score", "annotator"])
+def test_a_column_that_would_be_left_out_is_named(field: str, tmp_path: Path) -> None:
+    """Scores of several people in columns of a row are not read as those of the first alone."""
+    rows = [{**row, "anna": "5", "bob": "2"} for row in long("score", 5, 1)]
+    wishes = Wishes(columns={field: ("anna", "bob")})
+    refused = f"one column is read as {field}: bob would be left out"
+    with pytest.raises(UsageError, match=refused):
+        converted(jsonl(tmp_path / "in.jsonl", rows), wishes=wishes)
