@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from prefdata.formats.base import concatenated
-from prefdata.io.shelf import Room, Shelf
+from prefdata.io.shelf import Room, Shelf, size_of
 
 BUCKET_BYTES = 96 << 20
 MOST_BUCKETS = 1024
@@ -35,6 +35,7 @@ class Buckets:
 
     def put(self, name: str, frame: pl.DataFrame) -> None:
         """Add rows, each to the bucket of its ``prompt_id``."""
+        frame = _by_itself(frame)
         if not self.bits:
             self.put_in(name, 0, frame)
             return
@@ -63,3 +64,20 @@ class Buckets:
     def drop(self, name: str, bucket: int) -> None:
         """Let rows go."""
         self.shelf.drop((name, bucket))
+
+
+def _by_itself(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows without the texts of others, where these are most of what they keep in memory.
+
+    Rows that were picked out of many still hold the texts of all, until they are copied.
+    """
+    texts = [each for each in frame if each.dtype == pl.String or each.dtype.is_nested()]
+    if not texts:
+        return frame
+    held = pl.DataFrame(texts).to_arrow(compat_level=pl.CompatLevel.newest())
+    if held.get_total_buffer_size() <= 2 * size_of(pl.DataFrame(texts)):
+        return frame
+    oldest = pl.CompatLevel.oldest()  # has texts one behind the other
+    return frame.with_columns(
+        pl.Series(each.name, each.to_arrow(compat_level=oldest)) for each in texts
+    )

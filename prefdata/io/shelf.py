@@ -14,6 +14,9 @@ import polars as pl
 MEMORY = 768 << 20
 """Bytes that all frames of a run take in memory at most; what comes then goes to disk."""
 
+VIEW = 16
+"""Bytes that stand for a text in Arrow, besides its own; Polars does not count them."""
+
 
 class Room:
     """What is left of the memory that frames may take.
@@ -77,7 +80,7 @@ class Shelf:
         """Add a frame behind those that have the key."""
         said = [each for each in frame if each.null_count() < frame.height]
         full = frame.select(said) if said else frame
-        size = int(full.estimated_size())
+        size = size_of(full)
         if self.room.took(size):
             self.held[key].append(Held(full, frame.schema, size))
             return
@@ -95,6 +98,26 @@ class Shelf:
             if isinstance(each.frame, Path):
                 each.frame.unlink()
             self.room.gave(each.size)
+
+
+def size_of(frame: pl.DataFrame) -> int:
+    """The bytes that a frame takes in memory, if it shares none.
+
+    Example:
+        >>> size_of(pl.DataFrame({"text": ["four", None]}))
+        36
+    """
+    return int(frame.estimated_size()) + VIEW * sum(_texts(column) for column in frame)
+
+
+def _texts(column: pl.Series) -> int:
+    """How many texts a column has, those in its lists included."""
+    if isinstance(column.dtype, pl.List):
+        count, held = int(column.list.len().sum()), column.dtype.inner
+    else:
+        count, held = len(column), column.dtype
+    fields = [one.dtype for one in held.fields] if isinstance(held, pl.Struct) else [held]
+    return count * fields.count(pl.String())
 
 
 def _read(held: Held) -> pl.DataFrame:
