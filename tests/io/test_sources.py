@@ -27,6 +27,10 @@ MORE = {"prompt": "Name a sea, please", "chosen": "the Black Sea; the Red Sea", 
 BOTH = {("What is 2 + 2?", "4", "5"), ("Name a sea, please", "the Black Sea; the Red Sea", "a\nb")}
 LINES = f"{json.dumps(PAIR)}\n{json.dumps(MORE)}\n"
 ARRAY = json.dumps([PAIR, MORE])
+WHAT_IS_READ = (
+    "JSON, JSONL, CSV, TSV, Parquet and Arrow are read, the first four also packed. "
+    "Save a spreadsheet as CSV."
+)
 
 
 def delimited(mark: str, end: str = "\n") -> str:
@@ -150,17 +154,17 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
     "picture.csv": (
         b"\x89PNG\r\n\x1a\n" + bytes(200),
         "{} is a binary file of a kind that is not read",
-        "JSON, JSONL, CSV, TSV, Parquet and Arrow are read, the first four also packed.",
+        WHAT_IS_READ,
     ),
     "workbook.csv": (
         b"PK\x03\x04" + b"x" * 200,
         "{} is a binary file of a kind that is not read",
-        "JSON, JSONL, CSV, TSV, Parquet and Arrow are read, the first four also packed.",
+        WHAT_IS_READ,
     ),
     "weights.bin": (
         bytes(range(256)) * 8,
         "{} is a binary file of a kind that is not read",
-        "JSON, JSONL, CSV, TSV, Parquet and Arrow are read, the first four also packed.",
+        WHAT_IS_READ,
     ),
     "page.jsonl": (
         b"<!DOCTYPE html>\n<html></html>",
@@ -206,7 +210,7 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
     "no rows.json": (
         b"[]",
         "{} has no row that can be read (it holds no row)",
-        "JSON, JSONL, CSV, TSV, Parquet and Arrow are read, the first four also packed.",
+        WHAT_IS_READ,
     ),
     "unclosed.json": (
         b"[\n" + json.dumps(PAIR).encode() + b"\n",
