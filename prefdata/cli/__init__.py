@@ -65,7 +65,7 @@ def main(args: Sequence[str] | None = None) -> None:
     accept_every_character()
     typed = list(sys.argv[1:] if args is None else args)
     code = exit_code_of(
-        lambda: pref.main(args=typed, prog_name="pref", standalone_mode=False, obj=typed), typed
+        lambda: pref.main(args=typed, prog_name="pref", standalone_mode=False), typed
     )
     forget_unread()
     sys.exit(code)

@@ -6,6 +6,7 @@ import shlex
 
 import click
 
+from prefdata.cli.launching import typed
 from prefdata.cli.options import format_names, limit_of, options_from, pairing, reading, wishes_from
 from prefdata.cli.output import console, show_json, too_many_rejected
 from prefdata.cli.safe import safe
@@ -110,9 +111,8 @@ def inspect(
     for each in found:
         show_inspection(each, console(stderr=False))
     if any(each.example for each in found):
-        typed: list[str] = click.get_current_context().find_root().obj
-        again = ["pref", "convert", *typed[typed.index("inspect") + 1 :], "-o", "pairs"]
-        console(stderr=False).print(f"\nNext: {shlex.join(again)}")
+        again = shlex.join(["pref", "convert", *typed()[1:], "-o", "pairs"])
+        console(stderr=False).print(f"\nNext: {again}")
 
 
 @click.command()

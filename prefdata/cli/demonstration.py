@@ -33,4 +33,4 @@ def show(context: click.Context, output: Path) -> None:
     from prefdata.demo import demo
 
     pref = context.find_root().command
-    demo(output, run=lambda args: pref.main(args=args, standalone_mode=False, obj=args), say=say)
+    demo(output, run=lambda args: pref.main(args=args, standalone_mode=False), say=say)

@@ -33,14 +33,22 @@ class UnreadError(Exception):
 
 
 class Commands(click.Group):
-    """A group of commands that tells apart a closed pipe; Click makes a failure of it."""
+    """A group of commands that tells apart a closed pipe; Click makes a failure of it.
 
-    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+    Its context holds what the user typed behind its name, whoever called it.
+    """
+
+    def make_context(
+        self, info_name: str | None, args: list[str], *rest: Any, **extra: Any
+    ) -> click.Context:
         """Parse the arguments, which prints where they ask for help or the version."""
+        typed = list(args)
         try:
-            return super().make_context(*args, **extra)
+            context = super().make_context(info_name, args, *rest, **extra)
         except BrokenPipeError as error:
             raise UnreadError from error
+        context.obj = typed
+        return context
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command that was asked for."""

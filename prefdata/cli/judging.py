@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from prefdata.cli.options import limit_of, reading, share_of, wishes_from
-from prefdata.cli.output import console, say, show_json, too_many_rejected
+from prefdata.cli.output import console, results_alone, say, show_json, too_many_rejected
 from prefdata.errors import InputError, JudgeError, PrefdataError, UsageError
 from prefdata.transforms.options import PAIRINGS
 
@@ -136,6 +136,7 @@ if TYPE_CHECKING:
 @click.option("-f", "--force", is_flag=True, help="Replace an existing data set directory.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
+@results_alone()
 def judge(
     sources: tuple[str, ...],
     output: str,

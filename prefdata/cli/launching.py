@@ -7,11 +7,15 @@ import os
 import click
 
 
+def typed() -> list[str]:
+    """What the user typed behind the program's name."""
+    return list(click.get_current_context().find_root().obj)
+
+
 def without_processes() -> list[str]:
     """The command line as each of the processes gets it: the same, without --processes."""
-    typed: list[str] = click.get_current_context().find_root().obj
     kept, skip = [], False
-    for arg in typed:
+    for arg in typed():
         if skip or arg.startswith("--processes="):
             skip = False
         elif arg == "--processes":

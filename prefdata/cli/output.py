@@ -19,11 +19,15 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+RESULTS: ContextVar[TextIO | None] = ContextVar("results", default=None)
+"""Where results go, if that is not what Python calls stdout."""
+
+
 def console(*, stderr: bool = True) -> Console:
     """A console as wide as the terminal, or 100 columns where there is none."""
     from prefdata.cli.screen import Screen
 
-    return Screen(stderr=stderr)
+    return Screen(stderr=stderr, file=None if stderr else RESULTS.get())
 
 
 def say(line: str) -> None:
@@ -48,12 +52,9 @@ def too_many_rejected(
     return True
 
 
-RESULTS: ContextVar[TextIO | None] = ContextVar("results", default=None)
-
-
 @contextmanager
 def results_alone() -> Iterator[None]:
-    """Keep stdout for what `show_result` and `show_json` write; what libraries print is no result.
+    """Keep stdout for what is shown as a result; what libraries print there meanwhile is none.
 
     DeepSpeed, for one, logs there from the moment that it is imported.
     """

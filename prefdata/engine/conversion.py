@@ -307,12 +307,11 @@ def _nothing(account: Account, names: Sequence[str]) -> InputError:
         for reason, count in by_reason.items()
     ]
     commonest = next(iter(next(iter(account.outcomes().values()), {})), "")
-    remedy = REMEDIES.get(commonest, "")
+    look = "'pref inspect' shows how the source was read and what was found; nothing was written."
     return InputError(
         f"none of the {sum(account.read.values()):,} rows of {', '.join(names[:3])} gave a pair: "
         f"{', '.join(why[:4])}",
-        hint=f"{f'{remedy} ' if remedy else ''}'pref inspect' shows how the source was read and "
-        "what was found; nothing was written.",
+        hint=f"{REMEDIES.get(commonest, '')} {look}".lstrip(),
     )
 
 

@@ -102,7 +102,8 @@ class Output:
     made: Made = field(init=False)
 
     def __post_init__(self) -> None:
-        groups = Groups(self.folder.parent / "groups") if self.cases.grouped else None
+        room = self.cases.buckets.shelf.room
+        groups = Groups(self.folder.parent / "groups", room) if self.cases.grouped else None
         alone = {judge.name: Counts() for judge in self.judges}
         self.made = Made(Written(groups=groups), Result(alone=alone))
 

@@ -151,20 +151,22 @@ def _values(
 
 def _named(sample: Sample, columns: pick.Columns, words: Collection[str]) -> str:
     """What to do where a row's winner is named by other columns of it, which may change sides."""
-    winner = columns["winner"][0]
-    rows = [row for row in sample.rows if written(row.get(winner) or "") in words]
+    said = [(row, written(row.get(name))) for name in columns["winner"] for row in sample.rows]
+    said = [(row, word) for row, word in said if word in words]
     sides = [column for side in "ab" for column in columns[f"response_{side}"]]
-    if all(written(row[winner]) in _words(row, sides) for row in rows):
+    if all(word in _words(row, sides) for row, word in said):
         return "it repeats the text of an answer; write a, b or tie instead"
     used = {name for names in columns.values() for name in names}
     free = [name for name in sample.names if name not in used]
     for a, b in combinations(free, 2):
-        if all(written(row[winner]) in _words(row, (a, b)) for row in rows):
-            return f"{a} and {b} hold these names; say --map model_a={a},model_b={b}"
+        if all(word in _words(row, (a, b)) for row, word in said):
+            named = quote(f"model_a={a},model_b={b}")
+            return f"{a} and {b} hold these names; say --map {named}"
     return ""
 
 
 def _words(row: Mapping[str, object], columns: Iterable[str]) -> set[str]:
+    """What stands in columns of a row, as words."""
     return {written(row[name]) for name in columns if row.get(name) is not None}
 
 

@@ -110,10 +110,10 @@ def _check_read(wishes: Wishes, best: Match, chosen: Format, name: str) -> None:
         unread = [column for column in columns if column not in read]
         if unread:
             raise UsageError(
-                f"{name} is {chosen.name}, of which one column is read as {field}: "
-                f"{', '.join(unread)} would be left out",
-                hint="Name one. Ratings of several people stand in rows of their own, with a "
-                "column that says whose each is.",
+                f"{name} is {chosen.name}, of which {'one' if read else 'no'} column is read as "
+                f"{field}: {', '.join(unread)} would be left out",
+                hint="Leave it out. What several people said stands in a row for each, with a "
+                "column that says whose it is.",
             )
 
 

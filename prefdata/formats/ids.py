@@ -29,7 +29,7 @@ COMPOSING = 0xCC
 """The first byte of U+0300, the lowest of these characters, in UTF-8."""
 
 VIEW, SHORT = 16, 12
-"""Bytes of what Arrow has for a text, and of a text that stands in there itself."""
+"""Bytes of the view that Arrow has of a text, and of a text that stands in there itself."""
 
 
 def content_ids(frame: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:

@@ -51,7 +51,7 @@ class Buckets:
 
     def get(self, name: str, bucket: int) -> pl.DataFrame | None:
         """All rows of a bucket in the order they came, or None where there are none."""
-        frames = self.shelf.get((name, bucket))
+        frames = list(self.shelf.get((name, bucket)))
         return concatenated(frames) if frames else None
 
     def held(self, name: str, bucket: int) -> pl.DataFrame:

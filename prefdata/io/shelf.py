@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from itertools import count
 from pathlib import Path
 from threading import Lock
@@ -11,11 +11,10 @@ from typing import NamedTuple
 
 import polars as pl
 
+from prefdata.formats.ids import VIEW
+
 MEMORY = 768 << 20
 """Bytes that all frames of a run take in memory at most; what comes then goes to disk."""
-
-VIEW = 16
-"""Bytes that stand for a text in Arrow, besides its own; Polars does not count them."""
 
 
 class Room:
@@ -88,9 +87,9 @@ class Shelf:
         full.write_ipc(path, compression="uncompressed")
         self.held[key].append(Held(path, frame.schema, 0))
 
-    def get(self, key: Hashable) -> list[pl.DataFrame]:
-        """The frames that have the key, in the order they came."""
-        return [_read(each) for each in self.held.get(key, ())]
+    def get(self, key: Hashable) -> Iterator[pl.DataFrame]:
+        """The frames that have the key, in the order they came, each read when its turn comes."""
+        return map(_read, self.held.get(key, ()))
 
     def drop(self, key: Hashable) -> None:
         """Take the frames that have the key off the shelf."""
@@ -101,7 +100,7 @@ class Shelf:
 
 
 def size_of(frame: pl.DataFrame) -> int:
-    """The bytes that a frame takes in memory, if it shares none.
+    """The bytes that a frame takes in memory, if it shares none; Polars leaves out views of texts.
 
     Example:
         >>> size_of(pl.DataFrame({"text": ["four", None]}))

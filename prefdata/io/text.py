@@ -81,15 +81,13 @@ def is_text(data: bytes | memoryview) -> bool:
         (True, False)
     """
     view = np.frombuffer(data, np.uint8)
-    ends = np.arange(PART, len(view), PART)
+    cuts = np.arange(PART, len(view), PART)
     for _ in range(3):  # a part ends where a character does
-        ends = ends - (view[ends] & 0xC0 == CONTINUED)
-    ends = pa.py_buffer(np.array([0, *ends, len(view)], np.int64))
-    parts = [None, ends, pa.py_buffer(data)]
-    return (
-        as_text(pa.LargeBinaryArray.from_buffers(pa.large_binary(), ends.size // 8 - 1, parts))
-        is not None
-    )
+        cuts -= view[cuts] & 0xC0 == CONTINUED
+    ends = np.concatenate([[0], cuts, [len(view)]]).astype(np.int64)
+    parts = [None, pa.py_buffer(ends), pa.py_buffer(data)]
+    texts = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(ends) - 1, parts)
+    return as_text(texts) is not None
 
 
 class Decoder:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from prefdata.cli.output import results_alone, show_json, show_result
+from prefdata.cli.output import console, results_alone, show_json, show_result
 
 
 def test_what_libraries_print_is_no_result(capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,3 +33,12 @@ def test_a_result_outside_goes_to_stdout_too(capsys: pytest.CaptureFixture[str])
     with results_alone(), results_alone():
         show_result("two: 2\n")
     assert capsys.readouterr().out == "one: 1\ntwo: 2\n"
+
+
+def test_a_table_that_is_a_result_goes_to_stdout_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """As a plan of judging; progress goes to stderr."""
+    with results_alone():
+        console(stderr=False).print("the plan")
+        console().print("reading")
+    shown = capsys.readouterr()
+    assert (shown.out.strip(), shown.err.strip()) == ("the plan", "reading")

@@ -54,3 +54,21 @@ def test_white_space_inside_matters() -> None:
     """Code has meaning in it."""
     one, two = ids("if x:\n  y", "if x:\n    y")
     assert one != two
+
+
+@given(
+    st.lists(st.none() | st.text("aé\u0301—😀", max_size=14), min_size=1, max_size=12),
+    st.lists(st.integers(0, 11), min_size=1, max_size=12),
+    st.integers(0, 20),
+)
+def test_where_a_text_lies_in_memory_does_not_matter(
+    texts: list[str | None], places: list[int], begin: int
+) -> None:
+    """Texts short and long, picked out twice, cut out of each other, and put end to end."""
+    long = pl.Series([text and text * 3 for text in texts], dtype=pl.String)
+    drawn = long.gather([place % len(texts) for place in places])
+    shared = pl.concat([long, drawn, long.str.slice(1, 15), drawn.str.strip_chars("a")])[begin:]
+    found = list(content_ids(pl.DataFrame({"prompt": shared}), {"prompt": "id"})["id"])
+    said = [text for text in shared if text is not None]
+    normal = ids(*(unicodedata.normalize("NFC", text) for text in said)) if said else []
+    assert [one for one, text in zip(found, shared, strict=True) if text is not None] == normal

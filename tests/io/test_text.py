@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from prefdata.errors import InputError, UsageError
+from prefdata.io.text import PART, is_text
 from tests.conversion import converted
 
 TABLE = "prompt,chosen,rejected\nWas ist 2 + 2?,„vier“ é,fünf\n"
@@ -85,3 +86,16 @@ def test_an_unknown_encoding_is_wrong_usage(name: str, tmp_path: Path) -> None:
         converted(path, encoding=name)
     assert str(error.value) == f"unknown encoding {name!r}"
     assert error.value.hint == "Common ones: latin-1, cp1252, utf-16, gb18030."
+
+
+@pytest.mark.parametrize("letter", ["é", "—", "😀"])
+def test_a_character_may_stand_on_the_border_of_what_is_looked_at(letter: str) -> None:
+    """Whole it is text, and with any of its bytes missing it is not."""
+    whole = letter.encode()
+    for before in range(PART - len(whole), PART + 1):
+        assert is_text(b"a" * before + whole + b"b" * PART)
+        for missing in range(len(whole)):
+            broken = whole[:missing] + whole[missing + 1 :]
+            assert not is_text(b"a" * before + broken + b"b" * PART)
+    assert is_text(b"")
+    assert not is_text(b"\x80" * (2 * PART))
