@@ -33,12 +33,12 @@ JUDGE_EXTRA = ("aiohttp", "httpx2", "openai")
 
 collect_ignore_glob = [
     *(
-        ["prefdata/train/*", "tests/train/*", "tests/export/test_trl.py"]
+        ["prefdata/training/*", "tests/training/*", "tests/exporting/test_trl.py"]
         if not all(importlib.util.find_spec(name) for name in TRAIN_EXTRA)
         else []
     ),
     *(
-        ["prefdata/judge/client.py", "benchmarks/judge.py"]
+        ["prefdata/judging/client/client.py", "benchmarks/judge.py"]
         if not all(importlib.util.find_spec(name) for name in JUDGE_EXTRA)
         else []
     ),

@@ -25,15 +25,15 @@ from typing import NamedTuple
 import orjson
 from openai import AsyncOpenAI
 
-from prefdata.judge.budget import Budget
-from prefdata.judge.client import Client
-from prefdata.judge.desk import Desk
-from prefdata.judge.endpoint import Endpoint, Key
-from prefdata.judge.journal import Journal
-from prefdata.judge.reply import Reply, Usage
-from prefdata.judge.request import Case, Form, Question
-from prefdata.judge.runner import Ask, Pace, Runner, seldom_collected
-from prefdata.judge.wire import NO_HEADERS, Headers
+from prefdata.judging.client.budget import Budget
+from prefdata.judging.client.client import Client
+from prefdata.judging.client.endpoint import Endpoint, Key
+from prefdata.judging.client.journal import Journal
+from prefdata.judging.client.journal_writer import Desk
+from prefdata.judging.client.protocol import NO_HEADERS, Headers
+from prefdata.judging.client.runner import Ask, Pace, Runner, seldom_collected
+from prefdata.judging.prompting.reply import Reply, Usage
+from prefdata.judging.prompting.request import Case, Form, Question
 
 AT_ONCE = 256
 LATENCY = 0.05
@@ -177,7 +177,7 @@ def main() -> None:
     command = [
         sys.executable,
         "-m",
-        "tests.judge.server",
+        "tests.judging.server",
         str(given.port),
         "--latency",
         str(LATENCY),

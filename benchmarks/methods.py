@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from prefdata.io.dataset import COMPRESSION, COMPRESSION_LEVEL
+from prefdata.io.dataset.dataset_writer import COMPRESSION, COMPRESSION_LEVEL
 
 BLOCK = 4 << 20
 """Bytes that pyarrow parses at once; its default of 1 MB makes very many row groups."""

@@ -60,9 +60,9 @@ def prepare(work: Path, width: int, layers: int, rows: int) -> None:
     import pyarrow.parquet as pq
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-    from prefdata.io.directory import open_dataset
+    from prefdata.io.dataset.dataset_reader import open_dataset
     from prefdata.schemas import PreferencePair
-    from prefdata.train.tiny import make_tiny
+    from prefdata.training.model.tiny import make_tiny
 
     words = WORDS.split()
     made = []
@@ -193,7 +193,7 @@ def plain(work: Path, steps: int, clock: list[tuple[float, float]], *, precomput
 
 def ours(work: Path, steps: int, clock: list[tuple[float, float]], *, cached: bool) -> None:
     """The same by `train`."""
-    from prefdata.train import Recipe, train
+    from prefdata.training import Recipe, train
 
     class Clock:
         def update(self, _step: int, _steps: int, logs: Mapping[str, float]) -> None:

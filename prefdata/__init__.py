@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import importlib
 
+from prefdata._version import __version__
+
 TYPE_CHECKING = False  # typing would be the most of what importing this costs
 
 if TYPE_CHECKING:
-    from prefdata.engine import agree, convert, inspect
-    from prefdata.engine.judging import ask_judges
+    from prefdata.agreement.agree import agree
+    from prefdata.conversion.convert import convert
+    from prefdata.conversion.inspect import inspect
     from prefdata.errors import (
         InputError,
         JudgeError,
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
         UnknownNameError,
         UsageError,
     )
+    from prefdata.judging.judge import ask_judges
     from prefdata.schemas import (
         Comparison,
         Message,
@@ -35,8 +39,6 @@ if TYPE_CHECKING:
         UnpairedPreference,
         Verdict,
     )
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Comparison",
@@ -61,8 +63,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "prefdata.engine": ("agree", "convert", "inspect"),
-    "prefdata.engine.judging": ("ask_judges",),
+    "prefdata.agreement.agree": ("agree",),
+    "prefdata.conversion.convert": ("convert",),
+    "prefdata.conversion.inspect": ("inspect",),
+    "prefdata.judging.judge": ("ask_judges",),
     "prefdata.errors": tuple(name for name in __all__ if name.endswith("Error")),
     "prefdata.schemas": (
         "Comparison",

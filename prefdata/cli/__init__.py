@@ -8,17 +8,10 @@ from collections.abc import Sequence
 
 import click
 
-from prefdata import __version__
-from prefdata.cli import (
-    agreeing,
-    data,
-    demonstration,
-    evaluating,
-    exporting,
-    judging,
-    training,
-)
-from prefdata.cli.ending import Commands, exit_code_of, forget_unread
+from prefdata._version import __version__
+from prefdata.cli import agree, convert, demo, export, formats, inspect, judge, schema, train
+from prefdata.cli import eval as evaluation
+from prefdata.cli.exit_codes import Commands, exit_code_of, forget_unread
 from prefdata.cli.output import accept_every_character
 
 KEEP_MEMORY = "dirty_decay_ms:5000,muzzy_decay_ms:-1"
@@ -45,16 +38,16 @@ def pref() -> None:
 
 
 for command in (
-    data.convert,
-    data.inspect,
-    data.formats,
-    data.schema,
-    judging.judge,
-    agreeing.agree,
-    exporting.export,
-    training.train,
-    evaluating.evaluate,
-    demonstration.show,
+    convert.convert,
+    inspect.inspect,
+    formats.formats,
+    schema.schema,
+    judge.judge,
+    agree.agree,
+    export.export,
+    train.train,
+    evaluation.evaluate,
+    demo.show,
 ):
     pref.add_command(command)
 

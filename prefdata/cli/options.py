@@ -241,7 +241,7 @@ def wishes_from(
     """What the user said about the source, with the words on the left checked."""
     from prefdata.errors import UnknownNameError
     from prefdata.formats import Wishes
-    from prefdata.formats.verdicts import written
+    from prefdata.formats.winner_values import written
 
     sides, labels = assigned("--winner", winner), assigned("--label", label)
     for option, given, words in (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from prefdata.cli.safe import safe, safe_json
+from prefdata.cli.terminal_safe import safe, safe_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +25,7 @@ RESULTS: ContextVar[TextIO | None] = ContextVar("results", default=None)
 
 def console(*, stderr: bool = True) -> Console:
     """A console as wide as the terminal, or 100 columns where there is none."""
-    from prefdata.cli.screen import Screen
+    from prefdata.cli.console import Screen
 
     return Screen(stderr=stderr, file=None if stderr else RESULTS.get())
 

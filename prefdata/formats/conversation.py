@@ -10,9 +10,10 @@ from typing import Literal, NamedTuple
 
 import polars as pl
 
-from prefdata.formats import reasons
-from prefdata.formats.base import MESSAGES, Shape
+from prefdata.formats.base import Shape
 from prefdata.formats.transcript import Turns, is_transcript, turns
+from prefdata.records import reasons
+from prefdata.records.frames import MESSAGES
 
 ROLES = {
     "user": "user",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from prefdata.errors import UnknownNameError
 from prefdata.formats.base import Format
-from prefdata.formats.comparisons import COMPARISONS
 from prefdata.formats.families import (
     alpaca,
     arena,
@@ -31,10 +30,11 @@ from prefdata.formats.families import (
     ultrainteract,
     webgpt,
 )
-from prefdata.formats.layout_file import SUFFIXES, load_format
-from prefdata.formats.pairs import PAIRS
-from prefdata.formats.ratings import LISTS_FORMAT, LONG_FORMAT, WIDE_FORMAT
-from prefdata.formats.unpaired import UNPAIRED
+from prefdata.formats.generic.comparisons import COMPARISONS
+from prefdata.formats.generic.pairs import PAIRS
+from prefdata.formats.generic.ratings import LISTS_FORMAT, LONG_FORMAT, WIDE_FORMAT
+from prefdata.formats.generic.unpaired import UNPAIRED
+from prefdata.formats.spec.load import SUFFIXES, load_format
 
 GENERIC = (PAIRS, COMPARISONS, WIDE_FORMAT, LISTS_FORMAT, LONG_FORMAT, UNPAIRED)
 KNOWN: tuple[Format, ...] = (

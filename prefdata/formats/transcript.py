@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from prefdata.formats import reasons
+from prefdata.records import reasons
 
 Turns = list[dict[str, str]]
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from prefdata.formats import reasons
+from prefdata.records import reasons
 from prefdata.transforms.aggregate import DIGITS, summary
 from prefdata.transforms.options import ALL, Options
 

@@ -17,10 +17,10 @@ import polars as pl
 import polars_hash as plh
 
 from prefdata.errors import UnknownNameError, UsageError
-from prefdata.formats import reasons
-from prefdata.transforms.bucket import Decided
-from prefdata.transforms.ledger import OUTCOME
+from prefdata.records import reasons
+from prefdata.transforms.make_pairs import Decided
 from prefdata.transforms.options import Options
+from prefdata.transforms.row_outcomes import OUTCOME
 
 Places = Mapping[int, np.ndarray]
 """The places of the rows that each source gives."""

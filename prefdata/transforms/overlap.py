@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from prefdata.transforms import bucket, pairing
+from prefdata.transforms import make_pairs, strategies
 from prefdata.transforms.options import Options
 
 PLACE = ("prompt_id", "source")
@@ -41,7 +41,7 @@ def of_pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options)
     """What sources have in common among the records of some prompts.
 
     Args:
-        ratings: as in `prefdata.transforms.bucket.pairs`.
+        ratings: as in `prefdata.transforms.make_pairs.pairs`.
         comparisons: the same.
         options: how pairs are made of each source by itself.
     """
@@ -50,7 +50,7 @@ def of_pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options)
         return {}
     apart = shared.with_row_index("apart").cast({"apart": pl.UInt128})
     if options.strategy == "best-random":
-        ratings = ratings.with_columns(pairing.chance(options.seed))
+        ratings = ratings.with_columns(strategies.chance(options.seed))
     ratings = ratings.join(apart, on=PLACE, maintain_order="left").with_columns(
         pl.when(pl.col("scope") == pl.col("prompt_id"))
         .then("apart")
@@ -58,7 +58,7 @@ def of_pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options)
         .alias("scope")
     )
     comparisons = comparisons.join(apart, on=PLACE, maintain_order="left")
-    found = bucket.preferences(_as_prompts(ratings), _as_prompts(comparisons), options)
+    found = make_pairs.preferences(_as_prompts(ratings), _as_prompts(comparisons), options)
     first = pl.col("chosen_id") < pl.col("rejected_id")
     said = found.rename({"prompt_id": "apart"}).select(
         "apart",
@@ -78,7 +78,7 @@ def of_labels(records: pl.DataFrame) -> Overlap:
     """The same of labelled answers, each with what most labels of a source say of it.
 
     Args:
-        records: as in `prefdata.transforms.labels.unpaired`.
+        records: as in `prefdata.transforms.make_unpaired.unpaired`.
     """
     shared = _shared(records.select("prompt_id", "source"))
     if not shared.height:

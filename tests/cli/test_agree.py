@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prefdata.cli import main
-from tests.conversion import Row, jsonl, judged
+from tests.roundtrip import Row, jsonl, judged
 
 
 @pytest.fixture(autouse=True)

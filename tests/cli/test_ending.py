@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from prefdata import __version__
+from prefdata._version import __version__
 
 RATINGS = "prompt,response,score\nWhat is 2 + 2?,4,5\nWhat is 2 + 2?,5,1\n"
 
@@ -119,7 +119,7 @@ main()
 
 
 @pytest.mark.parametrize(
-    "library", ["prefdata.cli", "click", "prefdata.cli.data", "prefdata.engine", "polars"]
+    "library", ["prefdata.cli", "click", "prefdata.cli.convert", "prefdata.conversion", "polars"]
 )
 def test_an_interrupt_while_the_command_is_loaded_shows_no_traceback(library: str) -> None:
     """From the first import of ours on."""
@@ -151,8 +151,8 @@ def test_an_interrupt_that_is_ignored_stays_ignored() -> None:
 def test_a_defect_shows_where_it_is_and_what_to_report() -> None:
     """The version, and the command as it can be copied."""
     broken = """
-import prefdata.engine.inspection
-prefdata.engine.inspection.recognise = None
+import prefdata.conversion.inspect
+prefdata.conversion.inspect.recognise = None
 from prefdata.cli import main
 main(["inspect", "my ratings.csv"])
 """

@@ -18,8 +18,8 @@ import click
 
 from prefdata.cli import CONTEXT, pref
 from prefdata.formats import FORMATS
+from prefdata.formats.catalogue import described
 from prefdata.formats.registry import GENERIC, KNOWN
-from prefdata.report.catalogue import described
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from prefdata.engine.conversion import recognise
-from prefdata.engine.ingest import read_records
+from prefdata.conversion.convert import recognise
+from prefdata.conversion.ingest import read_records
 from prefdata.errors import InputError, UnknownNameError, UsageError
 from prefdata.formats import FORMATS, Wishes
-from prefdata.io.sources import found
-from tests.conversion import Converted, Row, converted, jsonl
+from prefdata.io.readers.sources import found
+from tests.roundtrip import Converted, Row, converted, jsonl
 
 SAMPLES = Path(__file__).parent / "samples"
 

@@ -17,13 +17,13 @@ import polars as pl
 import pytest
 import yaml
 
-from prefdata.engine.conversion import recognise
-from prefdata.engine.ingest import read_records
+from prefdata.conversion.convert import recognise
+from prefdata.conversion.ingest import read_records
 from prefdata.errors import InputError
 from prefdata.formats import FORMATS, Format, Wishes, detect
-from prefdata.io.read import sample
-from prefdata.io.sources import found
-from tests.conversion import Converted, converted
+from prefdata.io.readers.reader import sample
+from prefdata.io.readers.sources import found
+from tests.roundtrip import Converted, converted
 
 SAMPLES = Path(__file__).parent / "samples"
 READ = [each for each in FORMATS.values() if not each.facts.refusal]

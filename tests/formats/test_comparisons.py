@@ -9,7 +9,7 @@ import pytest
 
 from prefdata.errors import UsageError
 from prefdata.formats import Wishes
-from tests.conversion import Converted, Reject, Row, converted, jsonl, judged, make
+from tests.roundtrip import Converted, Reject, Row, converted, jsonl, judged, make
 
 
 def voted(folder: Path, winners: Sequence[object], wishes: Wishes | None = None) -> Converted:

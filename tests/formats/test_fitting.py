@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from prefdata.engine import inspect
+from prefdata.conversion.inspect import inspect
 from prefdata.errors import PrefdataError
 from prefdata.formats import Wishes
-from tests.conversion import Row, converted, jsonl
+from tests.roundtrip import Row, converted, jsonl
 
 PAIRS = "kind: pairs\nfields: {prompt: p, chosen: a, rejected: b}\n"
 VOTES = "kind: comparisons\nfields: {prompt: p, response_a: x, response_b: y, winner: w}\n"

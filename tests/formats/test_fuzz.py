@@ -12,8 +12,8 @@ import pytest
 
 from prefdata.formats import Format
 from prefdata.formats.sample import SAMPLE_ROWS
-from tests.conversion import converted
 from tests.formats.test_catalogue import READ, file_of
+from tests.roundtrip import converted
 
 ROWS = 10_000
 HOSTILE = ("\x00", "\ud83d", "\u202e", "\ufeff", "é" * 3, "💥" * 20_000, "\r\n", '"}{', "{0}")

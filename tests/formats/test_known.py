@@ -8,7 +8,7 @@ import pytest
 
 from prefdata.formats.detect import near
 from prefdata.formats.sample import Sample
-from tests.conversion import Row, converted, jsonl
+from tests.roundtrip import Row, converted, jsonl
 
 
 def user(text: str) -> dict[str, object]:

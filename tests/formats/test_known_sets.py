@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prefdata.formats import Wishes
-from tests.conversion import Converted, Row, converted, jsonl
+from tests.roundtrip import Converted, Row, converted, jsonl
 
 SAMPLES = Path(__file__).parent / "samples"
 

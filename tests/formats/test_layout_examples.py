@@ -1,6 +1,6 @@
 """The formats in YAML under examples/formats, on rows written by hand.
 
-The real files that they describe are converted and counted in `tests.engine.test_real`.
+The real files that they describe are converted and counted in `tests.conversion.test_real`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from prefdata.formats.layout_file import load_format
-from tests.conversion import Converted, Reject, Row, converted, jsonl
+from prefdata.formats.spec.load import load_format
+from tests.roundtrip import Converted, Reject, Row, converted, jsonl
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "formats"
 

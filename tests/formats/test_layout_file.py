@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from prefdata.errors import PrefdataError, UnknownNameError, UsageError
-from prefdata.formats.layout_file import load_format
-from tests.conversion import Row, converted, jsonl
+from prefdata.formats.spec.load import load_format
+from tests.roundtrip import Row, converted, jsonl
 
 BASE = "kind: pairs\nfields: {prompt: p, chosen: a, rejected: b}\n"
 VOTES = "kind: comparisons\nfields: {prompt: p, response_a: x, response_b: y, winner: w}\n"

@@ -11,8 +11,8 @@ import yaml
 
 from prefdata.errors import PrefdataError
 from prefdata.formats import Format, Sample, Wishes
-from prefdata.formats.layout_file import load_format
-from prefdata.formats.layout_yaml import as_yaml
+from prefdata.formats.spec.dump import as_yaml
+from prefdata.formats.spec.load import load_format
 from tests.formats.test_catalogue import file_of
 from tests.formats.test_fuzz import places
 from tests.formats.test_layout_yaml import PLAIN

@@ -8,11 +8,11 @@ import pytest
 
 from prefdata.errors import UsageError
 from prefdata.formats import FORMATS, Format
-from prefdata.formats.known import LaidOut
-from prefdata.formats.layout_file import load_format
-from prefdata.formats.layout_yaml import as_yaml
-from tests.conversion import converted
+from prefdata.formats.spec.as_format import LaidOut
+from prefdata.formats.spec.dump import as_yaml
+from prefdata.formats.spec.load import load_format
 from tests.formats.test_catalogue import copy_of
+from tests.roundtrip import converted
 
 LAID_OUT = [each for each in FORMATS.values() if isinstance(each, LaidOut)]
 PLAIN = [each for each in LAID_OUT if not each.layout.made]

@@ -9,7 +9,7 @@ import yaml
 
 from prefdata import inspect
 from prefdata.errors import UsageError
-from tests.conversion import Row, converted, jsonl
+from tests.roundtrip import Row, converted, jsonl
 
 
 def described(folder: Path, **given: object) -> str:

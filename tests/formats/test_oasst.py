@@ -11,10 +11,10 @@ import pytest
 
 from prefdata import inspect
 from prefdata.errors import InputError
-from prefdata.io import buckets
-from prefdata.io import chunks as pieces
-from prefdata.io import jsonl as lines
-from tests.conversion import Converted, Reject, Row, converted, jsonl
+from prefdata.io.readers import chunks as pieces
+from prefdata.io.readers import json as lines
+from prefdata.io.store import bucket_store
+from tests.roundtrip import Converted, Reject, Row, converted, jsonl
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -119,7 +119,7 @@ def test_a_tree_in_several_buckets_is_accounted_once(
     ]
     source = jsonl(tmp_path / "trees.jsonl", trees)
     expected = scores(converted(source))
-    monkeypatch.setattr(buckets, "BUCKET_BYTES", 1 << 12)
+    monkeypatch.setattr(bucket_store, "BUCKET_BYTES", 1 << 12)
     outcome = converted(source)
     assert len(outcome.rows) == 80
     assert scores(outcome) == expected

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from prefdata.formats import Wishes
-from tests.conversion import Reject, Row, converted, jsonl
+from tests.roundtrip import Reject, Row, converted, jsonl
 
 ONE = {("What is 2 + 2?", "4", "5")}
 ASKED = "What is 2 + 2?"

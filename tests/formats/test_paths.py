@@ -13,8 +13,8 @@ import pytest
 
 from prefdata.errors import UnknownNameError
 from prefdata.formats import Wishes
-from prefdata.formats.paths import filled, get, parse, slots
-from tests.conversion import Converted, Row, converted, jsonl
+from prefdata.formats.spec.paths import filled, get, parse, slots
+from tests.roundtrip import Converted, Row, converted, jsonl
 
 NESTED = """
 kind: comparisons

@@ -9,7 +9,7 @@ import pytest
 
 from prefdata.errors import InputError, UsageError
 from prefdata.formats import Wishes
-from tests.conversion import Reject, Row, converted, jsonl
+from tests.roundtrip import Reject, Row, converted, jsonl
 
 ASKED = "What is 2 + 2?"
 ONE = {(ASKED, "4", "5")}

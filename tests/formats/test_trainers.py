@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from prefdata.engine.inspection import inspect
+from prefdata.conversion.inspect import inspect
 from prefdata.formats import FORMATS
-from tests.conversion import Converted, Row, converted, jsonl
 from tests.formats.test_battles import as_parquet, format_of, rejected, sample_rows
+from tests.roundtrip import Converted, Row, converted, jsonl
 
 TURN = {"role": "assistant", "content": "good"}
 

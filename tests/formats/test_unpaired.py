@@ -9,7 +9,7 @@ import pytest
 
 from prefdata.errors import InputError, UsageError
 from prefdata.formats import Wishes
-from tests.conversion import Converted, Reject, Row, converted, jsonl
+from tests.roundtrip import Converted, Reject, Row, converted, jsonl
 
 
 def labelled(folder: Path, *labels: object, given: Mapping[str, bool] | None = None) -> Converted:

@@ -14,27 +14,16 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "prefdata"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-LAYERS = [
-    {"errors"},
-    {"yamlfile"},
-    {"schemas"},
-    {"formats"},
-    {"io"},
-    {"transforms"},
-    {"judge", "label", "report", "export"},
-    {"engine"},
-    {"demo"},
-    {"cli"},
-]
-"""Each may import itself and what stands above it."""
+LAYERS = (
+    *("errors", "yamlfile", "_version", "records", "schemas", "stats", "report"),
+    *("transforms", "formats", "io", "conversion", "agreement", "training", "judging"),
+    *("checking", "generation", "labelling", "comparing", "exporting"),
+    *("__init__", "demo", "cli", "__main__"),
+)
+"""Each may import itself and what stands before it."""
 
-OF_THEIR_OWN = {
-    "train": {"errors", "yamlfile", "schemas", "io"},
-    "__init__": {"errors", "schemas", "engine"},
-    "__main__": {"cli"},
-}
-FOR_ALL = {"errors"}
-FOR_COMMANDS = {"cli", "demo"}
+ROOMS = ("config", "model", "data", "evaluation", "run", "sweep", "rounds", "__init__")
+"""The same inside ``training/``."""
 
 TRAINING_ONLY = {
     "accelerate",
@@ -54,36 +43,92 @@ def unit(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Every module that a file imports, at the top or inside a function."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def imports(path: Path, *, at_the_top: bool = False, members: bool = False) -> Iterator[str]:
+    """Every module that a file imports, at the top or inside a function.
+
+    Args:
+        path: the file.
+        at_the_top: leave out what is imported inside functions.
+        members: also what is imported from a module, which may be a module too.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in tree.body if at_the_top else ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module == "prefdata":
-            yield from (f"prefdata.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield node.module or "."
+            module = node.module or "."
+            if members or module == "prefdata":
+                yield from (f"{module}.{alias.name}" for alias in node.names)
+            if module != "prefdata":
+                yield module
 
 
 def own(path: Path) -> set[str]:
-    """The other parts of the package that a file imports; the version is free for all."""
-    names = {name.split(".")[1] for name in imports(path) if name.startswith("prefdata.")}
-    return names - {unit(path), "__version__"}
+    """The other parts of the package that a file imports."""
+    return {part_of(name) for name in imports(path) if is_ours(name)} - {unit(path)}
 
 
-def allowed(name: str) -> set[str]:
-    if name in OF_THEIR_OWN:
-        return OF_THEIR_OWN[name]
-    above = [layer for layer in LAYERS if name not in layer]
-    position = next(at for at, layer in enumerate(LAYERS) if name in layer)
-    reachable = set().union(*above[:position])
-    return reachable | {"train"} if name in FOR_COMMANDS else reachable
+def is_ours(name: str) -> bool:
+    return name.split(".", maxsplit=1)[0] == "prefdata"
+
+
+def part_of(name: str) -> str:
+    """The part that a dotted name belongs to; what is no module is of the package itself."""
+    part = [*name.split("."), "__init__"][1]
+    return part if part in LAYERS else "__init__"
+
+
+def graph(*, at_the_top: bool) -> dict[str, set[str]]:
+    """Module to the modules of ours that it imports."""
+    names = {".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts): p for p in MODULES}
+    names = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    return {
+        name: {
+            target
+            for target in imports(path, at_the_top=at_the_top, members=True)
+            if target in names and target != name
+        }
+        for name, path in names.items()
+    }
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_run_one_way(path: Path) -> None:
-    """A part imports only what stands above it: see LAYERS, and design section 2."""
-    assert own(path) <= allowed(unit(path))
+    """A part imports only what stands before it in LAYERS, at the top or inside a function."""
+    assert own(path) <= set(LAYERS[: LAYERS.index(unit(path))])
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted((PACKAGE / "training").rglob("*.py")),
+    ids=lambda path: f"{path.parent.name}/{path.name}",
+)
+def test_the_rooms_of_training_run_one_way(path: Path) -> None:
+    """From the recipe to the model, the data, its evaluation, the run, and many runs."""
+    room = path.relative_to(PACKAGE / "training").parts[0].removesuffix(".py")
+    used = {name.split(".")[2] for name in imports(path) if name.startswith("prefdata.training.")}
+    assert used - {room} <= set(ROOMS[: ROOMS.index(room)])
+
+
+def test_training_is_imported_inside_functions() -> None:
+    """So that whoever uses a local model in another room loads no torch before it is needed."""
+    users = {
+        unit(path)
+        for path in MODULES
+        if any(
+            part_of(name) == "training" for name in imports(path, at_the_top=True) if is_ours(name)
+        )
+    }
+    assert users <= {"training"}
+
+
+def test_no_modules_import_each_other() -> None:
+    """A circle works only as long as nobody imports its parts in another order."""
+    edges = graph(at_the_top=True)
+    done: set[str] = set()
+    while free := {name for name in edges if name not in done and edges[name] <= done}:
+        done |= free
+    assert set(edges) - done == set()
 
 
 def test_nothing_imports_the_command_line() -> None:
@@ -103,10 +148,10 @@ def test_no_import_is_relative() -> None:
     assert relative == []
 
 
-def test_training_libraries_are_imported_by_train_only() -> None:
+def test_training_libraries_are_imported_by_training_only() -> None:
     """Whoever only converts needs no torch."""
     users = {unit(p) for p in MODULES if {n.split(".")[0] for n in imports(p)} & TRAINING_ONLY}
-    assert users <= {"train"}
+    assert users <= {"training"}
 
 
 def test_the_core_imports_only_what_it_declares() -> None:
@@ -121,14 +166,14 @@ def test_the_core_imports_only_what_it_declares() -> None:
     used = {
         name.split(".")[0]
         for path in MODULES
-        if unit(path) not in ("train", "judge") and path.name != "remote.py"
+        if unit(path) not in ("training", "judging") and path.name != "remote.py"
         for name in imports(path)
     }
     assert used - set(sys.stdlib_module_names) - {"prefdata"} <= declared
 
 
-def test_openai_is_imported_in_one_file_of_judge() -> None:
+def test_openai_is_imported_in_one_file_of_judging() -> None:
     """Another client can take its place there."""
     users = [p for p in MODULES if "openai" in {n.split(".")[0] for n in imports(p)}]
     assert len(users) <= 1
-    assert {unit(p) for p in users} <= {"judge"}
+    assert {unit(p) for p in users} <= {"judging"}

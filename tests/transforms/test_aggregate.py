@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prefdata.transforms.options import Aggregate
-from tests.conversion import make, rated
+from tests.roundtrip import make, rated
 
 
 @pytest.mark.parametrize(

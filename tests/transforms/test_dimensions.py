@@ -12,14 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefdata.engine import convert, inspect
+from prefdata.conversion.convert import convert
+from prefdata.conversion.inspect import inspect
 from prefdata.errors import InputError, UnknownNameError, UsageError
-from prefdata.formats import Wishes, reasons
-from prefdata.io import jsonl as reading
-from prefdata.io import read
+from prefdata.formats import Wishes
+from prefdata.io.readers import json as reading
+from prefdata.io.readers import reader
+from prefdata.records import reasons
 from prefdata.schemas import PreferencePair
 from prefdata.transforms.options import ALL, Options
-from tests.conversion import Converted, How, Row, converted, jsonl, make, rated
+from tests.roundtrip import Converted, How, Row, converted, jsonl, make, rated
 
 ASPECTS = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
 FEW = settings(max_examples=12)
@@ -288,7 +290,7 @@ def test_the_question_is_asked_before_the_rest_of_a_file_is_read(
 ) -> None:
     """As soon as a second dimension is seen: the broken line far below is never come to."""
     monkeypatch.setattr(reading, "CHUNK_BYTES", 256)
-    monkeypatch.setattr(read, "SAMPLE_BYTES", 4096)
+    monkeypatch.setattr(reader, "SAMPLE_BYTES", 4096)
     source = jsonl(tmp_path / "in.jsonl", long(KIND) * 200)
     with source.open("ab") as file:
         file.write(b'{"prompt": "caf\xe9"}\n')

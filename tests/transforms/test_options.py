@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from prefdata.engine import convert, inspect
+from prefdata.conversion.convert import convert
+from prefdata.conversion.inspect import inspect
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import Wishes
 from prefdata.transforms.options import Options
-from tests.conversion import jsonl, make, pair, rated
+from tests.roundtrip import jsonl, make, pair, rated
 
 
 @pytest.mark.parametrize("size", [-0.1, 1, 2, math.nan, math.inf])

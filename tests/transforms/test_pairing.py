@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from prefdata.errors import InputError, UsageError
-from prefdata.transforms import pairing
+from prefdata.transforms import strategies
 from prefdata.transforms.options import STRATEGIES, Strategy
-from tests.conversion import make, rated
+from tests.roundtrip import make, rated
 
 LADDER = [rated("three", 3), rated("one", 1), rated("four", 4), rated("two", 2)]
 """Four responses, each with its name as its score."""
@@ -135,7 +135,7 @@ def test_all_is_refused_where_it_would_fill_the_memory(tmp_path: Path) -> None:
 
 def test_all_is_allowed_up_to_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit itself is not too many."""
-    monkeypatch.setattr(pairing, "MOST", 4)
+    monkeypatch.setattr(strategies, "MOST", 4)
     assert len(make(tmp_path, LADDER, strategy="all").rows) == 6
     with pytest.raises(UsageError, match="5 responses"):
         make(tmp_path, [*LADDER, rated("five", 5)], strategy="all")

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 import xxhash
 
-from prefdata.formats.ids import content_ids, hexed, joined_ids
+from prefdata.records.ids import content_ids, hexed, joined_ids
 from prefdata.transforms.split import in_test
-from tests.conversion import Converted, labelled, make, pair, rated
+from tests.roundtrip import Converted, labelled, make, pair, rated
 
 ROWS = [pair(f"good {n}", f"bad {n}", f"prompt {n}") for n in range(200)]
 

@@ -10,7 +10,7 @@ import pytest
 from prefdata.errors import InputError
 from prefdata.formats import Wishes
 from prefdata.transforms.options import Conflicts
-from tests.conversion import judged, labelled, make, pair, rated
+from tests.roundtrip import judged, labelled, make, pair, rated
 
 OTHER = pair("good", "bad", "another prompt")
 SIGNED = Wishes(winner={"negative": "a", "positive": "b", "0": "tie"})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from prefdata.formats import reasons
-from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, RawRow, Unfit
-from prefdata.formats.verdicts import NONE, written
+from prefdata.formats.spec.as_format import format_of
+from prefdata.formats.spec.spec import Layout, RawRow, Unfit
+from prefdata.formats.winner_values import NONE, written
+from prefdata.records import reasons
 
 ASKED = {"instruction": "What is 2 + 2?"}
 MIDDLE = 1.5

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from json import dumps
 
-from prefdata.formats import reasons
 from prefdata.formats.conversation import cell
-from prefdata.formats.known import format_of, refused
-from prefdata.formats.layout import Layout, RawRow, Unfit
-from prefdata.formats.names import sided
+from prefdata.formats.generic.column_names import sided
 from prefdata.formats.sample import Sample
-from prefdata.formats.verdicts import written
+from prefdata.formats.spec.as_format import format_of, refused
+from prefdata.formats.spec.spec import Layout, RawRow, Unfit
+from prefdata.formats.winner_values import written
+from prefdata.records import reasons
 
 Turns = list[Mapping[str, object]]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from prefdata.formats.known import format_of, refused
-from prefdata.formats.layout import Layout, RawRow
+from prefdata.formats.spec.as_format import format_of, refused
+from prefdata.formats.spec.spec import Layout, RawRow
 from prefdata.formats.transcript import is_transcript
 
 EXAMPLE = {

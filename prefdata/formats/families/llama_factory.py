@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from prefdata.formats.families.text_only import COLUMNS, text_only
-from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, RawRow
-from prefdata.formats.verdicts import NONE, written
+from prefdata.formats.spec.as_format import format_of
+from prefdata.formats.spec.spec import Layout, RawRow
+from prefdata.formats.winner_values import NONE, written
 
 QUESTION = "What is 2 + 2?"
 ASKED = {"from": "human", "value": QUESTION}

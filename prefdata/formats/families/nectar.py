@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from prefdata.formats import reasons
-from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, RawRow, Unfit
+from prefdata.formats.spec.as_format import format_of
+from prefdata.formats.spec.spec import Layout, RawRow, Unfit
 from prefdata.formats.transcript import is_transcript
+from prefdata.records import reasons
 
 LEAK = re.compile(r"(?:\A|\n)\s*(Human|Assistant):")
 

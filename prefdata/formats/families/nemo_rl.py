@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from prefdata.formats import reasons
-from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, RawRow, Unfit
-from prefdata.formats.paths import get, parse
-from prefdata.formats.scores import number_of
+from prefdata.formats.numbers import number_of
+from prefdata.formats.spec.as_format import format_of
+from prefdata.formats.spec.paths import get, parse
+from prefdata.formats.spec.spec import Layout, RawRow, Unfit
+from prefdata.records import reasons
 
 MEASURED = (parse("completions[].rank"), parse("completions[].reward"))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from prefdata.formats import reasons
-from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, RawRow, Unfit
-from prefdata.formats.verdicts import written
+from prefdata.formats.spec.as_format import format_of
+from prefdata.formats.spec.spec import Layout, RawRow, Unfit
+from prefdata.formats.winner_values import written
+from prefdata.records import reasons
 
 READY = "ready_for_export"
 FLAGS = ("rank", "deleted", "synthetic", "review_result", "model_name")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from prefdata.formats.families.text_only import text_only
-from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, RawRow
+from prefdata.formats.spec.as_format import format_of
+from prefdata.formats.spec.spec import Layout, RawRow
 
 
 def _without_tools(row: RawRow) -> RawRow:

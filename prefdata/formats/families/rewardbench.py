@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from prefdata.formats import reasons
-from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, RawRow, Unfit
+from prefdata.formats.spec.as_format import format_of
+from prefdata.formats.spec.spec import Layout, RawRow, Unfit
+from prefdata.records import reasons
 
 EVAL = (
     "It is a benchmark: do not train on it. Use it to measure a model, and to find its prompts "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prefdata.formats.known import refused
+from prefdata.formats.spec.as_format import refused
 
 FORMATS = (
     refused(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout
+from prefdata.formats.spec.as_format import format_of
+from prefdata.formats.spec.spec import Layout
 
 ASKED = {"role": "user", "content": "What is 2 + 2?"}
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from prefdata.formats import reasons
-from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, RawRow, Unfit
-from prefdata.formats.scores import number_of
-from prefdata.formats.verdicts import written
+from prefdata.formats.numbers import number_of
+from prefdata.formats.spec.as_format import format_of
+from prefdata.formats.spec.spec import Layout, RawRow, Unfit
+from prefdata.formats.winner_values import written
+from prefdata.records import reasons
 
 BETTER = {"1": ("score_A", "score_B"), "0": ("score_B", "score_A")}
 

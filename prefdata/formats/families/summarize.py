@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from prefdata.formats import reasons
-from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, RawRow, Unfit
-from prefdata.formats.paths import filled, slots
+from prefdata.formats.spec.as_format import format_of
+from prefdata.formats.spec.paths import filled, slots
+from prefdata.formats.spec.spec import Layout, RawRow, Unfit
+from prefdata.records import reasons
 
 POST = "SUBREDDIT: r/{subreddit}\nTITLE: {title}\nPOST: {post}\nTL;DR:"
 ARTICLE = "TITLE: {title}\nARTICLE: {article}\nTL;DR:"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from prefdata.formats import reasons
 from prefdata.formats.families.text_only import COLUMNS, text_only
-from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, RawRow, Unfit
+from prefdata.formats.spec.as_format import format_of
+from prefdata.formats.spec.spec import Layout, RawRow, Unfit
+from prefdata.records import reasons
 
 
 def _rejects(rows: list[RawRow]) -> bool:

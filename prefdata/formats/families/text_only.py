@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from prefdata.formats import reasons
 from prefdata.formats.conversation import cell
-from prefdata.formats.layout import RawRow, Unfit
+from prefdata.formats.spec.spec import RawRow, Unfit
+from prefdata.records import reasons
 
 BEYOND = {
     "tools": reasons.TOOLS,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from prefdata.formats import reasons
-from prefdata.formats.known import format_of
-from prefdata.formats.layout import Layout, RawRow, Unfit
-from prefdata.formats.scores import number_of
+from prefdata.formats.numbers import number_of
+from prefdata.formats.spec.as_format import format_of
+from prefdata.formats.spec.spec import Layout, RawRow, Unfit
+from prefdata.records import reasons
 
 
 def _opposite(row: RawRow) -> RawRow:

@@ -1,0 +1,40 @@
+"""What a judge's vote weighs, by its agreement with people."""
+
+from __future__ import annotations
+
+import math
+
+from prefdata.agreement.agreement import Agreement
+
+
+def jury_weights(found: Agreement) -> dict[str, float]:
+    """Give what the vote of each judge is worth, by how often it was right.
+
+    Args:
+        found: the judges' agreement with people.
+
+    Returns:
+        Judge to the log-odds of its accuracy, drawn towards a half where it decided little: the
+        weights with which a jury of independent judges is right most often. A judge that is right
+        no more often than a coin weighs nothing.
+
+    Source:
+        Nitzan and Paroush (1982), Optimal decision rules in uncertain dichotomous choice
+        situations; Laplace's rule of succession for the accuracy.
+
+    Example:
+        >>> import polars as pl
+        >>> from prefdata.agreement.agreement import agreement
+        >>> from prefdata.agreement.verdict_frame import VERDICTS
+        >>> rows = [
+        ...     (n, who, 1 if right else -1, False, None, None)
+        ...     for n in range(18)
+        ...     for who, right in [("anna", True), ("good", n > 1), ("coin", n % 2)]
+        ... ]
+        >>> found = agreement(pl.DataFrame(rows, VERDICTS, orient="row"), people=["anna"])
+        >>> {name: round(weight, 2) for name, weight in jury_weights(found).items()}
+        {'coin': 0.0, 'good': 1.73}
+    """
+    shares = {each.annotator: each.accuracy for each in found.judges}
+    odds = {name: (share.hits + 1) / (share.of - share.hits + 1) for name, share in shares.items()}
+    return {name: max(0.0, math.log(ratio)) for name, ratio in odds.items()}

@@ -1,0 +1,67 @@
+"""The command that makes a data set of feedback: `convert`."""
+
+from __future__ import annotations
+
+import click
+
+from prefdata.cli.options import limit_of, options_from, pairing, reading, wishes_from
+from prefdata.cli.output import console, show_json, too_many_rejected
+
+
+@click.command()
+@click.argument("sources", metavar="SOURCE…", nargs=-1, required=True)
+@click.option("-o", "--output", metavar="OUT", required=True, help="Data set directory to write.")
+@reading
+@pairing
+@click.option("--max-rejects", metavar="N|P%", help="Exit with 3 if more rows are rejected.")
+@click.option("-f", "--force", is_flag=True, help="Replace an existing data set directory.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
+def convert(
+    sources: tuple[str, ...],
+    output: str,
+    columns: tuple[str, ...],
+    winner: tuple[str, ...],
+    label: tuple[str, ...],
+    dimension: str,
+    format_: str,
+    encoding: str,
+    max_rejects: str | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    **how: object,
+) -> int:
+    """Turn feedback into a data set directory of clean pairs.
+
+    \b
+      pref convert ratings.csv -o pairs
+      pref convert votes/*.jsonl -o pairs --map prompt=question --winner a=left,b=right
+
+    SOURCE is a file, a glob, a folder, an address (hf://, s3://, gs://, https://), or - for
+    standard input: JSON, JSONL, CSV, TSV, Parquet or Arrow, also as .gz or .zst. What it is, and
+    which column is which, is recognised; 'pref inspect' says how.
+    """
+    from prefdata.cli.views.terminal import show_conversion
+    from prefdata.conversion.convert import convert as run
+    from prefdata.report.progress import progress
+
+    limit = limit_of(max_rejects)
+    screen = console()
+    with progress(screen, quiet=quiet) as tell:
+        report = run(
+            sources,
+            output,
+            options=options_from(how),
+            wishes=wishes_from(columns, winner, label, dimension),
+            format=format_,
+            encoding=encoding,
+            force=force,
+            progress=tell,
+        )
+    if not quiet:
+        show_conversion(report, screen)
+    if as_json:
+        show_json(report.to_dict())
+    missed = too_many_rejected(report.rows_rejected, report.rows_read, limit, max_rejects)
+    return 3 if missed else 0

@@ -1,0 +1,146 @@
+"""How a run of the command ends: its exit code, and what it says last."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, TextIO
+
+import click
+
+from prefdata._version import __version__
+from prefdata.cli.launch import failure_told, speaks, tells_failure
+from prefdata.cli.output import say
+from prefdata.cli.terminal_safe import safe
+from prefdata.errors import Interrupted, PrefdataError
+
+INTERRUPTED = 130
+UNREAD = 141
+"""What a shell says of a command that was stopped because nobody reads what it writes."""
+
+LEFT = "Nothing was left half written; run the same command again."
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a system says where no more can be written."""
+
+
+class UnreadError(Exception):
+    """Nobody reads any more what the command prints."""
+
+
+class Commands(click.Group):
+    """A group of commands that tells apart a closed pipe; Click makes a failure of it.
+
+    Its context holds what the user typed behind its name, whoever called it.
+    """
+
+    def make_context(
+        self, info_name: str | None, args: list[str], *rest: Any, **extra: Any
+    ) -> click.Context:
+        """Parse the arguments, which prints where they ask for help or the version."""
+        typed = list(args)
+        try:
+            context = super().make_context(info_name, args, *rest, **extra)
+        except BrokenPipeError as error:
+            raise UnreadError from error
+        context.obj = typed
+        return context
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise UnreadError from error
+
+
+def exit_code_of(run: Callable[[], object], typed: Sequence[str]) -> int:
+    """Run, say what went wrong, and give the exit code; a defect is raised, with a note.
+
+    Args:
+        run: does the work; a number that it gives is the exit code.
+        typed: what the user typed after ``pref``.
+    """
+    try:
+        code = run()
+    except click.ClickException as error:
+        if speaks():
+            with suppress(OSError):
+                error.show()
+        return error.exit_code
+    except PrefdataError as error:
+        return _failed(error)
+    except (UnreadError, BrokenPipeError):
+        return UNREAD
+    except (KeyboardInterrupt, click.Abort) as stopped:
+        cause = stopped.__cause__  # Click turns every interrupt into its own Abort
+        _tell(f"Interrupted. {cause if isinstance(cause, Interrupted) else LEFT}")
+        return INTERRUPTED
+    except BaseException as error:
+        found = _code_of_unforeseen(error)
+        if found is None:
+            error.add_note(
+                f"This is a defect of prefdata {__version__}. Please report it, with these lines "
+                f"and the command: {safe(shlex.join(['pref', *typed]))}"
+            )
+            raise
+        return found
+    return code if isinstance(code, int) else 0
+
+
+def _code_of_unforeseen(error: BaseException) -> int | None:
+    """The exit code of what is no error of ours; None where it is a defect."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return _failed(
+            PrefdataError(
+                f"the output could not be written: {error.strerror}",
+                hint="Free some space, or send it elsewhere.",
+            )
+        )
+    if _interrupted_in_polars(error):
+        _tell(f"Interrupted. {LEFT}")
+        return INTERRUPTED
+    if isinstance(error, RuntimeError) and failure_told():  # the others were heard of no more
+        return 1
+    return None
+
+
+def _interrupted_in_polars(error: BaseException) -> bool:
+    """Whether Polars took an interrupt, which reached it within Python, for a bug of its own."""
+    return type(error).__name__ == "PanicException" and "KeyboardInterrupt" in str(error)
+
+
+def _failed(error: PrefdataError) -> int:
+    if tells_failure():
+        _say(f"Error: {error}" + (f"\nHint: {error.hint}" if error.hint else ""))
+    return error.exit_code
+
+
+def _tell(text: str) -> None:
+    if speaks():
+        _say(text)
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):
+        say(text)
+
+
+def forget_unread() -> None:
+    """Let what nobody reads go nowhere: Python complains at its end of what it cannot flush."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not _flushed(stream):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _flushed(stream: TextIO) -> bool:
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        return False
+    return True

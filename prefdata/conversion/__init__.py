@@ -1,0 +1,1 @@
+"""`pref convert` and `pref inspect`: sources in, a data set directory or a description out."""

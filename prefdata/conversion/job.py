@@ -1,0 +1,108 @@
+"""What one conversion has to do, as both of its ways know it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+import pyarrow as pa
+
+from prefdata.conversion.conversation_groups import Groups
+from prefdata.conversion.ingest import Recognised
+from prefdata.errors import PrefdataError
+from prefdata.transforms.dimensions import Standing, compared
+from prefdata.transforms.options import Options
+from prefdata.transforms.overlap import Common, Overlap
+
+MOST_SOURCES = 100
+"""Sources that are held against each other: what is told grows with the square of their number."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a conversion has to do.
+
+    Attributes:
+        kind: ``"pairs"`` or ``"unpaired"``.
+        recognised: the sources.
+        encoding: of their text, if it was named.
+        options: how pairs are made.
+        schema: the columns of the data set.
+        keep: those of them that are columns of the sources.
+        ends: source to the place at which its rows end, where it has a cap or a share.
+    """
+
+    kind: str
+    recognised: Sequence[Recognised]
+    encoding: str
+    options: Options
+    schema: pa.Schema
+    keep: tuple[str, ...] = ()
+    ends: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the sources."""
+        return [each.source.name for each in self.recognised]
+
+    @property
+    def compares_sources(self) -> bool:
+        """Whether the sources are held against each other."""
+        return 1 < len(self.recognised) <= MOST_SOURCES
+
+
+@dataclass
+class Written:
+    """What was written.
+
+    Attributes:
+        rows: rows by split.
+        prompts: distinct prompts by split.
+        example: the first row, with its texts.
+        dimensions: how the chosen response stands on each dimension.
+        groups: takes the conversations of each split, where the split goes by them.
+        by_source: rows by source.
+        overlap: what each two sources have in common.
+        conversations: conversations by split, once they were counted.
+    """
+
+    rows: Counter[str] = field(default_factory=Counter)
+    prompts: Counter[str] = field(default_factory=Counter)
+    example: dict[str, object] = field(default_factory=dict)
+    dimensions: dict[str, Standing] = field(default_factory=dict)
+    groups: Groups | None = None
+    by_source: Counter[int] = field(default_factory=Counter)
+    overlap: Overlap = field(default_factory=dict)
+    conversations: Counter[str] = field(default_factory=Counter)
+
+    def count(self, rows: pl.DataFrame) -> None:
+        """Add up the rows of a bucket, and hold that no prompt stands in both splits."""
+        parts = by_split(rows)
+        shared = parts["train"].join(parts["test"], on="prompt_id", how="semi").height
+        if shared:
+            raise PrefdataError(
+                f"{shared:,} prompts are in both splits; nothing was written",
+                hint="This is a defect of prefdata: please report it.",
+            )
+        for split, part in parts.items():
+            self.rows[split] += part.height
+            self.prompts[split] += part["prompt_id"].n_unique()
+        if "from_source" in rows.columns:
+            self.by_source.update(dict(rows["from_source"].value_counts().iter_rows()))
+        if self.groups:
+            self.groups.put(rows)
+        if "dimensions" in rows.columns:
+            for name, found in compared(rows).items():
+                self.dimensions[name] = self.dimensions.get(name, Standing()).plus(found)
+
+    def compare(self, found: Overlap) -> None:
+        """Add up what sources have in common in a bucket."""
+        for sources, common in found.items():
+            self.overlap[sources] = self.overlap.get(sources, Common()).plus(common)
+
+
+def by_split(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The rows of each split."""
+    return {"train": rows.filter(~pl.col("test")), "test": rows.filter("test")}

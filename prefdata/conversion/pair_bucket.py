@@ -1,0 +1,72 @@
+"""What becomes of the records of one bucket: the same for both ways of writing a data set."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from prefdata.conversion.job import Job
+from prefdata.io.store.record_store import Spool
+from prefdata.transforms import make_pairs, make_unpaired, mixing, overlap
+from prefdata.transforms.make_pairs import Decided
+from prefdata.transforms.overlap import Overlap
+
+
+class Records(NamedTuple):
+    """The records of one bucket."""
+
+    ratings: pl.DataFrame
+    comparisons: pl.DataFrame
+    unpaired: pl.DataFrame
+
+
+def records(spool: Spool, number: int, *, again: bool = False) -> Records:
+    """Fetch the records of a bucket; ``again`` leaves them where they are."""
+    return Records(
+        spool.get("ratings", number, again=again),
+        spool.get("comparisons", number, again=again),
+        spool.get("unpaired", number, again=again),
+    )
+
+
+def decided(job: Job, held: Records) -> Decided:
+    """What the records of a bucket give, within the caps and shares that are known by now."""
+    if job.kind == "unpaired":
+        found = make_unpaired.unpaired(held.unpaired, job.options)
+    else:
+        found = make_pairs.pairs(held.ratings, held.comparisons, job.options)
+    return mixing.mixed(found, job.ends, job.options.seed) if job.ends else found
+
+
+def overlapping(job: Job, held: Records) -> Overlap:
+    """What the sources have in common in a bucket."""
+    if not job.compares_sources:
+        return {}
+    if job.kind == "unpaired":
+        return overlap.of_labels(held.unpaired)
+    return overlap.of_pairs(held.ratings, held.comparisons, job.options)
+
+
+def ends(job: Job, spool: Spool, in_order: Callable[..., Iterator[pl.DataFrame]]) -> dict[int, int]:
+    """Where the rows of each source end, by its cap or share; nothing is written yet.
+
+    It holds 8 bytes for each row of the data set.
+    """
+    wanted = mixing.parts(job.options, job.names)
+    if not (wanted.caps or wanted.mix):
+        return {}
+
+    def work(number: int) -> pl.DataFrame:
+        rows = decided(job, records(spool, number, again=True)).rows
+        return mixing.placed(rows, job.options.seed)
+
+    places: dict[int, list[np.ndarray]] = defaultdict(list)
+    for placed in in_order(work, len(spool.buckets)):
+        for (source,), part in placed.partition_by("from_source", as_dict=True).items():
+            places[int(str(source))].append(part["place"].to_numpy())
+    whole = {source: np.concatenate(found) for source, found in places.items()}
+    return mixing.limits(whole, wanted, job.options)

@@ -1,0 +1,120 @@
+"""The second half of a conversion with ratings: records on disk to pairs in Parquet.
+
+The two texts of a pair may stand anywhere in the sources, so all texts lie on disk by bucket of
+prompts, and each bucket is worked out by itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import polars as pl
+
+from prefdata.conversion.job import Job, Written, by_split
+from prefdata.conversion.pair_bucket import decided, ends, overlapping, records
+from prefdata.io.dataset.dataset_writer import number_shards, readable, write_parquet
+from prefdata.io.dataset.row_log import Trail
+from prefdata.io.store.record_store import Spool
+from prefdata.transforms import make_pairs
+from prefdata.transforms.accounting import Account
+from prefdata.transforms.overlap import Overlap
+from prefdata.transforms.row_outcomes import by_row, lost, refused
+from prefdata.transforms.split import SPLITS
+
+Result = TypeVar("Result")
+
+WORKERS = min(4, os.cpu_count() or 1)
+
+
+class Made(NamedTuple):
+    """What a bucket gives: rows without texts, the account of its records, and what was refused."""
+
+    rows: pl.DataFrame
+    ledger: pl.DataFrame
+    rejects: pl.DataFrame
+    overlap: Overlap
+    example: dict[str, object]
+
+
+def assemble(
+    folder: Path,
+    job: Job,
+    result: Written,
+    *,
+    spool: Spool,
+    trail: Trail,
+    account: Account,
+    spread: frozenset[int],
+    progress: Callable[[int, int], None],
+) -> None:
+    """Write the data set's files.
+
+    Buckets are worked out and compressed side by side, and taken up in their order.
+
+    Args:
+        folder: the data set directory that is being made.
+        job: what to do.
+        result: is told what was written.
+        spool: holds the records with their texts.
+        trail: takes the account of every row.
+        account: is told what became of each row.
+        spread: the sources whose rows answer several prompts, and so lie in several buckets.
+        progress: is told how many buckets are done, of how many.
+    """
+    (folder / "data").mkdir()
+    job = replace(job, ends=ends(job, spool, in_order))
+    late: list[pl.DataFrame] = []
+
+    def work(number: int) -> Made:
+        return _made(number, folder / "data", spool, job)
+
+    for number, made in enumerate(in_order(work, len(spool.buckets))):
+        trail.add(made.ledger, made.rejects)
+        here = pl.col("source").is_in(sorted(spread))
+        account.settle(by_row(made.ledger.filter(~here)))
+        late.append(by_row(made.ledger.filter(here)))
+        result.count(made.rows)
+        result.compare(made.overlap)
+        result.example = result.example or made.example
+        progress(number + 1, len(spool.buckets))
+    account.settle(by_row(pl.concat(late)))
+    for split in SPLITS:
+        number_shards(folder / "data", split)
+
+
+def _made(number: int, folder: Path, spool: Spool, job: Job) -> Made:
+    held = records(spool, number)
+    made = decided(job, held)
+    example: dict[str, object] = {}
+    for split, rows in by_split(made.rows).items():
+        if rows.height:
+            part = make_pairs.with_texts(rows, held.ratings, held.comparisons, job.keep)
+            write_parquet(part, folder / f"{split}-{number:06d}.parquet", job.schema)
+            example = example or readable(part, job.schema.names)
+    gone = lost(made.ledger)
+    said = held.comparisons.unique(["source", "row"], keep="first").select(
+        "source",
+        "row",
+        pl.struct("prompt", "a", "b", "winner", "annotator").struct.json_encode().alias("raw"),
+    )
+    gone = gone.join(said, on=["source", "row"], how="left", maintain_order="left")
+    rejects = refused(gone.drop("raw"), gone["raw"])
+    return Made(made.rows, made.ledger, rejects, overlapping(job, held), example)
+
+
+def in_order(work: Callable[[int], Result], count: int) -> Iterator[Result]:
+    """Results in order, with no more at hand than there are workers."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        waiting: deque[Future[Result]] = deque()
+        for number in range(count):
+            waiting.append(pool.submit(work, number))
+            if len(waiting) > WORKERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -1,0 +1,94 @@
+"""What several targets cannot hold, each with the remedy that the rejects show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prefdata.exporting.base import Refusal, Row, Turn, answers
+
+SEVERAL_MESSAGES = "an answer of several messages"
+TOOL_CALLS = "tool calls"
+NOT_ALTERNATING = "turns do not alternate"
+LATE_SYSTEM = "a system turn that is not the first"
+TEXT_AND_CALLS = "a turn with both text and tool calls"
+FOUND_ELSEWHERE = "the answer may be found in the template"
+BOTH_LABELS = "the answer is chosen in one pair and rejected in another"
+
+REMEDIES = {
+    SEVERAL_MESSAGES: "Keep the last answer only, or export to trl, openrlhf or ms-swift.",
+    TOOL_CALLS: "Write the calls as text, or export to trl, llama-factory, ms-swift or openai.",
+    NOT_ALTERNATING: "Join turns that follow each other, or export to trl.",
+    LATE_SYSTEM: "Move the system turn to the beginning, or export to trl.",
+    TEXT_AND_CALLS: "Write the calls as text, or export to trl, ms-swift or openai.",
+    FOUND_ELSEWHERE: "Write the answer in more words, or export to trl.",
+    BOTH_LABELS: "Convert with --strategy best-worst, which uses no answer twice.",
+}
+
+Check = Callable[[Row], Refusal | None]
+
+
+def first_of(*checks: Check) -> Check:
+    """A check that gives the first refusal of several.
+
+    Example:
+        >>> turns = [{"role": "assistant", "content": "a"}, {"role": "assistant", "content": "b"}]
+        >>> first_of(no_tool_calls, one_message)({"prompt": [], "completion": turns}).reason
+        'an answer of several messages'
+    """
+
+    def check(row: Row) -> Refusal | None:
+        return next((found for each in checks if (found := each(row))), None)
+
+    return check
+
+
+def one_message(row: Row) -> Refusal | None:
+    """Refuse answers that are more than one message."""
+    for side, turns in answers(row).items():
+        if len(turns) > 1:
+            return Refusal(SEVERAL_MESSAGES, f"{side} has {len(turns)} messages")
+    return None
+
+
+def no_tool_calls(row: Row) -> Refusal | None:
+    """Refuse conversations in which a tool is called; what a tool said is a turn like others."""
+    for side, turns in {"prompt": row["prompt"], **answers(row)}.items():
+        if any(turn.get("tool_calls") for turn in turns):
+            return Refusal(TOOL_CALLS, f"in the {side}")
+    return None
+
+
+def alternating(row: Row) -> Refusal | None:
+    """Refuse prompts that are not user, assistant, user, …, after a system turn or none.
+
+    What a tool said stands where the user speaks.
+    """
+    turns = row["prompt"]
+    first = 1 if turns[0]["role"] == "system" else 0
+    for place, turn in enumerate(turns[first:]):
+        where = f"turn {place + first + 1} of the prompt"
+        if turn["role"] == "system":
+            return Refusal(LATE_SYSTEM, where)
+        if (turn["role"] == "assistant") != bool(place % 2):
+            return Refusal(NOT_ALTERNATING, f"{where} is the {turn['role']}'s")
+    return None
+
+
+def seen_in(row: Row) -> list[str]:
+    """What is in a row that some targets cannot hold or use, in words."""
+    turns = row["prompt"]
+    found = []
+    if turns[0]["role"] == "system":
+        found.append("a system prompt")
+    if len(turns) > 1 and any(turn["role"] == "assistant" for turn in turns):
+        found.append("earlier turns")
+    sides = answers(row).values()
+    if any(len(side) > 1 for side in sides):
+        found.append("an answer of several messages")
+    if _tools(turns) or any(_tools(side) for side in sides):
+        found.append("tools")
+    return found
+
+
+def _tools(turns: list[Turn]) -> bool:
+    return any(turn["role"] == "tool" or turn.get("tool_calls") for turn in turns)

@@ -1,0 +1,207 @@
+"""Views that need more than one row at a time: labelled answers, mixed, and best answers.
+
+Rows lie on disk in buckets by a hash of their content, and each bucket is worked out by itself: the
+memory that it takes does not grow with the data, and the result does not depend on the order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import orjson
+
+from prefdata.exporting.accounting import Account
+from prefdata.exporting.base import Refusal, Row, Turn
+from prefdata.exporting.checks import BOTH_LABELS
+
+BUCKET_BYTES = 32 << 20
+MOST_BUCKETS = 256
+
+REPEATED = "the same answer stands in another row"
+WORSE = "another answer to the prompt is better"
+AS_GOOD = "another good answer to the prompt was taken"
+NOT_GOOD = "the answer is not a good one"
+
+KEY = 32
+"""Bytes of a key, with which a row's line begins; what follows begins with the row's id."""
+
+PATIENCE = 1000
+"""Rows that wait for a neighbour with another prompt."""
+
+
+def unpaired(rows: Iterable[Row]) -> Iterator[Row]:
+    """Take pairs apart: the chosen answer is a good one, the rejected a bad one."""
+    for row in rows:
+        for side, turns in (("chosen", row["chosen"]), ("rejected", row["rejected"])):
+            yield {
+                "id": row["id"],
+                "prompt_id": row["prompt_id"],
+                "prompt": row["prompt"],
+                "completion": turns,
+                "label": side == "chosen",
+            }
+
+
+def mixed(
+    rows: Iterable[Row], *, seed: int, folder: Path, size: int, split: str, account: Account
+) -> Iterator[Row]:
+    """Labelled answers in random order, each once, no two to one prompt side by side.
+
+    KTO reads rows in their order: a block of one class teaches it nothing. And it compares an
+    answer with the one beside it, which must therefore be the answer to another prompt.
+
+    Args:
+        rows: labelled answers in any order.
+        seed: of the order.
+        folder: for the buckets.
+        size: bytes of the rows, about.
+        split: theirs, for the rejects.
+        account: is told of answers that stand there twice, or with both labels.
+    """
+    spill = Spill(folder, size)
+    for row in rows:
+        spill.add(digest(seed, row["prompt"], row["completion"]), row)
+    return apart(_once(spill.groups(), split, account))
+
+
+def _once(groups: Iterable[list[Row]], split: str, account: Account) -> Iterator[Row]:
+    for same in groups:
+        if len({row["label"] for row in same}) > 1:
+            for row in same:
+                account.refuse(row, split, Refusal(BOTH_LABELS))
+            continue
+        account.merged[REPEATED] += len(same) - 1
+        yield same[0]
+
+
+def apart(rows: Iterable[Row]) -> Iterator[Row]:
+    """Rows in their order, but where two neighbours have the same prompt the second waits.
+
+    Example:
+        >>> made = [{"prompt": [], "prompt_id": p} for p in "aabc"]
+        >>> "".join(row["prompt_id"] for row in apart(made))
+        'abac'
+    """
+    waiting: deque[Row] = deque()
+    last = ""
+    for row in rows:
+        queue = [row]
+        while queue:
+            each = queue.pop()
+            if each["prompt_id"] == last and len(waiting) < PATIENCE:
+                waiting.append(each)
+                continue
+            last = each["prompt_id"]
+            yield each
+            if waiting and waiting[0]["prompt_id"] != last:
+                queue.append(waiting.popleft())
+    yield from waiting
+
+
+class Candidate(NamedTuple):
+    """An answer to a prompt: its row, and how it fared in all pairs of the prompt."""
+
+    row: Row
+    score: float | None
+    wins: int
+    losses: int
+
+
+def best(rows: Iterable[Row], *, folder: Path, size: int, account: Account) -> Iterator[Row]:
+    """The best answer to each prompt.
+
+    Of pairs it is the one with the highest score; without scores the one that lost least often.
+    Of labelled answers it is the good one with the highest weight.
+
+    Args:
+        rows: pairs or labelled answers, in any order.
+        folder: for the buckets.
+        size: bytes of the rows, about.
+        account: is told of the others.
+    """
+    spill = Spill(folder, size)
+    for row in rows:
+        spill.add(digest(0, row["prompt"]), row)
+    for same in spill.groups():
+        yield from _best(same, account)
+
+
+def _best(same: Sequence[Row], account: Account) -> Iterator[Row]:
+    """The best of the rows of one prompt."""
+    if "completion" in same[0]:
+        good = [row for row in same if row["label"]]
+        account.left[NOT_GOOD] += len(same) - len(good)
+        if good:
+            account.left[AS_GOOD] += len(good) - 1
+            yield min(good, key=lambda row: (-(row.get("weight") or 0), row["id"]))
+        return
+    winner = _winner(same)
+    again = [row for row in same if row["chosen"] == winner["chosen"]]
+    account.merged[REPEATED] += len(again) - 1
+    account.left[WORSE] += len(same) - len(again)
+    yield {**winner, "completion": winner["chosen"]}
+
+
+def _winner(same: Sequence[Row]) -> Row:
+    found: dict[bytes, Candidate] = {}
+    lost: dict[bytes, int] = {}
+    for row in same:
+        lost[digest(0, row["rejected"])] = lost.get(digest(0, row["rejected"]), 0) + 1
+    for row in same:
+        key = digest(0, row["chosen"])
+        known = found.get(key) or Candidate(row, None, 0, lost.get(key, 0))
+        scores = [s for s in (known.score, row.get("score_chosen")) if s is not None]
+        found[key] = Candidate(known.row, max(scores, default=None), known.wins + 1, known.losses)
+    scored = all(each.score is not None for each in found.values())
+
+    def rank(each: Candidate) -> tuple[float, int, int, str]:
+        by_score = -(each.score or 0.0) if scored else 0.0
+        return by_score, each.losses, -each.wins, each.row["id"]
+
+    return min(found.values(), key=rank).row
+
+
+def digest(seed: int, *turns: Sequence[Turn]) -> bytes:
+    """A hash of messages that is the same everywhere, and random from seed to seed."""
+    text = orjson.dumps([seed, *turns])
+    return hashlib.blake2b(text, digest_size=16).hexdigest().encode()
+
+
+class Spill:
+    """Rows on disk, in buckets by their key.
+
+    Args:
+        folder: for the buckets; is made.
+        size: bytes of all rows, about.
+    """
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.count = min(MOST_BUCKETS, max(1, size // BUCKET_BYTES))
+        self.paths = [folder / f"{number:03d}" for number in range(self.count)]
+        folder.mkdir()
+        self.open = ExitStack()
+        self.files = [self.open.enter_context(path.open("wb")) for path in self.paths]
+
+    def add(self, key: bytes, row: Row) -> None:
+        """Keep a row."""
+        file = self.files[int(key[:8], 16) * self.count >> 32]
+        file.write(key + orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+
+    def groups(self) -> Iterator[list[Row]]:
+        """The rows with the same key, in the order of the keys and of their ids.
+
+        One bucket is in memory at a time, as text; it is deleted behind.
+        """
+        self.open.close()
+        for path in self.paths:
+            with path.open("rb") as file:
+                lines = sorted(file)
+            path.unlink()
+            for _, group in groupby(lines, key=lambda line: line[:KEY]):
+                yield [cast("Row", orjson.loads(line[KEY:])) for line in group]

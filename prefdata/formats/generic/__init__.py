@@ -1,0 +1,1 @@
+"""Formats of columns with usual names: pairs, comparisons, ratings, labels."""

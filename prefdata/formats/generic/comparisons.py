@@ -1,0 +1,352 @@
+"""Comparisons: two responses to one prompt, and which of them won."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from itertools import combinations
+from shlex import quote
+
+import polars as pl
+
+from prefdata.formats.base import Format, Match, Wishes
+from prefdata.formats.generic import pick
+from prefdata.formats.generic.answers import answers, flagged
+from prefdata.formats.generic.column_names import plain, sided
+from prefdata.formats.numbers import countable, is_missing, number
+from prefdata.formats.sample import Sample
+from prefdata.formats.winner_values import NONE, SETTLE, meaning, settle, written
+from prefdata.records import reasons
+from prefdata.records.frames import finished
+
+FIELDS = (
+    "prompt",
+    "system",
+    "history",
+    "response_a",
+    "response_b",
+    "winner",
+    "annotator",
+    "model_a",
+    "model_b",
+    "source",
+    "strength",
+    "votes",
+    "agreement",
+)
+NUMBERS = FIELDS[-3:]
+"""Fields that only the user or a layout fills: what a column of that name counts is not plain."""
+
+ONE_HOT = re.compile(
+    r"(?:winner|is|won|win|preferred)_?(?:model_?)?(?P<side>a|b|1|2|tie)(?:_(?:wins|won|is_better))?"
+)
+SIGNED = {"negative", "positive"}
+
+
+def match(sample: Sample, wishes: Wishes) -> Match | None:
+    """Fits where exactly two responses and a winner stand in a row."""
+    if not pick.only_known(wishes, FIELDS):
+        return None
+    sides = _sides(sample, wishes)
+    if not sides:
+        return None
+    (first, second), columns = sides
+    used = {name for names in columns.values() for name in names}
+    if hot := _one_hot(sample, wishes):
+        columns |= hot
+    else:
+        columns |= pick.fields(sample, wishes, ("winner",), used)
+    if not {"winner", "winner_a"} & set(columns):
+        return None
+    used = {name for names in columns.values() for name in names}
+    models = sided([name for name in sample.names if name not in used], "model")
+    if len(models) == 2:
+        columns |= {f"model_{s}": (name,) for s, name in zip("ab", models.values(), strict=True)}
+    columns |= {
+        name: wishes.columns[name]
+        for name in ("model_a", "model_b", *NUMBERS)
+        if name in wishes.columns
+    }
+    columns = {field: names for field, names in columns.items() if names}
+    used |= {name for names in columns.values() for name in names}
+    columns |= pick.prompt(sample, wishes, used)
+    used |= {name for names in columns.values() for name in names}
+    columns |= pick.fields(sample, wishes, ("annotator", "source"), used)
+    shapes = pick.shapes(
+        sample, columns, ("prompt", "system", "history", "response_a", "response_b")
+    )
+    whole = pick.holds_prompt(shapes, (columns["response_a"][0], columns["response_b"][0]), sample)
+    if "prompt" not in columns and not whole:
+        return None
+    values, question = _values(sample, wishes, columns, (first, second))
+    why = pick.said(
+        columns, "prompt", "response_a", "response_b", "winner", "winner_a", "annotator"
+    )
+    return Match(
+        "comparisons",
+        85,
+        columns,
+        shapes,
+        why,
+        values=values,
+        questions=(question,) if question else (),
+        polarity=polarity(values),
+    )
+
+
+def _sides(sample: Sample, wishes: Wishes) -> tuple[tuple[str, str], pick.Columns] | None:
+    given = {
+        name: wishes.columns[name]
+        for name in ("response_a", "response_b")
+        if name in wishes.columns
+    }
+    if len(given) == 2:
+        return ("a", "b"), dict(given)
+    found = sided(sample.names, "response")
+    if len(found) != 2:
+        return None
+    first, second = found
+    return (first, second), {"response_a": (found[first],), "response_b": (found[second],)}
+
+
+def _one_hot(sample: Sample, wishes: Wishes) -> pick.Columns:
+    """Columns of 0 and 1, one for each outcome, as in winner_model_a, winner_tie."""
+    if "winner" in wishes.columns:
+        return {}
+    sides = {"1": "a", "2": "b"}
+    found: pick.Columns = {
+        f"winner_{sides.get(hit['side'], hit['side'])}": (name,)
+        for name in sample.names
+        if (hit := ONE_HOT.fullmatch(plain(name)))
+        and {written(value) for value in sample.values(name)} <= {"0", "1", "true", "false"}
+    }
+    return found if {"winner_a", "winner_b"} <= set(found) else {}
+
+
+def _values(
+    sample: Sample, wishes: Wishes, columns: pick.Columns, sides: tuple[str, str]
+) -> tuple[Mapping[str, str], str]:
+    if "winner" not in columns:
+        return {}, ""
+    seen = [value for name in columns["winner"] for value in sample.values(name)]
+    values, question = settle(seen, sides, wishes.winner)
+    models = {
+        written(value)
+        for side in ("model_a", "model_b")
+        if side in columns
+        for value in sample.values(columns[side][0])
+    }
+    unknown = {written(value) for value in seen} - set(values) - NONE - models
+    if (
+        not question
+        and not wishes.winner
+        and unknown
+        and len(unknown) == len({written(v) for v in seen} - NONE)
+    ):
+        shown = ", ".join(sorted(unknown)[:4])
+        question = f"winner holds {shown}: " + (
+            _named(sample, columns, unknown)
+            or f"which is the first, the second, a tie? {SETTLE} {quote(f'a={min(unknown)}')}"
+        )
+    return values, question if unknown or question else ""
+
+
+def _named(sample: Sample, columns: pick.Columns, words: Collection[str]) -> str:
+    """What to do where a row's winner is named by other columns of it, which may change sides."""
+    said = [(row, written(row.get(name))) for name in columns["winner"] for row in sample.rows]
+    said = [(row, word) for row, word in said if word in words]
+    sides = [column for side in "ab" for column in columns[f"response_{side}"]]
+    if all(word in _words(row, sides) for row, word in said):
+        return "it repeats the text of an answer; write a, b or tie instead"
+    used = {name for names in columns.values() for name in names}
+    free = [name for name in sample.names if name not in used]
+    for a, b in combinations(free, 2):
+        if all(word in _words(row, (a, b)) for row, word in said):
+            named = quote(f"model_a={a},model_b={b}")
+            return f"{a} and {b} hold these names; say --map {named}"
+    return ""
+
+
+def _words(row: Mapping[str, object], columns: Iterable[str]) -> set[str]:
+    """What stands in columns of a row, as words."""
+    return {written(row[name]) for name in columns if row.get(name) is not None}
+
+
+def polarity(values: Mapping[str, str]) -> str:
+    """What the values of a winner column mean, in words.
+
+    Example:
+        >>> polarity({"1": "a", "2": "b"})
+        "'1': the first is better; '2': the second is better"
+    """
+    if not values:
+        return "the winner column names the better response"
+    named = {
+        "a": "the first is better",
+        "b": "the second is better",
+        "tie": "a tie",
+        "none": "no verdict",
+    }
+    return "; ".join(f"{value!r}: {named[side]}" for value, side in list(values.items())[:8])
+
+
+def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+    """Verdicts on two responses; several winner columns are several annotators."""
+    frame = answers(
+        frame, match, {"a": match.column("response_a"), "b": match.column("response_b")}
+    )
+    names = {
+        "annotator": "annotator",
+        "model_a": "model_a",
+        "model_b": "model_b",
+        "source": "origin",
+    }
+    given = {new: match.column(field) for field, new in names.items() if match.column(field)}
+    frame = frame.with_columns(pl.col(old).cast(pl.String).alias(new) for new, old in given.items())
+    if "winner_a" in match.columns:
+        return finished(_weighed(_hot(frame, match), match), "comparisons")
+    columns = match.columns["winner"]
+    made = []
+    for item, column in enumerate(columns):
+        each = _weighed(_judged(frame, column, match), match)
+        if len(columns) > 1:
+            each = each.with_columns(pl.lit(column).alias("annotator"))
+        before = pl.col("item") if "item" in frame.columns else pl.lit(0)
+        place = (before * len(columns) + item).cast(pl.UInt32).alias("item")
+        made.append(finished(each.with_columns(place), "comparisons"))
+    return pl.concat(made).sort("row", "item") if len(made) > 1 else made[0]
+
+
+def _judged(frame: pl.DataFrame, column: str, match: Match) -> pl.DataFrame:
+    """Read one winner column: each distinct word is looked up once."""
+    said = pl.Series("said", [None if v is None else written(v) for v in frame[column]], pl.String)
+    known: dict[str, tuple[str, float | None]] = {}
+    zero_based = match.column("response_a").endswith("0")
+    for word in said.unique().drop_nulls():
+        if found := meant(word, match.values, zero_based=zero_based):
+            known[word] = found
+    sides = {word: {"a": 1, "b": -1, "tie": 0}.get(side) for word, (side, _) in known.items()}
+    frame = frame.with_columns(
+        said,
+        said.replace_strict(sides, default=None, return_dtype=pl.Int8).alias("winner"),
+        said.replace_strict(
+            {w: s for w, (_, s) in known.items()}, default=None, return_dtype=pl.Float64
+        ).alias("strength"),
+    )
+    if {"model_a", "model_b"} <= set(frame.columns):
+        lower = pl.col("model_a").str.to_lowercase(), pl.col("model_b").str.to_lowercase()
+        by_name = (
+            pl.when(lower[0] == lower[1])
+            .then(None)
+            .when(pl.col("said") == lower[0])
+            .then(1)
+            .when(pl.col("said") == lower[1])
+            .then(-1)
+        )
+        frame = frame.with_columns(pl.coalesce("winner", by_name.cast(pl.Int8)).alias("winner"))
+    empty = pl.col("said").is_null() | pl.col("said").is_in(
+        [w for w, (s, _) in known.items() if s == "none"]
+    )
+    empty |= pl.col("said").is_in(sorted(NONE - set(match.values)))
+    frame = flagged(frame, empty, reasons.NO_WINNER, column)
+    return flagged(
+        frame,
+        pl.col("winner").is_null(),
+        reasons.UNKNOWN_WINNER,
+        column,
+        pl.format("found {}", "said"),
+    )
+
+
+def _weighed(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+    """Add how strong a verdict is, how many votes it rests on, and how far they agree."""
+    given = {name: match.column(name) for name in NUMBERS if match.column(name)}
+    frame = frame.with_columns(number(frame[column]).alias(n) for n, column in given.items())
+    strength, votes, share = (pl.col(name) for name in NUMBERS)
+    checks = {
+        "strength": (strength < 0, "expected 0 or more"),
+        "votes": (~countable(votes), "expected a count of votes, 1 or more"),
+        "agreement": (~share.is_between(0, 1), "expected a share of votes, 0 to 1"),
+    }
+    for name, column in given.items():
+        unread = pl.col(name).is_null() & ~is_missing(column)
+        found = pl.format("found {}", pl.col(column).cast(pl.String))
+        frame = flagged(frame, unread, reasons.NOT_A_NUMBER, column, found)
+        bad, detail = checks[name]
+        frame = flagged(frame, bad, reasons.WRONG_TYPE, column, pl.lit(detail))
+    if "votes" in given:
+        frame = frame.with_columns(pl.when(countable(votes)).then(votes).alias("votes"))
+    return frame
+
+
+def meant(
+    word: str, values: Mapping[str, str], *, zero_based: bool = False
+) -> tuple[str, float | None] | None:
+    """What one winner means where values are declared: its side, and how strong it is.
+
+    Args:
+        word: the winner, as `written` has it.
+        values: value to meaning; ``negative`` and ``positive`` stand for all numbers.
+        zero_based: whether the source counts its responses 0 and 1.
+
+    Returns:
+        ``("a" | "b" | "tie" | "none", strength)``, or None where it means nothing.
+
+    Example:
+        >>> meant("-2", {"negative": "a", "positive": "b"}), meant("7", {"1": "a"})
+        (('a', 2.0), None)
+    """
+    if word in values:
+        known = meaning(word, zero_based=zero_based)
+        return values[word], known[1] if known and known[0] == values[word] else None
+    size = _size(word)
+    if SIGNED & set(values):
+        if size:
+            return values.get("negative" if size < 0 else "positive", "none"), abs(size)
+        return None if size is None else ("tie", 0.0)
+    if size is not None and any(_size(known) is not None for known in values):
+        return None  # Numbers mean what was said of them, and no other number means anything.
+    return meaning(word, zero_based=zero_based)
+
+
+def _size(word: str) -> float | None:
+    try:
+        return float(word)
+    except ValueError:
+        return None
+
+
+def _hot(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+    """One column of 0 and 1 for each outcome: exactly one of them must be 1."""
+    hot = {
+        side: pl.Series(
+            [written(v) in ("1", "true") for v in frame[match.column(f"winner_{side}")]]
+        )
+        for side in ("a", "b", "tie")
+        if match.column(f"winner_{side}")
+    }
+    frame = frame.with_columns(values.alias(f"@{side}") for side, values in hot.items())
+    count = pl.sum_horizontal(pl.col(f"@{side}").cast(pl.Int8) for side in hot)
+    winner = pl.when("@a").then(1).when("@b").then(-1).otherwise(0).cast(pl.Int8).alias("winner")
+    frame = flagged(
+        frame.with_columns(winner, count.alias("@n")),
+        pl.col("@n") > 1,
+        reasons.UNKNOWN_WINNER,
+        match.column("winner_a"),
+        pl.lit("more than one outcome is 1"),
+    )
+    nothing = (pl.col("@n") == 0) if "tie" in hot else pl.lit(value=False)
+    return flagged(frame, nothing, reasons.NO_WINNER, match.column("winner_a"))
+
+
+COMPARISONS = Format(
+    name="comparisons",
+    kind="comparisons",
+    summary="one row per verdict: a prompt, two responses and which one won",
+    fields=FIELDS,
+    polarity="the winner column names the better response",
+    example={"prompt": "What is 2 + 2?", "response_a": "4", "response_b": "5", "winner": "a"},
+    match=match,
+    build=build,
+    several=("prompt", "winner"),
+)

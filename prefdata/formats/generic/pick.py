@@ -1,0 +1,95 @@
+"""Which columns fill a format's fields: what the user mapped, else what their names say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prefdata.formats.base import Shape, Wishes
+from prefdata.formats.conversation import shape_of
+from prefdata.formats.generic.column_names import lookup, plain
+from prefdata.formats.sample import Sample
+
+Columns = dict[str, tuple[str, ...]]
+
+
+def fields(
+    sample: Sample, wishes: Wishes, wanted: Iterable[str], taken: Iterable[str] = ()
+) -> Columns:
+    """Fill fields in their order, each column once.
+
+    Args:
+        sample: the source's first rows.
+        wishes: the user's mapping, which goes before names.
+        wanted: the fields to fill.
+        taken: columns that are already in use.
+
+    Returns:
+        Field to columns; a field that nothing fills is left out.
+    """
+    found: Columns = {}
+    used = set(taken) | {name for names in wishes.columns.values() for name in names}
+    for field in wanted:
+        if field in wishes.columns:
+            if wishes.columns[field]:
+                found[field] = wishes.columns[field]
+            continue
+        free = [name for name in sample.names if name not in used]
+        if column := lookup(free, field):
+            found[field] = (column,)
+            used.add(column)
+    return found
+
+
+def prompt(sample: Sample, wishes: Wishes, taken: Iterable[str]) -> Columns:
+    """Fill ``prompt``, with ``system`` and ``history`` where the source has them.
+
+    An ``instruction`` or ``question`` with an ``input`` beside it is one prompt of two parts.
+    """
+    found = fields(sample, wishes, ("prompt", "system"), taken)
+    names = {plain(name): name for name in sample.names if name not in set(taken)}
+    if "prompt" in found and "prompt" not in wishes.columns:
+        first = found["prompt"][0]
+        extra = names.get("input", first)
+        if plain(first) in ("instruction", "question", "prompt") and extra != first:
+            found["prompt"] = (first, extra)
+    if "prompt" in found and "history" in names and names["history"] not in found["prompt"]:
+        found["history"] = (names["history"],)
+    if "history" in wishes.columns:
+        found["history"] = wishes.columns["history"]
+    return found
+
+
+def only_known(wishes: Wishes, allowed: Iterable[str]) -> bool:
+    """Whether the user mapped nothing that this format does not have."""
+    return set(wishes.columns) <= set(allowed)
+
+
+def shapes(sample: Sample, columns: Columns, text_fields: Iterable[str]) -> dict[str, Shape]:
+    """How each text column is written."""
+    names = [name for field in text_fields for name in columns.get(field, ())]
+    return {
+        name: "json" if name in sample.mixed else shape_of(sample.values(name)) for name in names
+    }
+
+
+def holds_prompt(match_shapes: dict[str, Shape], names: Iterable[str], sample: Sample) -> bool:
+    """Whether responses come as whole conversations, so that they bring their prompt along."""
+    for name in names:
+        values = sample.values(name)
+        several = any(isinstance(v, list) and len(v) > 1 for v in values)
+        if match_shapes.get(name) in ("transcript", "cell") or several:
+            return True
+    return False
+
+
+def said(columns: Columns, *names: str) -> tuple[str, ...]:
+    """The reasons of a match: which column fills which field.
+
+    Example:
+        >>> said({"prompt": ("prompt",), "score": ("stars",)}, "prompt", "score")
+        ('it has prompt', 'score is in stars')
+    """
+    there = [name for name in names if name in columns]
+    plainly = [name for name in there if columns[name] == (name,)]
+    others = [f"{n} is in {' + '.join(columns[n])}" for n in there if n not in plainly]
+    return (*((f"it has {', '.join(plainly)}",) if plainly else ()), *others)

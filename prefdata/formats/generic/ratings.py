@@ -1,0 +1,357 @@
+"""Ratings: responses with scores or ranks, one to a row or several to a row."""
+
+from __future__ import annotations
+
+from json import dumps
+
+import polars as pl
+
+from prefdata.formats.base import RAW, Format, Match, Shape, Wishes
+from prefdata.formats.conversation import cell
+from prefdata.formats.generic import pick
+from prefdata.formats.generic.answers import answers, flagged
+from prefdata.formats.generic.column_names import lookup, plural, sided
+from prefdata.formats.numbers import is_missing, number
+from prefdata.formats.sample import Sample
+from prefdata.records import reasons
+from prefdata.records.frames import concatenated, finished
+
+BETTER = "a higher score is better"
+FIRST_BEST = "rank 1 is best"
+LONG = (
+    "prompt",
+    "system",
+    "history",
+    "response",
+    "score",
+    "rank",
+    "annotator",
+    "model",
+    "dimension",
+    "list",
+    "source",
+)
+WIDE = ("prompt", "system", "history", "response", "score", "rank", "model", "annotator", "source")
+LISTS = (
+    "prompt",
+    "system",
+    "history",
+    "responses",
+    "scores",
+    "ranks",
+    "ranked",
+    "models",
+    "annotator",
+    "source",
+)
+TEXTS = ("prompt", "system", "history", "response")
+
+
+def _measure(sample: Sample, wishes: Wishes, taken: set[str]) -> tuple[str, str, tuple[str, ...]]:
+    """The field that orders responses, its column, and a question where its sense is not plain."""
+    for field in ("rank", "score"):
+        if wishes.columns.get(field):
+            return field, wishes.columns[field][0], ()
+    free = [name for name in sample.names if name not in taken]
+    for field in ("score", "rank"):
+        if column := lookup(free, field):
+            return field, column, ()
+    if column := lookup(free, "unclear"):
+        return "score", column, (_which(column),)
+    return "", "", ()
+
+
+def _which(column: str) -> str:
+    return (
+        f"{column!r} may be a score or a rank: say --map score={column} if a high number is good, "
+        f"or --map rank={column} if 1 is best"
+    )
+
+
+def _polarity(columns: dict[str, tuple[str, ...]]) -> str:
+    return FIRST_BEST if {"rank", "ranks", "ranked"} & set(columns) else BETTER
+
+
+def match_long(sample: Sample, wishes: Wishes) -> Match | None:
+    """Fits where one response and one number stand in a row."""
+    if not pick.only_known(wishes, LONG):
+        return None
+    columns = pick.fields(sample, wishes, ("response",))
+    if "response" not in columns:
+        return None
+    prompts = pick.prompt(sample, wishes, columns["response"])
+    used = {name for names in (*columns.values(), *prompts.values()) for name in names}
+    measure, column, questions = _measure(sample, wishes, used)
+    if not measure:
+        return None
+    used.add(column)
+    columns |= prompts | {measure: (column,)}
+    extra = ["annotator", "model", "dimension", "source"]
+    if measure == "rank" or "list" in wishes.columns:
+        extra.append("list")
+    columns |= pick.fields(sample, wishes, extra, used)
+    shapes = pick.shapes(sample, columns, TEXTS)
+    if "prompt" not in columns and not pick.holds_prompt(shapes, columns["response"], sample):
+        return None
+    values = sample.values(column)
+    if values and all(isinstance(value, bool) for value in values):
+        return None
+    why = pick.said(columns, "prompt", "response", measure, "annotator", "model", "dimension")
+    return Match(
+        "ratings-long", 70, columns, shapes, why, questions=questions, polarity=_polarity(columns)
+    )
+
+
+def build_long(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+    """One rated response per row."""
+    frame = answers(frame, match, {"response": match.column("response")})
+    frame = _scored(
+        frame, match.column("score") or match.column("rank"), down="rank" in match.columns
+    )
+    return finished(named(frame, match), "ratings")
+
+
+def _scored(frame: pl.DataFrame, column: str, *, down: bool) -> pl.DataFrame:
+    value = number(frame[column]).alias("score")
+    if value.null_count():
+        none, gone = value.is_null(), frame.select(is_missing(column)).to_series()
+        said = pl.col(column).cast(pl.String)
+        detail = pl.when(said != "").then(pl.format("found {}", said))
+        frame = flagged(frame, pl.lit(none & gone), reasons.MISSING, column, detail)
+        frame = flagged(frame, pl.lit(none), reasons.NOT_A_NUMBER, column, detail)
+    return frame.with_columns(0 - value if down else value)
+
+
+def named(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+    """Add what is known of each rating besides the number, as text."""
+    names = {
+        "annotator": "annotator",
+        "model": "model",
+        "dimension": "dimension",
+        "list": "list",
+        "source": "origin",
+    }
+    given = {new: match.column(field) for field, new in names.items() if match.column(field)}
+    return frame.with_columns(pl.col(old).cast(pl.String).alias(new) for new, old in given.items())
+
+
+def match_wide(sample: Sample, wishes: Wishes) -> Match | None:
+    """Fits where responses and their scores stand side by side, as in response_a and score_a."""
+    if not pick.only_known(wishes, WIDE):
+        return None
+    responses = _given(wishes, "response") or sided(sample.names, "response")
+    ranked = not wishes.columns.get("score") and bool(
+        wishes.columns.get("rank") or sided(sample.names, "rank")
+    )
+    measure = "rank" if ranked else "score"
+    scores = _given(wishes, measure) or sided(sample.names, measure)
+    sides = [side for side in responses if side in scores]
+    if len(sides) < 2 or len(sides) < len(responses):
+        return None
+    models = sided(sample.names, "model")
+    columns = {
+        "response": tuple(responses[s] for s in sides),
+        measure: tuple(scores[s] for s in sides),
+    }
+    if all(side in models for side in sides):
+        columns["model"] = tuple(models[s] for s in sides)
+    used = {name for names in columns.values() for name in names}
+    columns |= pick.prompt(sample, wishes, used)
+    columns |= pick.fields(
+        sample, wishes, ("annotator", "source"), used | set(columns.get("prompt", ()))
+    )
+    shapes = pick.shapes(sample, columns, TEXTS)
+    if "prompt" not in columns and not pick.holds_prompt(shapes, columns["response"], sample):
+        return None
+    why = pick.said(columns, "prompt", "response", measure, "model")
+    return _side_by_side("ratings-wide", 80, columns, shapes, why)
+
+
+def _side_by_side(
+    name: str, score: int, columns: pick.Columns, shapes: dict[str, Shape], why: tuple[str, ...]
+) -> Match:
+    """A match of rows that hold several responses each."""
+    polarity = _polarity(columns)
+    return Match(
+        name, score, columns, shapes, why, polarity=polarity, ranked=polarity == FIRST_BEST
+    )
+
+
+def _given(wishes: Wishes, field: str) -> dict[str, str]:
+    names = wishes.columns.get(field, ())
+    return {str(index): name for index, name in enumerate(names)} if len(names) > 1 else {}
+
+
+def build_wide(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+    """One rated response per side of each row."""
+    measure = "rank" if "rank" in match.columns else "score"
+    models = match.columns.get("model", ())
+    made = []
+    for index, (response, score) in enumerate(
+        zip(match.columns["response"], match.columns[measure], strict=True)
+    ):
+        side = answers(frame, match, {"response": response})
+        side = _scored(side, score, down=measure == "rank")
+        others = {key: value for key, value in match.columns.items() if key != "model"}
+        side = named(
+            side, Match("", 0, {**others, **({"model": (models[index],)} if models else {})})
+        )
+        made.append(finished(side.with_columns(pl.lit(index, pl.UInt32).alias("item")), "ratings"))
+    return concatenated(made).sort("row", "item")
+
+
+def match_lists(sample: Sample, wishes: Wishes) -> Match | None:
+    """Fits where a list of responses stands beside a list of scores, or is itself ranked."""
+    if not pick.only_known(wishes, LISTS):
+        return None
+    columns: pick.Columns = {}
+    for field, single in (
+        ("responses", "response"),
+        ("scores", "score"),
+        ("ranks", "rank"),
+        ("models", "model"),
+    ):
+        given = wishes.columns.get(field, ())
+        column = given[0] if given else plural(sample.names, single)
+        if column and field not in columns:
+            columns[field] = (column,)
+    if wishes.columns.get("ranked"):
+        columns = {"ranked": wishes.columns["ranked"]}
+    elif "responses" not in columns or not {"scores", "ranks"} & set(columns):
+        return None
+    if "scores" in columns:
+        columns.pop("ranks", None)
+    used = {name for names in columns.values() for name in names}
+    columns |= pick.prompt(sample, wishes, used)
+    columns |= pick.fields(
+        sample, wishes, ("annotator", "source"), used | set(columns.get("prompt", ()))
+    )
+    shapes = pick.shapes(sample, columns, ("prompt", "system", "history", "responses", "ranked"))
+    why = pick.said(columns, "prompt", "responses", "scores", "ranks", "ranked")
+    return _side_by_side("ratings-lists", 75, columns, shapes, why)
+
+
+def build_lists(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+    """One rated response per entry of each row's lists."""
+    listed, models = match.column("responses") or match.column("ranked"), match.column("models")
+    measured = match.column("scores") or match.column("ranks")
+    texts, shape = _responses(frame[listed])
+    given = {"@response": texts}
+    given["@measure"] = as_lists(frame[measured]) if measured else _places(given["@response"])
+    if models:
+        given["@model"] = as_lists(frame[models])
+    frame = frame.with_columns(values.alias(name) for name, values in given.items())
+    length = pl.col("@response").list.len()
+    frame = frame.with_columns(
+        pl.lit(None, pl.String).alias(name) for name in ("reason", "field", "detail")
+    )
+    frame = flagged(frame, length.is_null(), reasons.WRONG_TYPE, listed, pl.lit("expected a list"))
+    frame = flagged(frame, length < 2, reasons.ONE_RESPONSE, listed)
+    for name, column in (("@measure", measured), ("@model", models)):
+        if column:
+            other = pl.col(name).list.len().fill_null(0)
+            shown = pl.lit(column.removeprefix(RAW))
+            detail = pl.format("{} responses, but {} in {}", length, other, shown)
+            frame = flagged(frame, other != length, reasons.WRONG_TYPE, column, detail)
+    bad, good = (
+        frame.filter(pl.col("reason").is_not_null()),
+        frame.filter(pl.col("reason").is_null()),
+    )
+    good = good.with_columns(pl.int_ranges(length.cast(pl.Int64)).alias("item"))
+    good = good.explode("item", *given)
+    columns = {key: value for key, value in match.columns.items() if key != "models"}
+    columns |= {"model": ("@model",)} if models else {}
+    shapes = {**match.shapes, "@response": shape}
+    inner = Match("", 0, columns, shapes)
+    good = answers(good, inner, {"response": "@response"})
+    down = "scores" not in match.columns
+    good = named(_scored(good, "@measure", down=down), inner)
+    good = good.with_columns(
+        pl.col("field").replace({"@response": listed, "@measure": measured or listed})
+    )
+    return concatenated([finished(good, "ratings"), finished(bad, "ratings")])
+
+
+def _responses(column: pl.Series) -> tuple[pl.Series, Shape]:
+    """Lists of responses, and how each is written: as it stands, or as JSON where some are nested.
+
+    A text keeps its shape wherever it stands, so that one odd row changes no other.
+    """
+    if isinstance(column.dtype, pl.List):
+        return column, "text"
+    lists = _cells(column)
+    if not any(isinstance(item, dict | list) for value in lists if value for item in value):
+        return as_lists(column), "text"
+    texts = [
+        None
+        if value is None
+        else [None if item is None else dumps(item, ensure_ascii=False) for item in value]
+        for value in lists
+    ]
+    return pl.Series(texts, dtype=pl.List(pl.String)), "json"
+
+
+def as_lists(column: pl.Series) -> pl.Series:
+    """Read cells that hold a list as JSON or Python text; what is no list becomes null."""
+    if isinstance(column.dtype, pl.List):
+        return column
+    texts = [
+        None if value is None else [None if item is None else str(item) for item in value]
+        for value in _cells(column)
+    ]
+    return pl.Series(texts, dtype=pl.List(pl.String))
+
+
+def _cells(column: pl.Series) -> list[list[object] | None]:
+    values = [cell(text) if isinstance(text, str) else None for text in column.to_list()]
+    return [value if isinstance(value, list) else None for value in values]
+
+
+def _places(column: pl.Series) -> pl.Series:
+    """Ranks by place in the list: the first is the best."""
+    ranks = pl.int_ranges(1, pl.col("x").list.len().cast(pl.Int64) + 1)
+    return (
+        column.alias("x")
+        .to_frame()
+        .select(pl.when(pl.col("x").is_not_null()).then(ranks))
+        .to_series()
+    )
+
+
+LONG_FORMAT = Format(
+    name="ratings-long",
+    kind="ratings",
+    summary="one row per response: a prompt, the response and its score or rank",
+    fields=LONG,
+    polarity=f"{BETTER}; {FIRST_BEST}",
+    example={"prompt": "What is 2 + 2?", "response": "4", "score": 5},
+    match=match_long,
+    build=build_long,
+)
+WIDE_FORMAT = Format(
+    name="ratings-wide",
+    kind="ratings",
+    summary="one row per prompt: response_a, score_a, response_b, score_b, …",
+    fields=WIDE,
+    polarity=f"{BETTER}; {FIRST_BEST}",
+    example={
+        "prompt": "What is 2 + 2?",
+        "response_a": "4",
+        "score_a": 5,
+        "response_b": "5",
+        "score_b": 1,
+    },
+    match=match_wide,
+    build=build_wide,
+    several=("prompt", "response", "score", "rank", "model"),
+)
+LISTS_FORMAT = Format(
+    name="ratings-lists",
+    kind="ratings",
+    summary="one row per prompt: a list of responses and a list of their scores or ranks",
+    fields=LISTS,
+    polarity=f"{BETTER}; {FIRST_BEST}",
+    example={"prompt": "What is 2 + 2?", "responses": ["4", "5"], "scores": [5, 1]},
+    match=match_lists,
+    build=build_lists,
+)

@@ -1,0 +1,88 @@
+"""Responses that nobody has rated or compared yet: what a judge is there for.
+
+Not among the formats that are converted, since no pair can be made of them.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from prefdata.formats.base import Format, Match, Wishes
+from prefdata.formats.generic import pick
+from prefdata.formats.generic.answers import answers
+from prefdata.formats.generic.column_names import plural, sided
+from prefdata.formats.generic.ratings import TEXTS, build_lists, named
+from prefdata.formats.sample import Sample
+from prefdata.records.frames import concatenated, finished
+
+FIELDS = ("prompt", "system", "history", "response", "responses", "model", "models", "source")
+NOBODY = "nobody has said which is better"
+
+
+def match(sample: Sample, wishes: Wishes) -> Match | None:
+    """Fits responses side by side, in a list, or one to a row."""
+    if not pick.only_known(wishes, (*FIELDS, "response_a", "response_b", "model_a", "model_b")):
+        return None
+    columns = _responses(sample, wishes)
+    if not {"response", "responses"} & set(columns):
+        return None
+    used = {name for names in columns.values() for name in names}
+    columns |= pick.prompt(sample, wishes, used)
+    used |= {name for names in columns.values() for name in names}
+    columns |= pick.fields(sample, wishes, ("source",), used)
+    texts = (*TEXTS, "responses")
+    shapes = pick.shapes(sample, columns, texts)
+    answered = (*columns.get("response", ()), *columns.get("responses", ()))
+    if "prompt" not in columns and not pick.holds_prompt(shapes, answered, sample):
+        return None
+    why = pick.said(columns, "prompt", "response", "responses", "model", "models")
+    return Match("responses", 10, columns, shapes, why, polarity=NOBODY)
+
+
+def _responses(sample: Sample, wishes: Wishes) -> pick.Columns:
+    """The columns of the responses, and of the models that gave them."""
+    given = [wishes.columns.get(f"response_{side}", ()) for side in "ab"]
+    if all(given):
+        by = [name for side in "ab" for name in wishes.columns.get(f"model_{side}", ())]
+        known = {"model": tuple(by)} if len(by) == 2 else {}
+        return {"response": tuple(each[0] for each in given), **known}
+    sides = sided(sample.names, "response")
+    several = wishes.columns.get("response", ())
+    if len(several) > 1 or (sides and not several):
+        models = sided(sample.names, "model")
+        there = bool(sides) and all(side in models for side in sides) and not several
+        known = {"model": tuple(models[side] for side in sides)} if there else {}
+        return {"response": several or tuple(sides.values()), **known}
+    listed = wishes.columns.get("responses") or (plural(sample.names, "response"),)
+    if listed[0]:
+        model = wishes.columns.get("models") or (plural(sample.names, "model"),)
+        return {"responses": listed, **({"models": model} if model[0] else {})}
+    return pick.fields(sample, wishes, ("response", "model"))
+
+
+def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+    """One response per row, side or entry, without a score."""
+    if "responses" in match.columns:
+        made = build_lists(frame, match)
+        return made.with_columns(pl.lit(None, pl.Float64).alias("score"))
+    responses, models = match.columns["response"], match.columns.get("model", ())
+    sides = []
+    for index, response in enumerate(responses):
+        columns = {key: value for key, value in match.columns.items() if key != "model"}
+        columns |= {"model": (models[index],)} if len(models) > index else {}
+        side = named(answers(frame, match, {"response": response}), Match("", 0, columns))
+        sides.append(finished(side.with_columns(pl.lit(index, pl.UInt32).alias("item")), "ratings"))
+    return concatenated(sides)
+
+
+RESPONSES = Format(
+    name="responses",
+    kind="ratings",
+    summary="two or more responses to a prompt, side by side, in a list, or one to a row",
+    fields=FIELDS,
+    polarity=NOBODY,
+    example={"prompt": "What is 2 + 2?", "responses": ["4", "5"]},
+    match=match,
+    build=build,
+    several=("prompt", "response", "model"),
+)

@@ -1,0 +1,173 @@
+"""Unpaired preferences: one response and whether it was good, as KTO trains on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import polars as pl
+
+from prefdata.formats.base import Format, Match, Wishes
+from prefdata.formats.generic import pick
+from prefdata.formats.generic.answers import answers, flagged
+from prefdata.formats.numbers import number
+from prefdata.formats.sample import Sample
+from prefdata.formats.winner_values import written
+from prefdata.records import reasons
+from prefdata.records.frames import finished
+
+FIELDS = ("prompt", "system", "history", "completion", "label", "weight", "source")
+GOOD = {
+    "true",
+    "good",
+    "yes",
+    "y",
+    "up",
+    "thumbs_up",
+    "thumbs up",
+    "👍",
+    "like",
+    "liked",
+    "desirable",
+    "positive",
+    "chosen",
+    "accepted",
+    "+1",
+}
+BAD = {
+    "false",
+    "bad",
+    "no",
+    "n",
+    "down",
+    "thumbs_down",
+    "thumbs down",
+    "👎",
+    "dislike",
+    "disliked",
+    "undesirable",
+    "negative",
+    "rejected",
+    "-1",
+}
+
+
+def match(sample: Sample, wishes: Wishes) -> Match | None:
+    """Fits where one response and a label of two values stand in a row."""
+    if not pick.only_known(wishes, FIELDS):
+        return None
+    columns = pick.fields(sample, wishes, ("label", "completion", "weight", "source"))
+    if not {"label", "completion"} <= set(columns):
+        columns = _boolean(sample, wishes)
+    if not {"label", "completion"} <= set(columns):
+        return None
+    taken = [name for names in columns.values() for name in names]
+    columns |= pick.prompt(sample, wishes, taken)
+    shapes = pick.shapes(sample, columns, ("prompt", "system", "history", "completion"))
+    if "prompt" not in columns and not pick.holds_prompt(shapes, columns["completion"], sample):
+        return None
+    values, question = settle(sample.values(columns["label"][0]), wishes.label)
+    return Match(
+        "unpaired",
+        72 if _for_kto(sample, columns) else 65,
+        columns,
+        shapes,
+        pick.said(columns, "prompt", "completion", "label"),
+        values=values,
+        questions=(question,) if question else (),
+        polarity="a label of true means that the response was good",
+    )
+
+
+def _for_kto(sample: Sample, columns: pick.Columns) -> bool:
+    """Whether it is written as KTO trainers want it: a rating beside the label only explains it."""
+    named = columns["completion"] == ("completion",) and columns["label"] == ("label",)
+    held = sample.values("label")
+    if sample.text_only:
+        return named and {written(value) for value in held} <= {"true", "false"}
+    return named and all(isinstance(value, bool) for value in held)
+
+
+def _boolean(sample: Sample, wishes: Wishes) -> pick.Columns:
+    """A score column that holds only true and false is a label."""
+    columns = pick.fields(sample, wishes, ("completion", "score"))
+    values = sample.values(columns.get("score", ("",))[0])
+    if not values or not all(isinstance(value, bool) for value in values):
+        return {}
+    return (
+        {"label": columns["score"], "completion": columns.get("completion", ())}
+        if "completion" in columns
+        else {}
+    )
+
+
+def settle(seen: Iterable[object], given: Mapping[str, bool]) -> tuple[dict[str, str], str]:
+    """Say what each value of a label column means, from a sample of them.
+
+    Args:
+        seen: labels of the sample.
+        given: what the user declared; it overrides everything.
+
+    Returns:
+        Value to ``"true"`` or ``"false"``; and a question where the values can be read in two ways.
+
+    Example:
+        >>> settle([1, 0, 1], {})[0]
+        {'1': 'true', '0': 'false'}
+    """
+    words = {written(value) for value in seen}
+    if given:
+        return {written(value): str(good).lower() for value, good in given.items()}, ""
+    good, bad = words & (GOOD | {"1"}), words & (BAD | {"0"})
+    if words <= good | bad:
+        return {**dict.fromkeys(sorted(good), "true"), **dict.fromkeys(sorted(bad), "false")}, ""
+    if (not good and not bad) or words & {"2", "3"}:
+        shown = ", ".join(sorted(words)[:5])
+        return (
+            {},
+            (
+                f"label holds {shown}: which is good? say so with --label, "
+                f"as in --label true={max(words)},false={min(words)}"
+            ),
+        )
+    return {**dict.fromkeys(sorted(good), "true"), **dict.fromkeys(sorted(bad), "false")}, ""
+
+
+def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+    """One labelled response per row."""
+    column = match.column("label")
+    frame = answers(frame, match, {"response": match.column("completion")})
+    said = pl.Series("said", [None if v is None else written(v) for v in frame[column]], pl.String)
+    known = {word: sense == "true" for word, sense in match.values.items()}
+    known = known or {**dict.fromkeys((*GOOD, "1"), True), **dict.fromkeys((*BAD, "0"), False)}
+    frame = frame.with_columns(
+        said, said.replace_strict(known, default=None, return_dtype=pl.Boolean).alias("label")
+    )
+    missing = pl.col("said").is_null() | ((pl.col("said") == "") & pl.col("label").is_null())
+    frame = flagged(frame, missing, reasons.MISSING, column)
+    frame = flagged(
+        frame,
+        pl.col("label").is_null(),
+        reasons.UNKNOWN_LABEL,
+        column,
+        pl.format("found {}", "said"),
+    )
+    if match.column("weight"):
+        weight = match.column("weight")
+        frame = frame.with_columns(number(frame[weight]).alias("weight"))
+        detail = pl.lit("expected a weight of 0 or more")
+        frame = flagged(frame, pl.col("weight") < 0, reasons.WRONG_TYPE, weight, detail)
+    if match.column("source"):
+        frame = frame.with_columns(pl.col(match.column("source")).cast(pl.String).alias("origin"))
+    return finished(frame, "unpaired")
+
+
+UNPAIRED = Format(
+    name="unpaired",
+    kind="unpaired",
+    summary="one row per response: a prompt, the completion and a label, true or false",
+    fields=FIELDS,
+    polarity="a label of true means that the response was good",
+    example={"prompt": "What is 2 + 2?", "completion": "4", "label": True},
+    match=match,
+    build=build,
+)

@@ -1,0 +1,1 @@
+"""A format as a specification, without code: loaded from YAML, validated, matched, built."""

@@ -1,0 +1,1 @@
+"""The data set directory: written whole or not at all, and read back."""

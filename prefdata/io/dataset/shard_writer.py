@@ -1,0 +1,111 @@
+"""Parquet files of a split, written side by side while the source is still being read."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from prefdata.io.dataset.dataset_writer import (
+    ROW_GROUP,
+    number_shards,
+    table,
+    writer,
+)
+
+PIECES = 6
+"""Pieces of the source that go into one file, about a tenth of a gigabyte."""
+
+FEW = 4096
+"""Rows that are worth a row group; fewer wait for the next piece."""
+
+
+class Shards:
+    """Writes the pieces of a data set to files in their order, several files at once.
+
+    The files are the same however many are written at once.
+
+    Args:
+        folder: where the files go.
+        schema: what each of them has.
+        workers: how many files are written at once.
+    """
+
+    def __init__(self, folder: Path, schema: pa.Schema, workers: int) -> None:
+        self.lanes = [Lane(folder, schema) for _ in range(workers)]
+        self.folder = folder
+        self.pieces = 0
+
+    def add(self, parts: dict[str, pl.DataFrame]) -> None:
+        """Write a piece: the rows of each split. Waits where the files fall behind."""
+        shard = self.pieces // PIECES
+        self.lanes[shard % len(self.lanes)].add(parts, shard)
+        self.pieces += 1
+
+    def close(self, splits: tuple[str, ...]) -> None:
+        """Finish all files and give them their final names."""
+        for lane in self.lanes:
+            lane.close()
+        for split in splits:
+            number_shards(self.folder, split)
+
+    def abandon(self) -> None:
+        """Stop writing: what waits is dropped, so that the folder can be taken away."""
+        for lane in self.lanes:
+            lane.thread.shutdown(cancel_futures=True)
+
+
+class Lane:
+    """One file after the other for each split, written by a thread of its own."""
+
+    def __init__(self, folder: Path, schema: pa.Schema) -> None:
+        self.folder, self.schema = folder, schema
+        self.shard = 0
+        self.thread = ThreadPoolExecutor(1)
+        self.waiting: deque[Future[None]] = deque()
+        self.held: dict[str, list[pl.DataFrame]] = {}
+        self.files: dict[str, pq.ParquetWriter] = {}
+
+    def add(self, parts: dict[str, pl.DataFrame], shard: int) -> None:
+        """Hand a piece to the thread; no more than a file's pieces wait for it."""
+        while len(self.waiting) >= PIECES:
+            self.waiting.popleft().result()
+        self.waiting.append(self.thread.submit(self._write, parts, shard))
+
+    def _write(self, parts: dict[str, pl.DataFrame], shard: int) -> None:
+        if shard != self.shard:
+            self._finish()
+            self.shard = shard
+        for split, part in parts.items():
+            held = self.held.setdefault(split, [])
+            held.append(part)
+            if sum(each.height for each in held) >= FEW:
+                self._flush(split)
+
+    def _flush(self, split: str) -> None:
+        rows = [part for part in self.held.pop(split, []) if part.height]
+        if not rows:
+            return
+        if split not in self.files:
+            path = self.folder / f"{split}-{self.shard:06d}.parquet"
+            self.files[split] = writer(path, self.schema)
+        whole = pa.concat_tables([table(part, self.schema) for part in rows])
+        self.files[split].write_table(whole, row_group_size=ROW_GROUP)
+
+    def _finish(self) -> None:
+        for split in list(self.held):
+            self._flush(split)
+        for file in self.files.values():
+            file.close()
+        self.files.clear()
+
+    def close(self) -> None:
+        """Write what is left."""
+        while self.waiting:
+            self.waiting.popleft().result()
+        self.thread.submit(self._finish).result()
+        self.thread.shutdown()

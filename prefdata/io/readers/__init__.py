@@ -1,0 +1,1 @@
+"""Reading sources of every kind: what a file holds, row by row."""

@@ -1,0 +1,378 @@
+"""Rows from CSV and TSV, however they were exported.
+
+A piece of the file is parsed at once by Polars, which is strict about quotes. Only when it refuses,
+or a row is short, is the piece read again record by record, so that one bad row costs that row.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from functools import partial
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from prefdata.errors import InputError
+from prefdata.io.readers.chunks import CHUNK_BYTES, Chunk, Piece, Place, Unread, joined, numbered
+from prefdata.io.readers.columns import refuse_twice
+from prefdata.io.readers.encoding import Decoder, counted, filled, positions
+from prefdata.records import reasons
+
+DELIMITERS = ",\t;|"
+NEWLINE, RETURN, QUOTE = b'\n\r"'
+LONGEST_CELL = 64 << 20
+MOST_LINES = 100_000
+HEADER_BYTES = 1 << 20
+ESCAPED = re.compile("[\udc80-\udcff]")
+EXCEL = re.compile(r'"?sep=([,\t;|])"?\r?\n')
+"""A first line by which Excel is told the delimiter."""
+
+UNCLOSED = (reasons.BAD_QUOTES, "the quote is not closed")
+
+
+class Header(NamedTuple):
+    """The columns of a delimited file, and how its cells are told apart."""
+
+    names: list[str]
+    delimiter: str
+    lines: int
+
+
+def header(head: str, name: str) -> Header:
+    """Read the header record.
+
+    Args:
+        head: the beginning of the file.
+        name: the file, for messages.
+
+    Raises:
+        InputError: two columns have the same name, or nothing but line breaks is there.
+
+    Example:
+        >>> header("prompt;response;stars\\nHi;Hello;5\\n", "ratings.csv")
+        Header(names=['prompt', 'response', 'stars'], delimiter=';', lines=1)
+    """
+    if "\n" not in head and head.strip().count("\r") > 0:
+        raise InputError(
+            f"{name} ends its lines with carriage returns alone",
+            hint="Write it with line feeds, as in: tr '\\r' '\\n' < old.csv > new.csv",
+        )
+    skipped = len(head) - len(head.lstrip("\r\n"))
+    declared = EXCEL.match(head, skipped)
+    skipped = declared.end() if declared else skipped
+    first = head[skipped:].split("\n", 1)[0]
+    bare = "".join(first.split('"')[::2])
+    delimiter = declared[1] if declared else max(DELIMITERS, key=bare.count)
+    csv.field_size_limit(LONGEST_CELL)
+    reader = csv.reader(io.StringIO(head[skipped:], newline=""), delimiter=delimiter)
+    cells = enumerate(next(reader, []), 1)
+    names = [cell.strip("\ufeff ") or f"column {number}" for number, cell in cells]
+    if not names:
+        raise InputError(f"{name} is empty", hint="Check the export that made it.")
+    refuse_twice(names, name)
+    return Header(names, delimiter, reader.line_num + head[:skipped].count("\n"))
+
+
+class Part(NamedTuple):
+    """Records of a delimited file.
+
+    Attributes:
+        data: their bytes, in UTF-8.
+        layout: the header of the file.
+        wanted: the columns to give.
+        above: lines of the header, where it stands just above them.
+        offset: where they begin in the file.
+    """
+
+    data: bytes
+    layout: Header
+    wanted: list[str]
+    above: int
+    offset: int
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no record can go on behind the end, however bad the cells of a row may be."""
+        data = self.data
+        if len(data) > LONGEST_CELL:
+            return False
+        if b"\r" in data and counted(data, RETURN) != data.count(b"\r\n"):
+            return False
+        return _quoted_well(data, self.layout.delimiter)
+
+
+def csv_pieces(stream: BinaryIO, decoder: Decoder, wanted: list[str], name: str) -> Iterator[Piece]:
+    """Cut a delimited file into pieces of whole records, to be parsed into frames of text columns.
+
+    Where quotes do not say where records end, a piece is read here and now: a record of it may go
+    on in the next one.
+
+    Args:
+        stream: the bytes of the file, header included.
+        decoder: turns them into UTF-8.
+        wanted: the columns to give.
+        name: the file, for messages.
+    """
+    layout: Header | None = None
+    rest, above, offset, last = b"", 0, 0, False
+    buffer = bytearray(CHUNK_BYTES)
+    while not last:
+        text, size, skipped = _read(stream, decoder, buffer, first=layout is None and not rest)
+        last, offset = not size, offset + skipped
+        if layout is None:
+            data = rest + text[:size]
+            if not last and len(data) < HEADER_BYTES and not _cut(data.lstrip(b"\r\n")):
+                rest = data
+                continue
+            layout = header(data[:HEADER_BYTES].decode(errors="replace"), name)
+            below = (
+                data.split(b"\n", layout.lines)[-1] if data.count(b"\n") >= layout.lines else b""
+            )
+            above = layout.lines
+            offset += len(data) - len(below)
+            rest, text, size = b"", below, len(below)
+        cut = size if last else _cut(text, size, counted(rest, QUOTE))
+        held = memoryview(text)
+        whole, rest = (
+            (b"".join([rest, held[:cut]]), bytes(held[cut:size]))
+            if cut or last
+            else (b"", rest + held[:size])
+        )
+        if not whole:
+            continue
+        part = Part(whole, layout, wanted, above, offset)
+        used, above = len(whole), 0
+        if part.is_closed:
+            yield partial(_parsed, part, decoder)
+        else:
+            chunk, used = _slow(part, decoder, last=last)
+            rest = whole[used:] + rest
+            yield partial(_given, chunk)
+        offset += used
+
+
+def _given(chunk: Chunk) -> Chunk:
+    return chunk
+
+
+def _parsed(part: Part, decoder: Decoder) -> Chunk:
+    """A part that is closed; a record of very many lines is looked at by itself."""
+    if found := _fast(part):
+        return found
+    chunk, used = _slow(part, decoder, last=False)
+    if used == len(part.data):
+        return chunk
+    if not used:
+        return _slow(part, decoder, last=True)[0]
+    rest = part._replace(data=part.data[used:], above=0, offset=part.offset + used)
+    return joined([chunk, _parsed(rest, decoder).moved(Place().behind(chunk))])
+
+
+def _read(
+    stream: BinaryIO, decoder: Decoder, buffer: bytearray, *, first: bool
+) -> tuple[bytes | bytearray, int, int]:
+    """The next text of a file in UTF-8: a buffer, the length of what it holds, the bytes left out.
+
+    A length of 0 is the end. UTF-8 goes through one buffer: fresh memory costs more than reading.
+    """
+    if not decoder.is_utf8:
+        text = b""
+        while not text and (piece := stream.read(CHUNK_BYTES)):
+            text = decoder.feed(piece)
+        text = text or decoder.finish()
+        return text, len(text), 0
+    size = filled(stream, memoryview(buffer))
+    if not first:
+        return buffer, size, 0
+    text = decoder.begun(bytes(memoryview(buffer)[:size]))
+    return text, len(text), size - len(text)
+
+
+def _cut(data: bytes | bytearray, size: int | None = None, before: int = 0) -> int:
+    """The end of the last whole record: a line break with an even number of quotes before it.
+
+    Where there is none, since a quote is not closed, the last line break; 0 where there is none.
+
+    Args:
+        data: begins with what is looked at.
+        size: its length; all of it by default.
+        before: quotes that stand before it.
+    """
+    end = cut = data.rfind(b"\n", 0, len(data) if size is None else size)
+    before += counted(memoryview(data)[: cut + 1], QUOTE)
+    while cut >= 0:
+        if before % 2 == 0:
+            return cut + 1
+        earlier = data.rfind(b"\n", 0, cut)
+        before -= data.count(b'"', earlier + 1, cut)
+        cut = earlier
+    return end + 1
+
+
+def _fast(part: Part) -> Chunk | None:
+    """The whole piece at once, or None where a record in it needs a closer look."""
+    data, layout = part.data, part.layout
+    names, line = layout.names, part.above + 1
+    try:
+        frame = pl.read_csv(
+            data,
+            has_header=False,
+            schema=dict.fromkeys(names, pl.String),
+            separator=layout.delimiter,
+            empty_string_is_null=False,
+            extra_columns="raise",
+        )
+    except (pl.exceptions.PolarsError, ValueError):
+        return None
+    if not frame.height or _has_short_row(frame, data, layout):
+        return None
+    breaks = counted(data, NEWLINE)
+    ends = breaks + (not data.endswith(b"\n"))
+    lines: pl.Series | int = line
+    if ends != frame.height:
+        height = frame.select(
+            pl.sum_horizontal(pl.all().str.count_matches("\n", literal=True)) + 1
+        ).to_series()
+        if height.sum() != ends:
+            return None
+        lines = height.cum_sum().shift(1, fill_value=0) + line
+    return Chunk(
+        numbered(frame.select(part.wanted), 0, lines),
+        lambda at: _as_json(frame.row(at, named=True)),
+        lines=part.above + breaks,
+    )
+
+
+def _quoted_well(data: bytes, delimiter: str) -> bool:
+    """Whether every quote opens a cell, closes one, or is one of a doubled pair inside.
+
+    Polars lets text behind a closing quote pass, and would read two broken records as one.
+    """
+    held = np.frombuffer(data, np.uint8)
+    quotes = positions(data, QUOTE)
+    if len(quotes) % 2:
+        return False
+    edge = ord(delimiter)
+    before = held[quotes[::2] - 1]
+    behind = held.take(quotes[1::2] + 1, mode="clip")
+    begins = (before == edge) | (before == NEWLINE) | (before == QUOTE)
+    ends = (behind == edge) | (behind == NEWLINE) | (behind == QUOTE) | (behind == RETURN)
+    # What stands before the first byte, or behind the last one, is no text.
+    begins[:1] |= quotes[:1] == 0
+    ends[-1:] |= quotes[-1:] == len(held) - 1
+    return bool(begins.all() and ends.all())
+
+
+def _has_short_row(frame: pl.DataFrame, data: bytes, layout: Header) -> bool:
+    """Whether cells are missing at the end of a row: Polars reads them as empty."""
+    final = frame.get_column(layout.names[-1])
+    if not (final.null_count() or (final == "").any()):
+        return False
+    inside = frame.select(pl.all().str.count_matches(layout.delimiter, literal=True).sum())
+    between = (len(layout.names) - 1) * frame.height
+    return bool(counted(data, ord(layout.delimiter)) != between + sum(inside.row(0)))
+
+
+def _slow(part: Part, decoder: Decoder, *, last: bool) -> tuple[Chunk, int]:
+    """Record by record: about 2 µs a cell, paid only for pieces that hold a bad record.
+
+    After a record that cannot be read, reading goes on at the next line, so that a quote that is
+    never closed costs one line. Gives the chunk and the number of bytes used: a record that may go
+    on in the next piece is left for it.
+    """
+    data, layout = part.data, part.layout
+    if decoder.is_utf8:
+        decoder.check(data, part.offset)
+    row, line = 0, part.above + 1
+    texts = _lines(data.decode("utf-8", "surrogateescape"))
+    good: list[dict[str, str]] = []
+    places: list[tuple[int, int]] = []
+    unread: list[Unread] = []
+    at = 0
+    while at < len(texts):
+        cells, height, wrong = _record(texts, at, layout)
+        if wrong == UNCLOSED and not last and sum(map(len, texts[at:])) < LONGEST_CELL:
+            break
+        if wrong:
+            height = height if wrong[0] in (reasons.RAGGED, reasons.BAD_TEXT) else 1
+            raw = "".join(texts[at : at + height]).rstrip("\r\n")
+            unread.append(Unread(row, line + at, "", *wrong, _printable(raw)))
+        elif cells:
+            good.append(dict(zip(layout.names, cells, strict=True)))
+            places.append((row, line + at))
+        row += bool(cells) or bool(wrong)
+        at += height
+    frame = pl.DataFrame(good, schema=dict.fromkeys(layout.names, pl.String))
+    rows = pl.Series([place[0] for place in places], dtype=pl.UInt64)
+    lines = pl.Series([place[1] for place in places], dtype=pl.UInt64)
+    used = len("".join(texts[:at]).encode("utf-8", "surrogateescape"))
+    breaks = counted(memoryview(data)[:used], NEWLINE)
+    return Chunk(
+        numbered(frame.select(part.wanted), rows, lines),
+        lambda i: _as_json(good[i]),
+        unread,
+        lines=part.above + breaks,
+    ), used
+
+
+def _lines(text: str) -> list[str]:
+    """The lines with their ends: only a line feed ends one, as everywhere in this module."""
+    texts = [line + "\n" for line in text.split("\n")]
+    texts[-1] = texts[-1][:-1]
+    return texts if texts[-1] else texts[:-1]
+
+
+def _record(
+    texts: list[str], at: int, layout: Header
+) -> tuple[list[str], int, tuple[str, str] | None]:
+    """One record from the line at ``at``: its cells, its height in lines, what is wrong with it."""
+    if not texts[at].strip():
+        return [], 1, None
+    ahead = (texts[i] for i in range(at, min(len(texts), at + MOST_LINES)))
+    reader = csv.reader(ahead, delimiter=layout.delimiter, strict=True)
+    try:
+        cells = next(reader, [])
+    except csv.Error as error:
+        if "unexpected end" in str(error):
+            return [], reader.line_num, UNCLOSED
+        outside = "a carriage return outside quotes"
+        detail = outside if "new-line character" in str(error) else str(error)
+        return [], reader.line_num, (reasons.BAD_QUOTES, detail)
+    if len(cells) != len(layout.names):
+        detail = f"expected {len(layout.names)} cells, found {len(cells)}"
+        return cells, reader.line_num, (reasons.RAGGED, detail)
+    if byte := next((found[0] for cell in cells if (found := ESCAPED.search(cell))), ""):
+        detail = f"byte 0x{ord(byte) - 0xDC00:02x} is not UTF-8"
+        return cells, reader.line_num, (reasons.BAD_TEXT, detail)
+    return cells, reader.line_num, None
+
+
+def sample_rows(text: str, layout: Header, most: int) -> list[dict[str, object]]:
+    """The first sound rows below the header.
+
+    Args:
+        text: the beginning of the file.
+        layout: its header.
+        most: how many rows to give.
+    """
+    rows: list[dict[str, object]] = []
+    texts, at = _lines(text), layout.lines
+    while at < len(texts) and len(rows) < most:
+        cells, height, wrong = _record(texts, at, layout)
+        if cells and not wrong:
+            rows.append(dict[str, object](zip(layout.names, cells, strict=True)))
+        at += 1 if wrong else height
+    return rows
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _as_json(row: dict[str, str]) -> str:
+    return json.dumps(row, ensure_ascii=False)

@@ -1,0 +1,305 @@
+"""Rows from JSON: one object per line, or an array, or an object that holds one list.
+
+A piece of the file is parsed at once by pyarrow, which is strict about types, keys and escapes.
+Only when it refuses is the piece read again line by line, so that one bad line costs that line.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.json as pj
+
+from prefdata.errors import InputError
+from prefdata.formats.conversation import TOOL_KEYS
+from prefdata.io.readers.chunks import AS_JSON, CHUNK_BYTES, PARSERS, Chunk, Piece, Unread, numbered
+from prefdata.io.readers.encoding import Decoder, as_text, filled, is_text, positions
+from prefdata.io.readers.json_types import misfit, parsed, table
+from prefdata.records import reasons
+
+NEWLINE, RETURN, OPENS, CLOSES = b"\n\r{}"
+BORDER = re.compile(rb"\}[ \t\r]*\n[ \t\r]*\{")
+NULL = re.compile(rb"\s*null")
+"""A block that begins so ends the whole process inside of pyarrow 26.0."""
+TOOLS = re.compile(b"|".join(f'"{key}"'.encode() for key in TOOL_KEYS))
+SLACK = 1 << 20
+RING = PARSERS + 3
+"""Buffers in use at once: one is filled, one waits, one was given away; the others are parsed."""
+
+
+class Block(NamedTuple):
+    """Whole rows as JSON lines.
+
+    Attributes:
+        data: the rows; it may lie in a buffer that is used again a few blocks later.
+        lines: the source line of each row, where they do not follow each other.
+        offset: where it begins in the source.
+    """
+
+    data: bytes | memoryview
+    lines: list[int] | None = None
+    offset: int = 0
+
+
+def line_blocks(stream: BinaryIO, decoder: Decoder) -> Iterator[Block]:
+    """Cut a JSONL stream into blocks of whole lines.
+
+    UTF-8 goes through a few buffers that are used again and again: fresh memory for every block
+    costs as much as parsing it.
+    """
+    for data, offset in _utf8(stream, decoder) if decoder.is_utf8 else _recoded(stream, decoder):
+        yield Block(data, offset=offset)
+
+
+def _utf8(stream: BinaryIO, decoder: Decoder) -> Iterator[tuple[memoryview | bytes, int]]:
+    ring = [memoryview(bytearray(CHUNK_BYTES + SLACK)) for _ in range(RING)]
+    offset = 0
+    for turn in itertools.count():
+        buffer = ring[turn % RING]
+        size = filled(stream, buffer[:CHUNK_BYTES])
+        if not size:
+            return
+        tail = b"" if buffer[size - 1] == NEWLINE else stream.readline()
+        data: memoryview | bytes
+        if len(tail) <= SLACK:
+            buffer[size : size + len(tail)] = tail
+            data = buffer[: size + len(tail)]
+        else:
+            data = bytes(buffer[:size]) + tail
+        skipped = 0 if turn else 3 - len(decoder.begun(bytes(data[:3]).ljust(3)))
+        yield data[skipped:], offset + skipped
+        offset += len(data)
+
+
+def _recoded(stream: BinaryIO, decoder: Decoder) -> Iterator[tuple[bytes, int]]:
+    rest = b""
+    while piece := stream.read(CHUNK_BYTES):
+        piece = rest + decoder.feed(piece)
+        cut = piece.rfind(b"\n") + 1
+        rest = piece[cut:]
+        if cut:
+            yield piece[:cut], 0
+    if rest := rest + decoder.finish():
+        yield rest, 0
+
+
+def array_blocks(stream: BinaryIO, decoder: Decoder, name: str) -> Iterator[Block]:
+    """Cut a JSON array, or the one list of a JSON object, into blocks of JSON lines.
+
+    Raises:
+        InputError: the file is not valid JSON, or holds no list, or several.
+    """
+    text = (decoder.feed(stream.read()) + decoder.finish()).decode("utf-8", "surrogateescape")
+    at, line, lines, rows, size = _start(text, name), 1, [], [], 0
+    seen, decode = 0, json.JSONDecoder(parse_int=str).raw_decode
+    while (at := _blank(text, at)) < len(text) and text[at] != "]":
+        try:
+            _, end = decode(text, at)
+        except json.JSONDecodeError as error:
+            raise _broken(error, name) from error
+        except RecursionError:
+            raise _broken(json.JSONDecodeError("Nested too deeply", text, at), name) from None
+        line, seen = line + text.count("\n", seen, at), at
+        row = text[at:end].replace("\r", " ").replace("\n", " ").encode("utf-8", "surrogateescape")
+        rows.append(row)
+        lines.append(line)
+        if (size := size + len(row)) > CHUNK_BYTES:
+            yield Block(b"\n".join(rows) + b"\n", lines)
+            lines, rows, size = [], [], 0
+        at = _blank(text, end)
+        if text[at : at + 1] not in (",", "]"):
+            raise _broken(json.JSONDecodeError("Expecting ',' or ']'", text, at), name)
+        at += text[at] == ","
+    if at >= len(text):
+        raise _broken(json.JSONDecodeError("The list is not closed", text, len(text) - 1), name)
+    if text[_blank(text, 0)] == "[" and (more := _blank(text, at + 1)) < len(text):
+        raise _broken(json.JSONDecodeError("Extra data", text, more), name)
+    if rows:
+        yield Block(b"\n".join(rows) + b"\n", lines)
+
+
+def _broken(error: json.JSONDecodeError, name: str, lines: int = 0) -> InputError:
+    """The error for a whole file; ``lines`` were skipped before the text that the error counts."""
+    what = error.msg.removesuffix(" at")
+    return InputError(
+        f"{name} is not valid JSON: {what} at line {error.lineno + lines}, column {error.colno}",
+        hint="Repair it there, or write one object per line: then a bad line costs only itself.",
+    )
+
+
+def _blank(text: str, at: int) -> int:
+    while at < len(text) and text[at] in " \t\r\n\ufeff":
+        at += 1
+    return at
+
+
+def _start(text: str, name: str) -> int:
+    """The position behind the bracket that opens the list of rows."""
+    at = _blank(text, 0)
+    if text[at] == "[":
+        return at + 1
+    decoder = json.JSONDecoder(parse_int=str)
+    try:
+        whole = decoder.decode(text[at:])
+    except json.JSONDecodeError as error:
+        lines = text.count("\n", 0, at)
+        raise _broken(error, name, lines) from error
+    except RecursionError:
+        raise _broken(json.JSONDecodeError("Nested too deeply", text, at), name) from None
+    lists = [k for k, v in whole.items() if isinstance(v, list)] if isinstance(whole, dict) else []
+    if len(lists) != 1:
+        found = ", ".join(map(repr, lists)) or "none"
+        raise InputError(
+            f"{name} is one JSON value; expected one list of rows inside, found {found}",
+            hint="Write the rows as an array, or one object per line.",
+        )
+    key = ""
+    while key != lists[0]:
+        key, at = decoder.raw_decode(text, _blank(text, at + 1))
+        start = _blank(text, _blank(text, at) + 1)
+        _, at = decoder.raw_decode(text, start)
+        at = _blank(text, at)
+    return start + 1
+
+
+def json_pieces(blocks: Iterator[Block], schema: pa.Schema, decoder: Decoder) -> Iterator[Piece]:
+    """Blocks of JSON lines, to be parsed into frames with the columns of ``schema``.
+
+    Parsing raises `InputError` where a byte is not UTF-8, and the user did not say that the file
+    is.
+    """
+    for block in blocks:
+        yield partial(_parsed, block, schema, decoder)
+
+
+def _parsed(block: Block, schema: pa.Schema, decoder: Decoder) -> Chunk:
+    breaks = positions(block.data, NEWLINE)
+    chunk = _fast(block, breaks, schema) or _slow(block, schema, decoder)
+    return replace(chunk, lines=0 if block.lines else len(breaks))
+
+
+def _fast(block: Block, breaks: np.ndarray, schema: pa.Schema) -> Chunk | None:
+    """The whole block at once, or None where a row in it needs a closer look."""
+    data = block.data
+    nested = any(
+        not pa.types.is_primitive(c.type) and not pa.types.is_string(c.type) for c in schema
+    )
+    if any(column.metadata == AS_JSON for column in schema) or NULL.match(data):
+        return None
+    if nested and TOOLS.search(data):
+        return None
+    options = pj.ParseOptions(
+        explicit_schema=schema.remove_metadata(), unexpected_field_behavior="ignore"
+    )
+    reading = pj.ReadOptions(block_size=len(data) + 1, use_threads=False)
+    try:
+        read = pj.read_json(pa.BufferReader(data), read_options=reading, parse_options=options)
+    except pa.ArrowInvalid:
+        return None
+    if read.num_rows != len(breaks) + (data[-1] != NEWLINE) or not _is_row_by_line(data, breaks):
+        return None
+    if not is_text(data):  # in a column that is not wanted too, as it may be shown of a bad row
+        return None
+    columns = [_column(name, read[name]) for name in schema.names]
+    found = [column for column in columns if column is not None]
+    if len(found) < len(columns) or _has_empty_row(frame := pl.DataFrame(found)):
+        return None
+    lines = pl.Series(block.lines) if block.lines else 1
+
+    def raw(position: int) -> str:
+        start = breaks[position - 1] + 1 if position else 0
+        return bytes(data[start : next(iter(breaks[position : position + 1]), None)]).decode()
+
+    return Chunk(numbered(frame, 0, lines), raw)
+
+
+def _is_row_by_line(data: bytes | memoryview, breaks: np.ndarray) -> bool:
+    """Whether every line break stands between two objects, and not inside of one or by a blank.
+
+    Two objects on a line and a blank one elsewhere are as many rows as lines.
+    """
+    held = np.frombuffer(data, np.uint8)
+    inner = breaks[: len(breaks) - (data[-1] == NEWLINE)]
+    if not inner.size:
+        return True
+    before, behind = held[inner - 1], held[inner + 1]
+    before = np.where(before == RETURN, held[inner - 2], before)
+    if inner[0] > 1 and ((before == CLOSES) & (behind == OPENS)).all():
+        return True
+    return sum(1 for _ in BORDER.finditer(data)) == len(inner)
+
+
+def _column(name: str, column: pa.ChunkedArray) -> pl.Series | None:
+    """A column that was parsed; None where it holds bytes that are not UTF-8."""
+    if pa.types.is_string(column.type):
+        chunks = [chunk.view(pa.binary()) for chunk in column.chunks]
+        text = as_text(pa.chunked_array(chunks, pa.binary()))
+        return None if text is None else text.alias(name)
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        return None
+    return pl.Series(name, column)
+
+
+def _has_empty_row(frame: pl.DataFrame) -> bool:
+    """Whether a row has none of the columns, as where its line says null or is no object."""
+    if not all(column.null_count() for column in frame):
+        return False
+    return bool(frame.select(pl.all_horizontal(pl.all().is_null()).any()).item())
+
+
+def _slow(block: Block, schema: pa.Schema, decoder: Decoder) -> Chunk:
+    """Line by line: about 10 µs a row, paid only for blocks that hold a bad line."""
+    good: list[dict[str, object]] = []
+    places: list[tuple[int, int, str]] = []
+    unread: list[Unread] = []
+    row, offset = 0, block.offset
+    for index, data in enumerate(bytes(block.data).split(b"\n")):
+        begin, offset = offset, offset + len(data) + 1
+        if not data.strip():
+            continue
+        line = block.lines[index] if block.lines else index + 1
+        text, bad = _text(data, begin, decoder)
+        found, reason, detail = (None, reasons.BAD_TEXT, bad) if bad else parsed(text)
+        wrong = misfit(found, schema) if found is not None else ("", reason, detail)
+        if found is None or wrong:
+            field, reason, detail = wrong or ("", reason, detail)
+            unread.append(Unread(row, line, field, reason, detail, _printable(text)))
+        else:
+            good.append(found)
+            places.append((row, line, text))
+        row += 1
+    frame = pl.DataFrame(table(good, schema))
+    rows = pl.Series([place[0] for place in places], dtype=pl.UInt64)
+    lines = pl.Series([place[1] for place in places], dtype=pl.UInt64)
+    return Chunk(numbered(frame, rows, lines), lambda position: places[position][2], unread)
+
+
+def _text(data: bytes, offset: int, decoder: Decoder) -> tuple[str, str]:
+    """The text of a line, and what is wrong with its bytes.
+
+    Surrogates are an accident of one line; any other byte that is not UTF-8 speaks of the file.
+    """
+    try:
+        return data.decode().removeprefix("\ufeff"), ""
+    except UnicodeDecodeError as error:
+        byte = data[error.start]
+        surrogate = byte == 0xED and data[error.start + 1 : error.start + 2] >= b"\xa0"
+        if not decoder.named and not surrogate:
+            raise decoder.refusal(byte, offset + error.start) from error
+        bad = f"byte 0x{byte:02x} at column {error.start + 1} is not UTF-8"
+        return data.decode(errors="replace"), bad
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,258 @@
+"""Column types for JSON: guessed from a sample, then held against every row."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from decimal import Decimal
+
+import pyarrow as pa
+
+from prefdata.formats.conversation import TOOL_KEYS
+from prefdata.io.readers.chunks import AS_JSON, KEPT, LENIENT, describe
+from prefdata.records import reasons
+
+LARGEST = 2**63
+EXACT = 2**53
+"""Up to here a float says which whole number it is."""
+MESSAGE_KEYS = ("role", "content", "from", "value", "text", "type")
+
+
+def column(name: str, values: Iterable[object], *, scalar: bool) -> pa.Field:
+    """Choose the type of a column from sample values.
+
+    Args:
+        name: the column.
+        values: what it holds in the sample; nulls are passed over.
+        scalar: whether a number may stand for text in it (scores, winners, labels).
+    """
+    held = [_pruned(value) for value in values if value is not None]
+    kinds = {type(value) for value in held}
+    if scalar and len(kinds) > 1 and kinds <= {str, int, float, bool} and kinds != {int, float}:
+        return pa.field(name, pa.string(), metadata=LENIENT)
+    if not scalar:
+        held = _without_slips(held)
+    try:
+        kind = _without_null(pa.infer_type(held)) if held else pa.string()
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        return as_json(name)
+    several = pa.types.is_nested(kind) or not scalar
+    if several and not all(_fits(value, kind) for value in held):
+        return as_json(name)
+    return pa.field(name, kind, metadata=LENIENT if scalar and pa.types.is_string(kind) else None)
+
+
+def kept(name: str, values: Iterable[object]) -> pa.Field:
+    """The type of a column that is only passed on: the quickest that fits the sample."""
+    kinds = {type(value) for value in values if value is not None}
+    plain = {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    kind = plain.get(next(iter(kinds)), pa.string()) if len(kinds) == 1 else pa.string()
+    return pa.field(name, kind, metadata=KEPT)
+
+
+def as_text(value: object) -> str | None:
+    """A value as text: numbers in their shortest form, lists and objects as JSON.
+
+    Bytes that are no text become base64.
+
+    Example:
+        >>> as_text("a"), as_text(5.0), as_text(0.25), as_text(True), as_text(["x"]), as_text(None)
+        ('a', '5', '0.25', 'true', '["x"]', None)
+    """
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+        value = int(value)
+    if isinstance(value, Decimal | bytes):
+        value = _plain(value)
+    text = (
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=_plain)
+    )
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _plain(value: object) -> str:
+    """What JSON has no like of, as text."""
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    if not isinstance(value, bytes):
+        return str(value)
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(value).decode()
+
+
+def as_json(name: str) -> pa.Field:
+    """A column that is given as the JSON text of each value, whatever it holds."""
+    return pa.field(name, pa.string(), metadata=AS_JSON)
+
+
+def _without_slips(held: list[object]) -> list[object]:
+    """Leave out what is no text where nearly all is: it is refused, and changes no other row."""
+    texts = [value for value in held if isinstance(value, str)]
+    if len(texts) >= 0.9 * len(held):
+        return list(texts)
+    return [value for value in held if not isinstance(value, int | float)] or held
+
+
+def is_mixed(values: Iterable[object]) -> bool:
+    """Whether no one type holds all values; a number among texts is a slip, not a type.
+
+    Example:
+        >>> is_mixed(["Hi", [{"role": "user", "content": "Hi"}]]), is_mixed(["Hi", 5])
+        (True, False)
+    """
+    return bool(column("", values, scalar=False).metadata == AS_JSON)
+
+
+def _pruned(value: object) -> object:
+    """Keep of message objects only what a message is made of."""
+    if isinstance(value, list):
+        return [_pruned(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _pruned(item) for key, item in value.items() if key in MESSAGE_KEYS}
+    return value
+
+
+def _without_null(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_null(kind):
+        return pa.string()
+    if pa.types.is_integer(kind):
+        return pa.float64()
+    if pa.types.is_list(kind):
+        return pa.list_(_without_null(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([pa.field(f.name, _without_null(f.type)) for f in kind])
+    return kind
+
+
+def parsed(line: str) -> tuple[dict[str, object] | None, str, str]:
+    """Parse one row strictly: ``(row, "", "")``, or ``(None, reason, detail)``.
+
+    Example:
+        >>> parsed("[1, 2]")
+        (None, 'not a JSON object', 'found a list')
+    """
+    try:
+        row = json.loads(line, object_pairs_hook=_object, parse_int=_integer)
+    except json.JSONDecodeError as error:
+        return None, reasons.BROKEN_JSON, f"{error.msg.removesuffix(' at')} at column {error.colno}"
+    except RecursionError:
+        return None, reasons.BROKEN_JSON, "nested too deeply"
+    if not isinstance(row, dict):
+        return None, reasons.NOT_AN_OBJECT, f"found {_found(row)}"
+    return row, "", ""
+
+
+class Ambiguous(dict[str, object]):
+    """An object in which a key stands twice."""
+
+    twice: frozenset[str] = frozenset()
+
+
+def _object(items: Sequence[tuple[str, object]]) -> dict[str, object]:
+    made = dict(items)
+    if len(made) == len(items):
+        return made
+    counted = Counter(key for key, _ in items)
+    ambiguous = Ambiguous(made)
+    ambiguous.twice = frozenset(key for key, times in counted.items() if times > 1)
+    return ambiguous
+
+
+def _integer(digits: str) -> float:
+    """A whole number; as a float where it has more than 64 bits, which no column holds."""
+    if len(digits) > len(str(-LARGEST)):
+        return float(digits)
+    value = int(digits)
+    return value if -LARGEST <= value < LARGEST else float(digits)
+
+
+def _twice(value: object, keys: Collection[str]) -> str:
+    """A key of these that stands twice in an object, at any depth."""
+    if isinstance(value, list):
+        return next((found for item in value if (found := _twice(item, keys))), "")
+    if not isinstance(value, dict):
+        return ""
+    if isinstance(value, Ambiguous) and (here := value.twice & set(keys)):
+        return min(here)
+    inner = (_twice(item, MESSAGE_KEYS) for key, item in value.items() if key in keys)
+    return next((found for found in inner if found), "")
+
+
+def misfit(row: Mapping[str, object], schema: pa.Schema) -> tuple[str, str, str] | None:
+    """Say which field of a row does not have its column's type: ``(field, reason, detail)``.
+
+    A key that stands twice is refused where it is read, as anywhere else in this package.
+    """
+    if twice := _twice(row, schema.names):
+        return "", reasons.DUPLICATE_KEY, repr(twice)
+    for column in schema:
+        value = row.get(column.name)
+        if value is None or column.metadata == KEPT:
+            continue
+        if _has_tools(value):
+            return column.name, reasons.TOOLS, ""
+        if _lone_surrogate(value):
+            return column.name, reasons.BAD_TEXT, "a lone surrogate"
+        if column.metadata == AS_JSON:
+            continue
+        if column.metadata == LENIENT and isinstance(value, int | float):
+            continue
+        if not _fits(value, column.type):
+            detail = f"expected {describe(column.type)}, found {_found(value)}"
+            return column.name, reasons.WRONG_TYPE, detail
+    return None
+
+
+def _has_tools(value: object) -> bool:
+    if isinstance(value, list):
+        return any(_has_tools(item) for item in value)
+    return isinstance(value, dict) and any(value.get(key) for key in TOOL_KEYS)
+
+
+def _lone_surrogate(value: object) -> bool:
+    if isinstance(value, str):
+        return not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value)
+    if isinstance(value, list):
+        return any(_lone_surrogate(item) for item in value)
+    return isinstance(value, dict) and any(_lone_surrogate(item) for item in value.values())
+
+
+def _fits(value: object, kind: pa.DataType) -> bool:
+    if value is None:
+        return True
+    if pa.types.is_string(kind):
+        return isinstance(value, str)
+    if pa.types.is_floating(kind):
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if pa.types.is_boolean(kind):
+        return isinstance(value, bool)
+    if pa.types.is_list(kind):
+        return isinstance(value, list) and all(_fits(item, kind.value_type) for item in value)
+    return isinstance(value, dict) and all(_fits(value.get(f.name), f.type) for f in kind)
+
+
+def _found(value: object) -> str:
+    names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list"}
+    return "null" if value is None else names.get(type(value), "an object")
+
+
+def table(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
+    """Make a table of rows that fit the schema."""
+    fields = [pa.field(c.name, pa.string()) if c.metadata == KEPT else c for c in schema]
+    return pa.table([_array(rows, column) for column in schema], schema=pa.schema(fields))
+
+
+def _array(rows: Sequence[Mapping[str, object]], column: pa.Field) -> pa.Array:
+    values = (row.get(column.name) for row in rows)
+    if column.metadata == AS_JSON:
+        values = (None if v is None else json.dumps(v, ensure_ascii=False) for v in values)
+    elif column.metadata == LENIENT:
+        values = (v if v is None or isinstance(v, str) else json.dumps(v) for v in values)
+    elif column.metadata == KEPT:
+        return pa.array([as_text(value) for value in values], pa.string())
+    return pa.array(list(values), column.type)

@@ -1,0 +1,130 @@
+"""Rows from Parquet and Arrow files, by row group and batch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from typing import BinaryIO
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet as pq
+
+from prefdata.errors import InputError
+from prefdata.io.readers.chunks import CHUNK_BYTES, Chunk, Piece, numbered
+from prefdata.io.readers.columns import refuse_twice
+from prefdata.io.readers.sources import Source
+from prefdata.records.frames import as_json
+
+NOT_READ = (
+    pa.types.is_decimal256,
+    pa.types.is_interval,
+    pa.types.is_run_end_encoded,
+    pa.types.is_union,
+)
+"""Types of Arrow that Polars has no like of."""
+
+
+def columnar_pieces(
+    source: Source, stream: BinaryIO, wanted: list[str], raw: Collection[str] = ()
+) -> Iterator[Piece]:
+    """Read a Parquet or Arrow file in pieces; ``raw`` columns as the JSON text of each value.
+
+    Raises:
+        InputError: the file is damaged, or a column is of a type that is not read.
+    """
+    try:
+        for batch in _batches(source, stream, wanted):
+            _refuse_types(batch.schema, source.name)
+            yield partial(_parsed, batch, [name for name in wanted if name in raw], source.name)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _damaged(source.name, error) from error
+
+
+def _damaged(name: str, error: Exception) -> InputError:
+    return InputError(
+        f"{name} is damaged: {str(error).splitlines()[0]}", hint="Copy or download it again."
+    )
+
+
+def _refuse_types(schema: pa.Schema, name: str) -> None:
+    for field in schema:
+        if any(is_one(field.type) for is_one in NOT_READ):
+            raise InputError(
+                f"{name}: the column {field.name!r} is of the type {field.type}, which is not read",
+                hint="Leave it out, or cast it to text or numbers.",
+            )
+
+
+def _refuse_bytes(batch: pa.RecordBatch, name: str) -> None:
+    """Hold that texts are UTF-8, which neither pyarrow nor Polars does when it takes them over."""
+    for column, values in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            values.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise InputError(
+                f"{name} is damaged, in the column {column!r}: {str(error).splitlines()[0]}",
+                hint="Write it again, with texts in UTF-8; or copy or download it again.",
+            ) from error
+
+
+def _parsed(batch: pa.RecordBatch, raw: list[str], name: str) -> Chunk:
+    _refuse_bytes(batch, name)
+    frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
+    frame = frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
+    texts = frame.with_columns(as_json(frame[each]) for each in raw)
+    return Chunk(numbered(texts, 0, 1), _raw(frame), lines=frame.height)
+
+
+def _batches(source: Source, stream: BinaryIO, wanted: list[str]) -> Iterator[pa.RecordBatch]:
+    if source.kind == "parquet":
+        file = pq.ParquetFile(stream)
+        rows = max(1, file.metadata.num_rows)
+        size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups))
+        batch = max(256, min(1 << 17, CHUNK_BYTES * rows // max(1, size)))
+        yield from file.iter_batches(batch_size=batch, columns=wanted)
+        return
+    yield from (each.select(wanted) for each in _arrow(stream)[1] if each.num_rows)
+
+
+def _arrow(stream: BinaryIO) -> tuple[list[str], Iterator[pa.RecordBatch]]:
+    """The columns and batches of an Arrow file, or of a stream in one."""
+    is_file = stream.read(6) == b"ARROW1"
+    stream.seek(0)
+    if not is_file:
+        reader = pa.ipc.open_stream(stream)
+        return reader.schema.names, iter(reader)
+    file = pa.ipc.open_file(stream)
+    return file.schema.names, map(file.get_batch, range(file.num_record_batches))
+
+
+def _raw(frame: pl.DataFrame) -> Callable[[int], str]:
+    return lambda at: json.dumps(frame.row(at, named=True), ensure_ascii=False, default=str)
+
+
+def columnar_sample(
+    source: Source, stream: BinaryIO, rows: int
+) -> tuple[list[str], list[dict[str, object]]]:
+    """The columns of a Parquet or Arrow file, and its first rows.
+
+    Raises:
+        InputError: the file is damaged or has no row.
+    """
+    try:
+        if source.kind == "parquet":
+            file = pq.ParquetFile(stream)
+            names = file.schema_arrow.names
+            batches = file.iter_batches(batch_size=rows)
+        else:
+            names, batches = _arrow(stream)
+        refuse_twice(names, source.name)
+        batch = next((each for each in batches if each.num_rows), None)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _damaged(source.name, error) from error
+    if batch is None:
+        raise InputError(f"{source.name} has no row", hint="Check the export that made it.")
+    first = batch.slice(0, rows)
+    _refuse_bytes(first, source.name)
+    return names, first.to_pylist()

@@ -1,0 +1,161 @@
+"""One way to read any source: a sample to recognise it by, then its rows in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from importlib import import_module
+
+import pyarrow as pa
+
+from prefdata.errors import InputError
+from prefdata.formats.sample import SAMPLE_ROWS, Sample
+from prefdata.io.readers import json_types
+from prefdata.io.readers.chunks import Chunk, Piece, Place
+from prefdata.io.readers.csv import csv_pieces, header, sample_rows
+from prefdata.io.readers.encoding import Decoder
+from prefdata.io.readers.json import array_blocks, json_pieces, line_blocks
+from prefdata.io.readers.parquet import columnar_pieces, columnar_sample
+from prefdata.io.readers.sources import WHAT_IS_READ, Source
+
+SAMPLE_BYTES = 16 << 20
+
+
+def sample(source: Source, encoding: str = "") -> Sample:
+    """Read the first rows of a source.
+
+    Raises:
+        InputError: no row of the sample can be read.
+    """
+    _load_pandas()
+    return replace(_sample(source, encoding), origin=source.name)
+
+
+def _load_pandas() -> None:
+    """Import here what pyarrow imports at its first look at Python values, if it is there.
+
+    An interrupt while pyarrow does it is swallowed, or breaks something else later.
+    """
+    with suppress(ImportError):
+        import_module("pandas")
+
+
+def _sample(source: Source, encoding: str) -> Sample:
+    decoder = Decoder(source.name, encoding)
+    with source.open() as stream:
+        if source.kind in ("parquet", "arrow"):
+            return Sample(*columnar_sample(source, stream, SAMPLE_ROWS))
+        if source.kind == "csv":
+            return _csv_sample(decoder.feed(stream.read(SAMPLE_BYTES)), source.name)
+        if source.kind == "json":
+            block = next(array_blocks(stream, decoder, source.name), None)
+            lines = bytes(block.data).split(b"\n") if block else []
+        else:
+            data = decoder.feed(stream.read(SAMPLE_BYTES))
+            whole = len(data) < SAMPLE_BYTES
+            lines = data.split(b"\n") if whole else (data + stream.readline()).split(b"\n")
+    return _json_sample(lines, source.name)
+
+
+def _json_sample(lines: list[bytes], name: str) -> Sample:
+    rows: list[dict[str, object]] = []
+    why = "it holds no row"
+    for number, line in enumerate(lines, 1):
+        if len(rows) == SAMPLE_ROWS:
+            break
+        row, reason, detail = (
+            json_types.parsed(line.decode(errors="replace")) if line.strip() else (None, "", "")
+        )
+        if row is not None:
+            rows.append(row)
+        elif reason and not rows:
+            why = f"row {number}: {reason}, {detail}"
+    if not rows:
+        raise InputError(
+            f"{name} has no row that can be read ({why})",
+            hint=WHAT_IS_READ,
+        )
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    found = Sample(names, rows)
+    mixed = frozenset(name for name in names if json_types.is_mixed(found.values(name)))
+    return Sample(names, rows, mixed=mixed)
+
+
+def _csv_sample(data: bytes, name: str) -> Sample:
+    text = data.decode(errors="replace")
+    layout = header(text, name)
+    rows = sample_rows(text, layout, SAMPLE_ROWS)
+    if not rows:
+        raise InputError(
+            f"{name} has a header but no row that can be read",
+            hint="The first line must name the columns; one row per line follows.",
+        )
+    return Sample(layout.names, rows, text_only=True)
+
+
+def pieces(
+    source: Source,
+    found: Sample,
+    wanted: list[str],
+    scalars: set[str],
+    encoding: str = "",
+    *,
+    raw: Collection[str] = (),
+    known: Iterable[pa.Field] = (),
+    held: bool = False,
+) -> Iterator[Piece]:
+    """Cut a source into pieces, each of which can be parsed by itself.
+
+    Args:
+        source: the file.
+        found: its sample, from which the column types are taken.
+        wanted: the columns to give.
+        scalars: those of them in which a number may stand for text.
+        encoding: as in `prefdata.io.readers.encoding.Decoder`.
+        raw: those of them that are given as the JSON text of each value; CSV has text anyway.
+        known: columns of JSON whose type is known, so that it need not be guessed.
+        held: whether all pieces are held at once, so that none may lie in a buffer of the next.
+
+    Raises:
+        InputError: the file as a whole cannot be read.
+    """
+    decoder = Decoder(source.name, encoding)
+    with source.open() as stream:
+        if source.kind in ("parquet", "arrow"):
+            yield from columnar_pieces(source, stream, wanted, raw)
+            return
+        if source.kind == "csv":
+            yield from csv_pieces(stream, decoder, wanted, source.name)
+            return
+        fields = {field.name: field for field in known}
+        schema = pa.schema(
+            [
+                json_types.as_json(name)
+                if name in raw
+                else fields.get(name)
+                or json_types.column(name, found.values(name), scalar=name in scalars)
+                for name in wanted
+            ]
+        )
+        blocks = (
+            array_blocks(stream, decoder, source.name)
+            if source.kind == "json"
+            else line_blocks(stream, decoder)
+        )
+        if held:
+            blocks = (block._replace(data=bytes(block.data)) for block in blocks)
+        yield from json_pieces(blocks, schema, decoder)
+
+
+def chunks(cut: Iterable[Piece]) -> Iterator[Chunk]:
+    """Parse pieces one after the other.
+
+    Args:
+        cut: what `pieces` gives.
+    """
+    place = Place()
+    for parse in cut:
+        chunk = parse()
+        yield chunk.moved(place)
+        place = place.behind(chunk)

@@ -1,0 +1,83 @@
+"""Frames by bucket of prompts, for a run that works out one bucket after the other.
+
+A bucket is a range of prompt ids: all rows of a prompt are in one, and buckets in their order are
+the prompts in theirs, however many buckets there are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from prefdata.io.store.frame_store import Room, Shelf, size_of
+from prefdata.records.frames import concatenated
+
+BUCKET_BYTES = 96 << 20
+MOST_BUCKETS = 1024
+
+
+class Buckets:
+    """Frames by name and bucket of prompts.
+
+    Args:
+        folder: where to keep what memory has no room for.
+        size: the bytes that are expected; decides the number of buckets.
+        room: the memory that may be used.
+    """
+
+    def __init__(self, folder: Path, size: int, room: Room | None = None) -> None:
+        self.shelf = Shelf(folder, room)
+        self.bits = min(MOST_BUCKETS, max(1, size // BUCKET_BYTES)).bit_length() - 1
+
+    def __len__(self) -> int:
+        return 1 << self.bits
+
+    def put(self, name: str, frame: pl.DataFrame) -> None:
+        """Add rows, each to the bucket of its ``prompt_id``."""
+        frame = _by_itself(frame)
+        if not self.bits:
+            self.put_in(name, 0, frame)
+            return
+        high = pl.col("prompt_id") // (1 << 64)
+        bucket = (high // (1 << (64 - self.bits))).cast(pl.UInt16).alias("@")
+        parts = frame.with_columns(bucket).partition_by("@", include_key=False, as_dict=True)
+        for key, part in parts.items():
+            self.put_in(name, int(str(key[0])), part)
+
+    def put_in(self, name: str, bucket: int, part: pl.DataFrame) -> None:
+        """Add rows to a bucket."""
+        self.shelf.put((name, bucket), part)
+
+    def get(self, name: str, bucket: int) -> pl.DataFrame | None:
+        """All rows of a bucket in the order they came, or None where there are none."""
+        frames = list(self.shelf.get((name, bucket)))
+        return concatenated(frames) if frames else None
+
+    def held(self, name: str, bucket: int) -> pl.DataFrame:
+        """All rows of a bucket that is known to have some of that name."""
+        frame = self.get(name, bucket)
+        if frame is None:
+            raise LookupError(f"bucket {bucket} has no {name}")
+        return frame
+
+    def drop(self, name: str, bucket: int) -> None:
+        """Let rows go."""
+        self.shelf.drop((name, bucket))
+
+
+def _by_itself(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows without the texts of others, where these are most of what they keep in memory.
+
+    Rows that were picked out of many still hold the texts of all, until they are copied.
+    """
+    texts = [each for each in frame if each.dtype == pl.String or each.dtype.is_nested()]
+    if not texts:
+        return frame
+    held = pl.DataFrame(texts).to_arrow(compat_level=pl.CompatLevel.newest())
+    if held.get_total_buffer_size() <= 2 * size_of(pl.DataFrame(texts)):
+        return frame
+    oldest = pl.CompatLevel.oldest()  # has texts one behind the other
+    return frame.with_columns(
+        pl.Series(each.name, each.to_arrow(compat_level=oldest)) for each in texts
+    )

@@ -1,1 +1,0 @@
-"""Verdicts: how they are asked for, how far they can be trusted, and what follows from them."""

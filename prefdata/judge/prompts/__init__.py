@@ -1,1 +1,0 @@
-"""The texts that a judge is asked with; one file each, see `prefdata.judge.prompt`."""

@@ -1,0 +1,1 @@
+"""`pref judge`: models compare answers, and consistent verdicts become pairs."""

@@ -1,0 +1,1 @@
+"""Requests to models: endpoints, rate limits, prices, and the journal of what was paid."""

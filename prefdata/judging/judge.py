@@ -1,0 +1,222 @@
+"""Judging as one call: comparisons in, a data set directory with verdicts and pairs out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from prefdata.conversion.convert import Progress
+from prefdata.conversion.report import source_reports, write_about
+from prefdata.errors import UsageError
+from prefdata.io.dataset.atomic_dir import refuse_existing, replacing
+from prefdata.io.readers.sources import found
+from prefdata.judging.ask import Asking, Load, ask, asks
+from prefdata.judging.cases import Inputs, read_cases
+from prefdata.judging.client.cost_estimate import Estimate, estimate
+from prefdata.judging.client.endpoint import LOCAL, Endpoint
+from prefdata.judging.client.journal import Journal
+from prefdata.judging.client.local import Scorer
+from prefdata.judging.client.prices import price_of
+from prefdata.judging.client.runner import known_style
+from prefdata.judging.decide import Judge, Ruling
+from prefdata.judging.output import Output
+from prefdata.judging.prompting.request import Form
+from prefdata.judging.report import Job, JudgeReport, reported
+from prefdata.judging.tournament_rounds import Contest
+from prefdata.transforms.options import Options
+
+
+def ask_judges(
+    sources: Sequence[str | Path],
+    output: str | Path,
+    judges: Sequence[Endpoint],
+    *,
+    asking: Asking | None = None,
+    ruling: Ruling | None = None,
+    inputs: Inputs | None = None,
+    force: bool = False,
+    local: Load | None = None,
+    progress: Progress | None = None,
+) -> JudgeReport:
+    """Ask judges which response is better, and make pairs of what they say.
+
+    Args:
+        sources: files, globs, folders, or ``"-"`` for standard input.
+        output: the directory to write; it appears when all is done, or not at all.
+        judges: the models, and where they are asked.
+        asking: how they are asked.
+        ruling: what makes a verdict a pair.
+        inputs: what the sources do not say themselves, such as which column is which.
+        force: replace a data set directory that exists.
+        local: loads a judge that runs in this process, such as
+            `prefdata.training.evaluation.local_judge.LocalJudge`.
+        progress: is called now and then.
+
+    Returns:
+        The account of every row, what each judge said, and what it cost.
+
+    Raises:
+        UsageError: the request cannot be met as it was made.
+        InputError: a source cannot be used.
+        JudgeError: a judge cannot be asked; what was paid for is in the journal.
+    """
+    begun, target = time.monotonic(), Path(output)
+    asking, ruling, inputs = asking or Asking(), ruling or Ruling(), inputs or Inputs()
+    _check(judges, asking, ruling)
+    tell = progress or (lambda _stage, _done, _total: None)
+    stood = refuse_existing(target, force=force or _is_unfinished(target), made_of="manifest.json")
+    path = journal_of(target, asking)
+    scorers, judges = _loaded(judges, local)
+    with found([str(source) for source in sources]) as files, replacing(target, stood) as folder:
+        hashes = [each.sha256() for each in files]
+        cases = read_cases(files, folder, inputs, tell)
+        with opened(path) as book:
+            asked = asyncio.run(ask(cases, judges, scorers, asking, ruling, book, tell))
+            output_of = Output(folder, cases, asked.judges, ruling, book)
+            made = output_of.write(partial(tell, "writing"))
+            spent = {each.model: book.spent(each.lane) for each in judges}
+        cases.close()
+        job = Job(target, path, asking, ruling, cases, asked, made, spent)
+        read = source_reports(cases.recognised, hashes, cases.account)
+        report = reported(job, read, time.monotonic() - begun)
+        write_about(folder, report)
+    return report
+
+
+def plan_judges(
+    sources: Sequence[str | Path],
+    output: str | Path,
+    judges: Sequence[Endpoint],
+    *,
+    asking: Asking | None = None,
+    ruling: Ruling | None = None,
+    inputs: Inputs | None = None,
+    progress: Progress | None = None,
+) -> list[Estimate]:
+    """Say what `ask_judges` would ask and what that would cost; asks nothing and writes nothing.
+
+    The arguments are those of `ask_judges`.
+
+    Returns:
+        One estimate per judge.
+    """
+    asking, ruling, inputs = asking or Asking(), ruling or Ruling(), inputs or Inputs()
+    _check(judges, asking, ruling)
+    path = journal_of(Path(output), asking)
+    tell = progress or (lambda _stage, _done, _total: None)
+    with (
+        found([str(source) for source in sources]) as files,
+        tempfile.TemporaryDirectory(prefix="prefdata-") as scratch,
+    ):
+        folder = Path(scratch) / "new"
+        folder.mkdir()
+        cases = read_cases(files, folder, inputs, tell)
+        with opened(path if path.exists() else Path(":memory:")) as book:
+            forms = [_form(each, asking, book) for each in judges]
+            named = [Judge(each.model, form) for each, form in zip(judges, forms, strict=True)]
+            Contest(cases, named, ruling, book).play_out()
+            return [
+                estimate(
+                    asks(cases.buckets, ruling),
+                    form,
+                    each.lane,
+                    book,
+                    price_of(each.model, asking.prices, local=each.is_local),
+                )
+                for each, form in zip(judges, forms, strict=True)
+            ]
+
+
+def _form(judge: Endpoint, asking: Asking, book: Journal) -> Form:
+    """How requests to a judge are written, as far as it is known."""
+    style = known_style(book, judge.lane, asking.question)
+    return Form(asking.question, style, url=judge.url, model=judge.model)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Journal]:
+    """A journal, closed at the end."""
+    book = Journal(path)
+    try:
+        yield book
+    finally:
+        book.close()
+
+
+def journal_of(output: Path, asking: Asking) -> Path:
+    """The file of calls of a run."""
+    return Path(asking.journal) if asking.journal else output.with_name(output.name + ".journal")
+
+
+def _check(judges: Sequence[Endpoint], asking: Asking, ruling: Ruling) -> None:
+    """Refuse what cannot be met, before anything is read."""
+    if not judges:
+        raise UsageError("no judge is named", hint="Name one with --model, as in --model gpt-4o.")
+    if not all(each.model.strip() for each in judges):
+        raise UsageError("a judge has no name", hint="Name it, as in --model gpt-4o.")
+    _check_numbers(asking, ruling)
+    names = [each.name for each in asking.question.criteria]
+    if ruling.veto and ruling.veto not in names:
+        raise UsageError(
+            f"--veto {ruling.veto} is not among the criteria: {', '.join(names)}",
+            hint="Name it with --criteria too.",
+        )
+    unpriced = [
+        each.model
+        for each in judges
+        if not price_of(each.model, asking.prices, local=each.is_local)
+    ]
+    if asking.max_cost is not None and unpriced:
+        raise UsageError(
+            f"--max-cost needs the price of {', '.join(unpriced)}, which is not known",
+            hint="Give it with --prices FILE.",
+        )
+    models = [each.model for each in judges]
+    if len(set(models)) < len(models):
+        raise UsageError(
+            "two judges have the same name", hint="Verdicts are told apart by the model's name."
+        )
+
+
+def _check_numbers(asking: Asking, ruling: Ruling) -> None:
+    """Limits are numbers: one that is not would never be reached."""
+    limits = {
+        "--max-cost": asking.max_cost or 0.0,
+        "--timeout": asking.timeout,
+        "--rpm": asking.pace.rpm,
+        "--tpm": asking.pace.tpm,
+    }
+    for option, value in limits.items():
+        if not value >= 0:
+            raise UsageError(f"{option} is {value:g}; expected a number", hint="Write it as in 10.")
+    Options(test_size=ruling.test_size)
+
+
+def _loaded(
+    judges: Sequence[Endpoint], load: Load | None
+) -> tuple[dict[str, Scorer], list[Endpoint]]:
+    """The models that run in this process, and the judges with the fingerprints of these."""
+    if load is None and any(each.is_local for each in judges):
+        raise UsageError("a local model needs something to load it", hint="Pass local=….")
+    scorers = {each.model: load(each.model) for each in judges if each.is_local and load}
+    named = [
+        replace(each, url=f"{LOCAL}{scorers[each.model].fingerprint}") if each.is_local else each
+        for each in judges
+    ]
+    return scorers, named
+
+
+def _is_unfinished(target: Path) -> bool:
+    """Whether a directory is what a run left that did not judge everything."""
+    try:
+        manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(manifest, dict) and manifest.get("complete") is False

@@ -1,0 +1,400 @@
+"""The last part of a judging run: pairs, comparisons, calls and rankings as Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+
+from prefdata.conversion.conversation_groups import Groups
+from prefdata.conversion.job import Written, by_split
+from prefdata.io.dataset.dataset_writer import (
+    number_shards,
+    readable,
+    stored,
+    write_parquet,
+)
+from prefdata.judging.cases import Cases
+from prefdata.judging.client.journal import Journal
+from prefdata.judging.comparisons import PART, RANKED, links, parts
+from prefdata.judging.decide import Counts, Decision, Judge, Result, Ruling, decide, settled
+from prefdata.judging.rank import SETTLED, ranked
+from prefdata.records import reasons
+from prefdata.records.frames import as_messages
+from prefdata.records.ids import conversation_ids, hexed, joined_ids
+from prefdata.schemas import Comparison
+from prefdata.transforms.row_outcomes import REJECTS, by_row, entries
+from prefdata.transforms.split import SPLITS, in_test
+
+PAIRS = stored("pairs")
+CALLS = pa.schema(
+    [
+        ("comparison", pa.string()),
+        ("judge", pa.string()),
+        ("order", pa.string()),
+        ("round", pa.int32()),
+        ("winner", pa.string()),
+        ("cause", pa.string()),
+        ("margin", pa.float64()),
+        ("model", pa.string()),
+        ("fingerprint", pa.string()),
+        ("prompt_tokens", pa.int64()),
+        ("completion_tokens", pa.int64()),
+        ("cached_tokens", pa.int64()),
+        ("reasoning_tokens", pa.int64()),
+        ("reply", pa.string()),
+    ]
+)
+"""One row per order that a judge was asked in: what came back, word for word."""
+
+RANKINGS = pa.schema(
+    [
+        ("prompt_id", pa.string()),
+        PAIRS.field("prompt"),
+        pa.field("response", PAIRS.field("chosen").type),
+        ("model", pa.string()),
+        ("source", pa.string()),
+        ("score", pa.float64()),
+        ("error", pa.float64()),
+        ("compared", pa.int32()),
+        ("cycle", pa.int32()),
+    ]
+)
+"""One row per response of a prompt with three or more: its strength in log-odds by the model of
+Bradley and Terry, the standard error of that, how often it was compared, and the number of the
+group of cycles that it is in."""
+
+FOLDERS = ("comparisons", "calls", "rankings")
+
+
+@dataclass
+class Made:
+    """What a run wrote.
+
+    Attributes:
+        pairs: the pairs.
+        result: what the comparisons came to.
+        ranked: prompts whose responses were ranked.
+        cycles: those of them with responses that beat each other in a circle.
+    """
+
+    pairs: Written
+    result: Result
+    ranked: int = 0
+    cycles: int = 0
+
+
+@dataclass
+class Output:
+    """Writes what a run came to.
+
+    Args:
+        folder: the data set directory that is being made.
+        cases: what was judged.
+        judges: who was asked.
+        ruling: what makes a verdict a pair.
+        journal: holds the replies.
+    """
+
+    folder: Path
+    cases: Cases
+    judges: Sequence[Judge]
+    ruling: Ruling
+    journal: Journal
+    made: Made = field(init=False)
+
+    def __post_init__(self) -> None:
+        room = self.cases.buckets.shelf.room
+        groups = Groups(self.folder.parent / "groups", room) if self.cases.grouped else None
+        alone = {judge.name: Counts() for judge in self.judges}
+        self.made = Made(Written(groups=groups), Result(alone=alone))
+
+    def write(self, progress: Callable[[int, int], None]) -> Made:
+        """Write pairs, comparisons, calls and rankings, and settle every row.
+
+        Args:
+            progress: is told how many buckets are done, of how many.
+        """
+        for name in ("data", *FOLDERS):
+            (self.folder / name).mkdir()
+        for bucket in range(len(self.cases.buckets)):
+            self._bucket(bucket)
+            progress(bucket + 1, len(self.cases.buckets))
+        pairs = self.made.pairs
+        if not pairs.rows:
+            self._write(PAIRS, pl.DataFrame(PAIRS.empty_table()), "data/train-0.parquet")
+        if pairs.groups:
+            pairs.conversations = pairs.groups.counted()
+        for split in SPLITS:
+            number_shards(self.folder / "data", split)
+        for name in FOLDERS:
+            number_shards(self.folder / name, name)
+        return self.made
+
+    def _write(self, schema: pa.Schema, frame: pl.DataFrame, name: str) -> None:
+        write_parquet(frame, self.folder / name, schema)
+
+    def _bucket(self, bucket: int) -> None:
+        """Decide the comparisons of a bucket, pair what is to be paired, and settle its rows."""
+        told, light = [], []
+        known = [pl.DataFrame(schema=SETTLED)]
+        ranks = self.cases.buckets.get("responses", bucket) is not None
+        for number, part in enumerate(parts(self.cases.buckets, bucket)):
+            made = decide(part, self.judges, self.ruling, self.journal)
+            self.made.result.add(made.result)
+            name = f"{bucket:06d}-{number:06d}.parquet"
+            compared = _compared(part, made.decisions)
+            self._write(Comparison.arrow_schema(), compared, f"comparisons/comparisons-{name}")
+            if made.calls:
+                calls = pl.DataFrame(pa.Table.from_pylist(made.calls, schema=CALLS))
+                self._write(CALLS, calls, f"calls/calls-{name}")
+            rows = self._identified(_judged(part, made.decisions, by_rank=self._by_rank))
+            light.append(self._write_pairs(rows, f"judged-{name}"))
+            told.append(_told(part, made.decisions, rows))
+            if ranks:
+                known.append(settled(part, made.decisions))
+        fates = pl.DataFrame(schema=FATES)
+        if ranks:
+            fates = self._rank(bucket, pl.concat(known), light)
+        if light:
+            self.made.pairs.count(pl.concat(light))
+        self._settle(bucket, told, fates)
+
+    @property
+    def _by_rank(self) -> bool:
+        """Whether responses are paired by their ranking."""
+        return self.ruling.strategy != "judged"
+
+    def _rank(self, bucket: int, known: pl.DataFrame, light: list[pl.DataFrame]) -> pl.DataFrame:
+        """Rank the responses of a bucket, write that and the pairs that follow from it.
+
+        Returns:
+            The columns of `FATES`: each response with a pair that it is in, or why it is in none.
+        """
+        responses = self.cases.buckets.get("responses", bucket)
+        ratings = self.cases.buckets.get("ratings", bucket)
+        if responses is None or ratings is None:
+            return pl.DataFrame(schema=FATES)
+        found = ranked(
+            responses,
+            known,
+            self.ruling.strategy,
+            most=self.cases.most,
+            drop_flagged=self.ruling.drop_flagged,
+        )
+        self.made.ranked += found.prompts
+        self.made.cycles += found.cycles
+        for number, part in enumerate(found.responses.iter_slices(PART)):
+            name = f"rankings/rankings-{bucket:06d}-{number:06d}.parquet"
+            self._write(RANKINGS, _ranking(part, ratings), name)
+        fates = [found.fates.with_columns(pl.lit(None, pl.String).alias("pair"))]
+        for number, part in enumerate(found.pairs.iter_slices(PART)):
+            rows = self._identified(_by_ranking(part, ratings))
+            light.append(self._write_pairs(rows, f"ranked-{bucket:06d}-{number:06d}.parquet"))
+            fates.append(_paired(rows))
+        return pl.concat(each.select(list(FATES)) for each in fates)
+
+    def _identified(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Pairs with their ids, and with the split that they go to."""
+        frame = joined_ids(frame, ["prompt_id", "chosen_id", "rejected_id"], "id")
+        group = frame["prompt_id"]
+        if self.cases.grouped:
+            group = conversation_ids(frame["prompt"])
+        test = in_test(hexed(group), self.ruling.test_size, self.ruling.seed)
+        return frame.with_columns(
+            hexed(frame["id"]),
+            hexed(frame["prompt_id"]),
+            pl.col("prompt_id").alias("prompt_number"),
+            pl.col("origin").alias("source"),
+            group.alias("group_id"),
+            test.alias("test"),
+        )
+
+    def _write_pairs(self, rows: pl.DataFrame, name: str) -> pl.DataFrame:
+        """Write pairs, each into its split; gives what is to be counted of them."""
+        for split, these in by_split(rows).items():
+            if these.height:
+                self._write(PAIRS, these, f"data/{split}-{name}")
+                self.made.pairs.example = self.made.pairs.example or readable(these)
+        return rows.select("prompt_id", "group_id", "test")
+
+    def _settle(self, bucket: int, told: Sequence[pl.DataFrame], fates: pl.DataFrame) -> None:
+        """Say of each row of a bucket what became of it."""
+        rows = links(self.cases.buckets, bucket)
+        if rows is None:
+            return
+        rows = rows.with_columns(pl.col("n").fill_null(0) if "n" in rows.columns else ZERO)
+        ranked_by = (pl.col("n") >= RANKED) & self._by_rank
+        of_cases = _by_case(rows.filter(~ranked_by), told)
+        ledger = pl.concat(
+            [
+                entries(of_cases.filter("rated"), rated=True),
+                entries(of_cases.filter(~pl.col("rated")), rated=False),
+                *([_by_response(rows.filter(ranked_by), fates)] if self._by_rank else []),
+            ]
+        )
+        best = by_row(ledger)
+        lost = best.filter(pl.col("outcome") == "rejected").select(
+            "source", "row", "line", "reason"
+        )
+        said = of_cases.unique(["source", "row"], keep="first").select(
+            "source", "row", "detail", "raw"
+        )
+        lost = lost.join(said, on=["source", "row"], how="left", maintain_order="left")
+        refused = lost.with_columns(pl.lit("").alias("field"))
+        self.cases.trail.add(ledger, refused.select(REJECTS.names()).cast(REJECTS))
+        self.cases.account.settle(best)
+
+
+FATES = pl.Schema(
+    {
+        "prompt_id": pl.UInt128(),
+        "response_id": pl.UInt128(),
+        "reason": pl.String(),
+        "pair": pl.String(),
+    }
+)
+TOLD = pl.Schema(
+    {
+        "case": pl.UInt32(),
+        "reason": pl.String(),
+        "detail": pl.String(),
+        "raw": pl.String(),
+        "pair": pl.String(),
+    }
+)
+"""What became of a comparison; of none, where no two responses of a bucket were compared."""
+
+ZERO = pl.lit(0, pl.Int64).alias("n")
+
+
+def _compared(part: pl.DataFrame, decisions: Sequence[Decision]) -> pl.DataFrame:
+    """The comparisons of a part with what was said of them, as `Comparison` records."""
+    kind = pl.Schema(pl.DataFrame(Comparison.arrow_schema().empty_table()).schema)["verdicts"]
+    verdicts = pl.Series("verdicts", [list(each.verdicts) for each in decisions], kind)
+    frame = part.with_columns(verdicts, hexed(part["prompt_id"]), pl.col("origin").alias("source"))
+    return frame.with_columns(
+        as_messages(frame[name]) for name in ("prompt", "response_a", "response_b")
+    )
+
+
+def _judged(part: pl.DataFrame, decisions: Sequence[Decision], *, by_rank: bool) -> pl.DataFrame:
+    """The pairs that the verdicts of a part give, with their texts.
+
+    Args:
+        part: comparisons with their texts.
+        decisions: what became of each.
+        by_rank: whether responses that are ranked are paired by that, and not here.
+    """
+    kept = pl.Series([each.reason == reasons.KEPT for each in decisions], dtype=pl.Boolean)
+    kept &= ~(part["ranked"] & by_rank)
+    won = [each for each, keep in zip(decisions, kept, strict=True) if keep]
+    a_won = pl.Series("a_won", [each.winner == "a" for each in won], pl.Boolean)
+    frame = part.filter(kept).drop("id").with_columns(a_won, *_figures(won))
+    for side, a, b in (("chosen", "a", "b"), ("rejected", "b", "a")):
+        names = (side, f"model_{side}", f"{side}_id")
+        frame = frame.with_columns(
+            pl.when("a_won").then(column.format(a)).otherwise(column.format(b)).alias(name)
+            for name, column in zip(names, ("response_{}", "model_{}", "{}_id"), strict=True)
+        )
+    return frame
+
+
+def _figures(won: Sequence[Decision]) -> list[pl.Series]:
+    """Scores only where they do not contradict the verdict; a margin of log-odds goes before."""
+    scores = [
+        (each.chosen, each.rejected)
+        if each.chosen is not None and each.rejected is not None and each.chosen >= each.rejected
+        else (None, None)
+        for each in won
+    ]
+    margins = [
+        each.margin if each.margin is not None else None if c is None or r is None else c - r
+        for each, (c, r) in zip(won, scores, strict=True)
+    ]
+    return [
+        pl.Series("score_chosen", [chosen for chosen, _ in scores], pl.Float64),
+        pl.Series("score_rejected", [rejected for _, rejected in scores], pl.Float64),
+        pl.Series("margin", margins, pl.Float64),
+        pl.Series("votes", [each.votes for each in won], pl.Int64),
+        pl.Series("agreement", [each.agreement for each in won], pl.Float64),
+    ]
+
+
+def _by_ranking(part: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
+    """Pairs that follow from a ranking, with their texts."""
+    return part.with_columns(
+        ratings["prompt"].gather(part["at_chosen"]),
+        ratings["response"].gather(part["at_chosen"]).alias("chosen"),
+        ratings["response"].gather(part["at_rejected"]).alias("rejected"),
+        pl.lit(None, pl.Int64).alias("votes"),
+        pl.lit(None, pl.Float64).alias("agreement"),
+    )
+
+
+def _ranking(part: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
+    """Ranked responses with their texts, as rows of `RANKINGS`."""
+    return part.with_columns(
+        hexed(part["prompt_id"]),
+        as_messages(ratings["prompt"].gather(part["at"])),
+        as_messages(ratings["response"].gather(part["at"])),
+        pl.col("origin").alias("source"),
+        pl.col("strength").alias("score"),
+    )
+
+
+def _paired(rows: pl.DataFrame) -> pl.DataFrame:
+    """Each response of some pairs, with the id of its pair."""
+    return pl.concat(
+        rows.select(
+            pl.col("prompt_number").alias("prompt_id"),
+            pl.col(f"{side}_id").alias("response_id"),
+            pl.lit(reasons.KEPT).alias("reason"),
+            pl.col("id").alias("pair"),
+        )
+        for side in ("chosen", "rejected")
+    )
+
+
+def _told(part: pl.DataFrame, decisions: Sequence[Decision], rows: pl.DataFrame) -> pl.DataFrame:
+    """What became of each comparison: the columns of `TOLD`."""
+    texts = part.select(pl.struct("prompt", a="response_a", b="response_b").struct.json_encode())
+    told = part.select("case").with_columns(
+        pl.Series("reason", [each.reason for each in decisions], pl.String),
+        pl.Series("detail", [each.detail for each in decisions], pl.String),
+        texts.to_series().alias("raw"),
+    )
+    told = told.with_columns(pl.when(pl.col("reason") != reasons.KEPT).then("raw").alias("raw"))
+    ids = rows.select("case", pl.col("id").alias("pair"))
+    return told.join(ids, on="case", how="left", maintain_order="left")
+
+
+def _by_case(rows: pl.DataFrame, told: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Rows with what became of the comparisons that they are in.
+
+    A row of a comparison that an earlier row has made a pair of is merged with that one.
+    """
+    known = pl.concat([pl.DataFrame(schema=TOLD), *told])
+    rows = rows.join(known, on="case", how="left", maintain_order="left")
+    later = pl.col("case").is_duplicated() & ~pl.col("case").is_first_distinct() & ~pl.col("rated")
+    again = later & (pl.col("reason") == reasons.KEPT)
+    none = (
+        pl.when(pl.col("n") > 1).then(pl.lit(reasons.NOT_JUDGED)).otherwise(pl.lit(reasons.ALONE))
+    )
+    return rows.with_columns(
+        pl.when(again)
+        .then(pl.lit(reasons.DUPLICATE))
+        .otherwise(pl.coalesce("reason", none))
+        .alias("reason")
+    )
+
+
+def _by_response(rows: pl.DataFrame, fates: pl.DataFrame) -> pl.DataFrame:
+    """The account of ranked responses: the pairs that each went into, or why it is in none."""
+    place = ["source", "row", "line", "item"]
+    on = ["prompt_id", "response_id"]
+    once = rows.select(*place, *on).unique(place, keep="first", maintain_order=True)
+    return entries(once.join(fates, on=on, how="left", maintain_order="left"), rated=True)

@@ -1,0 +1,162 @@
+"""Ids made of content: the same on every machine, in every run, whatever the order of the rows.
+
+The id of messages is the XXH3-128 hash of their roles and normalised texts. Normalised means NFC,
+``\\n`` for line breaks, no white space at either end; white space inside stays, since code has
+meaning in it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import polars_hash as plh
+import pyarrow as pa
+
+from prefdata.records.frames import speaker
+
+TURN, PART = "\x1e", "\x1f"
+
+
+MAY_COMPOSE = (
+    r"[\p{M}\u{1161}-\u{1175}\u{11A8}-\u{11C2}\u{374}\u{37E}\u{387}\u{958}-\u{95F}\u{9DC}-\u{9DF}"
+    r"\u{A33}-\u{A36}\u{A59}-\u{A5E}\u{B5C}\u{B5D}\u{F43}-\u{F69}\u{1F71}-\u{2001}"
+    r"\u{2126}-\u{212B}\u{2329}\u{232A}\u{2ADC}\u{F900}-\u{FAD9}\u{FB1D}-\u{FB4E}"
+    r"\u{1D15E}-\u{1D1C0}\u{2F800}-\u{2FA1D}]"
+)
+"""Every character that NFC can change, or join to the one before it, and some that it cannot."""
+
+COMPOSING = 0xCC
+"""The first byte of U+0300, the lowest of these characters, in UTF-8."""
+
+VIEW, SHORT = 16, 12
+"""Bytes of the view that Arrow has of a text, and of a text that stands in there itself."""
+
+
+def content_ids(frame: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
+    """Add the id of message columns to a frame, as 128-bit integers.
+
+    Args:
+        frame: holds the message columns.
+        columns: message column to the name of the id column that it gives.
+    """
+    for name, made in columns.items():
+        if frame.schema[name] == pl.String:
+            said = _normal(frame[name])
+            marked = pl.concat_str(pl.lit(speaker(name) + PART), name)
+            text = said.to_frame().select(marked.alias(name))
+        else:
+            turn = pl.element().struct
+            content = turn.field("content").map_batches(_normal, pl.String, is_elementwise=True)
+            spoken = pl.concat_str(turn.field("role"), content, separator=PART)
+            text = frame.select(pl.col(name).list.eval(spoken).list.join(TURN))
+        hashed = text.select(plh.col(name).nchash.xxh3_128().alias(made))
+        frame = frame.with_columns(hashed.to_series())
+    return frame
+
+
+def conversation_ids(prompts: pl.Series) -> pl.Series:
+    """The id of the first user turn of each prompt, as 128-bit integers.
+
+    All prompts of a session, a tree or a post begin with the same user turn. A prompt that is one
+    user turn has its own id. Where no user speaks, the first turn counts.
+
+    Example:
+        >>> hi = {"role": "user", "content": "Hi"}
+        >>> more = [hi, {"role": "assistant", "content": "Hello"}, {"role": "user", "content": "?"}]
+        >>> conversation_ids(pl.Series([[hi], more])).n_unique()
+        1
+    """
+    if prompts.dtype != pl.String:
+        by_user = pl.element().struct.field("role") == "user"
+        users = pl.col("prompt").list.eval(pl.element().filter(by_user)).list.head(1)
+        first = pl.when(users.list.len() > 0).then(users).otherwise(pl.col("prompt").list.head(1))
+        prompts = prompts.alias("prompt").to_frame().select(first).to_series()
+    frame = prompts.alias("prompt").to_frame()
+    return content_ids(frame, {"prompt": "group_id"})["group_id"]
+
+
+def _normal(text: pl.Series) -> pl.Series:
+    """Normalise texts; compose only the few that need it: looking is cheap, composing is not."""
+    text = text.str.strip_chars()
+    changes = text.str.contains("\r\n", literal=True).fill_null(value=False)
+    suspect = pl.Series(_highest_bytes(text) >= COMPOSING)
+    if suspect.any():
+        looked_at = text.zip_with(suspect, text.clear(1).new_from_index(0, len(text)))
+        changes |= looked_at.str.contains(MAY_COMPOSE).fill_null(value=False)
+    if not changes.any():
+        return text
+    changed = text.filter(changes).str.replace_all("\r\n", "\n", literal=True).str.normalize("NFC")
+    return text.scatter(changes.arg_true(), changed)
+
+
+def _highest_bytes(text: pl.Series) -> np.ndarray:
+    """The highest byte of each text, or a higher one; read where it stands, for a copy costs more.
+
+    A view of 16 bytes holds a text of up to 12, or else says in which buffer it begins where.
+    """
+    array = text.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
+    _, views, *buffers = array.buffers()
+    held = np.frombuffer(views or b"", np.uint8).reshape(-1, VIEW)[array.offset :][: len(array)]
+    highest: np.ndarray = held[:, VIEW - SHORT :].max(axis=1)
+    sizes, _, numbers, starts = held.view(np.uint32).T.astype(np.int64)
+    rows = np.flatnonzero(sizes > SHORT)
+    rows = rows[np.lexsort((starts[rows], numbers[rows]))]
+    bounds = np.searchsorted(numbers[rows], np.arange(len(buffers) + 1))
+    for buffer, first, end in zip(buffers, bounds[:-1], bounds[1:], strict=True):
+        if first < end:
+            here = rows[first:end]
+            begin = starts[here]
+            found = np.maximum.reduceat(np.frombuffer(buffer, np.uint8), begin)
+            found[:-1][begin[1:] < (begin + sizes[here])[:-1]] = 0xFF  # the next begins inside
+            highest[here] = found
+    return highest
+
+
+def hexed(ids: pl.Series) -> pl.Series:
+    """Write 128-bit ids as 32 hexadecimal digits.
+
+    Example:
+        >>> hexed(pl.Series("id", [255], dtype=pl.UInt128))[0]
+        '000000000000000000000000000000ff'
+    """
+    half = pl.col("x")
+    split = (
+        ids.alias("x")
+        .to_frame()
+        .select(
+            (half // (1 << 64)).cast(pl.UInt64).alias("high"),
+            (half % (1 << 64)).cast(pl.UInt64).alias("low"),
+        )
+    )
+    both = np.empty((split.height, 2), dtype=">u8")
+    both[:, 0], both[:, 1] = split["high"].to_numpy(), split["low"].to_numpy()
+    digits = pa.py_buffer(both.tobytes().hex().encode())
+    text = pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), split.height, [None, digits])
+    return pl.Series(ids.name, text.cast(pa.binary()).cast(pa.string()), pl.String)
+
+
+def joined_ids(frame: pl.DataFrame, columns: list[str], name: str) -> pl.DataFrame:
+    """Add an id made of other ids, in their order, as a 128-bit integer."""
+    digits = pl.DataFrame([hexed(frame[column]) for column in columns])
+    text = digits.select(pl.concat_str(pl.all(), separator=" ").alias(name))
+    return frame.with_columns(text.select(plh.col(name).nchash.xxh3_128()).to_series())
+
+
+def scoped(ratings: pl.DataFrame, *, ranked: bool) -> pl.DataFrame:
+    """Add ``scope``, which says what each rating is compared with.
+
+    Scores of one prompt compare, wherever they stand. A rank says nothing outside its own list, so
+    each row of ranks is a scope of its own, and so are the rows that name the same list.
+
+    Args:
+        ratings: ``prompt_id``, ``source``, ``row`` and ``list``.
+        ranked: whether each row is a ranking.
+    """
+    place = pl.format("{} {}", "source", "row") if ranked else pl.lit(None, pl.String)
+    if ratings["list"].null_count() < ratings.height:
+        ratings = ratings.with_columns(hexed(ratings["prompt_id"].fill_null(0)).alias("scope"))
+        place = pl.coalesce(pl.format("{} {} {}", "source", "scope", "list"), place)
+    elif not ranked:
+        return ratings.with_columns(pl.col("prompt_id").alias("scope"))
+    hashed = ratings.select(place.alias("scope")).select(plh.col("scope").nchash.xxh3_128())
+    return ratings.with_columns(pl.coalesce(hashed.to_series(), "prompt_id").alias("scope"))

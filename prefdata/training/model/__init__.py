@@ -1,0 +1,1 @@
+"""Models and tokenizers: loaded, sharded over processes, or made tiny."""

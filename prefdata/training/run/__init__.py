@@ -1,0 +1,1 @@
+"""One training run, from its plan to the folder of the model."""

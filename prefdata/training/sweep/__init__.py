@@ -1,0 +1,1 @@
+"""Several runs that differ in a few options, side by side."""
