@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 import pyarrow.parquet as pq
 
 from prefdata.conversion.convert import convert
-from prefdata.formats import Wishes
+from prefdata.formats import ReadOptions
 from prefdata.transforms.options import Aggregate, Conflicts, Options, SplitBy, Strategy
 
 Row = Mapping[str, object]
@@ -137,21 +137,21 @@ def jsonl(path: Path, rows: Sequence[Row | str]) -> Path:
 def make(
     folder: Path,
     *sources: Sequence[Row | str],
-    wishes: Wishes | None = None,
+    read_options: ReadOptions | None = None,
     **how: Unpack[How],
 ) -> Converted:
     """Convert sources, called ``0.jsonl``, ``1.jsonl``, …; without a test split, if not told."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [jsonl(folder / f"{number}.jsonl", rows) for number, rows in enumerate(sources)]
     how.setdefault("test_size", 0.0)
-    return converted(paths, wishes=wishes, **how)
+    return converted(paths, read_options=read_options, **how)
 
 
 def converted(
     source: Path | Sequence[Path],
     output: Path | None = None,
     *,
-    wishes: Wishes | None = None,
+    read_options: ReadOptions | None = None,
     format: str = "",
     encoding: str = "",
     **how: Unpack[How],
@@ -164,7 +164,7 @@ def converted(
         sources,
         output,
         options=options,
-        wishes=wishes,
+        read_options=read_options,
         format=format,
         encoding=encoding,
         force=True,

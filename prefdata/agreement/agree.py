@@ -17,7 +17,7 @@ from prefdata.agreement.remarks import remarks
 from prefdata.agreement.verdict_frame import names
 from prefdata.agreement.verdict_source import How, Voted
 from prefdata.errors import InputError, UnknownNameError
-from prefdata.formats import Wishes
+from prefdata.formats import ReadOptions
 
 MODEL = re.compile(
     r"gpt|claude|llama|gemini|gemma|palm|mistral|mixtral|qwen|deepseek|vicuna|judge|model"
@@ -82,7 +82,7 @@ def agree(
     against: Against = "each",
     ids: Sequence[str] = (),
     by: str = "",
-    wishes: Wishes | None = None,
+    read_options: ReadOptions | None = None,
     format: str = "",
     encoding: str = "",
 ) -> AgreeReport:
@@ -98,7 +98,7 @@ def agree(
         against: whether one is held against each person or against most of them.
         ids: columns that say what was compared, instead of the texts; in every source.
         by: a column of categories, in any source.
-        wishes: what the sources do not say themselves; a column may be in any of them.
+        read_options: what the sources do not say themselves; a column may be in any of them.
         format: the format of all sources, where detection is not wanted.
         encoding: the encoding of text sources, if not UTF-8.
 
@@ -112,7 +112,7 @@ def agree(
         >>> report.agreement.verdicts
         34
     """
-    how = How(wishes or Wishes(), format, encoding, tuple(ids), by)
+    how = How(read_options or ReadOptions(), format, encoding, tuple(ids), by)
     votes = read_votes(sources, how)
     _check_overlap(votes)
     found, told_by = _people(votes, people)

@@ -13,7 +13,7 @@ from prefdata.agreement.verdict_source import How, Voted, Voting, recognised
 from prefdata.errors import InputError, UnknownNameError, UsageError
 from prefdata.formats import Sample
 from prefdata.io.readers.reader import sample
-from prefdata.io.readers.sources import Source, found
+from prefdata.io.readers.sources import Source, open_sources
 from prefdata.records.ids import content_ids
 
 
@@ -45,7 +45,7 @@ def read_votes(sources: Sequence[str | Path], how: How) -> Votes:
         UsageError: the request cannot be met as it was made.
         InputError: a source cannot be used.
     """
-    with found([_comparisons(str(source)) for source in sources]) as files:
+    with open_sources([_comparisons(str(source)) for source in sources]) as files:
         samples = [sample(each, how.encoding) for each in files]
         _check_columns(how, files, samples)
         read = [recognised(each, s, how) for each, s in zip(files, samples, strict=True)]
@@ -74,7 +74,7 @@ def _comparisons(source: str) -> str:
 def _check_columns(how: How, files: Sequence[Source], samples: Sequence[Sample]) -> None:
     """Every column that was named must be in one source, and those of ``--id`` in all."""
     names = sorted({name for each in samples for name in each.names})
-    mapped = [name for columns in how.wishes.columns.values() for name in columns]
+    mapped = [name for columns in how.read_options.columns.values() for name in columns]
     for option, wanted in (("--map", mapped), ("--by", [how.by] if how.by else [])):
         for name in wanted:
             if name not in names:

@@ -19,7 +19,7 @@ from prefdata.agreement.comparison_records import (
 from prefdata.agreement.verdict_frame import SHOWN, identified, longer
 from prefdata.conversion.ingest import SCALARS
 from prefdata.errors import InputError, UsageError
-from prefdata.formats import Detection, Sample, Wishes, detect
+from prefdata.formats import Detection, ReadOptions, Sample, detect
 from prefdata.formats.base import RAW, records
 from prefdata.formats.generic.comparisons import COMPARISONS
 from prefdata.io.readers.chunks import Chunk
@@ -51,14 +51,14 @@ class How:
     """How sources of verdicts are read.
 
     Attributes:
-        wishes: what they do not say themselves; a column may stand in any one of them.
+        read_options: what they do not say themselves; a column may stand in any one of them.
         format: the format of all sources, where detection is not wanted.
         encoding: the encoding of text sources, if not UTF-8.
         ids: columns that say what was compared, instead of the texts.
         by: the column of categories, or ``""``.
     """
 
-    wishes: Wishes = field(default_factory=Wishes)
+    read_options: ReadOptions = field(default_factory=ReadOptions)
     format: str = ""
     encoding: str = ""
     ids: tuple[str, ...] = ()
@@ -221,18 +221,18 @@ def recognised(source: Source, sample: Sample, how: How) -> Voting:
             source.name, "comparison records", why, "each verdict names the better response"
         )
         return Voting(source, sample, how, None, voted, True, models, True)
-    wishes = replace(how.wishes, columns=_there(how.wishes, sample))
+    read_options = replace(how.read_options, columns=_there(how.read_options, sample))
     try:
-        detection, texts = detect(sample, wishes, name=source.name, format=how.format), True
+        detection, texts = detect(sample, read_options, name=source.name, format=how.format), True
     except UsageError:
         if not how.ids:
             raise
-        detection, texts = _without_texts(source, sample, wishes), False
+        detection, texts = _without_texts(source, sample, read_options), False
     except InputError as error:
         if not how.ids:
             hint = f"{error.hint} Without texts, say what was compared, as in --id question_id."
             raise InputError(str(error), hint=hint) from error
-        detection, texts = _without_texts(source, sample, wishes), False
+        detection, texts = _without_texts(source, sample, read_options), False
     match, format = detection.match, detection.format
     if format.kind != "comparisons":
         raise InputError(
@@ -246,16 +246,18 @@ def recognised(source: Source, sample: Sample, how: How) -> Voting:
     return Voting(source, sample, how, detection, voted, texts, models, placed)
 
 
-def _there(wishes: Wishes, sample: Sample) -> dict[str, tuple[str, ...]]:
+def _there(read_options: ReadOptions, sample: Sample) -> dict[str, tuple[str, ...]]:
     """The part of the user's mapping that is about this source."""
     kept = {
         field: tuple(name for name in columns if name in sample.names)
-        for field, columns in wishes.columns.items()
+        for field, columns in read_options.columns.items()
     }
-    return {field: names for field, names in kept.items() if names or not wishes.columns[field]}
+    return {
+        field: names for field, names in kept.items() if names or not read_options.columns[field]
+    }
 
 
-def _without_texts(source: Source, sample: Sample, wishes: Wishes) -> Detection:
+def _without_texts(source: Source, sample: Sample, read_options: ReadOptions) -> Detection:
     """Recognise verdicts on responses that the source does not have.
 
     Raises:
@@ -265,15 +267,15 @@ def _without_texts(source: Source, sample: Sample, wishes: Wishes) -> Detection:
     rows = [{**row, **BLANK} for row in sample.rows]
     names = list(dict.fromkeys([*sample.names, *BLANK]))
     blank = replace(sample, names=names, rows=rows)
-    columns = {**wishes.columns, **{name: (name,) for name in BLANK}}
-    wishes = replace(wishes, columns=columns)
-    if COMPARISONS.match(blank, wishes) is None:
+    columns = {**read_options.columns, **{name: (name,) for name in BLANK}}
+    read_options = replace(read_options, columns=columns)
+    if COMPARISONS.match(blank, read_options) is None:
         raise InputError(
             f"{source.name} has no column that says which response is better "
             f"(columns: {', '.join(sample.names[:12])})",
             hint="Name it, as in --map winner=vote.",
         )
-    return detect(blank, wishes, name=source.name, format=COMPARISONS.name)
+    return detect(blank, read_options, name=source.name, format=COMPARISONS.name)
 
 
 def _called(source: Source) -> str:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import click
 
-from prefdata.cli.options import reading, share_of, wishes_from
+from prefdata.cli.options import read_options_from, reading, share_of
 from prefdata.cli.output import console, say, show_json
 from prefdata.errors import InputError
 
@@ -64,7 +64,7 @@ def agree(
         against=against,
         ids=[name.strip() for name in ids.split(",") if name.strip()],
         by=by,
-        wishes=wishes_from(columns, winner, label, dimension),
+        read_options=read_options_from(columns, winner, label, dimension),
         format=format_,
         encoding=encoding,
     )

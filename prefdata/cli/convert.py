@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from prefdata.cli.options import limit_of, options_from, pairing, reading, wishes_from
+from prefdata.cli.options import limit_of, options_from, pairing, read_options_from, reading
 from prefdata.cli.output import console, show_json, too_many_rejected
 
 
@@ -53,7 +53,7 @@ def convert(
             sources,
             output,
             options=options_from(how),
-            wishes=wishes_from(columns, winner, label, dimension),
+            read_options=read_options_from(columns, winner, label, dimension),
             format=format_,
             encoding=encoding,
             force=force,

@@ -135,7 +135,7 @@ def evaluate(
     conditions = parse_gate(gate) if gate else []
     if benchmarks:
         require_benchmarks()
-    stood = prepare_output(output, force=force)
+    existing = prepare_output(output, force=force)
     rate = win_rate(judged) if judged else None
     if processes > 1:
         return launch(processes, without_processes())
@@ -157,7 +157,7 @@ def evaluate(
     if benchmarks:
         report["benchmarks"] = benchmark(model, benchmarks, limit=benchmark_limit, say=told)
     if output is not None:
-        write_evaluation(found, report, output, stood)
+        write_evaluation(found, report, output, existing)
     if as_json:
         show_json(report)
     return _shown(found, checked, output, quiet=quiet)

@@ -7,7 +7,7 @@ import shlex
 import click
 
 from prefdata.cli.launch import typed
-from prefdata.cli.options import options_from, pairing, reading, wishes_from
+from prefdata.cli.options import options_from, pairing, read_options_from, reading
 from prefdata.cli.output import console, show_json
 
 
@@ -41,7 +41,7 @@ def inspect(
     found = run(
         sources,
         options=options_from(how),
-        wishes=wishes_from(columns, winner, label, dimension),
+        read_options=read_options_from(columns, winner, label, dimension),
         format=format_,
         encoding=encoding,
     )

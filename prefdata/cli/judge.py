@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from prefdata.cli.options import limit_of, reading, share_of, wishes_from
+from prefdata.cli.options import limit_of, read_options_from, reading, share_of
 from prefdata.cli.output import console, results_alone, say, show_json, too_many_rejected
 from prefdata.errors import InputError, JudgeError, PrefdataError, UsageError
 from prefdata.transforms.options import PAIRINGS
@@ -256,7 +256,7 @@ def _inputs(given: Mapping[str, Any]) -> Inputs:
     from prefdata.judging.cases import Inputs
 
     return Inputs(
-        wishes_from(given["columns"], given["winner"], given["label"], given["dimension"]),
+        read_options_from(given["columns"], given["winner"], given["label"], given["dimension"]),
         format=given["format_"],
         encoding=given["encoding"],
         split_by=given["split_by"] or "",

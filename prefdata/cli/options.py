@@ -12,7 +12,7 @@ from prefdata.errors import UsageError
 from prefdata.transforms.options import AGGREGATES, CONFLICTS, STRATEGIES
 
 if TYPE_CHECKING:
-    from prefdata.formats import Wishes
+    from prefdata.formats import ReadOptions
     from prefdata.transforms.options import Options
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -235,12 +235,12 @@ EXAMPLES = {
 }
 
 
-def wishes_from(
+def read_options_from(
     columns: Sequence[str], winner: Sequence[str], label: Sequence[str], dimension: str
-) -> Wishes:
+) -> ReadOptions:
     """What the user said about the source, with the words on the left checked."""
     from prefdata.errors import UnknownNameError
-    from prefdata.formats import Wishes
+    from prefdata.formats import ReadOptions
     from prefdata.formats.winner_values import written
 
     sides, labels = assigned("--winner", winner), assigned("--label", label)
@@ -254,7 +254,7 @@ def wishes_from(
         _check_once(option, "value", [written(value) for _, value in given])
     mapped = assigned("--map", columns)
     _check_once("--map", "field", [field for field, _ in mapped])
-    return Wishes(
+    return ReadOptions(
         columns={field: tuple(filter(None, names.split("+"))) for field, names in mapped},
         winner={value: side for side, value in sides},
         label={value: word == "true" for word, value in labels},

@@ -6,18 +6,20 @@ from collections.abc import Collection
 
 from prefdata.conversion.ingest import Recognised
 from prefdata.errors import UnknownNameError, UsageError
-from prefdata.formats import Wishes
+from prefdata.formats import ReadOptions
 from prefdata.transforms.options import Options
 
 
-def check_rule(options: Options, wishes: Wishes, recognised: Collection[Recognised]) -> None:
+def check_rule(
+    options: Options, read_options: ReadOptions, recognised: Collection[Recognised]
+) -> None:
     """Hold what was asked against what is known of the sources before they are read.
 
     Raises:
         UsageError: a source has no scores by dimension, or two options would both decide.
         UnknownNameError: a dimension is in no row of a source.
     """
-    if wishes.dimension and options.rule:
+    if read_options.dimension and options.rule:
         raise UsageError(
             f"--dimension and --{options.rule} cannot both decide which is better",
             hint="Choose one of them; --veto goes with each.",
@@ -48,44 +50,46 @@ def check_names(options: Options, found: Collection[str], name: str) -> None:
             raise UnknownNameError("dimension", dimension, sorted(found), where=name)
 
 
-def check_chosen(wishes: Wishes, found: Collection[str], name: str) -> None:
+def check_chosen(read_options: ReadOptions, found: Collection[str], name: str) -> None:
     """Hold the one dimension that counts against those that rows are on.
 
     Raises:
         UnknownNameError: no row is on it.
     """
-    if wishes.dimension and found and wishes.dimension not in found:
-        raise UnknownNameError("dimension", wishes.dimension, sorted(found), where=name)
+    if read_options.dimension and found and read_options.dimension not in found:
+        raise UnknownNameError("dimension", read_options.dimension, sorted(found), where=name)
 
 
-def not_so_far(wishes: Wishes, options: Options, found: Collection[str]) -> str:
+def not_so_far(read_options: ReadOptions, options: Options, found: Collection[str]) -> str:
     """Which of the dimensions that were named no row was on so far, for the line of progress.
 
     It is no error before the end: the rows may be in the order of their dimensions.
 
     Example:
-        >>> not_so_far(Wishes(dimension="saftey"), Options(), {"safety", "clarity"})
+        >>> not_so_far(ReadOptions(dimension="saftey"), Options(), {"safety", "clarity"})
         ' (none on saftey so far, but on clarity, safety)'
     """
-    named = dict.fromkeys((*filter(None, [wishes.dimension]), *options.named))
+    named = dict.fromkeys((*filter(None, [read_options.dimension]), *options.named))
     absent = ", ".join(name for name in named if name not in found)
     there = ", ".join(sorted(found)[:8])
     return f" (none on {absent} so far, but on {there})" if absent and there else ""
 
 
-def ask_which(dimensions: Collection[str], wishes: Wishes, options: Options, name: str) -> None:
+def ask_which(
+    dimensions: Collection[str], read_options: ReadOptions, options: Options, name: str
+) -> None:
     """Stop where ratings of different things would be taken for ratings of one.
 
     Args:
         dimensions: those that rows are on.
-        wishes: may say which one counts.
+        read_options: may say which one counts.
         options: may say how they decide together.
         name: the source or sources, for the message.
 
     Raises:
         UsageError: there are several, and nothing says how they decide.
     """
-    if len(dimensions) < 2 or wishes.dimension or options.rule:
+    if len(dimensions) < 2 or read_options.dimension or options.rule:
         return
     first, second = sorted(dimensions)[:2]
     raise UsageError(

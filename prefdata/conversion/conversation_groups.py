@@ -12,7 +12,7 @@ import polars as pl
 from prefdata.errors import PrefdataError
 from prefdata.formats import Detection
 from prefdata.io.readers.sources import Source
-from prefdata.io.store.frame_store import Room, Shelf
+from prefdata.io.store.frame_store import FrameStore, MemoryBudget
 from prefdata.transforms.options import Options, SplitBy
 
 AT_ONCE = 1 << 22
@@ -48,18 +48,18 @@ class Groups:
 
     Args:
         folder: where to keep what memory has no room for.
-        room: the memory that may be used.
+        budget: the memory that may be used.
     """
 
-    def __init__(self, folder: Path, room: Room | None = None) -> None:
-        self.shelf = Shelf(folder, room)
+    def __init__(self, folder: Path, budget: MemoryBudget | None = None) -> None:
+        self.frames = FrameStore(folder, budget)
         self.rows = 0
 
     def put(self, rows: pl.DataFrame) -> None:
         """Add rows with ``group_id`` and ``test``."""
         if rows.height:
             part = rows.select("group_id", "test").unique()
-            self.shelf.put(GROUPS, part)
+            self.frames.put(GROUPS, part)
             self.rows += part.height
 
     def counted(self) -> Counter[str]:
@@ -72,7 +72,7 @@ class Groups:
         parts = self.rows // AT_ONCE + 1
         for part in range(parts if self.rows else 0):
             mine = pl.col("group_id") % parts == part
-            held = pl.concat(each.filter(mine) for each in self.shelf.get(GROUPS)).unique()
+            held = pl.concat(each.filter(mine) for each in self.frames.get(GROUPS)).unique()
             shared = held.height - held["group_id"].n_unique()
             if shared:
                 raise PrefdataError(

@@ -21,20 +21,20 @@ from prefdata.conversion.check_dimensions import (
 )
 from prefdata.conversion.conversation_groups import Groups, split_by
 from prefdata.conversion.ingest import Recognised, ingest
-from prefdata.conversion.job import MOST_SOURCES, Job, Written
 from prefdata.conversion.kept_columns import chosen
+from prefdata.conversion.plan import MOST_SOURCES, ConvertPlan, ConvertTotals
 from prefdata.conversion.report import RunReport, SourceReport, figures, source_reports, write_about
 from prefdata.conversion.write_bucketed import assemble
 from prefdata.conversion.write_streamed import stream
 from prefdata.errors import InputError, UsageError
-from prefdata.formats import Wishes, detect
+from prefdata.formats import ReadOptions, detect
 from prefdata.formats.base import Format
 from prefdata.io.dataset.atomic_dir import refuse_existing, replacing
 from prefdata.io.dataset.dataset_writer import stored
-from prefdata.io.dataset.row_log import Trail
+from prefdata.io.dataset.row_log import RowLog
 from prefdata.io.readers.reader import sample
-from prefdata.io.readers.sources import Source, found
-from prefdata.io.store.record_store import Spool
+from prefdata.io.readers.sources import Source, open_sources
+from prefdata.io.store.record_store import RecordStore
 from prefdata.records.reasons import REMEDIES
 from prefdata.transforms.accounting import Account
 from prefdata.transforms.mixing import parts
@@ -54,8 +54,8 @@ LIGHT = 2
 class Shared(TypedDict):
     """What both halves of a conversion work on."""
 
-    spool: Spool
-    trail: Trail
+    store: RecordStore
+    row_log: RowLog
     account: Account
 
 
@@ -100,7 +100,7 @@ def convert(
     output: str | Path,
     *,
     options: Options | None = None,
-    wishes: Wishes | None = None,
+    read_options: ReadOptions | None = None,
     format: str = "",
     encoding: str = "",
     force: bool = False,
@@ -112,7 +112,7 @@ def convert(
         sources: files, globs, folders, or ``"-"`` for standard input.
         output: the directory to write; it appears when all is done, or not at all.
         options: how pairs are made.
-        wishes: what the sources do not say themselves, such as which column is which.
+        read_options: what the sources do not say themselves, such as which column is which.
         format: the format of all sources, where detection is not wanted.
         encoding: the encoding of text sources, if not UTF-8.
         force: replace a data set directory that exists.
@@ -130,23 +130,30 @@ def convert(
         >>> report.rows_read == report.rows_used + report.rows_rejected  # doctest: +SKIP
         True
     """
-    begun, options, wishes = time.monotonic(), options or Options(), wishes or Wishes()
+    begun, options, read_options = (
+        time.monotonic(),
+        options or Options(),
+        read_options or ReadOptions(),
+    )
     tell = progress or (lambda _stage, _done, _total: None)
     target = Path(output)
-    stood = refuse_existing(target, force=force, made_of="manifest.json")
-    with found([str(source) for source in sources]) as files, ThreadPoolExecutor(1) as hasher:
+    existing = refuse_existing(target, force=force, made_of="manifest.json")
+    with (
+        open_sources([str(source) for source in sources]) as files,
+        ThreadPoolExecutor(1) as hasher,
+    ):
         hashes = [hasher.submit(each.sha256) for each in files]
         begun_as = _stamps(files)
         try:
-            recognised = recognise(files, wishes, format, encoding, options=options)
+            recognised = recognise(files, read_options, format, encoding, options=options)
             job = _job(recognised, options, encoding)
-            check_rule(options, wishes, recognised)
-            with replacing(target, stood) as folder:
-                account, made = _run(folder, job, wishes, tell)
+            check_rule(options, read_options, recognised)
+            with replacing(target, existing) as folder:
+                account, made = _run(folder, job, read_options, tell)
                 _refuse_changed(files, begun_as)
                 read = [each.result() for each in hashes]
                 reports = source_reports(recognised, read, account, made.by_source)
-                report = _report(target, job, reports, account, made, wishes)
+                report = _report(target, job, reports, account, made, read_options)
                 report = replace(report, seconds=round(time.monotonic() - begun, 2))
                 write_about(folder, report)
         finally:
@@ -157,7 +164,7 @@ def convert(
 
 def recognise(
     files: Sequence[Source],
-    wishes: Wishes,
+    read_options: ReadOptions,
     format: str = "",
     encoding: str = "",
     others: Mapping[str, Format] | None = None,
@@ -168,7 +175,7 @@ def recognise(
 
     Args:
         files: the sources.
-        wishes: what they do not say themselves.
+        read_options: what they do not say themselves.
         format: the format of all of them, where detection is not wanted.
         encoding: their encoding, if not UTF-8.
         others: formats beyond the registered ones.
@@ -180,7 +187,7 @@ def recognise(
         UnknownNameError: a column that is to be kept is in none of them.
     """
     options = options or Options(split_by="prompt")
-    told = replace(wishes, deciding=tuple(options.deciding))
+    told = replace(read_options, deciding=tuple(options.deciding))
     samples = [sample(each, encoding) for each in files]
     detections = [
         detect(first, told, name=each.name, format=format, others=others)
@@ -189,16 +196,16 @@ def recognise(
     grouped = split_by(options, zip(files, detections, strict=True)) == "conversation"
     keep = chosen(options.keep, [each.names for each in samples])
     return [
-        Recognised(file, first, found, wishes.dimension, grouped, kept)
+        Recognised(file, first, found, read_options.dimension, grouped, kept)
         for file, first, found, kept in zip(files, samples, detections, keep, strict=True)
     ]
 
 
-def _job(recognised: Sequence[Recognised], options: Options, encoding: str) -> Job:
+def _job(recognised: Sequence[Recognised], options: Options, encoding: str) -> ConvertPlan:
     kind = _one_kind(recognised)
     parts(options, [each.source.name for each in recognised])
     keep = tuple(recognised[0].keep)
-    return Job(kind, recognised, encoding, options, stored(kind, keep=keep), keep)
+    return ConvertPlan(kind, recognised, encoding, options, stored(kind, keep=keep), keep)
 
 
 def _one_kind(recognised: Sequence[Recognised]) -> str:
@@ -221,32 +228,34 @@ def _one_kind(recognised: Sequence[Recognised]) -> str:
     return "unpaired" if True in kinds else "pairs"
 
 
-def _run(folder: Path, job: Job, wishes: Wishes, tell: Progress) -> tuple[Account, Written]:
+def _run(
+    folder: Path, job: ConvertPlan, read_options: ReadOptions, tell: Progress
+) -> tuple[Account, ConvertTotals]:
     names = [each.source.name for each in job.recognised]
     grouped = job.recognised[0].grouped
-    account, trail = Account(), Trail(folder, names)
-    spool = _spool(folder.parent / "spool", job)
-    shared = Shared(spool=spool, trail=trail, account=account)
-    with spool:
-        rated = _read(job, wishes, shared, tell)
-    made = Written(groups=Groups(spool.folder / "groups", spool.room) if grouped else None)
+    account, row_log = Account(), RowLog(folder, names)
+    store = _spool(folder.parent / "spool", job)
+    shared = Shared(store=store, row_log=row_log, account=account)
+    with store:
+        rated = _read(job, read_options, shared, tell)
+    made = ConvertTotals(groups=Groups(store.folder / "groups", store.budget) if grouped else None)
     job = replace(job, schema=stored(job.kind, dimensions=rated, keep=job.keep))
-    if spool.texts:
+    if store.texts:
         spread = frozenset(n for n, e in enumerate(job.recognised) if e.detection.match.spread)
         pairing = partial(tell, "pairing")
         assemble(folder, job, made, **shared, spread=spread, progress=pairing)
     else:
         stream(folder, job, made, **shared, progress=partial(tell, "writing"))
-    trail.close()
+    row_log.close()
     made.conversations = made.groups.counted() if made.groups else Counter()
-    shutil.rmtree(spool.folder)
+    shutil.rmtree(store.folder)
     account.check(names)
     if not sum(made.rows.values()):
         raise _nothing(account, names)
     return account, made
 
 
-def _read(job: Job, wishes: Wishes, shared: Shared, tell: Progress) -> bool:
+def _read(job: ConvertPlan, read_options: ReadOptions, shared: Shared, tell: Progress) -> bool:
     """Read all sources into the spool; whether any of them has scores by dimension."""
     read, absent = 0, ""
 
@@ -261,8 +270,10 @@ def _read(job: Job, wishes: Wishes, shared: Shared, tell: Progress) -> bool:
 
         def seen(found: set[str], each: Recognised = each, number: int = number) -> None:
             nonlocal absent
-            _ask_which(each, by_row, wishes, job, number, found)
-            absent = not_so_far(wishes, job.options, by_row | found) if each.rated_by_row else ""
+            _ask_which(each, by_row, read_options, job, number, found)
+            absent = (
+                not_so_far(read_options, job.options, by_row | found) if each.rated_by_row else ""
+            )
 
         found = ingest(each, number, job.encoding, **shared, progress=reading, seen=seen)
         dimensions |= found
@@ -273,24 +284,29 @@ def _read(job: Job, wishes: Wishes, shared: Shared, tell: Progress) -> bool:
     if rated := [each.source.name for each in job.recognised if each.rated_by_row]:
         # Each dimension may have a file of its own.
         check_names(job.options, by_row, ", ".join(rated[:3]))
-        check_chosen(wishes, by_row, ", ".join(rated[:3]))
+        check_chosen(read_options, by_row, ", ".join(rated[:3]))
     return bool(dimensions)
 
 
 def _ask_which(
-    each: Recognised, before: set[str], wishes: Wishes, job: Job, number: int, found: set[str]
+    each: Recognised,
+    before: set[str],
+    read_options: ReadOptions,
+    job: ConvertPlan,
+    number: int,
+    found: set[str],
 ) -> None:
     """Ask as soon as a second dimension is seen: what follows in the file answers no question."""
     if each.rated_by_row:
         names = ", ".join(other.source.name for other in job.recognised[: number + 1])
-        ask_which(before | found, wishes, job.options, names)
+        ask_which(before | found, read_options, job.options, names)
 
 
-def _spool(folder: Path, job: Job) -> Spool:
+def _spool(folder: Path, job: ConvertPlan) -> RecordStore:
     """Ratings need their texts on disk: those of a pair may stand anywhere in the sources."""
     size = sum(e.source.local.stat().st_size * UNPACKED[e.source.packed] for e in job.recognised)
     gathered = any(each.detection.format.kind == "ratings" for each in job.recognised)
-    return Spool(
+    return RecordStore(
         folder,
         size if gathered else size // LIGHT,
         texts=gathered,
@@ -332,18 +348,18 @@ def _refuse_changed(files: Sequence[Source], begun_as: Sequence[tuple[int, int]]
 
 def _report(
     target: Path,
-    job: Job,
+    job: ConvertPlan,
     reports: tuple[SourceReport, ...],
     account: Account,
-    made: Written,
-    wishes: Wishes,
+    made: ConvertTotals,
+    read_options: ReadOptions,
 ) -> ConvertReport:
     asked = {
         **asdict(job.options),
-        "map": dict(wishes.columns),
-        "winner": dict(wishes.winner),
-        "label": dict(wishes.label),
-        "dimension": wishes.dimension,
+        "map": dict(read_options.columns),
+        "winner": dict(read_options.winner),
+        "label": dict(read_options.label),
+        "dimension": read_options.dimension,
     }
     return ConvertReport(
         **figures(account, made, grouped=job.recognised[0].grouped),
@@ -358,7 +374,7 @@ def _report(
     )
 
 
-def _overlap(job: Job, made: Written) -> tuple[OverlapReport, ...] | None:
+def _overlap(job: ConvertPlan, made: ConvertTotals) -> tuple[OverlapReport, ...] | None:
     if len(job.recognised) > MOST_SOURCES:
         return None
     return tuple(

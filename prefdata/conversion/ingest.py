@@ -14,12 +14,12 @@ import polars as pl
 from prefdata.conversion.kept_columns import with_kept
 from prefdata.formats import Detection, Sample
 from prefdata.formats.base import records
-from prefdata.io.dataset.row_log import Trail
+from prefdata.io.dataset.row_log import RowLog
 from prefdata.io.readers.chunks import PARSERS, Chunk, Piece, Place, in_one_piece
 from prefdata.io.readers.json_types import kept
 from prefdata.io.readers.reader import chunks, pieces
 from prefdata.io.readers.sources import Source
-from prefdata.io.store.record_store import IDS, Spool
+from prefdata.io.store.record_store import IDS, RecordStore
 from prefdata.records import reasons
 from prefdata.records.ids import content_ids, conversation_ids, scoped
 from prefdata.transforms.accounting import Account
@@ -215,8 +215,8 @@ def ingest(
     number: int,
     encoding: str,
     *,
-    spool: Spool,
-    trail: Trail,
+    store: RecordStore,
+    row_log: RowLog,
     account: Account,
     progress: Callable[[int], None],
     seen: Callable[[set[str]], None] = lambda _found: None,
@@ -227,8 +227,8 @@ def ingest(
         each: the source.
         number: its number in this run.
         encoding: its encoding, if it was named.
-        spool: takes the records.
-        trail: takes the account of every row.
+        store: takes the records.
+        row_log: takes the account of every row.
         account: is told what became of each row.
         progress: is told how many rows were read, piece by piece.
         seen: is told after each piece which dimensions it has scores on so far; it may stop the
@@ -247,9 +247,9 @@ def ingest(
         )
         dimensions |= names_in(good)
         seen(dimensions)
-        spool.put(kind, good)
+        store.put(kind, good)
         if bad.height or piece.unread:
-            refuse(piece, bad, good, number, trail, account)
+            refuse(piece, bad, good, number, row_log, account)
         progress(piece.rows)
     return dimensions
 
@@ -263,7 +263,12 @@ def names_in(made: pl.DataFrame) -> set[str]:
 
 
 def refuse(
-    piece: Chunk, bad: pl.DataFrame, good: pl.DataFrame, number: int, trail: Trail, account: Account
+    piece: Chunk,
+    bad: pl.DataFrame,
+    good: pl.DataFrame,
+    number: int,
+    row_log: RowLog,
+    account: Account,
 ) -> None:
     """Bad rows to the rejects; of a row that is good in part, only the bad entry to the ledger."""
     whole = bad.join(good.select("row").unique(), on="row", how="anti", maintain_order="left")
@@ -283,7 +288,7 @@ def refuse(
         ]
     )
     ledger = pl.concat([_entries(bad), _entries(unread)])
-    trail.add(ledger, refused)
+    row_log.add(ledger, refused)
     account.settle(refused.with_columns(pl.lit("rejected").alias("outcome")))
 
 

@@ -12,14 +12,14 @@ import polars as pl
 from prefdata.conversion.check_dimensions import ask_which, check_chosen, check_names, check_rule
 from prefdata.conversion.convert import recognise
 from prefdata.conversion.ingest import Recognised, names_in, read_records
-from prefdata.formats import Wishes
+from prefdata.formats import ReadOptions
 from prefdata.io.dataset.dataset_writer import readable, stored
-from prefdata.io.readers.sources import found
+from prefdata.io.readers.sources import open_sources
 from prefdata.io.store.record_store import SCHEMAS
 from prefdata.records.frames import as_messages
 from prefdata.transforms import make_pairs, make_unpaired
 from prefdata.transforms.dimensions import compared
-from prefdata.transforms.make_pairs import Decided
+from prefdata.transforms.make_pairs import PairResult
 from prefdata.transforms.mixing import parts
 from prefdata.transforms.options import Options
 from prefdata.transforms.row_outcomes import LEFT_OVER, by_row
@@ -94,7 +94,7 @@ def inspect(
     sources: Sequence[str | Path],
     *,
     options: Options | None = None,
-    wishes: Wishes | None = None,
+    read_options: ReadOptions | None = None,
     format: str = "",
     encoding: str = "",
 ) -> list[Inspection]:
@@ -103,7 +103,7 @@ def inspect(
     Args:
         sources: files, globs, folders, or ``"-"`` for standard input.
         options: how pairs would be made.
-        wishes: what the sources do not say themselves.
+        read_options: what the sources do not say themselves.
         format: the format of all sources, where detection is not wanted.
         encoding: the encoding of text sources, if not UTF-8.
 
@@ -118,18 +118,20 @@ def inspect(
         >>> inspect(["examples/ratings.csv"])[0].format
         'ratings-long'
     """
-    wishes = wishes or Wishes()
+    read_options = read_options or ReadOptions()
     options = options or Options()
-    with found([str(source) for source in sources], fetch=False) as files:
-        recognised = recognise(files, wishes, format, encoding, options=options)
-        check_rule(options, wishes, recognised)
+    with open_sources([str(source) for source in sources], fetch=False) as files:
+        recognised = recognise(files, read_options, format, encoding, options=options)
+        check_rule(options, read_options, recognised)
         parts(options, [each.name for each in files])
         alone = len(recognised) == 1
-        return [_inspected(each, options, wishes, encoding, alone=alone) for each in recognised]
+        return [
+            _inspected(each, options, read_options, encoding, alone=alone) for each in recognised
+        ]
 
 
 def _inspected(
-    each: Recognised, options: Options, wishes: Wishes, encoding: str, *, alone: bool
+    each: Recognised, options: Options, read_options: ReadOptions, encoding: str, *, alone: bool
 ) -> Inspection:
     match, kind = each.detection.match, each.detection.format.kind
     piece, made = next(read_records(each, 0, encoding))
@@ -140,9 +142,9 @@ def _inspected(
     if alone or not each.rated_by_row:
         looked_at = f"the first {piece.rows:,} rows of {each.source.name}"
         check_names(options, dimensions, looked_at)
-        check_chosen(wishes, dimensions if each.rated_by_row else (), looked_at)
+        check_chosen(read_options, dimensions if each.rated_by_row else (), looked_at)
     if each.rated_by_row:
-        ask_which(dimensions, wishes, options, each.source.name)
+        ask_which(dimensions, read_options, options, each.source.name)
     result, rows = _decided(good, kind, more, each, options)
     whole = bad.join(good, on="row", how="anti").unique("row", keep="first", maintain_order=True)
     left = pl.col("reason").is_in(LEFT_OVER)
@@ -174,7 +176,7 @@ def _inspected(
 
 def _decided(
     good: pl.DataFrame, kind: str, more: Sequence[str], each: Recognised, options: Options
-) -> tuple[Decided, pl.DataFrame]:
+) -> tuple[PairResult, pl.DataFrame]:
     """What sound records give, and the rows of it with their texts."""
     if kind == "unpaired":
         result = make_unpaired.unpaired(good, options)

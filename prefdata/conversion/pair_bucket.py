@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from prefdata.conversion.job import Job
-from prefdata.io.store.record_store import Spool
+from prefdata.conversion.plan import ConvertPlan
+from prefdata.io.store.record_store import RecordStore
 from prefdata.transforms import make_pairs, make_unpaired, mixing, overlap
-from prefdata.transforms.make_pairs import Decided
+from prefdata.transforms.make_pairs import PairResult
 from prefdata.transforms.overlap import Overlap
 
 
@@ -24,16 +24,16 @@ class Records(NamedTuple):
     unpaired: pl.DataFrame
 
 
-def records(spool: Spool, number: int, *, again: bool = False) -> Records:
+def records(store: RecordStore, number: int, *, again: bool = False) -> Records:
     """Fetch the records of a bucket; ``again`` leaves them where they are."""
     return Records(
-        spool.get("ratings", number, again=again),
-        spool.get("comparisons", number, again=again),
-        spool.get("unpaired", number, again=again),
+        store.get("ratings", number, again=again),
+        store.get("comparisons", number, again=again),
+        store.get("unpaired", number, again=again),
     )
 
 
-def decided(job: Job, held: Records) -> Decided:
+def decided(job: ConvertPlan, held: Records) -> PairResult:
     """What the records of a bucket give, within the caps and shares that are known by now."""
     if job.kind == "unpaired":
         found = make_unpaired.unpaired(held.unpaired, job.options)
@@ -42,7 +42,7 @@ def decided(job: Job, held: Records) -> Decided:
     return mixing.mixed(found, job.ends, job.options.seed) if job.ends else found
 
 
-def overlapping(job: Job, held: Records) -> Overlap:
+def overlapping(job: ConvertPlan, held: Records) -> Overlap:
     """What the sources have in common in a bucket."""
     if not job.compares_sources:
         return {}
@@ -51,7 +51,9 @@ def overlapping(job: Job, held: Records) -> Overlap:
     return overlap.of_pairs(held.ratings, held.comparisons, job.options)
 
 
-def ends(job: Job, spool: Spool, in_order: Callable[..., Iterator[pl.DataFrame]]) -> dict[int, int]:
+def ends(
+    job: ConvertPlan, store: RecordStore, in_order: Callable[..., Iterator[pl.DataFrame]]
+) -> dict[int, int]:
     """Where the rows of each source end, by its cap or share; nothing is written yet.
 
     It holds 8 bytes for each row of the data set.
@@ -61,11 +63,11 @@ def ends(job: Job, spool: Spool, in_order: Callable[..., Iterator[pl.DataFrame]]
         return {}
 
     def work(number: int) -> pl.DataFrame:
-        rows = decided(job, records(spool, number, again=True)).rows
+        rows = decided(job, records(store, number, again=True)).rows
         return mixing.placed(rows, job.options.seed)
 
     places: dict[int, list[np.ndarray]] = defaultdict(list)
-    for placed in in_order(work, len(spool.buckets)):
+    for placed in in_order(work, len(store.buckets)):
         for (source,), part in placed.partition_by("from_source", as_dict=True).items():
             places[int(str(source))].append(part["place"].to_numpy())
     whole = {source: np.concatenate(found) for source, found in places.items()}

@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from prefdata._version import __version__
 from prefdata.conversion.ingest import Recognised
-from prefdata.conversion.job import Written
+from prefdata.conversion.plan import ConvertTotals
 from prefdata.io.dataset.dataset_writer import SCHEMA_VERSION
 from prefdata.report.card import card
 from prefdata.transforms.accounting import Account
@@ -98,7 +98,7 @@ class Figures(TypedDict):
     example: Mapping[str, object]
 
 
-def figures(account: Account, made: Written, *, grouped: bool) -> Figures:
+def figures(account: Account, made: ConvertTotals, *, grouped: bool) -> Figures:
     """Put together what the account and the files say.
 
     Args:

@@ -16,11 +16,11 @@ from typing import NamedTuple, TypeVar
 
 import polars as pl
 
-from prefdata.conversion.job import Job, Written, by_split
 from prefdata.conversion.pair_bucket import decided, ends, overlapping, records
+from prefdata.conversion.plan import ConvertPlan, ConvertTotals, by_split
 from prefdata.io.dataset.dataset_writer import number_shards, readable, write_parquet
-from prefdata.io.dataset.row_log import Trail
-from prefdata.io.store.record_store import Spool
+from prefdata.io.dataset.row_log import RowLog
+from prefdata.io.store.record_store import RecordStore
 from prefdata.transforms import make_pairs
 from prefdata.transforms.accounting import Account
 from prefdata.transforms.overlap import Overlap
@@ -44,11 +44,11 @@ class Made(NamedTuple):
 
 def assemble(
     folder: Path,
-    job: Job,
-    result: Written,
+    job: ConvertPlan,
+    result: ConvertTotals,
     *,
-    spool: Spool,
-    trail: Trail,
+    store: RecordStore,
+    row_log: RowLog,
     account: Account,
     spread: frozenset[int],
     progress: Callable[[int, int], None],
@@ -61,35 +61,35 @@ def assemble(
         folder: the data set directory that is being made.
         job: what to do.
         result: is told what was written.
-        spool: holds the records with their texts.
-        trail: takes the account of every row.
+        store: holds the records with their texts.
+        row_log: takes the account of every row.
         account: is told what became of each row.
         spread: the sources whose rows answer several prompts, and so lie in several buckets.
         progress: is told how many buckets are done, of how many.
     """
     (folder / "data").mkdir()
-    job = replace(job, ends=ends(job, spool, in_order))
+    job = replace(job, ends=ends(job, store, in_order))
     late: list[pl.DataFrame] = []
 
     def work(number: int) -> Made:
-        return _made(number, folder / "data", spool, job)
+        return _made(number, folder / "data", store, job)
 
-    for number, made in enumerate(in_order(work, len(spool.buckets))):
-        trail.add(made.ledger, made.rejects)
+    for number, made in enumerate(in_order(work, len(store.buckets))):
+        row_log.add(made.ledger, made.rejects)
         here = pl.col("source").is_in(sorted(spread))
         account.settle(by_row(made.ledger.filter(~here)))
         late.append(by_row(made.ledger.filter(here)))
         result.count(made.rows)
         result.compare(made.overlap)
         result.example = result.example or made.example
-        progress(number + 1, len(spool.buckets))
+        progress(number + 1, len(store.buckets))
     account.settle(by_row(pl.concat(late)))
     for split in SPLITS:
         number_shards(folder / "data", split)
 
 
-def _made(number: int, folder: Path, spool: Spool, job: Job) -> Made:
-    held = records(spool, number)
+def _made(number: int, folder: Path, store: RecordStore, job: ConvertPlan) -> Made:
+    held = records(store, number)
     made = decided(job, held)
     example: dict[str, object] = {}
     for split, rows in by_split(made.rows).items():

@@ -13,18 +13,18 @@ from pathlib import Path
 import polars as pl
 
 from prefdata.conversion.ingest import read_records
-from prefdata.conversion.job import Job, Written, by_split
 from prefdata.conversion.pair_bucket import decided, ends, overlapping, records
+from prefdata.conversion.plan import ConvertPlan, ConvertTotals, by_split
 from prefdata.conversion.write_bucketed import WORKERS, in_order
 from prefdata.errors import InputError
 from prefdata.io.dataset.dataset_writer import readable
-from prefdata.io.dataset.row_log import Trail
+from prefdata.io.dataset.row_log import RowLog
 from prefdata.io.dataset.shard_writer import Shards
 from prefdata.io.readers.chunks import Chunk
-from prefdata.io.store.record_store import Ranges, Spool
+from prefdata.io.store.record_store import DecisionStore, RecordStore
 from prefdata.records.frames import stacked
 from prefdata.transforms.accounting import Account
-from prefdata.transforms.make_pairs import Decided
+from prefdata.transforms.make_pairs import PairResult
 from prefdata.transforms.overlap import Overlap
 from prefdata.transforms.row_outcomes import LEDGER, by_row, lost, refused
 from prefdata.transforms.split import SPLITS
@@ -35,11 +35,11 @@ MOST_ITEMS = 1 << 24
 
 def stream(
     folder: Path,
-    job: Job,
-    result: Written,
+    job: ConvertPlan,
+    result: ConvertTotals,
     *,
-    spool: Spool,
-    trail: Trail,
+    store: RecordStore,
+    row_log: RowLog,
     account: Account,
     progress: Callable[[int, int], None],
 ) -> None:
@@ -49,8 +49,8 @@ def stream(
         folder: the data set directory that is being made.
         job: what to do; the sources are read a second time.
         result: is told what was written.
-        spool: holds the records without their texts.
-        trail: takes the account of every row.
+        store: holds the records without their texts.
+        row_log: takes the account of every row.
         account: is told what became of each row.
         progress: is told how many rows are written, of how many.
 
@@ -58,24 +58,24 @@ def stream(
         InputError: a source changed while it was read.
     """
     (folder / "data").mkdir()
-    kept, gone = (Ranges(spool.folder / name, spool.room) for name in ("kept", "gone"))
-    job = replace(job, ends=ends(job, spool, in_order))
+    kept, gone = (DecisionStore(store.folder / name, store.budget) for name in ("kept", "gone"))
+    job = replace(job, ends=ends(job, store, in_order))
 
-    def work(number: int) -> tuple[Decided, Overlap]:
-        held = records(spool, number)
+    def work(number: int) -> tuple[PairResult, Overlap]:
+        held = records(store, number)
         found = decided(job, held)
         kept.put(found.rows, number)
         gone.put(lost(found.ledger).rename({"source": "of_source", "row": "of_row"}), number)
         return found, overlapping(job, held)
 
-    for found, overlap in in_order(work, len(spool.buckets)):
-        trail.add(found.ledger, _none())
+    for found, overlap in in_order(work, len(store.buckets)):
+        row_log.add(found.ledger, _none())
         account.settle(by_row(found.ledger))
         result.count(found.rows)
         result.compare(overlap)
     shards = Shards(folder / "data", job.schema, WORKERS)
     try:
-        _write(shards, job, (kept, gone), trail, account, result, progress)
+        _write(shards, job, (kept, gone), row_log, account, result, progress)
         shards.close(SPLITS)
     except BaseException:
         shards.abandon()
@@ -84,11 +84,11 @@ def stream(
 
 def _write(
     shards: Shards,
-    job: Job,
-    decisions: tuple[Ranges, Ranges],
-    trail: Trail,
+    job: ConvertPlan,
+    decisions: tuple[DecisionStore, DecisionStore],
+    row_log: RowLog,
     account: Account,
-    result: Written,
+    result: ConvertTotals,
     progress: Callable[[int, int], None],
 ) -> None:
     """Read the sources again, and write what was decided to keep, and what to refuse."""
@@ -100,7 +100,7 @@ def _write(
             first, end = done - begun, done - begun + piece.rows
             parts = _with_texts(kept.get(number, first, end), made, job.keep)
             shards.add(parts)
-            trail.add(_no_entries(), _refused(gone.get(number, first, end), piece))
+            row_log.add(_no_entries(), _refused(gone.get(number, first, end), piece))
             result.example = result.example or _example(parts, job.schema.names)
             done += piece.rows
             progress(done, total)

@@ -22,7 +22,7 @@ from prefdata.exporting.facts import best, mixed
 from prefdata.exporting.facts import unpaired as unpaired_rows
 from prefdata.exporting.report import ExportReport
 from prefdata.exporting.writers import Nowhere, Writer, opened
-from prefdata.io.dataset.atomic_dir import Stood, refuse_existing, replacing
+from prefdata.io.dataset.atomic_dir import ExistingOutput, refuse_existing, replacing
 from prefdata.io.dataset.dataset_reader import DatasetDirectory, open_dataset
 
 MARK = "export.json"
@@ -74,7 +74,7 @@ def export(
     if plain and not chosen.plain:
         raise UsageError(f"{target} takes no plain text", hint="Leave --plain out.")
     _refuse_inside(dataset, folder)
-    stood = refuse_existing(Path(output), force=force, made_of=MARK)
+    existing = refuse_existing(Path(output), force=force, made_of=MARK)
     files = [file for split in dataset.files.values() for file in split]
     names = tuple(reader.columns(files).names)
     filled = reader.filled(files)
@@ -86,7 +86,7 @@ def export(
         texts=reader.bare_columns(files) if chosen.suffix == ".csv" else frozenset(),
     )
     run = Run(chosen, dataset, facts, folder, seed, progress or (lambda *_: None))
-    with _working(folder, stood, dry_run=dry_run) as work:
+    with _working(folder, existing, dry_run=dry_run) as work:
         account, job = run.write(work, dry_run=dry_run)
         report = replace(
             _report(run, account, job, filled),
@@ -108,8 +108,10 @@ def _refuse_inside(dataset: DatasetDirectory, folder: Path) -> None:
         )
 
 
-def _working(folder: Path, stood: Stood, *, dry_run: bool) -> AbstractContextManager[Path]:
-    return _forgotten() if dry_run else replacing(folder, stood)
+def _working(
+    folder: Path, existing: ExistingOutput, *, dry_run: bool
+) -> AbstractContextManager[Path]:
+    return _forgotten() if dry_run else replacing(folder, existing)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ Shape = Literal["text", "transcript", "cell", "nested", "json"]
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ReadOptions:
     """What the user said about the source, where it does not speak for itself.
 
     Attributes:
@@ -141,7 +141,7 @@ class Format:
     fields: tuple[str, ...]
     polarity: str
     example: Mapping[str, object]
-    match: Callable[[Sample, Wishes], Match | None]
+    match: Callable[[Sample, ReadOptions], Match | None]
     build: Callable[[pl.DataFrame, Match], pl.DataFrame]
     facts: FormatFacts = field(default_factory=FormatFacts)
     several: tuple[str, ...] = ("prompt",)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import polars as pl
 
-from prefdata.formats import FORMATS, Format, Sample, Wishes
+from prefdata.formats import FORMATS, Format, ReadOptions, Sample
 from prefdata.formats.base import records
 from prefdata.records.frames import as_json
 
@@ -67,7 +67,7 @@ def _given(format: Format) -> str:
     """The records that the example row becomes, in words."""
     row = dict(format.example)
     origin = next(iter(format.facts.sets), "")
-    match = format.match(Sample(list(row), [row], origin=origin), Wishes()) if row else None
+    match = format.match(Sample(list(row), [row], origin=origin), ReadOptions()) if row else None
     if match is None:
         return ""
     frame = pl.DataFrame([row]).with_columns(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from prefdata.errors import InputError, UnknownNameError, UsageError
-from prefdata.formats.base import Format, Match, Wishes
+from prefdata.formats.base import Format, Match, ReadOptions
 from prefdata.formats.registry import FORMATS, GENERIC, named
 from prefdata.formats.sample import Sample
 
@@ -37,7 +37,7 @@ class Detection(NamedTuple):
 
 def detect(
     sample: Sample,
-    wishes: Wishes,
+    read_options: ReadOptions,
     *,
     name: str,
     format: str = "",
@@ -47,7 +47,7 @@ def detect(
 
     Args:
         sample: the first rows.
-        wishes: what the user said about it.
+        read_options: what the user said about it.
         name: the source, for messages.
         format: the one format to try; all of them if empty.
         others: formats beyond the registered ones, tried where none of those fits.
@@ -57,15 +57,15 @@ def detect(
         InputError: nothing fits.
         UsageError: something fits, but can be read in two ways.
     """
-    _check_wishes(sample, wishes, name)
+    _check_wishes(sample, read_options, name)
     others = others or {}
     tried = [others.get(format) or named(format)] if format else list(FORMATS.values())
-    told = replace(wishes, format=format)
+    told = replace(read_options, format=format)
     matches = [found for each in tried if (found := each.match(sample, told))]
     matches = matches or [m for each in others.values() if (m := each.match(sample, told))]
     matches.sort(key=lambda match: -match.score)
     if not matches:
-        raise _nothing(sample, wishes, name, tried[0] if format else None)
+        raise _nothing(sample, read_options, name, tried[0] if format else None)
     best = matches[0]
     chosen = next(each for each in (*tried, *others.values()) if each.name == best.format)
     if chosen.facts.refusal:
@@ -75,27 +75,28 @@ def detect(
             f"{name} looks like {best.format}, but can be read in two ways",
             hint="; ".join(best.questions),
         )
-    _check_heeded(wishes, best, name)
-    _check_read(wishes, best, chosen, name)
+    _check_heeded(read_options, best, name)
+    _check_read(read_options, best, chosen, name)
     runner_up = matches[1] if len(matches) > 1 else None
     return Detection(chosen, best, runner_up, near(sample) if not format else ())
 
 
-def _check_heeded(wishes: Wishes, best: Match, name: str) -> None:
+def _check_heeded(read_options: ReadOptions, best: Match, name: str) -> None:
     """Nothing that the user said is passed over in silence."""
-    if wishes.dimension and best.dimensions and wishes.dimension not in best.dimensions:
-        raise UnknownNameError("dimension", wishes.dimension, best.dimensions, where=name)
-    if wishes.dimension and "dimensions" in best.columns:
+    if read_options.dimension and best.dimensions and read_options.dimension not in best.dimensions:
+        raise UnknownNameError("dimension", read_options.dimension, best.dimensions, where=name)
+    if read_options.dimension and "dimensions" in best.columns:
         raise UsageError(
             f"{name} holds pairs with scores by dimension; --dimension chooses between ratings",
-            hint=f"To let it decide which response is better, say --weights {wishes.dimension}=1.",
+            hint="To let it decide which response is better, say "
+            f"--weights {read_options.dimension}=1.",
         )
-    if wishes.dimension and not best.dimensions and "dimension" not in best.columns:
+    if read_options.dimension and not best.dimensions and "dimension" not in best.columns:
         raise UsageError(
             f"{name} has no column of dimensions",
             hint="Leave --dimension out, or name the column, as in --map dimension=aspect.",
         )
-    for option, given in (("winner", wishes.winner), ("label", wishes.label)):
+    for option, given in (("winner", read_options.winner), ("label", read_options.label)):
         if given and option not in best.columns:
             raise UsageError(
                 f"{name} has no column of {option}s: it is {best.format}",
@@ -103,9 +104,9 @@ def _check_heeded(wishes: Wishes, best: Match, name: str) -> None:
             )
 
 
-def _check_read(wishes: Wishes, best: Match, chosen: Format, name: str) -> None:
+def _check_read(read_options: ReadOptions, best: Match, chosen: Format, name: str) -> None:
     """Every column that the user named is read."""
-    for field, columns in wishes.columns.items():
+    for field, columns in read_options.columns.items():
         read = best.columns.get(field, ())[: None if field in chosen.several else 1]
         unread = [column for column in columns if column not in read]
         if unread:
@@ -138,9 +139,9 @@ def near(sample: Sample) -> tuple[Near, ...]:
     return tuple(each for *_, each in found[:MOST_NEAR])
 
 
-def _check_wishes(sample: Sample, wishes: Wishes, name: str) -> None:
+def _check_wishes(sample: Sample, read_options: ReadOptions, name: str) -> None:
     fields = list(dict.fromkeys(field for each in GENERIC for field in each.fields))
-    for field, columns in wishes.columns.items():
+    for field, columns in read_options.columns.items():
         if field not in fields:
             raise UnknownNameError("field", field, fields, where="--map")
         for column in columns:
@@ -148,7 +149,9 @@ def _check_wishes(sample: Sample, wishes: Wishes, name: str) -> None:
                 raise UnknownNameError("column", column, sample.names, where=name)
 
 
-def _nothing(sample: Sample, wishes: Wishes, name: str, only: Format | None) -> InputError:
+def _nothing(
+    sample: Sample, read_options: ReadOptions, name: str, only: Format | None
+) -> InputError:
     missing = [each for each in only.facts.needs if each not in sample.names] if only else []
     if only and missing:
         return InputError(
@@ -157,15 +160,17 @@ def _nothing(sample: Sample, wishes: Wishes, name: str, only: Format | None) -> 
             "recognised, or describe it in a YAML file.",
         )
     shown = ", ".join(sample.names[:12]) + (", …" if len(sample.names) > 12 else "")
-    said = [n for n in ("winner", "label") if getattr(wishes, n)] + ["map"] * bool(wishes.columns)
+    said = [n for n in ("winner", "label") if getattr(read_options, n)] + ["map"] * bool(
+        read_options.columns
+    )
     if only and only.facts.needs and said:
         return UsageError(
             f"the format {only.name} says itself what its columns and values mean",
             hint=f"Leave --{said[0]} out, or --format.",
         )
-    if wishes.columns:
+    if read_options.columns:
         return UsageError(
-            f"no format has the fields {', '.join(wishes.columns)} and what else it needs "
+            f"no format has the fields {', '.join(read_options.columns)} and what else it needs "
             f"in {name} (columns: {shown})",
             hint="'pref formats' lists the fields of each format.",
         )

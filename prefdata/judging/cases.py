@@ -12,9 +12,9 @@ import polars as pl
 from prefdata.conversion.convert import UNPACKED, Progress, recognise
 from prefdata.conversion.ingest import Recognised, read_records, refuse
 from prefdata.errors import UnknownNameError, UsageError
-from prefdata.formats import Wishes
+from prefdata.formats import ReadOptions
 from prefdata.formats.generic.responses import RESPONSES
-from prefdata.io.dataset.row_log import Trail
+from prefdata.io.dataset.row_log import RowLog
 from prefdata.io.readers.sources import Source
 from prefdata.io.store.bucket_store import Buckets
 from prefdata.judging.comparisons import REFERENCE, compare
@@ -36,7 +36,7 @@ class Inputs:
     """What the sources do not say themselves, and how much of it is compared.
 
     Attributes:
-        wishes: such as which column is which.
+        read_options: such as which column is which.
         format: the format of all sources, where detection is not wanted.
         encoding: the encoding of text sources, if not UTF-8.
         split_by: what stays on one side of the split; by default what the formats need.
@@ -44,7 +44,7 @@ class Inputs:
             would be more, a tournament chooses them. None for each two.
     """
 
-    wishes: Wishes = field(default_factory=Wishes)
+    read_options: ReadOptions = field(default_factory=ReadOptions)
     format: str = ""
     encoding: str = ""
     split_by: SplitBy = ""
@@ -57,7 +57,7 @@ class Cases:
 
     Attributes:
         recognised: the sources.
-        trail: the account of rows on disk.
+        row_log: the account of rows on disk.
         account: the account of rows by number.
         buckets: the comparisons.
         total: how many there are so far.
@@ -66,7 +66,7 @@ class Cases:
     """
 
     recognised: list[Recognised]
-    trail: Trail
+    row_log: RowLog
     account: Account
     buckets: Buckets
     total: int
@@ -80,8 +80,8 @@ class Cases:
 
     def close(self) -> None:
         """Finish the account, hold its law, and take the comparisons off the disk."""
-        self.trail.close()
-        shutil.rmtree(self.buckets.shelf.folder)
+        self.row_log.close()
+        shutil.rmtree(self.buckets.frames.folder)
         self.account.check([each.source.name for each in self.recognised])
 
 
@@ -91,14 +91,14 @@ class Reading:
 
     Attributes:
         buckets: take the records.
-        trail: takes the rejects.
+        row_log: takes the rejects.
         account: is told of every row.
         tell: is told how many rows are read.
         rows: how many these are.
     """
 
     buckets: Buckets
-    trail: Trail
+    row_log: RowLog
     account: Account
     tell: Progress
     rows: int = 0
@@ -124,30 +124,32 @@ def read_cases(files: Sequence[Source], folder: Path, inputs: Inputs, tell: Prog
         UsageError: the request cannot be met as it was made.
         UnknownNameError: a source has no column that was named.
     """
-    reference, wishes = _reference(inputs.wishes)
+    reference, read_options = _reference(inputs.read_options)
     others = {RESPONSES.name: RESPONSES}
     options = Options(split_by=inputs.split_by)
-    recognised = recognise(files, wishes, inputs.format, inputs.encoding, others, options=options)
+    recognised = recognise(
+        files, read_options, inputs.format, inputs.encoding, others, options=options
+    )
     size = sum(each.local.stat().st_size * UNPACKED[each.packed] for each in files)
-    trail, account = Trail(folder, [each.source.name for each in recognised]), Account()
+    row_log, account = RowLog(folder, [each.source.name for each in recognised]), Account()
     buckets = Buckets(folder.parent / "cases", size)
-    reading = Reading(buckets, trail, account, tell)
+    reading = Reading(buckets, row_log, account, tell)
     for number, each in enumerate(recognised):
         _gather(each, number, inputs.encoding, reference, reading)
     most = inputs.max_comparisons
     found = [compare(buckets, bucket, most) for bucket in range(len(buckets))]
     total = sum(each.made for each in found)
     expected = total + sum(each.coming for each in found)
-    return Cases(recognised, trail, account, buckets, total, expected, most)
+    return Cases(recognised, row_log, account, buckets, total, expected, most)
 
 
-def _reference(wishes: Wishes) -> tuple[str, Wishes]:
+def _reference(read_options: ReadOptions) -> tuple[str, ReadOptions]:
     """The column of reference answers, and the wishes without it: it is no field of a format."""
-    columns = dict(wishes.columns)
+    columns = dict(read_options.columns)
     named = columns.pop(REFERENCE, ())
     if len(named) > 1:
         raise UsageError("a reference answer stands in one column", hint="Name one column.")
-    return "".join(named), replace(wishes, columns=columns)
+    return "".join(named), replace(read_options, columns=columns)
 
 
 def _gather(each: Recognised, number: int, encoding: str, reference: str, reading: Reading) -> None:
@@ -183,7 +185,7 @@ def _gather(each: Recognised, number: int, encoding: str, reference: str, readin
             reading.buckets.put(kind, good)
         bad = made.filter(pl.col("reason").is_not_null())
         if bad.height or piece.unread:
-            refuse(piece, bad, good, number, reading.trail, reading.account)
+            refuse(piece, bad, good, number, reading.row_log, reading.account)
         reading.took(number, piece.rows)
 
 

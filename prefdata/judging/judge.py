@@ -16,7 +16,7 @@ from prefdata.conversion.convert import Progress
 from prefdata.conversion.report import source_reports, write_about
 from prefdata.errors import UsageError
 from prefdata.io.dataset.atomic_dir import refuse_existing, replacing
-from prefdata.io.readers.sources import found
+from prefdata.io.readers.sources import open_sources
 from prefdata.judging.ask import Asking, Load, ask, asks
 from prefdata.judging.cases import Inputs, read_cases
 from prefdata.judging.client.cost_estimate import Estimate, estimate
@@ -71,10 +71,15 @@ def ask_judges(
     asking, ruling, inputs = asking or Asking(), ruling or Ruling(), inputs or Inputs()
     _check(judges, asking, ruling)
     tell = progress or (lambda _stage, _done, _total: None)
-    stood = refuse_existing(target, force=force or _is_unfinished(target), made_of="manifest.json")
+    existing = refuse_existing(
+        target, force=force or _is_unfinished(target), made_of="manifest.json"
+    )
     path = journal_of(target, asking)
     scorers, judges = _loaded(judges, local)
-    with found([str(source) for source in sources]) as files, replacing(target, stood) as folder:
+    with (
+        open_sources([str(source) for source in sources]) as files,
+        replacing(target, existing) as folder,
+    ):
         hashes = [each.sha256() for each in files]
         cases = read_cases(files, folder, inputs, tell)
         with opened(path) as book:
@@ -112,7 +117,7 @@ def plan_judges(
     path = journal_of(Path(output), asking)
     tell = progress or (lambda _stage, _done, _total: None)
     with (
-        found([str(source) for source in sources]) as files,
+        open_sources([str(source) for source in sources]) as files,
         tempfile.TemporaryDirectory(prefix="prefdata-") as scratch,
     ):
         folder = Path(scratch) / "new"

@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from prefdata.conversion.conversation_groups import Groups
-from prefdata.conversion.job import Written, by_split
+from prefdata.conversion.plan import ConvertTotals, by_split
 from prefdata.io.dataset.dataset_writer import (
     number_shards,
     readable,
@@ -81,7 +81,7 @@ class Made:
         cycles: those of them with responses that beat each other in a circle.
     """
 
-    pairs: Written
+    pairs: ConvertTotals
     result: Result
     ranked: int = 0
     cycles: int = 0
@@ -107,10 +107,10 @@ class Output:
     made: Made = field(init=False)
 
     def __post_init__(self) -> None:
-        room = self.cases.buckets.shelf.room
-        groups = Groups(self.folder.parent / "groups", room) if self.cases.grouped else None
+        budget = self.cases.buckets.frames.budget
+        groups = Groups(self.folder.parent / "groups", budget) if self.cases.grouped else None
         alone = {judge.name: Counts() for judge in self.judges}
-        self.made = Made(Written(groups=groups), Result(alone=alone))
+        self.made = Made(ConvertTotals(groups=groups), Result(alone=alone))
 
     def write(self, progress: Callable[[int, int], None]) -> Made:
         """Write pairs, comparisons, calls and rankings, and settle every row.
@@ -245,7 +245,7 @@ class Output:
         )
         lost = lost.join(said, on=["source", "row"], how="left", maintain_order="left")
         refused = lost.with_columns(pl.lit("").alias("field"))
-        self.cases.trail.add(ledger, refused.select(REJECTS.names()).cast(REJECTS))
+        self.cases.row_log.add(ledger, refused.select(REJECTS.names()).cast(REJECTS))
         self.cases.account.settle(best)
 
 

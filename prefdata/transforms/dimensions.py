@@ -318,19 +318,19 @@ def differing(each: pl.DataFrame) -> pl.DataFrame:
     return several.group_by("scope").agg(pl.col("n").any().alias("differs"))
 
 
-class Standing(NamedTuple):
+class WinLossCounts(NamedTuple):
     """In how many pairs the chosen response has the higher, the same and the lower score."""
 
     higher: int = 0
     equal: int = 0
     lower: int = 0
 
-    def plus(self, other: Standing) -> Standing:
+    def plus(self, other: WinLossCounts) -> WinLossCounts:
         """The pairs of both."""
-        return Standing(*(a + b for a, b in zip(self, other, strict=True)))
+        return WinLossCounts(*(a + b for a, b in zip(self, other, strict=True)))
 
 
-def compared(rows: pl.DataFrame) -> dict[str, Standing]:
+def compared(rows: pl.DataFrame) -> dict[str, WinLossCounts]:
     """How the chosen response stands on each dimension; pairs without scores on it do not count.
 
     Args:
@@ -349,4 +349,4 @@ def compared(rows: pl.DataFrame) -> dict[str, Standing]:
             (ahead < behind).sum().alias("lower"),
         )
     )
-    return {str(name): Standing(*counts) for name, *counts in counted.sort("dimension").rows()}
+    return {str(name): WinLossCounts(*counts) for name, *counts in counted.sort("dimension").rows()}

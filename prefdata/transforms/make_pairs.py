@@ -23,7 +23,7 @@ from prefdata.transforms.split import in_test
 PLACE = ("source", "row", "line", "item")
 
 
-class Decided(NamedTuple):
+class PairResult(NamedTuple):
     """What a bucket gives.
 
     Attributes:
@@ -37,7 +37,7 @@ class Decided(NamedTuple):
     ledger: pl.DataFrame
 
 
-def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) -> Decided:
+def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) -> PairResult:
     """Make pairs of ratings and comparisons, which may speak of the same responses.
 
     Args:
@@ -75,7 +75,7 @@ def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) ->
             rated=True,
         )
         ledger = pl.concat([ledger, of_ratings])
-    return Decided(rows.drop("first"), ledger)
+    return PairResult(rows.drop("first"), ledger)
 
 
 def preferences(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) -> pl.DataFrame:

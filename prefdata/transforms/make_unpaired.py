@@ -6,7 +6,7 @@ import polars as pl
 
 from prefdata.records import reasons
 from prefdata.records.ids import hexed, joined_ids
-from prefdata.transforms.make_pairs import Decided
+from prefdata.transforms.make_pairs import PairResult
 from prefdata.transforms.options import Options
 from prefdata.transforms.row_outcomes import entries
 from prefdata.transforms.split import in_test
@@ -15,7 +15,7 @@ KEY = ["prompt_id", "response_id"]
 """What labels are on."""
 
 
-def unpaired(records: pl.DataFrame, options: Options) -> Decided:
+def unpaired(records: pl.DataFrame, options: Options) -> PairResult:
     """Merge labels of the same response, and resolve those that contradict each other.
 
     Args:
@@ -37,7 +37,7 @@ def unpaired(records: pl.DataFrame, options: Options) -> Decided:
     )
     told = told.with_columns(reason.alias("reason"))
     ledger = entries(records.with_columns(told["reason"], told["pair"]), rated=False)
-    return Decided(rows, ledger)
+    return PairResult(rows, ledger)
 
 
 def _resolved(records: pl.DataFrame, conflicts: str) -> pl.DataFrame:

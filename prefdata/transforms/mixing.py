@@ -18,7 +18,7 @@ import polars_hash as plh
 
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.records import reasons
-from prefdata.transforms.make_pairs import Decided
+from prefdata.transforms.make_pairs import PairResult
 from prefdata.transforms.options import Options
 from prefdata.transforms.row_outcomes import OUTCOME
 
@@ -143,7 +143,7 @@ def _cut(
             held[at] = held[at][held[at] < end]
 
 
-def mixed(decided: Decided, ends: Mapping[int, int], seed: int) -> Decided:
+def mixed(decided: PairResult, ends: Mapping[int, int], seed: int) -> PairResult:
     """Leave over the rows that are more than a source may give.
 
     Args:
@@ -167,4 +167,4 @@ def mixed(decided: Decided, ends: Mapping[int, int], seed: int) -> Decided:
         pl.when(~lost.fill_null(value=False)).then("pair").alias("pair"),
     )
     rows = decided.rows.filter(~pl.col("id").is_in(gone.implode()))
-    return Decided(rows, ledger)
+    return PairResult(rows, ledger)

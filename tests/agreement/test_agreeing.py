@@ -14,7 +14,7 @@ import pytest
 from prefdata.agreement.agree import AgreeReport, agree
 from prefdata.agreement.agreement import Figures
 from prefdata.errors import InputError, UnknownNameError, UsageError
-from prefdata.formats import Wishes
+from prefdata.formats import ReadOptions
 from prefdata.io.dataset.dataset_writer import write_parquet
 from prefdata.records import reasons
 from prefdata.schemas import Comparison, Verdict
@@ -108,7 +108,7 @@ def test_several_winner_columns_are_several_annotators(tmp_path: Path) -> None:
         {"prompt": f"Q{n}", "left": "x", "right": "y", "ann": a, "bob": b}
         for n, (a, b) in enumerate([("1", "2"), ("1", "1"), ("2", "2")])
     ]
-    wishes = Wishes(
+    read_options = ReadOptions(
         columns={
             "response_a": ("left",),
             "response_b": ("right",),
@@ -117,7 +117,7 @@ def test_several_winner_columns_are_several_annotators(tmp_path: Path) -> None:
         winner={"1": "a", "2": "b"},
     )
     other = jsonl(tmp_path / "other.jsonl", [{**rows[0], "elsewhere": "2"}])
-    report = agree([jsonl(tmp_path / "v.jsonl", rows), other], wishes=wishes)
+    report = agree([jsonl(tmp_path / "v.jsonl", rows), other], read_options=read_options)
     assert right(report, "ann") == (2, 4)
     assert {each.annotator for each in report.agreement.annotators} == {"ann", "bob", "elsewhere"}
 
@@ -197,8 +197,8 @@ def test_models_can_be_left_out(tmp_path: Path) -> None:
     named = [{"id": 1, "model_a": "y", "model_b": "x", "winner": "model_a", "judge": "anna"}]
     bare = [{"id": 1, "winner": "a", "judge": "gpt"}]
     paths = [jsonl(tmp_path / "named.jsonl", named), jsonl(tmp_path / "bare.jsonl", bare)]
-    wishes = Wishes(columns={"model_a": (), "model_b": ()})
-    assert right(agree(paths, wishes=wishes, ids=("id",)), "gpt") == (1, 1)
+    read_options = ReadOptions(columns={"model_a": (), "model_b": ()})
+    assert right(agree(paths, read_options=read_options, ids=("id",)), "gpt") == (1, 1)
 
 
 def test_an_annotator_s_number_is_the_same_in_every_file(tmp_path: Path) -> None:
@@ -455,7 +455,7 @@ def test_mt_bench_is_that_of_its_paper(
     assert (ceiling.hits, ceiling.of) == people
 
 
-PANDALM = Wishes(
+PANDALM = ReadOptions(
     columns={
         "prompt": ("instruction", "input"),
         "response_a": ("response1",),
@@ -472,7 +472,11 @@ def test_pandalm_is_what_a_plain_count_gives(data: Path) -> None:
     people = data / "pandalm" / "testset-v1.json"
     judge = data / "pandalm" / "gpt-3.5-turbo-testset-v1.json"
     report = agree(
-        [people, judge], wishes=PANDALM, ids=["idx"], people=["annotator*"], against="majority"
+        [people, judge],
+        read_options=PANDALM,
+        ids=["idx"],
+        people=["annotator*"],
+        against="majority",
     )
     replies = {r["idx"]: r["gpt_result"] for r in json.loads(judge.read_text(encoding="utf-8"))}
     rows = json.loads(people.read_text(encoding="utf-8"))
@@ -501,8 +505,8 @@ def _readable(row: dict[str, Any]) -> bool:
 def test_pandalm_people_agree_as_a_plain_count_says(data: Path) -> None:
     """Pair by pair, on the raw columns; kappa about 0.85, as the paper reports."""
     paths = [data / "pandalm" / "testset-v1.json"]
-    wishes = {**PANDALM.columns, "winner": PANDALM.columns["winner"][:3]}
-    report = agree(paths, wishes=Wishes(wishes, PANDALM.winner), ids=["idx"])
+    read_options = {**PANDALM.columns, "winner": PANDALM.columns["winner"][:3]}
+    report = agree(paths, read_options=ReadOptions(read_options, PANDALM.winner), ids=["idx"])
     rows = [r for r in json.loads(paths[0].read_text(encoding="utf-8")) if _readable(r)]
     pairs = [
         (row[f"annotator{m}"], row[f"annotator{n}"])
@@ -521,6 +525,8 @@ def test_pandalm_people_agree_as_a_plain_count_says(data: Path) -> None:
 def test_a_judge_in_both_orders_flips_as_often_as_counted(data: Path) -> None:
     """2,240 pairs: 13 verdicts cannot be read, and 860 of the others change with the order."""
     path = data / "qlora" / "vicuna-gpt4-pairs.jsonl.gz"
-    gpt = figures(agree([path], wishes=Wishes(winner={"1": "a", "2": "b", "3": "tie"})), "gpt-4")
+    gpt = figures(
+        agree([path], read_options=ReadOptions(winner={"1": "a", "2": "b", "3": "tie"})), "gpt-4"
+    )
     assert (gpt.flips.hits, gpt.flips.of) == (860, 2227)
     assert gpt.first_slot.value == pytest.approx(0.65, abs=0.001)

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from prefdata.formats import Wishes
+from prefdata.formats import ReadOptions
 from tests.roundtrip import Converted, converted
 
 pytestmark = pytest.mark.shared
 
-QLORA = Wishes(winner={"1": "a", "2": "b", "3": "tie"})
-PANDALM = Wishes(
+QLORA = ReadOptions(winner={"1": "a", "2": "b", "3": "tie"})
+PANDALM = ReadOptions(
     columns={
         "prompt": ("instruction", "input"),
         "response_a": ("response1",),
@@ -29,14 +29,14 @@ PANDALM = Wishes(
     },
     winner={"1": "a", "2": "b", "0": "tie"},
 )
-AUTO_J = Wishes(winner={"0": "a", "1": "b", "2": "tie"})
-RANKED = Wishes(columns={"ranked": ("output",)})
+AUTO_J = ReadOptions(winner={"0": "a", "1": "b", "2": "tie"})
+RANKED = ReadOptions(columns={"ranked": ("output",)})
 PAIR = ("prompt", "chosen", "rejected")
 LAYOUTS = Path(__file__).parents[2] / "examples" / "formats"
 BOTH_WAYS = pytest.mark.parametrize("described", ["by options", "in YAML"])
 """A source that no format knows, described on the command line or in a file: the same counts."""
 
-FILES: dict[str, Wishes | None] = {
+FILES: dict[str, ReadOptions | None] = {
     "arena-hard/arena-bench-ratings.csv": None,
     "tulu-human-eval/tulu_human_eval.csv": None,
     "hh-rlhf/harmless-base-test.jsonl.gz": None,
@@ -54,10 +54,10 @@ FILES: dict[str, Wishes | None] = {
 
 
 def described_as(
-    described: str, name: str, source: Path, output: Path, wishes: Wishes
+    described: str, name: str, source: Path, output: Path, read_options: ReadOptions
 ) -> Converted:
     if described == "by options":
-        return converted([source], output, wishes=wishes)
+        return converted([source], output, read_options=read_options)
     return converted([source], output, format=str(LAYOUTS / f"{name}.yaml"))
 
 
@@ -78,7 +78,7 @@ def lost(made: Converted) -> dict[str, int]:
 @pytest.mark.parametrize("name", FILES)
 def test_every_file_converts_and_trl_takes_it(name: str, data: Path, tmp_path: Path) -> None:
     """The sums hold, the rejects are as many as the account says, and TRL keeps what rows mean."""
-    made = converted([data / name], tmp_path / "out", wishes=FILES[name])
+    made = converted([data / name], tmp_path / "out", read_options=FILES[name])
     manifest = made.manifest
     assert manifest["rows_read"] == manifest["rows_used"] + manifest["rows_rejected"]
     assert len({(e["line"], e["item"]) for e in made.ledger}) >= manifest["rows_read"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prefdata.errors import UsageError
-from prefdata.formats import Wishes
+from prefdata.formats import ReadOptions
 from tests.roundtrip import Converted, Row, judged, labelled, make, pair, rated
 
 GOOD = pair("good", "bad", "another prompt")
@@ -216,7 +216,9 @@ def test_a_line_that_says_null_is_one_line(tmp_path: Path) -> None:
 def test_llama_factory_left_ranked_lists_to_the_user(tmp_path: Path) -> None:
     """A ranked list is a source as it is (LLaMA-Factory: convert to pairs yourself)."""
     row = {"prompt": "Q", "output": ["best", "middle", "worst"]}
-    made = make(tmp_path, [row], wishes=Wishes(columns={"ranked": ("output",)}), strategy="all")
+    made = make(
+        tmp_path, [row], read_options=ReadOptions(columns={"ranked": ("output",)}), strategy="all"
+    )
     assert made.answers == [("best", "middle"), ("best", "worst"), ("middle", "worst")]
 
 

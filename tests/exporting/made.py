@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from prefdata.conversion.convert import convert
 from prefdata.exporting.export import export
 from prefdata.exporting.report import ExportReport
-from prefdata.formats import Wishes
+from prefdata.formats import ReadOptions
 from prefdata.schemas import PreferencePair
 from prefdata.transforms.options import Options
 
@@ -97,8 +97,8 @@ def refused(output: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def again(output: Path, wishes: Wishes | None = None) -> dict[str, Row]:
+def again(output: Path, read_options: ReadOptions | None = None) -> dict[str, Row]:
     """What converting an export gives, by id."""
     back = output.parent / "back"
-    convert([output], back, options=Options(test_size=0), wishes=wishes, force=True)
+    convert([output], back, options=Options(test_size=0), read_options=read_options, force=True)
     return stored(back)

@@ -14,8 +14,8 @@ import pytest
 from prefdata.conversion.convert import recognise
 from prefdata.conversion.ingest import read_records
 from prefdata.errors import InputError, UnknownNameError, UsageError
-from prefdata.formats import FORMATS, Wishes
-from prefdata.io.readers.sources import found
+from prefdata.formats import FORMATS, ReadOptions
+from prefdata.io.readers.sources import open_sources
 from tests.roundtrip import Converted, Row, converted, jsonl
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -31,11 +31,11 @@ def format_of(outcome: Converted) -> object:
     return outcome.format
 
 
-def record(folder: Path, row: Row, wishes: Wishes | None = None) -> dict[str, object]:
+def record(folder: Path, row: Row, read_options: ReadOptions | None = None) -> dict[str, object]:
     """The one record that a row gives."""
     path = jsonl(folder / "one.jsonl", [row])
-    with found([str(path)]) as files:
-        _, records = next(read_records(recognise(files, wishes or Wishes())[0], 0, ""))
+    with open_sources([str(path)]) as files:
+        _, records = next(read_records(recognise(files, read_options or ReadOptions())[0], 0, ""))
     (only,) = records.to_dicts()
     return only
 
@@ -68,10 +68,10 @@ def test_votes_in_csv_are_the_same_as_in_json(name: str, tmp_path: Path) -> None
     assert cells.ids == plain.ids
     assert cells.pairs == plain.pairs
     empty = {"text is empty": "field is missing"}  # a cell cannot tell one from the other
-    found, wanted = (
+    matched, wanted = (
         [empty.get(reason, reason) for _, reason in rejected(each)] for each in (cells, plain)
     )
-    assert found == wanted
+    assert matched == wanted
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_the_strength_of_a_verdict_is_its_distance_from_the_middle(tmp_path: Pat
 def test_safety_takes_the_safer_answer(tmp_path: Path) -> None:
     """PKU: the rows in which the two labels disagree turn round, the others stay."""
     path = jsonl(tmp_path / "rows.jsonl", sample_rows("pku-saferlhf"))
-    outcome = converted(path, wishes=Wishes(dimension="safety"))
+    outcome = converted(path, read_options=ReadOptions(dimension="safety"))
     assert outcome.pairs == {
         ("One?", "good", "bad"),
         ("Two?", "good", "bad"),
@@ -220,7 +220,7 @@ def test_both_labels_stay_with_a_row_whichever_counts(tmp_path: Path) -> None:
         {"dimension": "safety", "a": 0.0, "b": 1.0},
     ]
     for dimension, winner in (("", 1), ("helpfulness", 1), ("safety", -1)):
-        made = record(tmp_path, row, Wishes(dimension=dimension))
+        made = record(tmp_path, row, ReadOptions(dimension=dimension))
         assert (made["winner"], made["dimensions"]) == (winner, wanted)
 
 
@@ -228,7 +228,7 @@ def test_a_dimension_that_there_is_not_is_named_with_its_neighbour(tmp_path: Pat
     """Not read as no choice."""
     path = jsonl(tmp_path / "rows.jsonl", sample_rows("pku-saferlhf"))
     with pytest.raises(UnknownNameError) as error:
-        converted(path, wishes=Wishes(dimension="safty"))
+        converted(path, read_options=ReadOptions(dimension="safty"))
     assert "safety" in error.value.hint
 
 

@@ -20,9 +20,9 @@ import yaml
 from prefdata.conversion.convert import recognise
 from prefdata.conversion.ingest import read_records
 from prefdata.errors import InputError
-from prefdata.formats import FORMATS, Format, Wishes, detect
+from prefdata.formats import FORMATS, Format, ReadOptions, detect
 from prefdata.io.readers.reader import sample
-from prefdata.io.readers.sources import found
+from prefdata.io.readers.sources import open_sources
 from tests.roundtrip import Converted, converted
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -95,8 +95,8 @@ def test_a_sample_shows_an_oddity(format: Format) -> None:
 )
 def test_both_sides_win_in_a_sample(format: Format, tmp_path: Path) -> None:
     """A reader that always takes the first answer would fail."""
-    with found([str(copy_of(format, tmp_path))]) as files:
-        _, records = next(read_records(recognise(files, Wishes())[0], 0, ""))
+    with open_sources([str(copy_of(format, tmp_path))]) as files:
+        _, records = next(read_records(recognise(files, ReadOptions())[0], 0, ""))
     sound = records.filter(records["reason"].is_null())
     assert {1, -1} <= set(sound["winner"])
 
@@ -191,9 +191,9 @@ def test_the_same_rows_in_another_kind_of_file_give_the_same(
 @pytest.mark.parametrize("format", list(FORMATS.values()), ids=lambda each: each.name)
 def test_formats_that_look_alike_are_told_apart(format: Format, tmp_path: Path) -> None:
     """The best match is better than the next, and not by chance of the order."""
-    with found([str(copy_of(format, tmp_path))]) as files:
+    with open_sources([str(copy_of(format, tmp_path))]) as files:
         first = sample(files[0])
-    fits = [match for each in FORMATS.values() if (match := each.match(first, Wishes()))]
+    fits = [match for each in FORMATS.values() if (match := each.match(first, ReadOptions()))]
     best = max(match.score for match in fits)
     assert [match.format for match in fits if match.score == best] == [format.name]
 
@@ -213,6 +213,6 @@ def test_what_cannot_be_converted_is_recognised_and_says_why(
 def test_the_example_of_a_format_is_recognised_as_it(format: Format, tmp_path: Path) -> None:
     """What `pref formats NAME` shows is what the program reads."""
     path = copy_of(format, tmp_path, json.dumps(dict(format.example)) + "\n")
-    with found([str(path)]) as files:
+    with open_sources([str(path)]) as files:
         first = sample(files[0])
-    assert detect(first, Wishes(), name=path.name).format.name == format.name
+    assert detect(first, ReadOptions(), name=path.name).format.name == format.name

@@ -8,17 +8,19 @@ from pathlib import Path
 import pytest
 
 from prefdata.errors import UsageError
-from prefdata.formats import Wishes
+from prefdata.formats import ReadOptions
 from tests.roundtrip import Converted, Reject, Row, converted, jsonl, judged, make
 
 
-def voted(folder: Path, winners: Sequence[object], wishes: Wishes | None = None) -> Converted:
+def voted(
+    folder: Path, winners: Sequence[object], read_options: ReadOptions | None = None
+) -> Converted:
     """One row per winner: to question i, a said ``a i`` and b said ``b i``."""
     rows = [
         {"prompt": f"{i}?", "response_a": f"a {i}", "response_b": f"b {i}", "winner": winner}
         for i, winner in enumerate(winners)
     ]
-    return converted(jsonl(folder / "votes.jsonl", rows), wishes=wishes)
+    return converted(jsonl(folder / "votes.jsonl", rows), read_options=read_options)
 
 
 def question(folder: Path, winners: Sequence[object]) -> str:
@@ -159,7 +161,7 @@ def test_the_option_settles_it(
     winners: Sequence[object], given: dict[str, str], sides: str, tmp_path: Path
 ) -> None:
     """What the user declared goes before everything else."""
-    found = voted(tmp_path, winners, Wishes(winner=given))
+    found = voted(tmp_path, winners, ReadOptions(winner=given))
     assert found.pairs == {
         (f"{i}?", f"{side} {i}", f"{'b' if side == 'a' else 'a'} {i}")
         for i, side in enumerate(sides)
@@ -169,7 +171,7 @@ def test_the_option_settles_it(
 
 def test_signed_strength_is_the_margin(tmp_path: Path) -> None:
     """A strength of -3 for the first is a margin of 3."""
-    given = Wishes(winner={"negative": "a", "positive": "b", "0": "tie"})
+    given = ReadOptions(winner={"negative": "a", "positive": "b", "0": "tie"})
     found = voted(tmp_path, [-3, 1], given)
     assert {row["margin"] for row in found.rows} == {3.0, 1.0}
 
@@ -309,7 +311,7 @@ def test_a_word_for_nothing_means_what_the_user_says(
         jsonl(file, [dict(zip(names, row, strict=True)) for row in rows])
     sides = {"left": "a", "right": "b"}
     for said, reason in (({word: "tie"}, "tie"), ({}, "no verdict")):
-        found = converted(file, wishes=Wishes(winner={**sides, **said}))
+        found = converted(file, read_options=ReadOptions(winner={**sides, **said}))
         assert [reject.reason for reject in found.refused] == [reason]
 
 
@@ -323,14 +325,14 @@ def test_the_models_can_be_left_out(tmp_path: Path) -> None:
     """An empty mapping of a column that would be taken otherwise."""
     row = {"prompt": "2+2?", "response_a": "4", "response_b": "5", "winner": "model_a"}
     path = jsonl(tmp_path / "votes.jsonl", [{**row, "model_a": "x", "model_b": "y"}])
-    (found,) = converted(path, wishes=Wishes({"model_a": (), "model_b": ()})).rows
+    (found,) = converted(path, read_options=ReadOptions({"model_a": (), "model_b": ()})).rows
     assert (found["model_chosen"], found["model_rejected"]) == (None, None)
 
 
 @pytest.mark.parametrize("odd", [2, -1, "3", 0.5])
 def test_a_number_that_nobody_declared_is_no_winner(tmp_path: Path, odd: object) -> None:
     """Where 0 is the first and 1 the second, 2 is neither: it is not taken for the second."""
-    outcome = voted(tmp_path, [0, 1, odd], Wishes(winner={"0": "a", "1": "b"}))
+    outcome = voted(tmp_path, [0, 1, odd], ReadOptions(winner={"0": "a", "1": "b"}))
     assert outcome.pairs == {("0?", "a 0", "b 0"), ("1?", "b 1", "a 1")}
     found = "0.5" if odd == 0.5 else str(odd)
     assert outcome.refused == [
@@ -352,7 +354,9 @@ def test_strength_votes_and_agreement_can_be_mapped(tmp_path: Path) -> None:
         "votes": ("n",),
         "agreement": ("share",),
     }
-    outcome = converted(jsonl(tmp_path / "votes.jsonl", rows), wishes=Wishes(columns=columns))
+    outcome = converted(
+        jsonl(tmp_path / "votes.jsonl", rows), read_options=ReadOptions(columns=columns)
+    )
     (row,) = outcome.rows
     assert (row["margin"], row["votes"], row["agreement"]) == (2.0, 3, 0.75)
     assert [(each.line, each.field, each.reason) for each in outcome.refused] == [
@@ -374,8 +378,11 @@ def test_a_winner_named_by_a_column_that_changes_sides_is_told_apart(tmp_path: P
         make(tmp_path / "asked", rows)
     hint = "winner holds anna: writer_a and writer_b hold these names; say --map "
     assert caught.value.hint == hint + "model_a=writer_a,model_b=writer_b"
-    wishes = Wishes(columns={"model_a": ("writer_a",), "model_b": ("writer_b",)})
-    assert make(tmp_path / "told", rows, wishes=wishes).answers == [("4", "5"), ("4", "5")]
+    read_options = ReadOptions(columns={"model_a": ("writer_a",), "model_b": ("writer_b",)})
+    assert make(tmp_path / "told", rows, read_options=read_options).answers == [
+        ("4", "5"),
+        ("4", "5"),
+    ]
 
 
 def test_a_winner_that_repeats_an_answer_is_told(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from prefdata.conversion.inspect import inspect
 from prefdata.errors import PrefdataError
-from prefdata.formats import Wishes
+from prefdata.formats import ReadOptions
 from tests.roundtrip import Row, converted, jsonl
 
 PAIRS = "kind: pairs\nfields: {prompt: p, chosen: a, rejected: b}\n"
@@ -296,7 +296,7 @@ def test_the_user_may_choose_a_dimension_that_the_file_does_not_weigh(tmp_path: 
         {"p": "One?", "r": "bad", "h": 1, "s": 5},
     ]
     source, format = described(tmp_path, ASPECTS, *rows)
-    chosen = converted(source, format=format, wishes=Wishes(dimension="help"))
+    chosen = converted(source, format=format, read_options=ReadOptions(dimension="help"))
     assert chosen.pairs == {("One?", "good", "bad")}
     weighed = converted(source, format=format, weights={"help": 1.0, "safe": 0.5})
     assert weighed.pairs == {("One?", "good", "bad")}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prefdata.formats import Wishes
+from prefdata.formats import ReadOptions
 from tests.roundtrip import Converted, Row, converted, jsonl
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -43,8 +43,10 @@ def test_ultrafeedback_turned_scores_of_1_into_10_which_count_by_overall_only(
     tmp_path: Path,
 ) -> None:
     """The bogus 10 wins where overall is asked for, and only there."""
-    wishes = Wishes(dimension="overall")
-    outcome = converted(jsonl(tmp_path / "u.jsonl", rows("ultrafeedback")), wishes=wishes)
+    read_options = ReadOptions(dimension="overall")
+    outcome = converted(
+        jsonl(tmp_path / "u.jsonl", rows("ultrafeedback")), read_options=read_options
+    )
     bogus = of(outcome, "Six?")
     assert bogus["score_chosen"] == 10.0
     assert bogus["chosen"] == "bad"
@@ -92,7 +94,7 @@ def test_summaries_are_rated_by_the_axis_that_is_asked_for(tmp_path: Path) -> No
     """The summary that is worse overall is the more accurate one."""
     source = jsonl(tmp_path / "a.jsonl", rows("summarize-axis"))
     overall = converted(source)
-    accuracy = converted(source, wishes=Wishes(dimension="accuracy"))
+    accuracy = converted(source, read_options=ReadOptions(dimension="accuracy"))
     assert [row["chosen"] for row in overall.rows] == ["good", "good"]
     assert [row["chosen"] for row in accuracy.rows] == ["bad"]
     assert {row["score_chosen"] for row in overall.rows} == {6.0}

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from prefdata.errors import PrefdataError
-from prefdata.formats import Format, Sample, Wishes
+from prefdata.formats import Format, ReadOptions, Sample
 from prefdata.formats.spec.dump import as_yaml
 from prefdata.formats.spec.load import load_format
 from tests.formats.test_catalogue import file_of
@@ -57,7 +57,7 @@ def test_a_damaged_format_fits_or_is_wrong_usage(format: Format, tmp_path: Path)
     for _ in range(TRIES):
         path.write_text(damaged(as_yaml(format), chance), encoding="utf-8")
         try:
-            load_format(path).match(Sample(names, rows, origin="rows.jsonl"), Wishes())
+            load_format(path).match(Sample(names, rows, origin="rows.jsonl"), ReadOptions())
         except PrefdataError as error:
             found.append((error.exit_code, bool(error.hint)))
     assert set(found) == {(2, True)}

@@ -8,16 +8,16 @@ import pytest
 
 from prefdata.errors import UsageError
 from prefdata.formats import FORMATS, Format
-from prefdata.formats.spec.as_format import LaidOut
+from prefdata.formats.spec.as_format import SpecFormat
 from prefdata.formats.spec.dump import as_yaml
 from prefdata.formats.spec.load import load_format
 from tests.formats.test_catalogue import copy_of
 from tests.roundtrip import converted
 
-LAID_OUT = [each for each in FORMATS.values() if isinstance(each, LaidOut)]
+LAID_OUT = [each for each in FORMATS.values() if isinstance(each, SpecFormat)]
 PLAIN = [each for each in LAID_OUT if not each.layout.made]
 IN_CODE = [each for each in LAID_OUT if each.layout.made]
-OTHERS = [each for each in FORMATS.values() if not isinstance(each, LaidOut)]
+OTHERS = [each for each in FORMATS.values() if not isinstance(each, SpecFormat)]
 
 
 def by_name(format: Format) -> str:
@@ -46,7 +46,7 @@ def test_the_printed_yaml_printed_again_is_the_same(format: Format, tmp_path: Pa
 
 
 @pytest.mark.parametrize("format", IN_CODE, ids=by_name)
-def test_a_format_with_a_step_in_code_says_what_no_yaml_can_say(format: LaidOut) -> None:
+def test_a_format_with_a_step_in_code_says_what_no_yaml_can_say(format: SpecFormat) -> None:
     """In the words of that step."""
     step = format.layout.prepare or format.layout.gather
     assert step

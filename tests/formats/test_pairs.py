@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from prefdata.formats import Wishes
+from prefdata.formats import ReadOptions
 from tests.roundtrip import Reject, Row, converted, jsonl
 
 ONE = {("What is 2 + 2?", "4", "5")}
@@ -218,7 +218,7 @@ def test_parts_of_a_prompt_may_be_messages(tmp_path: Path) -> None:
     """Columns joined with + follow each other, as text or as turns."""
     row = {"talk": [user("Hi"), bot("Hello")], "q": ASKED, "chosen": "4", "rejected": "5"}
     source = jsonl(tmp_path / "pairs.jsonl", [row])
-    found = converted(source, wishes=Wishes(columns={"prompt": ("talk", "q")}))
+    found = converted(source, read_options=ReadOptions(columns={"prompt": ("talk", "q")}))
     assert found.pairs == {("Hi | Hello | What is 2 + 2?", "4", "5")}
 
 
@@ -469,9 +469,9 @@ def test_columns_may_have_the_names_that_the_program_uses_itself(tmp_path: Path)
     """A source with columns called row, line and reason is a source like any other."""
     source = jsonl(tmp_path / "pairs.jsonl", [{"row": ASKED, "line": "4", "reason": "5"}])
     columns = {"prompt": ("row",), "chosen": ("line",), "rejected": ("reason",)}
-    assert converted(source, wishes=Wishes(columns=columns)).pairs == ONE
+    assert converted(source, read_options=ReadOptions(columns=columns)).pairs == ONE
     columns = {"prompt": ("row",), "chosen": ("reason",), "rejected": ("line",)}
-    other = converted(source, wishes=Wishes(columns=columns))
+    other = converted(source, read_options=ReadOptions(columns=columns))
     assert other.pairs == {(ASKED, "5", "4")}
 
 

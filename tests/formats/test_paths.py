@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from prefdata.errors import UnknownNameError
-from prefdata.formats import Wishes
+from prefdata.formats import ReadOptions
 from prefdata.formats.spec.paths import filled, get, parse, slots
 from tests.roundtrip import Converted, Row, converted, jsonl
 
@@ -252,6 +252,6 @@ dimensions: {truth: 1}
     chosen = converted(
         tmp_path / "rows.jsonl",
         format=str(tmp_path / "mine.yaml"),
-        wishes=Wishes(dimension="style"),
+        read_options=ReadOptions(dimension="style"),
     )
     assert chosen.pairs == {("One?", "pretty", "true")}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prefdata.errors import InputError, UsageError
-from prefdata.formats import Wishes
+from prefdata.formats import ReadOptions
 from tests.roundtrip import Reject, Row, converted, jsonl
 
 ASKED = "What is 2 + 2?"
@@ -99,8 +99,8 @@ def test_a_number_that_may_be_a_score_or_a_rank_is_asked_about(column: str, tmp_
         f"{column!r} may be a score or a rank: say --map score={column} if a high number is good, "
         f"or --map rank={column} if 1 is best"
     )
-    assert converted(source, wishes=Wishes(columns={"rank": (column,)})).pairs == ONE
-    other = converted(source, wishes=Wishes(columns={"score": (column,)}))
+    assert converted(source, read_options=ReadOptions(columns={"rank": (column,)})).pairs == ONE
+    other = converted(source, read_options=ReadOptions(columns={"score": (column,)}))
     assert other.pairs == {(ASKED, "5", "4")}
 
 
@@ -167,7 +167,10 @@ def test_lists_that_do_not_match_refuse_their_row(row: Row, reject: Reject, tmp_
 def test_a_list_without_scores_is_ranked_when_the_user_says_so(tmp_path: Path) -> None:
     """With --map ranked=…, the first of the list is the best."""
     source = jsonl(tmp_path / "ratings.jsonl", [{"prompt": ASKED, "completions": ["4", "5"]}])
-    assert converted(source, wishes=Wishes(columns={"ranked": ("completions",)})).pairs == ONE
+    assert (
+        converted(source, read_options=ReadOptions(columns={"ranked": ("completions",)})).pairs
+        == ONE
+    )
 
 
 def test_an_empty_answer_in_a_list_costs_only_itself(tmp_path: Path) -> None:
@@ -190,8 +193,10 @@ def test_several_dimensions_are_asked_about(tmp_path: Path) -> None:
     ) as e:
         converted(source)
     assert e.value.hint.startswith("Say what decides: one of them (--dimension accuracy), ")
-    assert converted(source, wishes=Wishes(dimension="accuracy")).pairs == ONE
-    assert converted(source, wishes=Wishes(dimension="brevity")).pairs == {(ASKED, "5", "4")}
+    assert converted(source, read_options=ReadOptions(dimension="accuracy")).pairs == ONE
+    assert converted(source, read_options=ReadOptions(dimension="brevity")).pairs == {
+        (ASKED, "5", "4")
+    }
 
 
 def test_an_annotator_may_be_a_list(tmp_path: Path) -> None:
@@ -220,16 +225,19 @@ def test_a_nested_list_in_one_cell_changes_no_other_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "wishes"), [("list_id", Wishes()), ("by", Wishes(columns={"list": ("by",)}))]
+    ("column", "read_options"),
+    [("list_id", ReadOptions()), ("by", ReadOptions(columns={"list": ("by",)}))],
 )
-def test_ranks_of_two_lists_do_not_mix(tmp_path: Path, column: str, wishes: Wishes) -> None:
+def test_ranks_of_two_lists_do_not_mix(
+    tmp_path: Path, column: str, read_options: ReadOptions
+) -> None:
     """Rank 1 of one list is not above rank 2 of another, though the prompt is the same."""
     rows = [
         {**row, "response": answer, column: name}
         for name, answers in (("x", ("4", "5")), ("y", ("four", "five")))
         for row, answer in zip(long("rank", 1, 2), answers, strict=True)
     ]
-    outcome = converted(jsonl(tmp_path / "ranks.jsonl", rows), wishes=wishes)
+    outcome = converted(jsonl(tmp_path / "ranks.jsonl", rows), read_options=read_options)
     assert outcome.pairs == {(ASKED, "4", "5"), (ASKED, "four", "five")}
 
 
@@ -237,7 +245,7 @@ def test_ranks_of_two_lists_do_not_mix(tmp_path: Path, column: str, wishes: Wish
 def test_a_column_that_would_be_left_out_is_named(field: str, tmp_path: Path) -> None:
     """Scores of several people in columns of a row are not read as those of the first alone."""
     rows = [{**row, "anna": "5", "bob": "2"} for row in long("score", 5, 1)]
-    wishes = Wishes(columns={field: ("anna", "bob")})
+    read_options = ReadOptions(columns={field: ("anna", "bob")})
     refused = f"one column is read as {field}: bob would be left out"
     with pytest.raises(UsageError, match=refused):
-        converted(jsonl(tmp_path / "in.jsonl", rows), wishes=wishes)
+        converted(jsonl(tmp_path / "in.jsonl", rows), read_options=read_options)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prefdata.errors import InputError, UsageError
-from prefdata.formats import Wishes
+from prefdata.formats import ReadOptions
 from tests.roundtrip import Converted, Reject, Row, converted, jsonl
 
 
@@ -17,7 +17,9 @@ def labelled(folder: Path, *labels: object, given: Mapping[str, bool] | None = N
         {"prompt": f"{i}?", "completion": f"answer {i}", "label": label}
         for i, label in enumerate(labels)
     ]
-    return converted(jsonl(folder / "labels.jsonl", rows), wishes=Wishes(label=given or {}))
+    return converted(
+        jsonl(folder / "labels.jsonl", rows), read_options=ReadOptions(label=given or {})
+    )
 
 
 SPELLINGS = [
@@ -73,9 +75,9 @@ def test_an_empty_cell_is_a_label_where_the_user_says_so(tmp_path: Path) -> None
     file = tmp_path / "labels.csv"
     file.write_text("prompt,completion,label\na?,b,\n", encoding="utf-8")
     said = {"good": True, "": False}
-    assert converted(file, wishes=Wishes(label=said)).labels == {("a?", "b", False)}
+    assert converted(file, read_options=ReadOptions(label=said)).labels == {("a?", "b", False)}
     with pytest.raises(InputError, match="1 of 'field is missing'"):
-        converted(file, wishes=Wishes(label={"good": True, "bad": False}))
+        converted(file, read_options=ReadOptions(label={"good": True, "bad": False}))
 
 
 def test_a_label_that_is_no_label_is_refused(tmp_path: Path) -> None:
@@ -130,7 +132,7 @@ def test_a_rating_that_the_user_names_goes_before_the_label(tmp_path: Path) -> N
         {"prompt": "0?", "completion": "good", "label": False, "rating": 4.5},
     ]
     source = jsonl(tmp_path / "labels.jsonl", rows)
-    found = converted(source, wishes=Wishes(columns={"score": ("rating",)}))
+    found = converted(source, read_options=ReadOptions(columns={"score": ("rating",)}))
     assert found.pairs == {("0?", "good", "bad")}
 
 

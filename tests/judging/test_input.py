@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from prefdata.errors import UnknownNameError, UsageError
-from prefdata.formats import Wishes
+from prefdata.formats import ReadOptions
 from prefdata.judging.cases import Inputs
 from prefdata.judging.decide import Ruling
 from prefdata.judging.judge import ask_judges
@@ -109,7 +109,7 @@ def test_rows_that_cannot_be_compared_say_why(tmp_path: Path) -> None:
 def test_a_reference_answer_is_shown_to_the_judge(tmp_path: Path) -> None:
     """The column that ``--map reference=…`` names."""
     rows = [{"prompt": "p?", "response_a": "a*", "response_b": "b", "gold": "GOLD {prompt}"}]
-    inputs = Inputs(Wishes(columns={"reference": ("gold",)}))
+    inputs = Inputs(ReadOptions(columns={"reference": ("gold",)}))
     with Server(brain=best, keep=True) as server:
         run(tmp_path, rows, [endpoint(server.url)], inputs=inputs)
     asked = server.bodies[-1]["messages"][-1]["content"]
@@ -123,7 +123,7 @@ def test_a_reference_column_that_is_not_there_is_told(tmp_path: Path, ending: st
     row = {"prompt": "p?", "response_a": "a*", "response_b": "b", "gold": "G"}
     lines = {"csv": f"{','.join(row)}\n{','.join(row.values())}\n", "jsonl": json.dumps(row)}
     source.write_text(lines[ending], encoding="utf-8")
-    inputs = Inputs(Wishes(columns={"reference": ("glod",)}))
+    inputs = Inputs(ReadOptions(columns={"reference": ("glod",)}))
     with (
         Server(brain=best) as server,
         pytest.raises(UnknownNameError, match="unknown column 'glod'") as caught,
@@ -137,7 +137,7 @@ def test_reference_answers_that_are_no_text_are_told(tmp_path: Path) -> None:
     """A list of messages is not what stands beside two answers."""
     gold = [{"role": "assistant", "content": "G"}]
     rows = [{"prompt": "p?", "response_a": "a*", "response_b": "b", "gold": gold}]
-    inputs = Inputs(Wishes(columns={"reference": ("gold",)}))
+    inputs = Inputs(ReadOptions(columns={"reference": ("gold",)}))
     with (
         Server(brain=best) as server,
         pytest.raises(UsageError, match="gold holds lists or objects") as caught,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from prefdata.conversion.convert import convert
 from prefdata.conversion.inspect import inspect
 from prefdata.errors import InputError, UnknownNameError, UsageError
-from prefdata.formats import Wishes
+from prefdata.formats import ReadOptions
 from prefdata.io.readers import json as reading
 from prefdata.io.readers import reader
 from prefdata.records import reasons
@@ -148,7 +148,9 @@ def test_what_is_refused_is_made_up_for_by_no_other_pair(tmp_path: Path, how: Ho
 def test_a_veto_goes_with_the_one_dimension_that_counts(tmp_path: Path) -> None:
     """Ratings of other dimensions are left over, but what they say is heard and kept."""
     rows = long([*KIND, scored("good", 4, 3, "R"), scored("bad", 1, 3, "R")])
-    made = make(tmp_path, rows, wishes=Wishes(dimension="helpfulness"), veto=("correctness",))
+    made = make(
+        tmp_path, rows, read_options=ReadOptions(dimension="helpfulness"), veto=("correctness",)
+    )
     assert made.answers == [("good", "bad")]
     assert sides(made.only, "correctness") == (3, 3)
     assert made.became(2) == [("left over", reasons.OTHER_DIMENSION)]
@@ -297,7 +299,7 @@ def test_the_question_is_asked_before_the_rest_of_a_file_is_read(
     with pytest.raises(UsageError, match="several dimensions"):
         convert([source], tmp_path / "out")
     with pytest.raises(InputError, match="is not UTF-8"):
-        convert([source], tmp_path / "out", wishes=Wishes(dimension="helpfulness"))
+        convert([source], tmp_path / "out", read_options=ReadOptions(dimension="helpfulness"))
 
 
 def test_a_dimension_that_no_row_was_on_so_far_is_told_while_the_rest_is_read(
@@ -319,14 +321,19 @@ def test_a_dimension_that_no_row_was_on_so_far_is_told_while_the_rest_is_read(
     )
     source = jsonl(tmp_path / "kind.jsonl", kind)
     with pytest.raises(UnknownNameError):
-        convert([source], tmp_path / "out", wishes=Wishes(dimension="fiar"), progress=progress)
+        convert(
+            [source],
+            tmp_path / "out",
+            read_options=ReadOptions(dimension="fiar"),
+            progress=progress,
+        )
     assert list(told) == ["reading (none on fiar so far, but on kind)"]
     with pytest.raises(UnknownNameError, match=r"'fiar' in the first 200 rows of .*kind\.jsonl"):
-        inspect([source], wishes=Wishes(dimension="fiar"))
+        inspect([source], read_options=ReadOptions(dimension="fiar"))
     told.clear()
     rows = [{**row, "score": int(row["response"] == "good")} for row in fair]
     both = [source, jsonl(tmp_path / "later.jsonl", rows)]
-    convert(both, tmp_path / "out", wishes=Wishes(dimension="fair"), progress=progress)
+    convert(both, tmp_path / "out", read_options=ReadOptions(dimension="fair"), progress=progress)
     assert list(told)[:2] == ["reading (none on fair so far, but on kind)", "reading"]
 
 
@@ -367,7 +374,12 @@ def test_a_source_without_dimensions_has_no_rule(tmp_path: Path) -> None:
     both = jsonl(tmp_path / "both.jsonl", long(KIND))
     decide = Options(weights={"helpfulness": 1})
     with pytest.raises(UsageError, match="--dimension and --weights cannot both decide"):
-        convert([both], tmp_path / "out", options=decide, wishes=Wishes(dimension="correctness"))
+        convert(
+            [both],
+            tmp_path / "out",
+            options=decide,
+            read_options=ReadOptions(dimension="correctness"),
+        )
 
 
 NUMBERS = st.sampled_from([0, 1, 2, 3, 4, 0.1, 0.7])

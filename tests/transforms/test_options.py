@@ -10,7 +10,7 @@ import pytest
 from prefdata.conversion.convert import convert
 from prefdata.conversion.inspect import inspect
 from prefdata.errors import UnknownNameError, UsageError
-from prefdata.formats import Wishes
+from prefdata.formats import ReadOptions
 from prefdata.transforms.options import Options
 from tests.roundtrip import jsonl, make, pair, rated
 
@@ -79,7 +79,7 @@ def test_dimensions_are_not_mixed(tmp_path: Path) -> None:
     for sources in ([[*HELP, *SAFE]], [HELP, SAFE]):
         with pytest.raises(UsageError, match="ratings on several dimensions: help, safe"):
             make(tmp_path, *sources)
-        made = make(tmp_path, *sources, wishes=Wishes(dimension="safe"))
+        made = make(tmp_path, *sources, read_options=ReadOptions(dimension="safe"))
         assert made.answers == [("y", "x")]
         assert made.manifest["outcomes"]["left over"] == {"rating of another dimension": 2}
 
@@ -89,7 +89,7 @@ def test_inspect_does_not_mix_dimensions(tmp_path: Path) -> None:
     source = jsonl(tmp_path / "in.jsonl", [*HELP, *SAFE])
     with pytest.raises(UsageError, match="ratings on several dimensions: help, safe"):
         inspect([source])
-    (seen,) = inspect([source], wishes=Wishes(dimension="help"))
+    (seen,) = inspect([source], read_options=ReadOptions(dimension="help"))
     assert seen.outcomes == {
         "kept": {"kept": 2},
         "left over": {"rating of another dimension": 2},

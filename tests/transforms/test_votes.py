@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from prefdata.errors import InputError
-from prefdata.formats import Wishes
+from prefdata.formats import ReadOptions
 from prefdata.transforms.options import Conflicts
 from tests.roundtrip import judged, labelled, make, pair, rated
 
 OTHER = pair("good", "bad", "another prompt")
-SIGNED = Wishes(winner={"negative": "a", "positive": "b", "0": "tie"})
+SIGNED = ReadOptions(winner={"negative": "a", "positive": "b", "0": "tie"})
 
 
 def test_duplicates_become_one_pair_with_the_votes_of_all(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_majority_of_ties_is_a_tie(tmp_path: Path) -> None:
 def test_a_kept_conflict_gives_each_side_its_own_votes(tmp_path: Path) -> None:
     """Two strong verdicts for x, a weak one for y: two pairs, each with what speaks for it."""
     rows = [judged("x", "y", -3), judged("x", "y", -2), judged("x", "y", 1), judged("x", "y", 0)]
-    made = make(tmp_path, rows, wishes=SIGNED, conflicts="keep")
+    made = make(tmp_path, rows, read_options=SIGNED, conflicts="keep")
     found = {row["chosen"]: (row["votes"], row["agreement"], row["margin"]) for row in made.rows}
     assert found == {"x": (2, 1.0, 2.5), "y": (1, 1.0, 1.0)}
 
@@ -209,7 +209,7 @@ def test_a_kept_conflict_gives_each_side_its_own_votes(tmp_path: Path) -> None:
 def test_strength_becomes_the_margin(tmp_path: Path) -> None:
     """-2 is two steps for the first, 1 is one step for the second."""
     rows = [judged("x", "y", -2), judged("p", "q", 1), judged("s", "t", 0)]
-    made = make(tmp_path, rows, wishes=SIGNED)
+    made = make(tmp_path, rows, read_options=SIGNED)
     assert {(r["chosen"], r["rejected"], r["margin"]) for r in made.rows} == {
         ("x", "y", 2.0),
         ("q", "p", 1.0),
@@ -220,15 +220,15 @@ def test_strength_is_the_mean_of_all_verdicts_seen_from_the_winner(tmp_path: Pat
     """3 and 2 for x, 1 for y and a tie: (3 + 2 - 1 + 0) / 4."""
     rows = [judged("x", "y", w) for w in (-3, -2, 1, 0)]
     with pytest.raises(InputError, match="verdicts contradict"):
-        make(tmp_path, rows[1:], wishes=SIGNED)
+        make(tmp_path, rows[1:], read_options=SIGNED)
     rows = [judged("x", "y", -3), *rows]
-    assert make(tmp_path, rows, wishes=SIGNED).only["margin"] == pytest.approx(7 / 5)
+    assert make(tmp_path, rows, read_options=SIGNED).only["margin"] == pytest.approx(7 / 5)
 
 
 def test_strength_that_speaks_for_the_loser_is_no_margin(tmp_path: Path) -> None:
     """Two weak verdicts for x outvote a strong one for y: x is chosen, by an unknown margin."""
     rows = [judged("x", "y", -1), judged("x", "y", -1), judged("x", "y", 5)]
-    made = make(tmp_path, rows, wishes=SIGNED)
+    made = make(tmp_path, rows, read_options=SIGNED)
     assert (made.only["chosen"], made.only["margin"]) == ("x", None)
 
 
@@ -236,7 +236,7 @@ def test_every_verdict_on_a_pair_that_is_too_close_says_so(tmp_path: Path) -> No
     """Where the margin is too small, the outvoted and the ties have that reason too."""
     rows = [judged("x", "y", w) for w in (-1, -1, 1, 0)]
     rows = [judged("x", "y", -1), *rows, judged("p", "q", -5)]
-    made = make(tmp_path, rows, wishes=SIGNED, min_margin=2)
+    made = make(tmp_path, rows, read_options=SIGNED, min_margin=2)
     assert made.answers == [("p", "q")]
     assert made.manifest["outcomes"]["rejected"] == {"margin is too small": 5}
 

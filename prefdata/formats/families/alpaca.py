@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.spec import Layout, RawRow, Unfit
+from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
 from prefdata.formats.winner_values import NONE, written
 from prefdata.records import reasons
 
@@ -28,13 +28,13 @@ def _between(row: RawRow) -> RawRow:
     if value == 0:
         return {**row, "preference": MIDDLE}
     if not 1 <= value <= 2:
-        raise Unfit(reasons.UNKNOWN_WINNER, "preference", f"found {word}, expected 1 to 2")
+        raise InvalidRow(reasons.UNKNOWN_WINNER, "preference", f"found {word}, expected 1 to 2")
     return row
 
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="alpaca-farm",
             kind="comparisons",
             summary="one row per choice between two outputs: 1 or 2",
@@ -58,7 +58,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="alpaca-eval",
             kind="comparisons",
             summary="one row per verdict on two outputs: a number from 1 to 2",

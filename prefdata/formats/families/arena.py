@@ -9,7 +9,7 @@ from prefdata.formats.conversation import cell
 from prefdata.formats.generic.column_names import sided
 from prefdata.formats.sample import Sample
 from prefdata.formats.spec.as_format import format_of, refused
-from prefdata.formats.spec.spec import Layout, RawRow, Unfit
+from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
 from prefdata.formats.winner_values import written
 from prefdata.records import reasons
 
@@ -59,19 +59,19 @@ def _list(row: RawRow, name: str) -> list[object]:
     if isinstance(value, str):
         held = cell(value)
         if held is None:
-            raise Unfit(reasons.BROKEN_JSON, name, "in a cell")
+            raise InvalidRow(reasons.BROKEN_JSON, name, "in a cell")
         value = held
     if value is None:
-        raise Unfit(reasons.MISSING, name)
+        raise InvalidRow(reasons.MISSING, name)
     if not isinstance(value, list):
-        raise Unfit(reasons.WRONG_TYPE, name, "expected a list")
+        raise InvalidRow(reasons.WRONG_TYPE, name, "expected a list")
     return value
 
 
 def _turns(row: RawRow, name: str) -> Turns:
     found = [turn for turn in _list(row, name) if isinstance(turn, Mapping)]
     if len(found) != len(_list(row, name)):
-        raise Unfit(reasons.WRONG_TYPE, name, "expected messages")
+        raise InvalidRow(reasons.WRONG_TYPE, name, "expected messages")
     return found
 
 
@@ -84,7 +84,7 @@ def _exchanged(row: RawRow, side: str) -> list[dict[str, object]]:
     asked, answered = _texts(row, "prompt"), _texts(row, side)
     if len(asked) != len(answered):
         detail = f"{len(asked)} turns in prompt, {len(answered)} in {side}"
-        raise Unfit(reasons.WRONG_TYPE, side, detail)
+        raise InvalidRow(reasons.WRONG_TYPE, side, detail)
     return [
         turn
         for question, answer in zip(asked, answered, strict=True)
@@ -96,9 +96,9 @@ def _texts(row: RawRow, name: str) -> list[str]:
     texts: list[str] = []
     for number, text in enumerate(_list(row, name), 1):
         if text is None:
-            raise Unfit(reasons.MISSING, name, f"turn {number} is null")
+            raise InvalidRow(reasons.MISSING, name, f"turn {number} is null")
         if not isinstance(text, str):
-            raise Unfit(reasons.WRONG_TYPE, name, f"turn {number} is not text")
+            raise InvalidRow(reasons.WRONG_TYPE, name, f"turn {number} is not text")
         texts.append(text)
     return texts
 
@@ -117,7 +117,7 @@ def _in_session(row: RawRow) -> RawRow:
     before = len(full) - len(asked)
     if before < 0 or [_said(t.get("user")) for t in full[before:]] != [_said(t) for t in asked]:
         detail = "it does not end with the turns of this vote"
-        raise Unfit(reasons.BAD_TURNS, "full_conversation", detail)
+        raise InvalidRow(reasons.BAD_TURNS, "full_conversation", detail)
     made = {}
     for side, key in zip(SIDES, ("model_side_a", "model_side_b"), strict=True):
         made[side] = [turn[who] for turn in full[:before] for who in ("user", key) if who in turn]
@@ -136,7 +136,7 @@ def _until_the_judged_turn(row: RawRow) -> RawRow:
     """MT-Bench: conversations hold both turns; what follows the judged one is cut off."""
     turn = written(row.get("turn"))
     if turn not in ("1", "2"):
-        raise Unfit(reasons.WRONG_TYPE, "turn", f"expected 1 or 2, found {turn}")
+        raise InvalidRow(reasons.WRONG_TYPE, "turn", f"expected 1 or 2, found {turn}")
     judge = row.get("judge")
     return {
         **row,
@@ -148,7 +148,7 @@ def _until_the_judged_turn(row: RawRow) -> RawRow:
 def _cut(turns: Turns, number: int, side: str) -> Turns:
     answers = [at for at, turn in enumerate(turns) if turn.get("role") == "assistant"]
     if len(answers) < number:
-        raise Unfit(reasons.NO_ANSWER, side, f"there is no answer in turn {number}")
+        raise InvalidRow(reasons.NO_ANSWER, side, f"there is no answer in turn {number}")
     return turns[: answers[number - 1] + 1]
 
 
@@ -158,7 +158,7 @@ def _without_texts(sample: Sample) -> bool:
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="arena-33k",
             kind="comparisons",
             summary="one row per vote in Chatbot Arena: two conversations and which model won",
@@ -180,7 +180,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="arena-55k",
             kind="comparisons",
             summary="one row per vote in Chatbot Arena: lists of turns in cells, a column a winner",
@@ -223,7 +223,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="arena-100k",
             kind="comparisons",
             summary="one row per vote in Chatbot Arena: two conversations as text, and which won",
@@ -245,7 +245,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="arena-140k",
             kind="comparisons",
             summary="one row per vote in LMArena: content in blocks, several votes to a session",
@@ -281,7 +281,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="mt-bench",
             kind="comparisons",
             summary="one row per verdict on MT-Bench: two conversations, which won in which turn",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.spec import Layout
+from prefdata.formats.spec.spec import FormatSpec
 
 LICENCE = "Apache-2.0, in the data set's card"
 ASKED = {"role": "user", "content": "What is 2 + 2?"}
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="distilabel",
             kind="ratings",
             summary="one row per instruction: lists of generations, their ratings and models",
@@ -35,7 +35,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="distilabel-0",
             kind="ratings",
             summary="one row per input: lists of generations, rating and models (before 1.0)",
@@ -60,7 +60,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="capybara-dpo",
             kind="pairs",
             summary="one row per pair: two whole conversations of several turns, with ratings",
@@ -90,7 +90,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="math-preference-dpo",
             kind="pairs",
             summary="one row per pair: two solutions of a mathematical task as text, with ratings",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from prefdata.formats.numbers import number_of
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.spec import Layout, RawRow, Unfit
+from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
 from prefdata.records import reasons
 
 ASPECTS = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
@@ -33,7 +33,7 @@ def _in_turns(row: RawRow) -> RawRow:
     if any(MARK in turn["content"] for turn in turns) or any(
         turn["role"] != role for turn, role in zip(turns, usual, strict=False)
     ):
-        raise Unfit(reasons.BAD_TURNS, "prompt", f"at its marks {MARK}…>")
+        raise InvalidRow(reasons.BAD_TURNS, "prompt", f"at its marks {MARK}…>")
     return {**row, "prompt": turns}
 
 
@@ -60,7 +60,7 @@ def _single(rows: list[RawRow]) -> bool:
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="helpsteer",
             kind="ratings",
             summary="one row per response: five ratings from 0 to 4",
@@ -91,7 +91,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="helpsteer2-disagreements",
             kind="ratings",
             summary="one row per response: five lists, with the rating of each annotator",
@@ -122,7 +122,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="helpsteer2-preference",
             kind="comparisons",
             summary="one row per two responses: a strength from -3 to 3",
@@ -150,7 +150,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="helpsteer3-preference",
             kind="comparisons",
             summary="one row per two responses to a conversation: a preference from -3 to 3",

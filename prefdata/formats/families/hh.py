@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prefdata.formats.spec.as_format import format_of, refused
-from prefdata.formats.spec.spec import Layout, RawRow
+from prefdata.formats.spec.spec import FormatSpec, RawRow
 from prefdata.formats.transcript import is_transcript
 
 EXAMPLE = {
@@ -24,7 +24,7 @@ def _nothing_else(rows: list[RawRow]) -> bool:
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="hh-rlhf",
             kind="pairs",
             summary="one row per pair: two transcripts that differ in the last answer",
@@ -48,7 +48,7 @@ FORMATS = (
         sets=("Anthropic/hh-rlhf",),
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="hh-rlhf-processed",
             kind="pairs",
             summary="one row per pair: HH-RLHF with its turns as messages",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from prefdata.formats.families.text_only import COLUMNS, text_only
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.spec import Layout, RawRow
+from prefdata.formats.spec.spec import FormatSpec, RawRow
 from prefdata.formats.winner_values import NONE, written
 
 QUESTION = "What is 2 + 2?"
@@ -40,7 +40,7 @@ def _turn(text: str, weight: float, role: str = "assistant") -> dict[str, object
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="llama-factory",
             kind="pairs",
             summary="one row per pair: instruction, input, chosen, rejected and the turns before",
@@ -65,7 +65,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="llama-factory-sharegpt",
             kind="pairs",
             summary="one row per pair: conversations up to the question, and two messages",
@@ -90,7 +90,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="llama-factory-kto",
             kind="unpaired",
             summary="one row per answer: instruction, input, output and whether it was good",
@@ -111,7 +111,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="llama-factory-kto-sharegpt",
             kind="unpaired",
             summary="one row per conversation, and whether its last answer was good",
@@ -126,7 +126,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="kto-messages",
             kind="unpaired",
             summary="one row per conversation in messages, and whether its last answer was good",
@@ -143,7 +143,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="llama-factory-v1",
             kind="pairs",
             summary="one row per pair: two whole conversations of messages with weights",

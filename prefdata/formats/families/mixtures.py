@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.spec import Layout
+from prefdata.formats.spec.spec import FormatSpec
 
 ASKED = {"role": "user", "content": "What is 2 + 2?"}
 GOOD = [ASKED, {"role": "assistant", "content": "4"}]
@@ -13,7 +13,7 @@ PARTS = "in the data set's card; its parts have licences of their own"
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="dpo-mix",
             kind="pairs",
             summary="one row per pair: two whole conversations with ratings, and no prompt",
@@ -40,7 +40,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="kto-mix",
             kind="unpaired",
             summary="one row per conversation: whether its last answer was good",
@@ -56,7 +56,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="orpo-dpo-mix",
             kind="pairs",
             summary="one row per pair: two whole conversations, of seven data sets",
@@ -73,7 +73,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="skywork-preference",
             kind="pairs",
             summary="one row per pair: two whole conversations and the set they come from",
@@ -92,7 +92,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="tulu-3-preference",
             kind="pairs",
             summary="one row per pair: a prompt as text and two whole conversations",

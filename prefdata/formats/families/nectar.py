@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.spec import Layout, RawRow, Unfit
+from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
 from prefdata.formats.transcript import is_transcript
 from prefdata.records import reasons
 
@@ -16,7 +16,7 @@ def _without_leaks(row: RawRow) -> RawRow:
     """Refuse each answer in which the conversation goes on."""
     prompt, answers = row.get("prompt"), row.get("answers")
     if isinstance(prompt, str) and not is_transcript(prompt):
-        raise Unfit(reasons.BAD_TURNS, "prompt", "it does not begin with Human:")
+        raise InvalidRow(reasons.BAD_TURNS, "prompt", "it does not begin with Human:")
     if not isinstance(answers, list):
         return row
     return {**row, "answers": [_looked_at(each) for each in answers]}
@@ -27,12 +27,15 @@ def _looked_at(answer: object) -> object:
     leak = LEAK.search(text) if isinstance(text, str) else None
     if not isinstance(answer, dict) or not leak:
         return answer
-    return {**answer, "answer": Unfit(reasons.BAD_TURNS, "answers", f"found {leak[1] + ':'!r}")}
+    return {
+        **answer,
+        "answer": InvalidRow(reasons.BAD_TURNS, "answers", f"found {leak[1] + ':'!r}"),
+    }
 
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="nectar",
             kind="ratings",
             summary="one row per prompt: a list of answers with their ranks",

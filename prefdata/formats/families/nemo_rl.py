@@ -7,7 +7,7 @@ from itertools import combinations
 from prefdata.formats.numbers import number_of
 from prefdata.formats.spec.as_format import format_of
 from prefdata.formats.spec.paths import get, parse
-from prefdata.formats.spec.spec import Layout, RawRow, Unfit
+from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
 from prefdata.records import reasons
 
 MEASURED = (parse("completions[].rank"), parse("completions[].reward"))
@@ -23,13 +23,13 @@ def _in_order(row: RawRow) -> RawRow:
     for (rank, reward), (other, second) in combinations(known, 2):
         if (rank - other) * (reward - second) > 0:
             detail = f"rank {min(rank, other):g} has the lower reward"
-            raise Unfit(reasons.SCORES_DISAGREE, "completions", detail)
+            raise InvalidRow(reasons.SCORES_DISAGREE, "completions", detail)
     return row
 
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="nemo-rl",
             kind="ratings",
             summary="one row per prompt: a context and completions with their ranks",

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.spec import Layout, RawRow, Unfit
+from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
 from prefdata.formats.winner_values import written
 from prefdata.records import reasons
 
@@ -33,7 +33,7 @@ def _in_tree(row: RawRow) -> RawRow:
     _ready(row)
     root = row.get("prompt")
     if not isinstance(root, Mapping):
-        raise Unfit(reasons.WRONG_TYPE, "prompt", "expected a message with its replies")
+        raise InvalidRow(reasons.WRONG_TYPE, "prompt", "expected a message with its replies")
     return {"answers": list(_answers(root))}
 
 
@@ -41,14 +41,16 @@ def _below(row: RawRow) -> RawRow:
     """All answers of a tree whose first message is the row itself."""
     _ready(row)
     if _id(row, "parent_id"):
-        raise Unfit(reasons.MISSING, "parent_id", "the message that it follows is not in its row")
+        raise InvalidRow(
+            reasons.MISSING, "parent_id", "the message that it follows is not in its row"
+        )
     return {"answers": list(_answers(row))}
 
 
 def _ready(row: RawRow) -> None:
     state = row.get("tree_state")
     if state and state != READY:
-        raise Unfit(reasons.SET_ASIDE, "tree_state", str(state))
+        raise InvalidRow(reasons.SET_ASIDE, "tree_state", str(state))
 
 
 def _answers(root: RawRow) -> Iterator[RawRow]:
@@ -62,7 +64,7 @@ def _answers(root: RawRow) -> Iterator[RawRow]:
         sound = [each for each in listed if isinstance(each, Mapping)]
         answers = [each for each in sound if each.get("role") == "assistant"]
         if len(sound) < len(listed):
-            yield {"text": Unfit(reasons.WRONG_TYPE, "replies", "expected messages")}
+            yield {"text": InvalidRow(reasons.WRONG_TYPE, "replies", "expected messages")}
         yield from (_answer(each, here, alone=len(answers) == 1) for each in answers)
         waiting.extend((each, here) for each in reversed(sound))
 
@@ -78,19 +80,19 @@ def _answer(message: RawRow, before: Sequence[RawRow], *, alone: bool) -> RawRow
     }
 
 
-def _unfit(message: RawRow, before: Sequence[RawRow], *, alone: bool) -> Unfit | None:
+def _unfit(message: RawRow, before: Sequence[RawRow], *, alone: bool) -> InvalidRow | None:
     """Why an answer cannot be used, if it cannot."""
     for each in (message, *before):
         where = "" if each is message else "of a message before it"
         for flag, wrong in UNFIT.items():
             if written(each.get(flag)) in wrong:
-                return Unfit(reasons.SET_ASIDE, flag, where)
+                return InvalidRow(reasons.SET_ASIDE, flag, where)
     if alone and message.get("rank") is None:
-        return Unfit(reasons.ALONE, "rank")
+        return InvalidRow(reasons.ALONE, "rank")
     return None
 
 
-def _from_all(rows: Sequence[RawRow]) -> list[RawRow | Unfit]:
+def _from_all(rows: Sequence[RawRow]) -> list[RawRow | InvalidRow]:
     """Each answer of a flat file with the messages before it, wherever they stand."""
     known: dict[str, RawRow] = {}
     for row in rows:
@@ -102,22 +104,22 @@ def _from_all(rows: Sequence[RawRow]) -> list[RawRow | Unfit]:
     return [_placed(row, known, answers) for row in rows]
 
 
-def _placed(row: RawRow, known: Mapping[str, RawRow], answers: Counter[str]) -> RawRow | Unfit:
+def _placed(row: RawRow, known: Mapping[str, RawRow], answers: Counter[str]) -> RawRow | InvalidRow:
     role, name = row.get("role"), _id(row, "message_id")
     if role == "prompter":
-        return Unfit(reasons.USER_TURN, "role")
+        return InvalidRow(reasons.USER_TURN, "role")
     if role != "assistant":
-        return Unfit(reasons.BAD_TURNS, "role", f"unknown role {role!r}")
+        return InvalidRow(reasons.BAD_TURNS, "role", f"unknown role {role!r}")
     if known.get(name) is not row:
         why = reasons.DUPLICATE_KEY if name else reasons.MISSING
-        return Unfit(why, "message_id", f"{name} stands twice" if name else "")
+        return InvalidRow(why, "message_id", f"{name} stands twice" if name else "")
     try:
         _ready(row)
         before = _before(row, known)
-    except Unfit as unfit:
+    except InvalidRow as unfit:
         return unfit
     made = _answer(row, before, alone=answers[_id(row, "parent_id")] == 1)
-    return made["text"] if isinstance(made["text"], Unfit) else made
+    return made["text"] if isinstance(made["text"], InvalidRow) else made
 
 
 def _id(row: RawRow, field: str) -> str:
@@ -132,13 +134,13 @@ def _before(row: RawRow, known: Mapping[str, RawRow]) -> list[RawRow]:
     seen = {_id(row, "message_id")}
     parent = _id(row, "parent_id")
     if not parent:
-        raise Unfit(reasons.MISSING, "parent_id", "an answer follows a message")
+        raise InvalidRow(reasons.MISSING, "parent_id", "an answer follows a message")
     while parent:
         message = known.get(parent)
         if message is None:
-            raise Unfit(reasons.MISSING, "parent_id", f"there is no message {parent}")
+            raise InvalidRow(reasons.MISSING, "parent_id", f"there is no message {parent}")
         if parent in seen:
-            raise Unfit(reasons.BAD_TURNS, "parent_id", "it follows itself")
+            raise InvalidRow(reasons.BAD_TURNS, "parent_id", "it follows itself")
         seen.add(parent)
         found.append(message)
         parent = _id(message, "parent_id")
@@ -163,7 +165,7 @@ IN_TREE = {
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="oasst-trees",
             kind="ratings",
             summary="one row per tree: a first message with its replies, and theirs",
@@ -182,7 +184,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="oasst-nested",
             kind="ratings",
             summary="one row per tree: the first message itself, with its replies, and theirs",
@@ -202,7 +204,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="oasst-messages",
             kind="ratings",
             summary="one row per message, which names the message that it follows",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from prefdata.formats.families.text_only import text_only
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.spec import Layout, RawRow
+from prefdata.formats.spec.spec import FormatSpec, RawRow
 
 
 def _without_tools(row: RawRow) -> RawRow:
@@ -19,7 +19,7 @@ def _without_tools(row: RawRow) -> RawRow:
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="openai-preference",
             kind="pairs",
             summary="one row per pair: the messages of a request, and two outputs",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.spec import Layout, RawRow, Unfit
+from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
 from prefdata.formats.winner_values import written
 from prefdata.records import reasons
 
@@ -18,21 +18,21 @@ def _judged(row: RawRow) -> RawRow:
     """Rows that the judge settled, with what it rated the better and the worse answer."""
     status, rating = written(row.get("status") or ""), row.get("rating", ())
     if status == "tie":
-        raise Unfit(reasons.TIE, "status")
+        raise InvalidRow(reasons.TIE, "status")
     if rating in ABSENT or status in ABSENT:
-        raise Unfit(reasons.NO_WINNER, "rating" if rating in ABSENT else "status")
+        raise InvalidRow(reasons.NO_WINNER, "rating" if rating in ABSENT else "status")
     if status not in JUDGED:
-        raise Unfit(reasons.UNKNOWN_WINNER, "status", f"found {status}")
+        raise InvalidRow(reasons.UNKNOWN_WINNER, "status", f"found {status}")
     if not isinstance(rating, list) or not rating:
         return row
     if not all(isinstance(each, int | float) for each in rating):
-        raise Unfit(reasons.NO_WINNER, "rating", "a rating is missing")
+        raise InvalidRow(reasons.NO_WINNER, "rating", "a rating is missing")
     return {**row, "best": max(rating), "worst": min(rating)}
 
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="orca-dpo-pairs",
             kind="pairs",
             summary="one row per pair: a system message, a question and two answers as text",
@@ -59,7 +59,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="orca-dpo-pairs-chat",
             kind="pairs",
             summary="one row per pair: a question and two whole conversations with a system turn",
@@ -79,7 +79,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="orca-dpo-pairs-judged",
             kind="pairs",
             summary="one row per pair: Orca pairs with a judge's ratings and what they changed",
@@ -117,7 +117,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="orca-kto",
             kind="unpaired",
             summary="one row per answer: the judged Orca pairs taken apart, each with its label",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prefdata.formats.spec.as_format import format_of, refused
-from prefdata.formats.spec.spec import Layout
+from prefdata.formats.spec.spec import FormatSpec
 
 PAIR = {
     "prompt": "prompt",
@@ -19,7 +19,7 @@ ONLY_TEXT = "Only text is covered: rows with images or audio give no pairs."
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="pku-saferlhf",
             kind="comparisons",
             summary="one row per two answers: which is more helpful, and which is safer",
@@ -46,7 +46,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="pku-saferlhf-single",
             kind="comparisons",
             summary="one row per two answers: which is better, all in all",

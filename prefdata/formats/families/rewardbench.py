@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.spec import Layout, RawRow, Unfit
+from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
 from prefdata.records import reasons
 
 EVAL = (
@@ -17,7 +17,7 @@ def _listed(row: RawRow) -> RawRow:
     """Right answers score 1 and wrong ones 0, so that no two right ones are paired."""
     right, wrong = _texts(row, "chosen"), _texts(row, "rejected")
     if any(text in wrong for text in right):
-        raise Unfit(reasons.CONFLICT, "chosen", "an answer is chosen and rejected")
+        raise InvalidRow(reasons.CONFLICT, "chosen", "an answer is chosen and rejected")
     scores = [1] * len(right) + [0] * len(wrong)
     return {**row, "responses": [*right, *wrong], "scores": scores}
 
@@ -25,15 +25,15 @@ def _listed(row: RawRow) -> RawRow:
 def _texts(row: RawRow, name: str) -> list[object]:
     texts = row.get(name)
     if not isinstance(texts, list):
-        raise Unfit(reasons.WRONG_TYPE, name, "expected a list")
+        raise InvalidRow(reasons.WRONG_TYPE, name, "expected a list")
     if not texts:
-        raise Unfit(reasons.ONE_RESPONSE, name, "the list is empty")
+        raise InvalidRow(reasons.ONE_RESPONSE, name, "the list is empty")
     return texts
 
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="reward-bench",
             kind="pairs",
             summary="one row per pair: two answers as text, their models and the subset",
@@ -63,7 +63,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="reward-bench-2",
             kind="ratings",
             summary="one row per prompt: a list of right answers and a list of wrong ones",
@@ -93,7 +93,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="pref-test-sets",
             kind="pairs",
             summary="one row per pair: a prompt as messages, two answers as text",

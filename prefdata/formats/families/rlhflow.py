@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.spec import Layout
+from prefdata.formats.spec.spec import FormatSpec
 
 ASKED = {"role": "user", "content": "What is 2 + 2?"}
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="rlhflow",
             kind="pairs",
             summary="one row per pair: two conversations that differ in the last answer",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefdata.formats.numbers import number_of
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.spec import Layout, RawRow, Unfit
+from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
 from prefdata.formats.winner_values import written
 from prefdata.records import reasons
 
@@ -17,13 +17,15 @@ def _by_votes(row: RawRow) -> RawRow:
     if sides:
         better, worse = (number_of(row.get(side)) for side in sides)
         if better is not None and worse is not None and better < worse:
-            raise Unfit(reasons.SCORES_DISAGREE, "labels", f"{better:g} votes against {worse:g}")
+            raise InvalidRow(
+                reasons.SCORES_DISAGREE, "labels", f"{better:g} votes against {worse:g}"
+            )
     return row
 
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="shp",
             kind="comparisons",
             summary="one row per two comments on a post, and which has more votes",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.spec import Layout
+from prefdata.formats.spec.spec import FormatSpec
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="stack-exchange",
             kind="ratings",
             summary="one row per question: a list of answers, each with a score made of its votes",

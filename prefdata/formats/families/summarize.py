@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from prefdata.formats.spec.as_format import format_of
 from prefdata.formats.spec.paths import filled, slots
-from prefdata.formats.spec.spec import Layout, RawRow, Unfit
+from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
 from prefdata.records import reasons
 
 POST = "SUBREDDIT: r/{subreddit}\nTITLE: {title}\nPOST: {post}\nTL;DR:"
@@ -28,11 +28,11 @@ def _asked(row: RawRow) -> RawRow:
     """The row with what was to be summarised as a prompt."""
     info = row.get("info")
     if not isinstance(info, Mapping):
-        raise Unfit(reasons.MISSING, "info")
+        raise InvalidRow(reasons.MISSING, "info")
     held = [name for name in ("post", "article") if info.get(name)]
     if len(held) != 1:
         found = "both are there" if held else "neither is there"
-        raise Unfit(reasons.MISSING, "info", f"expected a post or an article, {found}")
+        raise InvalidRow(reasons.MISSING, "info", f"expected a post or an article, {found}")
     template = POST if held[0] == "post" else ARTICLE
     return {
         **row,
@@ -44,13 +44,13 @@ def _text(info: Mapping[str, object], name: str) -> str:
     value = info.get(name)
     if not isinstance(value, str):
         what = reasons.MISSING if value is None else reasons.WRONG_TYPE
-        raise Unfit(what, f"info.{name}")
+        raise InvalidRow(what, f"info.{name}")
     return value
 
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="summarize-comparisons",
             kind="comparisons",
             summary="one row per two summaries of a text, and which one a worker chose",
@@ -82,7 +82,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="summarize-axis",
             kind="ratings",
             summary="one row per summary and worker: ratings on several axes",

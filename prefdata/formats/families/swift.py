@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from prefdata.formats.families.text_only import COLUMNS, text_only
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.spec import Layout, RawRow, Unfit
+from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
 from prefdata.records import reasons
 
 
@@ -33,7 +33,7 @@ def _both(row: RawRow) -> RawRow:
 def _asked(messages: object) -> list[object]:
     """A conversation up to what the user, or a tool, said last."""
     if not isinstance(messages, list):
-        raise Unfit(reasons.MISSING if messages is None else reasons.WRONG_TYPE, "messages")
+        raise InvalidRow(reasons.MISSING if messages is None else reasons.WRONG_TYPE, "messages")
     at = len(messages)
     while at and isinstance(turn := messages[at - 1], Mapping) and turn.get("role") == "assistant":
         at -= 1
@@ -42,7 +42,7 @@ def _asked(messages: object) -> list[object]:
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="ms-swift",
             kind="pairs",
             summary="one row per pair: messages with the better answer, and the rejected one",

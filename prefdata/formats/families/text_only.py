@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prefdata.formats.conversation import cell
-from prefdata.formats.spec.spec import RawRow, Unfit
+from prefdata.formats.spec.spec import InvalidRow, RawRow
 from prefdata.records import reasons
 
 BEYOND = {
@@ -21,7 +21,7 @@ def text_only(row: RawRow) -> RawRow:
     """Refuse a row that holds more than text; a column that is there and empty holds nothing.
 
     Raises:
-        Unfit: it has tools, images, videos or audios.
+        InvalidRow: it has tools, images, videos or audios.
 
     Example:
         >>> text_only({"tools": "[]", "images": None})
@@ -29,7 +29,7 @@ def text_only(row: RawRow) -> RawRow:
     """
     for name in COLUMNS:
         if _filled(row.get(name)):
-            raise Unfit(BEYOND[name.removeprefix(REJECTED)], name)
+            raise InvalidRow(BEYOND[name.removeprefix(REJECTED)], name)
     return row
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.spec import Layout
+from prefdata.formats.spec.spec import FormatSpec
 
 ASPECTS = ("instruction_following", "honesty", "truthfulness", "helpfulness")
 
@@ -14,7 +14,7 @@ def _annotated(ratings: dict[str, str], **given: object) -> dict[str, object]:
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="ultrafeedback",
             kind="ratings",
             summary="one row per instruction: answers, each with four ratings and an overall score",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.spec import Layout
+from prefdata.formats.spec.spec import FormatSpec
 
 ASKED = {"role": "user", "content": "What is 2 + 2?"}
 GOOD = [ASKED, {"role": "assistant", "content": "4"}]
@@ -13,7 +13,7 @@ EQUAL = "equal scores"
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="ultrafeedback-binarized",
             kind="pairs",
             summary="one row per pair: a prompt, two whole conversations and their scores",
@@ -43,7 +43,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="ultrafeedback-argilla",
             kind="pairs",
             summary="one row per pair: two answers as text, each with its mean rating",
@@ -74,7 +74,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="ultrafeedback-cleaned",
             kind="pairs",
             summary="one row per pair: two whole conversations, columns written with hyphens",
@@ -106,7 +106,7 @@ FORMATS = (
         )
     ),
     format_of(
-        Layout(
+        FormatSpec(
             name="ultrafeedback-cleaned-kto",
             kind="unpaired",
             summary="one row per answer: the cleaned pairs taken apart, each answer with its label",

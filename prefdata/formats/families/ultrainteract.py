@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.spec import Layout
+from prefdata.formats.spec.spec import FormatSpec
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="ultrainteract",
             kind="pairs",
             summary="one row per pair: the turns so far, a right and a wrong next step",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefdata.formats.numbers import number_of
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.spec import Layout, RawRow, Unfit
+from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
 from prefdata.records import reasons
 
 
@@ -14,13 +14,13 @@ def _opposite(row: RawRow) -> RawRow:
     if first is None or second is None:
         return row
     if (first > 0) != (second < 0) or (first < 0) != (second > 0):
-        raise Unfit(reasons.CONFLICT, "score_1", f"the scores are {first:g} and {second:g}")
+        raise InvalidRow(reasons.CONFLICT, "score_1", f"the scores are {first:g} and {second:g}")
     return row
 
 
 FORMATS = (
     format_of(
-        Layout(
+        FormatSpec(
             name="webgpt",
             kind="comparisons",
             summary="one row per two answers to a question: scores from -1 to 1",

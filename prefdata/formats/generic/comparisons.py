@@ -9,7 +9,7 @@ from shlex import quote
 
 import polars as pl
 
-from prefdata.formats.base import Format, Match, Wishes
+from prefdata.formats.base import Format, Match, ReadOptions
 from prefdata.formats.generic import pick
 from prefdata.formats.generic.answers import answers, flagged
 from prefdata.formats.generic.column_names import plain, sided
@@ -43,19 +43,19 @@ ONE_HOT = re.compile(
 SIGNED = {"negative", "positive"}
 
 
-def match(sample: Sample, wishes: Wishes) -> Match | None:
+def match(sample: Sample, read_options: ReadOptions) -> Match | None:
     """Fits where exactly two responses and a winner stand in a row."""
-    if not pick.only_known(wishes, FIELDS):
+    if not pick.only_known(read_options, FIELDS):
         return None
-    sides = _sides(sample, wishes)
+    sides = _sides(sample, read_options)
     if not sides:
         return None
     (first, second), columns = sides
     used = {name for names in columns.values() for name in names}
-    if hot := _one_hot(sample, wishes):
+    if hot := _one_hot(sample, read_options):
         columns |= hot
     else:
-        columns |= pick.fields(sample, wishes, ("winner",), used)
+        columns |= pick.fields(sample, read_options, ("winner",), used)
     if not {"winner", "winner_a"} & set(columns):
         return None
     used = {name for names in columns.values() for name in names}
@@ -63,22 +63,22 @@ def match(sample: Sample, wishes: Wishes) -> Match | None:
     if len(models) == 2:
         columns |= {f"model_{s}": (name,) for s, name in zip("ab", models.values(), strict=True)}
     columns |= {
-        name: wishes.columns[name]
+        name: read_options.columns[name]
         for name in ("model_a", "model_b", *NUMBERS)
-        if name in wishes.columns
+        if name in read_options.columns
     }
     columns = {field: names for field, names in columns.items() if names}
     used |= {name for names in columns.values() for name in names}
-    columns |= pick.prompt(sample, wishes, used)
+    columns |= pick.prompt(sample, read_options, used)
     used |= {name for names in columns.values() for name in names}
-    columns |= pick.fields(sample, wishes, ("annotator", "source"), used)
+    columns |= pick.fields(sample, read_options, ("annotator", "source"), used)
     shapes = pick.shapes(
         sample, columns, ("prompt", "system", "history", "response_a", "response_b")
     )
     whole = pick.holds_prompt(shapes, (columns["response_a"][0], columns["response_b"][0]), sample)
     if "prompt" not in columns and not whole:
         return None
-    values, question = _values(sample, wishes, columns, (first, second))
+    values, question = _values(sample, read_options, columns, (first, second))
     why = pick.said(
         columns, "prompt", "response_a", "response_b", "winner", "winner_a", "annotator"
     )
@@ -94,11 +94,13 @@ def match(sample: Sample, wishes: Wishes) -> Match | None:
     )
 
 
-def _sides(sample: Sample, wishes: Wishes) -> tuple[tuple[str, str], pick.Columns] | None:
+def _sides(
+    sample: Sample, read_options: ReadOptions
+) -> tuple[tuple[str, str], pick.Columns] | None:
     given = {
-        name: wishes.columns[name]
+        name: read_options.columns[name]
         for name in ("response_a", "response_b")
-        if name in wishes.columns
+        if name in read_options.columns
     }
     if len(given) == 2:
         return ("a", "b"), dict(given)
@@ -109,9 +111,9 @@ def _sides(sample: Sample, wishes: Wishes) -> tuple[tuple[str, str], pick.Column
     return (first, second), {"response_a": (found[first],), "response_b": (found[second],)}
 
 
-def _one_hot(sample: Sample, wishes: Wishes) -> pick.Columns:
+def _one_hot(sample: Sample, read_options: ReadOptions) -> pick.Columns:
     """Columns of 0 and 1, one for each outcome, as in winner_model_a, winner_tie."""
-    if "winner" in wishes.columns:
+    if "winner" in read_options.columns:
         return {}
     sides = {"1": "a", "2": "b"}
     found: pick.Columns = {
@@ -124,12 +126,12 @@ def _one_hot(sample: Sample, wishes: Wishes) -> pick.Columns:
 
 
 def _values(
-    sample: Sample, wishes: Wishes, columns: pick.Columns, sides: tuple[str, str]
+    sample: Sample, read_options: ReadOptions, columns: pick.Columns, sides: tuple[str, str]
 ) -> tuple[Mapping[str, str], str]:
     if "winner" not in columns:
         return {}, ""
     seen = [value for name in columns["winner"] for value in sample.values(name)]
-    values, question = settle(seen, sides, wishes.winner)
+    values, question = settle(seen, sides, read_options.winner)
     models = {
         written(value)
         for side in ("model_a", "model_b")
@@ -139,7 +141,7 @@ def _values(
     unknown = {written(value) for value in seen} - set(values) - NONE - models
     if (
         not question
-        and not wishes.winner
+        and not read_options.winner
         and unknown
         and len(unknown) == len({written(v) for v in seen} - NONE)
     ):

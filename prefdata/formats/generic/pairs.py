@@ -7,7 +7,7 @@ from math import isfinite
 
 import polars as pl
 
-from prefdata.formats.base import Format, Match, Wishes
+from prefdata.formats.base import Format, Match, ReadOptions
 from prefdata.formats.conversation import cell
 from prefdata.formats.generic import pick
 from prefdata.formats.generic.answers import answers, flagged
@@ -32,18 +32,18 @@ DIMENSIONS = "dimensions"
 """The column that a data set directory has for scores by dimension."""
 
 
-def match(sample: Sample, wishes: Wishes) -> Match | None:
+def match(sample: Sample, read_options: ReadOptions) -> Match | None:
     """Fits where a chosen and a rejected column stand, and a prompt can be had."""
-    if not pick.only_known(wishes, FIELDS):
+    if not pick.only_known(read_options, FIELDS):
         return None
-    columns = pick.fields(sample, wishes, ("chosen", "rejected", *EXTRAS))
+    columns = pick.fields(sample, read_options, ("chosen", "rejected", *EXTRAS))
     if not {"chosen", "rejected"} <= set(columns):
         return None
     listed = _dimensions(sample)
     if listed:
         columns["dimensions"] = (DIMENSIONS,)
     taken = [name for names in columns.values() for name in names]
-    columns |= pick.prompt(sample, wishes, taken)
+    columns |= pick.prompt(sample, read_options, taken)
     shapes = pick.shapes(sample, columns, ("prompt", "system", "history", "chosen", "rejected"))
     whole = pick.holds_prompt(shapes, (columns["chosen"][0], columns["rejected"][0]), sample)
     if "prompt" not in columns and not whole:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from prefdata.formats.base import Shape, Wishes
+from prefdata.formats.base import ReadOptions, Shape
 from prefdata.formats.conversation import shape_of
 from prefdata.formats.generic.column_names import lookup, plain
 from prefdata.formats.sample import Sample
@@ -13,13 +13,13 @@ Columns = dict[str, tuple[str, ...]]
 
 
 def fields(
-    sample: Sample, wishes: Wishes, wanted: Iterable[str], taken: Iterable[str] = ()
+    sample: Sample, read_options: ReadOptions, wanted: Iterable[str], taken: Iterable[str] = ()
 ) -> Columns:
     """Fill fields in their order, each column once.
 
     Args:
         sample: the source's first rows.
-        wishes: the user's mapping, which goes before names.
+        read_options: the user's mapping, which goes before names.
         wanted: the fields to fill.
         taken: columns that are already in use.
 
@@ -27,11 +27,11 @@ def fields(
         Field to columns; a field that nothing fills is left out.
     """
     found: Columns = {}
-    used = set(taken) | {name for names in wishes.columns.values() for name in names}
+    used = set(taken) | {name for names in read_options.columns.values() for name in names}
     for field in wanted:
-        if field in wishes.columns:
-            if wishes.columns[field]:
-                found[field] = wishes.columns[field]
+        if field in read_options.columns:
+            if read_options.columns[field]:
+                found[field] = read_options.columns[field]
             continue
         free = [name for name in sample.names if name not in used]
         if column := lookup(free, field):
@@ -40,28 +40,28 @@ def fields(
     return found
 
 
-def prompt(sample: Sample, wishes: Wishes, taken: Iterable[str]) -> Columns:
+def prompt(sample: Sample, read_options: ReadOptions, taken: Iterable[str]) -> Columns:
     """Fill ``prompt``, with ``system`` and ``history`` where the source has them.
 
     An ``instruction`` or ``question`` with an ``input`` beside it is one prompt of two parts.
     """
-    found = fields(sample, wishes, ("prompt", "system"), taken)
+    found = fields(sample, read_options, ("prompt", "system"), taken)
     names = {plain(name): name for name in sample.names if name not in set(taken)}
-    if "prompt" in found and "prompt" not in wishes.columns:
+    if "prompt" in found and "prompt" not in read_options.columns:
         first = found["prompt"][0]
         extra = names.get("input", first)
         if plain(first) in ("instruction", "question", "prompt") and extra != first:
             found["prompt"] = (first, extra)
     if "prompt" in found and "history" in names and names["history"] not in found["prompt"]:
         found["history"] = (names["history"],)
-    if "history" in wishes.columns:
-        found["history"] = wishes.columns["history"]
+    if "history" in read_options.columns:
+        found["history"] = read_options.columns["history"]
     return found
 
 
-def only_known(wishes: Wishes, allowed: Iterable[str]) -> bool:
+def only_known(read_options: ReadOptions, allowed: Iterable[str]) -> bool:
     """Whether the user mapped nothing that this format does not have."""
-    return set(wishes.columns) <= set(allowed)
+    return set(read_options.columns) <= set(allowed)
 
 
 def shapes(sample: Sample, columns: Columns, text_fields: Iterable[str]) -> dict[str, Shape]:

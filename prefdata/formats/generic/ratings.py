@@ -6,7 +6,7 @@ from json import dumps
 
 import polars as pl
 
-from prefdata.formats.base import RAW, Format, Match, Shape, Wishes
+from prefdata.formats.base import RAW, Format, Match, ReadOptions, Shape
 from prefdata.formats.conversation import cell
 from prefdata.formats.generic import pick
 from prefdata.formats.generic.answers import answers, flagged
@@ -47,11 +47,13 @@ LISTS = (
 TEXTS = ("prompt", "system", "history", "response")
 
 
-def _measure(sample: Sample, wishes: Wishes, taken: set[str]) -> tuple[str, str, tuple[str, ...]]:
+def _measure(
+    sample: Sample, read_options: ReadOptions, taken: set[str]
+) -> tuple[str, str, tuple[str, ...]]:
     """The field that orders responses, its column, and a question where its sense is not plain."""
     for field in ("rank", "score"):
-        if wishes.columns.get(field):
-            return field, wishes.columns[field][0], ()
+        if read_options.columns.get(field):
+            return field, read_options.columns[field][0], ()
     free = [name for name in sample.names if name not in taken]
     for field in ("score", "rank"):
         if column := lookup(free, field):
@@ -72,24 +74,24 @@ def _polarity(columns: dict[str, tuple[str, ...]]) -> str:
     return FIRST_BEST if {"rank", "ranks", "ranked"} & set(columns) else BETTER
 
 
-def match_long(sample: Sample, wishes: Wishes) -> Match | None:
+def match_long(sample: Sample, read_options: ReadOptions) -> Match | None:
     """Fits where one response and one number stand in a row."""
-    if not pick.only_known(wishes, LONG):
+    if not pick.only_known(read_options, LONG):
         return None
-    columns = pick.fields(sample, wishes, ("response",))
+    columns = pick.fields(sample, read_options, ("response",))
     if "response" not in columns:
         return None
-    prompts = pick.prompt(sample, wishes, columns["response"])
+    prompts = pick.prompt(sample, read_options, columns["response"])
     used = {name for names in (*columns.values(), *prompts.values()) for name in names}
-    measure, column, questions = _measure(sample, wishes, used)
+    measure, column, questions = _measure(sample, read_options, used)
     if not measure:
         return None
     used.add(column)
     columns |= prompts | {measure: (column,)}
     extra = ["annotator", "model", "dimension", "source"]
-    if measure == "rank" or "list" in wishes.columns:
+    if measure == "rank" or "list" in read_options.columns:
         extra.append("list")
-    columns |= pick.fields(sample, wishes, extra, used)
+    columns |= pick.fields(sample, read_options, extra, used)
     shapes = pick.shapes(sample, columns, TEXTS)
     if "prompt" not in columns and not pick.holds_prompt(shapes, columns["response"], sample):
         return None
@@ -135,16 +137,16 @@ def named(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     return frame.with_columns(pl.col(old).cast(pl.String).alias(new) for new, old in given.items())
 
 
-def match_wide(sample: Sample, wishes: Wishes) -> Match | None:
+def match_wide(sample: Sample, read_options: ReadOptions) -> Match | None:
     """Fits where responses and their scores stand side by side, as in response_a and score_a."""
-    if not pick.only_known(wishes, WIDE):
+    if not pick.only_known(read_options, WIDE):
         return None
-    responses = _given(wishes, "response") or sided(sample.names, "response")
-    ranked = not wishes.columns.get("score") and bool(
-        wishes.columns.get("rank") or sided(sample.names, "rank")
+    responses = _given(read_options, "response") or sided(sample.names, "response")
+    ranked = not read_options.columns.get("score") and bool(
+        read_options.columns.get("rank") or sided(sample.names, "rank")
     )
     measure = "rank" if ranked else "score"
-    scores = _given(wishes, measure) or sided(sample.names, measure)
+    scores = _given(read_options, measure) or sided(sample.names, measure)
     sides = [side for side in responses if side in scores]
     if len(sides) < 2 or len(sides) < len(responses):
         return None
@@ -156,9 +158,9 @@ def match_wide(sample: Sample, wishes: Wishes) -> Match | None:
     if all(side in models for side in sides):
         columns["model"] = tuple(models[s] for s in sides)
     used = {name for names in columns.values() for name in names}
-    columns |= pick.prompt(sample, wishes, used)
+    columns |= pick.prompt(sample, read_options, used)
     columns |= pick.fields(
-        sample, wishes, ("annotator", "source"), used | set(columns.get("prompt", ()))
+        sample, read_options, ("annotator", "source"), used | set(columns.get("prompt", ()))
     )
     shapes = pick.shapes(sample, columns, TEXTS)
     if "prompt" not in columns and not pick.holds_prompt(shapes, columns["response"], sample):
@@ -177,8 +179,8 @@ def _side_by_side(
     )
 
 
-def _given(wishes: Wishes, field: str) -> dict[str, str]:
-    names = wishes.columns.get(field, ())
+def _given(read_options: ReadOptions, field: str) -> dict[str, str]:
+    names = read_options.columns.get(field, ())
     return {str(index): name for index, name in enumerate(names)} if len(names) > 1 else {}
 
 
@@ -200,9 +202,9 @@ def build_wide(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     return concatenated(made).sort("row", "item")
 
 
-def match_lists(sample: Sample, wishes: Wishes) -> Match | None:
+def match_lists(sample: Sample, read_options: ReadOptions) -> Match | None:
     """Fits where a list of responses stands beside a list of scores, or is itself ranked."""
-    if not pick.only_known(wishes, LISTS):
+    if not pick.only_known(read_options, LISTS):
         return None
     columns: pick.Columns = {}
     for field, single in (
@@ -211,20 +213,20 @@ def match_lists(sample: Sample, wishes: Wishes) -> Match | None:
         ("ranks", "rank"),
         ("models", "model"),
     ):
-        given = wishes.columns.get(field, ())
+        given = read_options.columns.get(field, ())
         column = given[0] if given else plural(sample.names, single)
         if column and field not in columns:
             columns[field] = (column,)
-    if wishes.columns.get("ranked"):
-        columns = {"ranked": wishes.columns["ranked"]}
+    if read_options.columns.get("ranked"):
+        columns = {"ranked": read_options.columns["ranked"]}
     elif "responses" not in columns or not {"scores", "ranks"} & set(columns):
         return None
     if "scores" in columns:
         columns.pop("ranks", None)
     used = {name for names in columns.values() for name in names}
-    columns |= pick.prompt(sample, wishes, used)
+    columns |= pick.prompt(sample, read_options, used)
     columns |= pick.fields(
-        sample, wishes, ("annotator", "source"), used | set(columns.get("prompt", ()))
+        sample, read_options, ("annotator", "source"), used | set(columns.get("prompt", ()))
     )
     shapes = pick.shapes(sample, columns, ("prompt", "system", "history", "responses", "ranked"))
     why = pick.said(columns, "prompt", "responses", "scores", "ranks", "ranked")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from prefdata.formats.base import Format, Match, Wishes
+from prefdata.formats.base import Format, Match, ReadOptions
 from prefdata.formats.generic import pick
 from prefdata.formats.generic.answers import answers
 from prefdata.formats.generic.column_names import plural, sided
@@ -19,17 +19,19 @@ FIELDS = ("prompt", "system", "history", "response", "responses", "model", "mode
 NOBODY = "nobody has said which is better"
 
 
-def match(sample: Sample, wishes: Wishes) -> Match | None:
+def match(sample: Sample, read_options: ReadOptions) -> Match | None:
     """Fits responses side by side, in a list, or one to a row."""
-    if not pick.only_known(wishes, (*FIELDS, "response_a", "response_b", "model_a", "model_b")):
+    if not pick.only_known(
+        read_options, (*FIELDS, "response_a", "response_b", "model_a", "model_b")
+    ):
         return None
-    columns = _responses(sample, wishes)
+    columns = _responses(sample, read_options)
     if not {"response", "responses"} & set(columns):
         return None
     used = {name for names in columns.values() for name in names}
-    columns |= pick.prompt(sample, wishes, used)
+    columns |= pick.prompt(sample, read_options, used)
     used |= {name for names in columns.values() for name in names}
-    columns |= pick.fields(sample, wishes, ("source",), used)
+    columns |= pick.fields(sample, read_options, ("source",), used)
     texts = (*TEXTS, "responses")
     shapes = pick.shapes(sample, columns, texts)
     answered = (*columns.get("response", ()), *columns.get("responses", ()))
@@ -39,25 +41,25 @@ def match(sample: Sample, wishes: Wishes) -> Match | None:
     return Match("responses", 10, columns, shapes, why, polarity=NOBODY)
 
 
-def _responses(sample: Sample, wishes: Wishes) -> pick.Columns:
+def _responses(sample: Sample, read_options: ReadOptions) -> pick.Columns:
     """The columns of the responses, and of the models that gave them."""
-    given = [wishes.columns.get(f"response_{side}", ()) for side in "ab"]
+    given = [read_options.columns.get(f"response_{side}", ()) for side in "ab"]
     if all(given):
-        by = [name for side in "ab" for name in wishes.columns.get(f"model_{side}", ())]
+        by = [name for side in "ab" for name in read_options.columns.get(f"model_{side}", ())]
         known = {"model": tuple(by)} if len(by) == 2 else {}
         return {"response": tuple(each[0] for each in given), **known}
     sides = sided(sample.names, "response")
-    several = wishes.columns.get("response", ())
+    several = read_options.columns.get("response", ())
     if len(several) > 1 or (sides and not several):
         models = sided(sample.names, "model")
         there = bool(sides) and all(side in models for side in sides) and not several
         known = {"model": tuple(models[side] for side in sides)} if there else {}
         return {"response": several or tuple(sides.values()), **known}
-    listed = wishes.columns.get("responses") or (plural(sample.names, "response"),)
+    listed = read_options.columns.get("responses") or (plural(sample.names, "response"),)
     if listed[0]:
-        model = wishes.columns.get("models") or (plural(sample.names, "model"),)
+        model = read_options.columns.get("models") or (plural(sample.names, "model"),)
         return {"responses": listed, **({"models": model} if model[0] else {})}
-    return pick.fields(sample, wishes, ("response", "model"))
+    return pick.fields(sample, read_options, ("response", "model"))
 
 
 def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
-from prefdata.formats.base import Format, Match, Wishes
+from prefdata.formats.base import Format, Match, ReadOptions
 from prefdata.formats.generic import pick
 from prefdata.formats.generic.answers import answers, flagged
 from prefdata.formats.numbers import number
@@ -51,21 +51,21 @@ BAD = {
 }
 
 
-def match(sample: Sample, wishes: Wishes) -> Match | None:
+def match(sample: Sample, read_options: ReadOptions) -> Match | None:
     """Fits where one response and a label of two values stand in a row."""
-    if not pick.only_known(wishes, FIELDS):
+    if not pick.only_known(read_options, FIELDS):
         return None
-    columns = pick.fields(sample, wishes, ("label", "completion", "weight", "source"))
+    columns = pick.fields(sample, read_options, ("label", "completion", "weight", "source"))
     if not {"label", "completion"} <= set(columns):
-        columns = _boolean(sample, wishes)
+        columns = _boolean(sample, read_options)
     if not {"label", "completion"} <= set(columns):
         return None
     taken = [name for names in columns.values() for name in names]
-    columns |= pick.prompt(sample, wishes, taken)
+    columns |= pick.prompt(sample, read_options, taken)
     shapes = pick.shapes(sample, columns, ("prompt", "system", "history", "completion"))
     if "prompt" not in columns and not pick.holds_prompt(shapes, columns["completion"], sample):
         return None
-    values, question = settle(sample.values(columns["label"][0]), wishes.label)
+    values, question = settle(sample.values(columns["label"][0]), read_options.label)
     return Match(
         "unpaired",
         72 if _for_kto(sample, columns) else 65,
@@ -87,9 +87,9 @@ def _for_kto(sample: Sample, columns: pick.Columns) -> bool:
     return named and all(isinstance(value, bool) for value in held)
 
 
-def _boolean(sample: Sample, wishes: Wishes) -> pick.Columns:
+def _boolean(sample: Sample, read_options: ReadOptions) -> pick.Columns:
     """A score column that holds only true and false is a label."""
-    columns = pick.fields(sample, wishes, ("completion", "score"))
+    columns = pick.fields(sample, read_options, ("completion", "score"))
     values = sample.values(columns.get("score", ("",))[0])
     if not values or not all(isinstance(value, bool) for value in values):
         return {}

@@ -9,34 +9,36 @@ from functools import partial
 import polars as pl
 
 from prefdata.errors import InputError
-from prefdata.formats.base import Format, FormatFacts, Match, Wishes
+from prefdata.formats.base import Format, FormatFacts, Match, ReadOptions
 from prefdata.formats.sample import Sample
 from prefdata.formats.spec.build import build
 from prefdata.formats.spec.match import KNOWN, match, required
-from prefdata.formats.spec.spec import Layout
+from prefdata.formats.spec.spec import FormatSpec
 from prefdata.formats.spec.validate import fit
 
 
 @dataclass(frozen=True, kw_only=True)
-class LaidOut(Format):
+class SpecFormat(Format):
     """A format that reads what a layout describes.
 
     Attributes:
         layout: where its fields stand.
     """
 
-    layout: Layout
+    layout: FormatSpec
 
 
-def format_of(layout: Layout) -> LaidOut:
+def format_of(layout: FormatSpec) -> SpecFormat:
     """The format that reads what a layout describes.
 
     Example:
-        >>> made = Layout("mine", "pairs", "a pair", {"chosen": "good", "rejected": "bad"}, "good")
+        >>> made = FormatSpec(
+        ...     "mine", "pairs", "a pair", {"chosen": "good", "rejected": "bad"}, "good"
+        ... )
         >>> format_of(made).kind
         'comparisons'
     """
-    return LaidOut(
+    return SpecFormat(
         name=layout.name,
         kind=layout.record_kind,
         summary=layout.summary,
@@ -79,8 +81,8 @@ def refused(
         holds: a further look at the first rows.
     """
 
-    def fits(sample: Sample, wishes: Wishes) -> Match | None:
-        if wishes.columns or not set(needs) <= set(sample.names):
+    def fits(sample: Sample, read_options: ReadOptions) -> Match | None:
+        if read_options.columns or not set(needs) <= set(sample.names):
             return None
         if holds and not holds(sample):
             return None

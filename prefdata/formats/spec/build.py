@@ -15,7 +15,7 @@ from prefdata.formats.generic.comparisons import meant
 from prefdata.formats.numbers import number_of
 from prefdata.formats.spec.match import by_row, composed, opened, prepared
 from prefdata.formats.spec.paths import Path, filled, get, parse, slots
-from prefdata.formats.spec.spec import GENERIC, Layout, RawRow, Unfit
+from prefdata.formats.spec.spec import GENERIC, FormatSpec, InvalidRow, RawRow
 from prefdata.formats.winner_values import written
 from prefdata.records import reasons
 from prefdata.records.frames import SCORES, SIDES, concatenated, finished
@@ -26,7 +26,7 @@ MEASURE = "measure:"
 SIDE_SCORES = {"a": (1.0, 0.0), "b": (0.0, 1.0), "tie": (0.5, 0.5)}
 
 
-def build(layout: Layout, frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+def build(layout: FormatSpec, frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     """Fill the generic format's fields, and let that build the records."""
     generic = GENERIC[layout.kind].format
     if not by_row(layout):
@@ -50,7 +50,7 @@ def build(layout: Layout, frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     return built.sort("row", "item", maintain_order=True)
 
 
-def _labels(layout: Layout, field: str) -> tuple[str, ...]:
+def _labels(layout: FormatSpec, field: str) -> tuple[str, ...]:
     """What a field's columns are called while records are built: by their paths."""
     if composed(layout.fields[field]):
         return (RAW + field,)
@@ -86,17 +86,17 @@ class Record(NamedTuple):
     at: int
     item: int
     values: Mapping[str, object]
-    unfit: Unfit | None = None
+    unfit: InvalidRow | None = None
 
 
-def _records(layout: Layout, at: int, made: RawRow | Unfit, match: Match) -> list[Record]:
+def _records(layout: FormatSpec, at: int, made: RawRow | InvalidRow, match: Match) -> list[Record]:
     """The records of a row; one that says why, where there are none."""
-    if isinstance(made, Unfit):
+    if isinstance(made, InvalidRow):
         return [Record(at, 0, {}, made)]
     try:
         whole, lists = _read(layout, made, match)
         count = _count(lists)
-    except Unfit as unfit:
+    except InvalidRow as unfit:
         return [Record(at, 0, {}, unfit)]
     each = [{**whole, **{n: values[k] for n, values in lists.items()}} for k in range(count)]
     if match.dimensions and layout.record_kind == "ratings":
@@ -104,13 +104,13 @@ def _records(layout: Layout, at: int, made: RawRow | Unfit, match: Match) -> lis
     return [Record(at, item, values, _refused(values)) for item, values in enumerate(each)]
 
 
-def _refused(values: Mapping[str, object]) -> Unfit | None:
+def _refused(values: Mapping[str, object]) -> InvalidRow | None:
     """Why one record of a row cannot be used, where its row was prepared to say so."""
-    return next((value for value in values.values() if isinstance(value, Unfit)), None)
+    return next((value for value in values.values() if isinstance(value, InvalidRow)), None)
 
 
 def _read(
-    layout: Layout, row: RawRow, match: Match
+    layout: FormatSpec, row: RawRow, match: Match
 ) -> tuple[dict[str, object], dict[str, list[object]]]:
     """What the fields hold: once for the row, and once for each item of its lists."""
     whole: dict[str, object] = {}
@@ -157,13 +157,13 @@ def _put(
     elif isinstance(value, list):
         lists[label] = value
     elif needed:
-        raise Unfit(reasons.MISSING, path.text, "expected a list")
+        raise InvalidRow(reasons.MISSING, path.text, "expected a list")
 
 
 def _check_cell(held: object, path: Path) -> None:
     """A text into which a path goes is a cell that could not be read."""
     if path.steps and isinstance(held, str) and held.lstrip()[:1] in ("[", "{"):
-        raise Unfit(reasons.BROKEN_JSON, path.column, "in a cell")
+        raise InvalidRow(reasons.BROKEN_JSON, path.column, "in a cell")
 
 
 def _count(lists: Mapping[str, list[object]]) -> int:
@@ -175,9 +175,9 @@ def _count(lists: Mapping[str, list[object]]) -> int:
         if len(values) != len(held):
             shown = first.removeprefix(RAW), name.removeprefix(RAW)
             detail = f"{len(held)} in {shown[0]}, {len(values)} in {shown[1]}"
-            raise Unfit(reasons.WRONG_TYPE, shown[1], detail)
+            raise InvalidRow(reasons.WRONG_TYPE, shown[1], detail)
     if not held:
-        raise Unfit(reasons.ONE_RESPONSE, first.removeprefix(RAW), "the list is empty")
+        raise InvalidRow(reasons.ONE_RESPONSE, first.removeprefix(RAW), "the list is empty")
     return len(held)
 
 
@@ -193,7 +193,7 @@ def _combined(values: Mapping[str, object], weights: Mapping[str, float]) -> dic
 
 
 def _sides(
-    layout: Layout, given: Mapping[str, str], row: RawRow, match: Match
+    layout: FormatSpec, given: Mapping[str, str], row: RawRow, match: Match
 ) -> dict[str, object]:
     """The winner on the dimension that counts, and what each side scored on all of them."""
     held = {name: get(row, parse(given[name])) for name in match.dimensions}
@@ -207,7 +207,7 @@ def _sides(
     return {RAW + "winner": held[chosen], "dimensions": scores}
 
 
-def _side(layout: Layout, value: object) -> str:
+def _side(layout: FormatSpec, value: object) -> str:
     """Which side a value names; `""` where it names none."""
     word = written(_from_middle(value, layout.middle) if layout.middle else value)
     found = meant(word, layout.values)
@@ -224,7 +224,7 @@ def _template(template: str, row: RawRow) -> str | None:
         (t for t, v in held.items() if v is not None and not isinstance(v, str | int | float)), ""
     )
     if odd:
-        raise Unfit(reasons.WRONG_TYPE, odd, "expected text")
+        raise InvalidRow(reasons.WRONG_TYPE, odd, "expected text")
     if all(value is None or value == "" for value in held.values()):
         return None
     return filled(template, {t: "" if v is None else str(v) for t, v in held.items()})
@@ -250,7 +250,7 @@ def _from_middle(value: object, middle: float) -> object:
 
 
 def _frame(
-    layout: Layout,
+    layout: FormatSpec,
     frame: pl.DataFrame,
     found: Sequence[Record],
     names: Mapping[str, tuple[str, ...]],

@@ -9,9 +9,9 @@ import yaml
 
 from prefdata.errors import UsageError
 from prefdata.formats.base import Format
-from prefdata.formats.spec.as_format import LaidOut
+from prefdata.formats.spec.as_format import SpecFormat
 from prefdata.formats.spec.match import required
-from prefdata.formats.spec.spec import GENERIC, Layout
+from prefdata.formats.spec.spec import GENERIC, FormatSpec
 
 WIDTH = 100
 
@@ -31,7 +31,7 @@ def as_yaml(format: Format) -> str:
         raise UsageError(
             f"{format.name} is recognised to be refused, and has no YAML", hint=format.facts.refusal
         )
-    if not isinstance(format, LaidOut):
+    if not isinstance(format, SpecFormat):
         raise UsageError(
             f"{format.name} goes by what columns are called, and needs no YAML",
             hint="--map says what columns of other names are; a file like those in "
@@ -54,7 +54,7 @@ def as_yaml(format: Format) -> str:
     )
 
 
-def _keys(layout: Layout) -> dict[str, object]:
+def _keys(layout: FormatSpec) -> dict[str, object]:
     """What a file says of the layout; what is empty, or as it is without being said, is left out.
 
     A field whose column a source may lack is optional, as nothing else says so of it.

@@ -13,7 +13,7 @@ from prefdata.formats.conversation import ROLES
 from prefdata.formats.generic import comparisons
 from prefdata.formats.spec.as_format import format_of
 from prefdata.formats.spec.plausible import check_plausible
-from prefdata.formats.spec.spec import Group, Layout, LayoutKind, Order
+from prefdata.formats.spec.spec import FormatSpec, Group, LayoutKind, Order
 from prefdata.formats.winner_values import written
 from prefdata.yamlfile import read_yaml
 
@@ -41,7 +41,7 @@ Where = str | tuple[str, ...] | dict[str, str]
 
 
 class LayoutFile(BaseModel):
-    """What a YAML file may say of a source; see `prefdata.formats.spec.spec.Layout`."""
+    """What a YAML file may say of a source; see `prefdata.formats.spec.spec.FormatSpec`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -98,7 +98,7 @@ def load_format(path: str | Path) -> Format:
     _check_words(file, path)
     told = comparisons.polarity(file.values) if file.kind == "comparisons" else POLARITY[file.kind]
     polarity = file.polarity or told
-    layout = Layout(name=path.stem, file=str(path), **{**dict(file), "polarity": polarity})
+    layout = FormatSpec(name=path.stem, file=str(path), **{**dict(file), "polarity": polarity})
     check_plausible(layout)
     return format_of(layout)
 

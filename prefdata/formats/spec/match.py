@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from prefdata.formats.base import Match, Shape, Wishes
+from prefdata.formats.base import Match, ReadOptions, Shape
 from prefdata.formats.conversation import cell, shape_of
 from prefdata.formats.sample import Sample
 from prefdata.formats.spec.paths import Path, get, parse, slots
-from prefdata.formats.spec.spec import GENERIC, HOT, Layout, RawRow, Unfit
+from prefdata.formats.spec.spec import GENERIC, HOT, FormatSpec, InvalidRow, RawRow
 
 KNOWN = 100
 """The score of a layout before its columns are counted: above every generic format."""
 
 
-def required(layout: Layout) -> tuple[str, ...]:
+def required(layout: FormatSpec) -> tuple[str, ...]:
     """The columns without which a source is not recognised."""
     columns = [parse(each).column for each in layout.needs]
     if not layout.made:
@@ -28,21 +28,21 @@ def required(layout: Layout) -> tuple[str, ...]:
     return tuple(dict.fromkeys(columns))
 
 
-def match(layout: Layout, sample: Sample, wishes: Wishes) -> Match | None:
+def match(layout: FormatSpec, sample: Sample, read_options: ReadOptions) -> Match | None:
     """Fits where the layout's columns are there, and what they hold is as it says."""
     needs = required(layout)
-    described = any(wishes.columns.values()) or wishes.winner or wishes.label
+    described = any(read_options.columns.values()) or read_options.winner or read_options.label
     if described or not set(needs) <= set(sample.names):
         return None
     called = "" if layout.distinct else _named(sample.origin, layout.sets)
-    if not (layout.distinct or called or wishes.format == layout.name):
+    if not (layout.distinct or called or read_options.format == layout.name):
         return None
     cells, rows = opened_rows(layout, sample)
     if not all(any(get(row, parse(each)) is not None for row in rows) for each in layout.needs):
         return None
     if layout.holds and not layout.holds(rows):
         return None
-    columns = {f: c for f, c in _columns(layout, sample).items() if f not in wishes.columns}
+    columns = {f: c for f, c in _columns(layout, sample).items() if f not in read_options.columns}
     dimensions = _dimensions(layout, sample.names)
     return Match(
         layout.name,
@@ -58,19 +58,23 @@ def match(layout: Layout, sample: Sample, wishes: Wishes) -> Match | None:
         whole=bool(layout.gather),
         raw=_raw(layout, columns, sample),
         cells=cells,
-        dimensions=weights(layout, dimensions, wishes),
+        dimensions=weights(layout, dimensions, read_options),
     )
 
 
-def _raw(layout: Layout, columns: Mapping[str, tuple[str, ...]], sample: Sample) -> frozenset[str]:
+def _raw(
+    layout: FormatSpec, columns: Mapping[str, tuple[str, ...]], sample: Sample
+) -> frozenset[str]:
     """The columns to read as JSON text: all, where rows are looked into; cells of CSV are text."""
     looked_into = by_row(layout) and not sample.text_only
     return frozenset(n for names in columns.values() for n in names) if looked_into else frozenset()
 
 
-def weights(layout: Layout, names: Sequence[str], wishes: Wishes) -> dict[str, float]:
+def weights(
+    layout: FormatSpec, names: Sequence[str], read_options: ReadOptions
+) -> dict[str, float]:
     """What each dimension counts: those that the user wants, or as the layout says."""
-    wanted = [wishes.dimension] if wishes.dimension else wishes.deciding
+    wanted = [read_options.dimension] if read_options.dimension else read_options.deciding
     if set(wanted) & set(names):
         return {name: float(name in wanted) for name in names}
     return {name: layout.dimensions.get(name, 0.0) for name in names}
@@ -86,7 +90,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower())
 
 
-def opened_rows(layout: Layout, sample: Sample) -> tuple[frozenset[str], list[RawRow]]:
+def opened_rows(layout: FormatSpec, sample: Sample) -> tuple[frozenset[str], list[RawRow]]:
     """The columns of a sample that are cells of lists or objects, and its rows with these open."""
     cells = _cells(sample, layout.lists)
     return cells, [
@@ -122,7 +126,7 @@ def opened(value: object) -> object:
     return value if held is None else held
 
 
-def by_row(layout: Layout) -> bool:
+def by_row(layout: FormatSpec) -> bool:
     """Whether rows are looked into one by one: about 20 µs each; else columns are as they stand."""
     extra = layout.made or layout.roles or layout.middle or layout.order
     parts = any(composed(given) for given in layout.fields.values())
@@ -134,7 +138,7 @@ def composed(given: object) -> bool:
     return isinstance(given, Mapping) or (isinstance(given, str) and bool(slots(given)))
 
 
-def _columns(layout: Layout, sample: Sample) -> dict[str, tuple[str, ...]]:
+def _columns(layout: FormatSpec, sample: Sample) -> dict[str, tuple[str, ...]]:
     """The columns that each field is made of, those that are there."""
     names = set(sample.names)
     if layout.made:
@@ -146,14 +150,14 @@ def _columns(layout: Layout, sample: Sample) -> dict[str, tuple[str, ...]]:
     return {field: columns for field, columns in found.items() if columns}
 
 
-def _dimensions(layout: Layout, names: Sequence[str]) -> list[str]:
+def _dimensions(layout: FormatSpec, names: Sequence[str]) -> list[str]:
     """The dimensions whose columns are there."""
     given = next((g for g in layout.fields.values() if isinstance(g, Mapping)), {})
     return [d for d, text in given.items() if layout.made or parse(text).column in names]
 
 
 def _shapes(
-    layout: Layout, columns: Iterable[str], sample: Sample, rows: Iterable[RawRow]
+    layout: FormatSpec, columns: Iterable[str], sample: Sample, rows: Iterable[RawRow]
 ) -> dict[str, Shape]:
     """How the text at each path is written, by the sample.
 
@@ -170,7 +174,7 @@ def _shapes(
                     value
                     for row in held
                     for value in _each(get(row, path), path)
-                    if value is not None and not isinstance(value, Unfit)
+                    if value is not None and not isinstance(value, InvalidRow)
                 ]
                 mixed = not inside and path.text in sample.mixed
                 shapes[path.text] = "json" if mixed else shape_of(values)
@@ -183,15 +187,15 @@ def _each(value: object, path: Path) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def prepared(layout: Layout, rows: Sequence[RawRow]) -> Sequence[RawRow | Unfit]:
+def prepared(layout: FormatSpec, rows: Sequence[RawRow]) -> Sequence[RawRow | InvalidRow]:
     """The rows that the fields are read from."""
     if layout.gather:
         return layout.gather(rows)
     return [_prepared_one(layout, row) for row in rows] if layout.prepare else rows
 
 
-def _prepared_one(layout: Layout, row: RawRow) -> RawRow | Unfit:
+def _prepared_one(layout: FormatSpec, row: RawRow) -> RawRow | InvalidRow:
     try:
         return layout.prepare(row) if layout.prepare else row
-    except Unfit as unfit:
+    except InvalidRow as unfit:
         return unfit

@@ -6,13 +6,13 @@ from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats.generic.comparisons import SIGNED
 from prefdata.formats.numbers import number_of
 from prefdata.formats.spec.paths import Path, slots
-from prefdata.formats.spec.spec import GENERIC, HOT, Layout
+from prefdata.formats.spec.spec import GENERIC, HOT, FormatSpec
 
 BOTH = {"pairs": ("chosen", "rejected"), "comparisons": ("response_a", "response_b")}
 NUMERIC = "Write values: {negative: a, positive: b}: below the middle, and above it."
 
 
-def check_plausible(layout: Layout) -> None:
+def check_plausible(layout: FormatSpec) -> None:
     """Hold what a layout says against itself.
 
     Raises:
@@ -21,7 +21,7 @@ def check_plausible(layout: Layout) -> None:
 
     Example:
         >>> fields = {"response": "answers[]", "score": "stars"}
-        >>> check_plausible(Layout("mine", "ratings", "", fields, "", file="mine.yaml"))
+        >>> check_plausible(FormatSpec("mine", "ratings", "", fields, "", file="mine.yaml"))
         Traceback (most recent call last):
         prefdata.errors.UsageError: mine.yaml: fields: response is a list, but score is not
     """
@@ -33,7 +33,7 @@ def check_plausible(layout: Layout) -> None:
     _check_optional(layout)
 
 
-def _check_paths(layout: Layout) -> None:
+def _check_paths(layout: FormatSpec) -> None:
     """Every path says something of its own."""
     for name, paths in layout.paths.items():
         texts = [path.text for path in paths]
@@ -57,12 +57,12 @@ def _check_paths(layout: Layout) -> None:
         )
 
 
-def _is_template(layout: Layout, name: str) -> bool:
+def _is_template(layout: FormatSpec, name: str) -> bool:
     given = layout.fields[name]
     return isinstance(given, str) and bool(slots(given))
 
 
-def _check_lists(layout: Layout) -> None:
+def _check_lists(layout: FormatSpec) -> None:
     """Responses of a list have scores of their own."""
     if layout.kind != "ratings" or layout.order or not _each(layout.paths["response"]):
         return
@@ -78,7 +78,7 @@ def _each(paths: tuple[Path, ...]) -> bool:
     return any(path.each for path in paths)
 
 
-def _check_winner(layout: Layout) -> None:
+def _check_winner(layout: FormatSpec) -> None:
     """One way of saying who won, and values that belong to it."""
     hot = [name for name in HOT if name in layout.fields]
     if "winner" in layout.fields and hot:
@@ -100,7 +100,7 @@ def _check_winner(layout: Layout) -> None:
         )
 
 
-def _check_middle(layout: Layout) -> None:
+def _check_middle(layout: FormatSpec) -> None:
     """A middle tells below from above: what numbers mean cannot be said in another way too."""
     if not layout.middle:
         return
@@ -120,7 +120,7 @@ def _check_middle(layout: Layout) -> None:
         )
 
 
-def _check_weights(layout: Layout) -> None:
+def _check_weights(layout: FormatSpec) -> None:
     """Weights that can be meant."""
     for name, weight in layout.dimensions.items():
         if weight < 0:
@@ -142,7 +142,7 @@ def _check_weights(layout: Layout) -> None:
         )
 
 
-def _check_optional(layout: Layout) -> None:
+def _check_optional(layout: FormatSpec) -> None:
     needed = {name for group in GENERIC[layout.kind].needs for name in group}
     for name in layout.optional:
         if name not in layout.fields:

@@ -61,7 +61,7 @@ SEVERAL = ("prompt", "winner")
 """Fields that may have several paths: parts of the prompt, or one winner per annotator."""
 
 
-class Unfit(Exception):  # noqa: N818 (it is an outcome of a row, not an error of the program)
+class InvalidRow(Exception):  # noqa: N818 (it is an outcome of a row, not an error of the program)
     """Raised by a layout's ``prepare``: the row cannot be used, and why.
 
     In a list of a prepared row it may stand as a value: it refuses that one record of the row.
@@ -78,7 +78,7 @@ class Unfit(Exception):  # noqa: N818 (it is an outcome of a row, not an error o
 
 
 @dataclass(frozen=True)
-class Layout:
+class FormatSpec:
     """Where the fields of one source stand, and what its values mean.
 
     Attributes:
@@ -99,7 +99,7 @@ class Layout:
             where the name of one of ``sets`` stands in the source's own name.
         holds: a further look at the first rows.
         prepare: makes a row that the fields are read from, for what no path can say; raises
-            `Unfit`.
+            `InvalidRow`.
         gather: the same for a source whose rows need each other: gives for all rows at once what
             ``prepare`` would give for each. Such a source is read in one piece.
         reads: columns that ``prepare`` or ``gather`` takes where they are there, besides ``needs``.
@@ -132,7 +132,7 @@ class Layout:
     distinct: bool = True
     holds: Callable[[list[RawRow]], bool] | None = None
     prepare: Callable[[RawRow], RawRow] | None = None
-    gather: Callable[[Sequence[RawRow]], Sequence[RawRow | Unfit]] | None = None
+    gather: Callable[[Sequence[RawRow]], Sequence[RawRow | InvalidRow]] | None = None
     reads: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()

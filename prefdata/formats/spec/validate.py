@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from prefdata.errors import UnknownNameError, UsageError
-from prefdata.formats.base import Match, Wishes
+from prefdata.formats.base import Match, ReadOptions
 from prefdata.formats.conversation import ROLES, SPEAKER
 from prefdata.formats.generic import unpaired
 from prefdata.formats.generic.comparisons import meant
@@ -18,7 +18,7 @@ from prefdata.formats.numbers import number_of
 from prefdata.formats.sample import Sample
 from prefdata.formats.spec.match import match, opened_rows
 from prefdata.formats.spec.paths import EACH, Path, get, parse
-from prefdata.formats.spec.spec import GENERIC, HOT, Layout, RawRow
+from prefdata.formats.spec.spec import GENERIC, HOT, FormatSpec, RawRow
 from prefdata.formats.winner_values import NONE, written
 
 MOST_FOUND = 5
@@ -28,19 +28,19 @@ LONGEST = 40
 """How many characters of each."""
 
 
-def fit(layout: Layout, sample: Sample, wishes: Wishes) -> Match | None:
+def fit(layout: FormatSpec, sample: Sample, read_options: ReadOptions) -> Match | None:
     """Match a source with the format that the user described, or say what in it does not fit.
 
     Args:
         layout: what the file says.
         sample: the first rows of the source.
-        wishes: what else the user said; None is returned where that would say the same again.
+        read_options: what else the user said; None is returned where that would say the same again.
 
     Raises:
         UnknownNameError: a column, a key or a role that it names is not there.
         UsageError: what stands at a path is not what the field needs.
     """
-    if any(wishes.columns.values()) or wishes.winner or wishes.label:
+    if any(read_options.columns.values()) or read_options.winner or read_options.label:
         return None
     _check_columns(layout, sample)
     _, rows = opened_rows(layout, sample)
@@ -51,19 +51,19 @@ def fit(layout: Layout, sample: Sample, wishes: Wishes) -> Match | None:
         _check_path(path, rows, sample, f"{layout.where}: needs")
     _check_roles(layout, rows, sample)
     _check_meanings(layout, rows, sample)
-    found = match(layout, sample, wishes)
+    found = match(layout, sample, read_options)
     if found is None:
         raise UsageError(
             f"{layout.where}: needs: no row of {sample.origin} has anything at one of "
             f"{', '.join(layout.needs)}",
             hint="Leave out what this source does not have.",
         )
-    if found.dimensions and not (wishes.dimension or wishes.deciding):
+    if found.dimensions and not (read_options.dimension or read_options.deciding):
         _check_decided(layout, found.dimensions)
     return found
 
 
-def _check_columns(layout: Layout, sample: Sample) -> None:
+def _check_columns(layout: FormatSpec, sample: Sample) -> None:
     """Every column that it names is there, but those that may be missing."""
     named = [(f"fields: {name}", path) for name, ps in layout.paths.items() for path in ps]
     named = [each for each in named if each[0].removeprefix("fields: ") not in layout.optional]
@@ -150,7 +150,7 @@ def _kind(values: Sequence[object]) -> str:
     return "text" if isinstance(values[0], str) else "single values"
 
 
-def _check_roles(layout: Layout, rows: Sequence[RawRow], sample: Sample) -> None:
+def _check_roles(layout: FormatSpec, rows: Sequence[RawRow], sample: Sample) -> None:
     """Who speaks in the messages is known, with the names that the file gives them or without."""
     texts = set(GENERIC[layout.kind].texts) & set(layout.paths)
     said = {
@@ -184,7 +184,7 @@ def _speakers(value: object, depth: int = 3) -> Iterator[str]:
         yield from (str(value[key]) for key in SPEAKER if isinstance(value.get(key), str))
 
 
-def _check_meanings(layout: Layout, rows: Sequence[RawRow], sample: Sample) -> None:
+def _check_meanings(layout: FormatSpec, rows: Sequence[RawRow], sample: Sample) -> None:
     """Winners, labels and scores can be read in some row."""
     for name in ("winner", "label", "score", "rank"):
         for path in layout.paths.get(name, ()):
@@ -213,7 +213,7 @@ def _each(value: object) -> list[object]:
     return value if isinstance(value, list) else [value]
 
 
-def _readable(layout: Layout, name: str, words: set[str], rows: Sequence[RawRow]) -> bool:
+def _readable(layout: FormatSpec, name: str, words: set[str], rows: Sequence[RawRow]) -> bool:
     """Whether some word says what the field needs."""
     if name in ("score", "rank"):
         return any(number_of(word) is not None for word in words)
@@ -229,7 +229,7 @@ def _readable(layout: Layout, name: str, words: set[str], rows: Sequence[RawRow]
 
 
 def _meaningless(
-    layout: Layout, name: str, path: Path, words: set[str], sample: Sample
+    layout: FormatSpec, name: str, path: Path, words: set[str], sample: Sample
 ) -> UsageError:
     """Nothing at a path can be read as what it is meant to be."""
     found = f"found {_listed(words)} at {path.text} in {sample.origin}"
@@ -258,7 +258,7 @@ def _listed(words: Collection[str]) -> str:
     return ", ".join(shown[:MOST_FOUND]) + (", …" if len(shown) > MOST_FOUND else "")
 
 
-def _check_decided(layout: Layout, weights: Mapping[str, float]) -> None:
+def _check_decided(layout: FormatSpec, weights: Mapping[str, float]) -> None:
     """Something says which dimension counts."""
     if any(weights.values()):
         return

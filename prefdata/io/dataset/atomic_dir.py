@@ -43,7 +43,7 @@ NOT_MEANT = (".DS_Store", "Thumbs.db", "desktop.ini")
 MOST_FOREIGN = 3
 
 
-class Stood(NamedTuple):
+class ExistingOutput(NamedTuple):
     """What stood at the place of an output when it was checked: its identity, or that it did not.
 
     Attributes:
@@ -53,7 +53,9 @@ class Stood(NamedTuple):
     identity: tuple[int, int] | None
 
 
-def refuse_existing(output: Path, *, force: bool, made_of: str, ours: Sequence[str] = ()) -> Stood:
+def refuse_existing(
+    output: Path, *, force: bool, made_of: str, ours: Sequence[str] = ()
+) -> ExistingOutput:
     """Check, before any work, that a folder may be written.
 
     Args:
@@ -80,7 +82,7 @@ def refuse_existing(output: Path, *, force: bool, made_of: str, ours: Sequence[s
         place = output.resolve()
         folder, there = place.is_dir(), place.exists()
         filled = folder and any(place.iterdir())
-        stood = Stood(_identity(place))
+        existing = ExistingOutput(_identity(place))
     except (OSError, ValueError, RuntimeError) as error:  # the last of a link that leads to itself
         why = getattr(error, "strerror", None) or error
         raise UsageError(
@@ -103,7 +105,7 @@ def refuse_existing(output: Path, *, force: bool, made_of: str, ours: Sequence[s
     if not os.access(parent, os.W_OK) or not parent.is_dir():
         raise UsageError(f"{parent} cannot be written to", hint="Name an output elsewhere with -o.")
     refuse_claimed(output)
-    return stood
+    return existing
 
 
 def is_ours(mark: Path) -> bool:
@@ -165,7 +167,7 @@ def _is(name: Path, pattern: str) -> bool:
 
 
 @contextmanager
-def replacing(output: Path, stood: Stood | None = None) -> Iterator[Path]:
+def replacing(output: Path, existing: ExistingOutput | None = None) -> Iterator[Path]:
     """Work in a new folder that takes the place of ``output`` if all goes well.
 
     Whatever happens, a kill included, either the old folder or the new one stands there, whole.
@@ -179,7 +181,7 @@ def replacing(output: Path, stood: Stood | None = None) -> Iterator[Path]:
 
     Args:
         output: where the result belongs.
-        stood: what `refuse_existing` found there; by default, what stands there now.
+        existing: what `refuse_existing` found there; by default, what stands there now.
 
     Yields:
         The folder to fill, beside ``output``.
@@ -193,7 +195,7 @@ def replacing(output: Path, stood: Stood | None = None) -> Iterator[Path]:
     except OSError as error:
         raise _unwritable(output, error) from error
     with ExitStack() as late, claimed(output) as alone, _working(output, clear=alone) as new:
-        before = stood or Stood(_identity(output))
+        before = existing or ExistingOutput(_identity(output))
         if _identity(output) not in (None, before.identity):
             raise InputError(
                 f"{output} was written by another run just now",
@@ -286,7 +288,7 @@ def _identity(output: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _swap(new: Path, output: Path, before: Stood) -> None:
+def _swap(new: Path, output: Path, before: ExistingOutput) -> None:
     """Put ``new`` in the place of what stood there before, and of nothing else."""
     now = _identity(output)
     if now is None:

@@ -19,7 +19,7 @@ from prefdata.records.reasons import REMEDIES
 FLUSH = 1 << 18
 
 
-class Trail:
+class RowLog:
     """Collects ledger entries and rejects, and writes them in pieces.
 
     Args:

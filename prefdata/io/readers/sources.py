@@ -88,7 +88,7 @@ class Source:
 
     @property
     def local(self) -> Path:
-        """Where the bytes are on this machine, as `found` sees to it unless told otherwise."""
+        """Where the bytes are on this machine; `open_sources` fetches them unless told not to."""
         return cast("Path", self.path)
 
     @contextmanager
@@ -135,7 +135,7 @@ def unpacked(raw: BinaryIO, packed: str) -> BinaryIO:
 
 
 @contextmanager
-def found(requests: Sequence[str], *, fetch: bool = True) -> Iterator[list[Source]]:
+def open_sources(requests: Sequence[str], *, fetch: bool = True) -> Iterator[list[Source]]:
     """Turn what a user named into the files to read; standard input is kept in a temporary file.
 
     Args:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from prefdata.io.store.frame_store import Room, Shelf, size_of
+from prefdata.io.store.frame_store import FrameStore, MemoryBudget, size_of
 from prefdata.records.frames import concatenated
 
 BUCKET_BYTES = 96 << 20
@@ -23,11 +23,11 @@ class Buckets:
     Args:
         folder: where to keep what memory has no room for.
         size: the bytes that are expected; decides the number of buckets.
-        room: the memory that may be used.
+        budget: the memory that may be used.
     """
 
-    def __init__(self, folder: Path, size: int, room: Room | None = None) -> None:
-        self.shelf = Shelf(folder, room)
+    def __init__(self, folder: Path, size: int, budget: MemoryBudget | None = None) -> None:
+        self.frames = FrameStore(folder, budget)
         self.bits = min(MOST_BUCKETS, max(1, size // BUCKET_BYTES)).bit_length() - 1
 
     def __len__(self) -> int:
@@ -47,11 +47,11 @@ class Buckets:
 
     def put_in(self, name: str, bucket: int, part: pl.DataFrame) -> None:
         """Add rows to a bucket."""
-        self.shelf.put((name, bucket), part)
+        self.frames.put((name, bucket), part)
 
     def get(self, name: str, bucket: int) -> pl.DataFrame | None:
         """All rows of a bucket in the order they came, or None where there are none."""
-        frames = list(self.shelf.get((name, bucket)))
+        frames = list(self.frames.get((name, bucket)))
         return concatenated(frames) if frames else None
 
     def held(self, name: str, bucket: int) -> pl.DataFrame:
@@ -63,7 +63,7 @@ class Buckets:
 
     def drop(self, name: str, bucket: int) -> None:
         """Let rows go."""
-        self.shelf.drop((name, bucket))
+        self.frames.drop((name, bucket))
 
 
 def _by_itself(frame: pl.DataFrame) -> pl.DataFrame:

@@ -17,15 +17,15 @@ MEMORY = 768 << 20
 """Bytes that all frames of a run take in memory at most; what comes then goes to disk."""
 
 
-class Room:
+class MemoryBudget:
     """What is left of the memory that frames may take.
 
     Args:
         size: how much there is, in bytes; by default `MEMORY`.
 
     Example:
-        >>> room = Room(10)
-        >>> room.took(8), room.took(8)
+        >>> budget = MemoryBudget(10)
+        >>> budget.took(8), budget.took(8)
         (True, False)
     """
 
@@ -60,17 +60,17 @@ class Held(NamedTuple):
     size: int
 
 
-class Shelf:
+class FrameStore:
     """Holds frames by key, which several threads may put and get.
 
     Args:
         folder: where the files go; it is made now.
-        room: the memory that may be used.
+        budget: the memory that may be used.
     """
 
-    def __init__(self, folder: Path, room: Room | None = None) -> None:
+    def __init__(self, folder: Path, budget: MemoryBudget | None = None) -> None:
         self.folder = folder
-        self.room = room or Room()
+        self.budget = budget or MemoryBudget()
         self.held: defaultdict[Hashable, list[Held]] = defaultdict(list)
         self.numbers = count()
         folder.mkdir()
@@ -80,7 +80,7 @@ class Shelf:
         said = [each for each in frame if each.null_count() < frame.height]
         full = frame.select(said) if said else frame
         size = size_of(full)
-        if self.room.took(size):
+        if self.budget.took(size):
             self.held[key].append(Held(full, frame.schema, size))
             return
         path = self.folder / f"{next(self.numbers):08d}.arrow"
@@ -96,7 +96,7 @@ class Shelf:
         for each in self.held.pop(key, ()):
             if isinstance(each.frame, Path):
                 each.frame.unlink()
-            self.room.gave(each.size)
+            self.budget.gave(each.size)
 
 
 def size_of(frame: pl.DataFrame) -> int:

@@ -12,7 +12,7 @@ from typing import Self
 import polars as pl
 
 from prefdata.io.store.bucket_store import Buckets
-from prefdata.io.store.frame_store import Room, Shelf
+from prefdata.io.store.frame_store import FrameStore, MemoryBudget
 from prefdata.records.frames import COLUMNS, MESSAGES, PLACE, Kind, concatenated
 
 IDS: dict[Kind, dict[str, str]] = {
@@ -47,7 +47,7 @@ HELD = 6
 """Pieces of a source that are put away together: many small frames cost more than their rows."""
 
 
-class Spool:
+class RecordStore:
     """Holds frames by kind and bucket; in a ``with`` block it takes them, behind it gives them.
 
     Args:
@@ -71,8 +71,8 @@ class Spool:
         self.texts = texts
         self.more = [(name, pl.String()) for name in keep if texts]
         self.grouped = grouped
-        self.room = Room()
-        self.buckets = Buckets(folder, size, self.room)
+        self.budget = MemoryBudget()
+        self.buckets = Buckets(folder, size, self.budget)
         self.waiting: dict[Kind, list[pl.DataFrame]] = defaultdict(list)
         self.writer = ThreadPoolExecutor(1)
         self.under_way: Future[None] | None = None
@@ -136,16 +136,16 @@ SPAN = 1 << 18
 """Rows of a source that a range holds."""
 
 
-class Ranges:
+class DecisionStore:
     """Holds what was decided of rows, by range of rows, to be taken up in the order of the source.
 
     Args:
         folder: where to keep what memory has no room for.
-        room: the memory that may be used.
+        budget: the memory that may be used.
     """
 
-    def __init__(self, folder: Path, room: Room) -> None:
-        self.shelf = Shelf(folder, room)
+    def __init__(self, folder: Path, budget: MemoryBudget) -> None:
+        self.frames = FrameStore(folder, budget)
         self.turns: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
         self.at: tuple[int, int] | None = None
         self.held = pl.DataFrame()
@@ -160,7 +160,7 @@ class Ranges:
         spans = frame.with_columns((pl.col("of_row") // SPAN).alias("span"))
         for key, part in spans.partition_by("of_source", "span", as_dict=True).items():
             number, span = (int(str(value)) for value in key)
-            self.shelf.put((number, span, turn), part.drop("span"))
+            self.frames.put((number, span, turn), part.drop("span"))
             self.turns[number, span].append(turn)
 
     def get(self, number: int, first: int, end: int) -> pl.DataFrame:
@@ -176,7 +176,7 @@ class Ranges:
     def _span(self, number: int, span: int) -> pl.DataFrame:
         if self.at != (number, span):
             turns = sorted(self.turns[number, span])
-            parts = [part for turn in turns for part in self.shelf.get((number, span, turn))]
+            parts = [part for turn in turns for part in self.frames.get((number, span, turn))]
             self.held = (
                 pl.concat(parts).sort("of_row", maintain_order=True) if parts else pl.DataFrame()
             )

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from prefdata.errors import InputError, MissingExtraError, RecipeError, UsageError
-from prefdata.io.dataset.atomic_dir import Stood, refuse_existing
+from prefdata.io.dataset.atomic_dir import ExistingOutput, refuse_existing
 from prefdata.io.dataset.dataset_reader import DatasetDirectory, open_dataset
 from prefdata.training.config.auto_options import fill_measured
 from prefdata.training.config.check_model import PLAIN, check_model
@@ -28,14 +28,14 @@ class Plan:
         method: its table entry.
         dataset: the data set directory.
         output: where the model goes.
-        stood: what stood there when it was looked at.
+        existing: what stood there when it was looked at.
     """
 
     recipe: Recipe
     method: Method
     dataset: DatasetDirectory
     output: Path
-    stood: Stood | None = None
+    existing: ExistingOutput | None = None
 
     @property
     def eval_split(self) -> str:
@@ -79,10 +79,10 @@ def make_plan(recipe: Recipe, *, force: bool = False, check_output: bool = True)
     _check_files(recipe)
     effective = fill_measured(recipe.resolved(), dataset)
     output = Path(effective.output)
-    stood = None
+    existing = None
     if check_output:
-        stood = refuse_existing(output, force=force, made_of="recipe.yaml", ours=OF_A_MODEL)
-    return Plan(effective, method, dataset, output, stood)
+        existing = refuse_existing(output, force=force, made_of="recipe.yaml", ours=OF_A_MODEL)
+    return Plan(effective, method, dataset, output, existing)
 
 
 def require_train(needed_for: str) -> None:

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from pydantic import JsonValue
 
-from prefdata.io.dataset.atomic_dir import Stood, refuse_existing, replacing
+from prefdata.io.dataset.atomic_dir import ExistingOutput, refuse_existing, replacing
 from prefdata.stats.gates import Checked, Condition, check_gate
 from prefdata.training.evaluation.candidates import write_generations
 from prefdata.training.evaluation.generate import Generated
@@ -19,7 +19,7 @@ from prefdata.training.evaluation.result import Evaluation
 FIGURES, ROWS, ANSWERS = "eval.json", "eval_rows.parquet", "generations.jsonl"
 
 
-def prepare_output(output: Path | None, *, force: bool) -> Stood | None:
+def prepare_output(output: Path | None, *, force: bool) -> ExistingOutput | None:
     """Raise, before any work, where the folder of an evaluation cannot be written.
 
     Returns:
@@ -80,7 +80,10 @@ def lengths(made: Sequence[Generated]) -> dict[str, JsonValue]:
 
 
 def write_evaluation(
-    found: Evaluation, report: dict[str, JsonValue], output: Path, stood: Stood | None = None
+    found: Evaluation,
+    report: dict[str, JsonValue],
+    output: Path,
+    existing: ExistingOutput | None = None,
 ) -> None:
     """Write eval.json, eval_rows.parquet, and generations.jsonl where there are answers.
 
@@ -88,12 +91,12 @@ def write_evaluation(
         found: the evaluation.
         report: of `report_on`.
         output: the folder.
-        stood: what `prepare_output` found there; by default, what stands there now.
+        existing: what `prepare_output` found there; by default, what stands there now.
 
     Example:
         >>> write_evaluation(found, report, Path("evaluated"))  # doctest: +SKIP
     """
-    with replacing(output, stood) as folder:
+    with replacing(output, existing) as folder:
         (folder / FIGURES).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         write_rows(found.rows, folder / ROWS)
         if found.generations:

@@ -103,7 +103,7 @@ def train(
 def _written(plan: Plan) -> Iterator[Path]:
     """The folder that becomes the output; of several processes, the first one writes it."""
     if distributed.is_main():
-        with replacing(plan.output, plan.stood) as folder:
+        with replacing(plan.output, plan.existing) as folder:
             yield folder
         return
     with TemporaryDirectory() as unused:

@@ -139,7 +139,7 @@ def test_a_data_set_on_the_hub_is_read(tmp_path: Path) -> None:
 
 BY_ADDRESS = """
 import sys
-from prefdata.conversion import convert
+from prefdata.conversion.convert import convert
 for number, request in enumerate(sys.argv[1:]):
     convert([request], f"out-{number}")
 """

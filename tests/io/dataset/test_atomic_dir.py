@@ -104,8 +104,8 @@ def test_a_folder_is_replaced_from_one_that_is_gone(
     (tmp_path / "there").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     (tmp_path / "here").rmdir()
-    stood = refuse_existing(tmp_path / "there", force=True, made_of="manifest.json")
-    with replacing(tmp_path / "there", stood) as new:
+    existing = refuse_existing(tmp_path / "there", force=True, made_of="manifest.json")
+    with replacing(tmp_path / "there", existing) as new:
         (new / "manifest.json").touch()
     assert (tmp_path / "there" / "manifest.json").exists()
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from prefdata.conversion.conversation_groups import Groups
 from prefdata.conversion.ingest import Recognised
 from prefdata.errors import PrefdataError
-from prefdata.transforms.dimensions import Standing, compared
+from prefdata.transforms.dimensions import WinLossCounts, compared
 from prefdata.transforms.options import Options
 from prefdata.transforms.overlap import Common, Overlap
 
@@ -21,7 +21,7 @@ MOST_SOURCES = 100
 
 
 @dataclass(frozen=True)
-class Job:
+class ConvertPlan:
     """What a conversion has to do.
 
     Attributes:
@@ -54,7 +54,7 @@ class Job:
 
 
 @dataclass
-class Written:
+class ConvertTotals:
     """What was written.
 
     Attributes:
@@ -71,7 +71,7 @@ class Written:
     rows: Counter[str] = field(default_factory=Counter)
     prompts: Counter[str] = field(default_factory=Counter)
     example: dict[str, object] = field(default_factory=dict)
-    dimensions: dict[str, Standing] = field(default_factory=dict)
+    dimensions: dict[str, WinLossCounts] = field(default_factory=dict)
     groups: Groups | None = None
     by_source: Counter[int] = field(default_factory=Counter)
     overlap: Overlap = field(default_factory=dict)
@@ -95,7 +95,7 @@ class Written:
             self.groups.put(rows)
         if "dimensions" in rows.columns:
             for name, found in compared(rows).items():
-                self.dimensions[name] = self.dimensions.get(name, Standing()).plus(found)
+                self.dimensions[name] = self.dimensions.get(name, WinLossCounts()).plus(found)
 
     def compare(self, found: Overlap) -> None:
         """Add up what sources have in common in a bucket."""

@@ -10,7 +10,7 @@ from polars.testing import assert_frame_equal
 
 from prefdata.io.store import bucket_store
 from prefdata.io.store.bucket_store import Buckets
-from prefdata.io.store.frame_store import Room, Shelf
+from prefdata.io.store.frame_store import FrameStore, MemoryBudget
 from prefdata.records.ids import VIEW
 
 FRAME = pl.DataFrame(
@@ -22,34 +22,34 @@ FRAME = pl.DataFrame(
 @pytest.mark.parametrize(("size", "files"), [(0, 3), (100, 1), (1 << 20, 0)])
 def test_frames_come_back_as_they_were(tmp_path: Path, size: int, files: int) -> None:
     """In the order they came, columns of nothing included, whether memory or a disk held them."""
-    shelf = Shelf(tmp_path / "shelf", Room(size))
+    store = FrameStore(tmp_path / "shelf", MemoryBudget(size))
     frames = [FRAME, FRAME.clear(), FRAME.select("row", "nothing"), FRAME.reverse()]
     for frame in frames:
-        shelf.put("key", frame)
+        store.put("key", frame)
     assert len(list((tmp_path / "shelf").iterdir())) == files
-    for one, other in zip(shelf.get("key"), frames, strict=True):
+    for one, other in zip(store.get("key"), frames, strict=True):
         assert_frame_equal(one, other)
-    assert not list(shelf.get("another key"))
+    assert not list(store.get("another key"))
 
 
 def test_what_is_dropped_leaves_memory_and_disk(tmp_path: Path) -> None:
     """Its room is free for the next."""
-    room = Room(100)
-    shelf = Shelf(tmp_path / "shelf", room)
+    budget = MemoryBudget(100)
+    frames = FrameStore(tmp_path / "shelf", budget)
     for _ in range(3):
-        shelf.put("key", FRAME)
+        frames.put("key", FRAME)
     assert list((tmp_path / "shelf").iterdir())
-    shelf.drop("key")
-    assert room.left == 100
+    frames.drop("key")
+    assert budget.left == 100
     assert not list((tmp_path / "shelf").iterdir())
-    assert not list(shelf.get("key"))
+    assert not list(frames.get("key"))
 
 
 def test_a_row_of_nothing_stays_a_row(tmp_path: Path) -> None:
     """A frame of which every cell is null keeps its height."""
-    shelf = Shelf(tmp_path / "shelf")
-    shelf.put("key", FRAME.select("nothing"))
-    assert_frame_equal(next(shelf.get("key")), FRAME.select("nothing"))
+    frames = FrameStore(tmp_path / "shelf")
+    frames.put("key", FRAME.select("nothing"))
+    assert_frame_equal(next(frames.get("key")), FRAME.select("nothing"))
 
 
 def test_what_stands_for_a_text_takes_room(tmp_path: Path) -> None:
@@ -57,9 +57,9 @@ def test_what_stands_for_a_text_takes_room(tmp_path: Path) -> None:
     words = pl.DataFrame(
         {"word": ["a"] * 100, "turns": [[{"role": "b", "content": "c"}] * 2] * 100}
     )
-    room = Room(1 << 20)
-    Shelf(tmp_path / "shelf", room).put("key", words)
-    assert (1 << 20) - room.left >= 5 * 100 * (VIEW + 1)
+    budget = MemoryBudget(1 << 20)
+    FrameStore(tmp_path / "shelf", budget).put("key", words)
+    assert (1 << 20) - budget.left >= 5 * 100 * (VIEW + 1)
 
 
 @pytest.mark.parametrize("size", [0, 4 * bucket_store.BUCKET_BYTES])
