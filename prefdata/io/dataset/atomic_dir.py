@@ -238,9 +238,8 @@ def _working(output: Path, *, clear: bool) -> Iterator[Path]:
         with work_lock(work):
             yield new
     except OSError as error:
-        if error.errno is None and "os error" not in str(
-            error
-        ):  # Polars has the system's error as text only
+        # Polars has the system's error as text only.
+        if error.errno is None and "os error" not in str(error):
             raise
         raise _unwritable(output, error) from error
     finally:
