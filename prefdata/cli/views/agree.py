@@ -12,7 +12,7 @@ from rich.text import Text
 from prefdata.agreement.agree import AgreeReport
 from prefdata.agreement.agreement import Agreement, Figures
 from prefdata.agreement.verdict_source import Voted
-from prefdata.cli.views.terminal import many
+from prefdata.cli.views.terminal import count_of
 from prefdata.stats.intervals import Share
 
 MOST_JUDGES = 20
@@ -53,7 +53,7 @@ EXPLAINED = (
 
 
 def _read(source: Voted) -> Text:
-    rows = many(source.rows, "row")
+    rows = count_of(source.rows, "row")
     text = Text.assemble((source.name, "bold"), f": {rows} read as {source.format}")
     told = {"left out": source.left_out, "no verdict": source.no_verdict}
     for what, counts in told.items():
@@ -65,7 +65,7 @@ def _read(source: Voted) -> Text:
 
 def _who(report: AgreeReport) -> str:
     found = report.agreement
-    what = f"{many(found.verdicts, 'verdict')} on {many(found.comparisons, 'comparison')}"
+    what = f"{count_of(found.verdicts, 'verdict')} on {count_of(found.comparisons, 'comparison')}"
     if found.peers:
         return f"{what}, each annotator held against the others"
     shown = ", ".join(found.people[:6]) + (", …" if len(found.people) > 6 else "")
