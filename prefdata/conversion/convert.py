@@ -32,6 +32,7 @@ from prefdata.formats.base import Format
 from prefdata.io.dataset.atomic_dir import refuse_existing, replacing
 from prefdata.io.dataset.dataset_writer import stored
 from prefdata.io.dataset.row_log import RowLog
+from prefdata.io.readers.memory import Sources
 from prefdata.io.readers.reader import sample
 from prefdata.io.readers.sources import Source, open_sources
 from prefdata.io.store.record_store import RecordStore
@@ -96,7 +97,7 @@ class ConvertReport(RunReport):
 
 
 def convert(
-    sources: Sequence[str | Path],
+    sources: Sources,
     output: str | Path,
     *,
     options: Options | None = None,
@@ -109,7 +110,8 @@ def convert(
     """Convert feedback to a data set directory.
 
     Args:
-        sources: files, globs, folders, or ``"-"`` for standard input.
+        sources: one or several: paths, globs, folders, ``"-"`` for standard input, frames of
+            Polars, pandas, PyArrow or datasets, lists of dictionaries or records.
         output: the directory to write; it appears when all is done, or not at all.
         options: how pairs are made.
         read_options: what the sources do not say themselves, such as which column is which.
@@ -139,7 +141,7 @@ def convert(
     target = Path(output)
     existing = refuse_existing(target, force=force, made_of="manifest.json")
     with (
-        open_sources([str(source) for source in sources]) as files,
+        open_sources(sources) as files,
         ThreadPoolExecutor(1) as hasher,
     ):
         hashes = [hasher.submit(each.sha256) for each in files]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import polars as pl
 
@@ -14,6 +13,7 @@ from prefdata.conversion.convert import recognise
 from prefdata.conversion.ingest import Recognised, names_in, read_records
 from prefdata.formats import ReadOptions
 from prefdata.io.dataset.dataset_writer import readable, stored
+from prefdata.io.readers.memory import Sources
 from prefdata.io.readers.sources import open_sources
 from prefdata.io.store.record_store import SCHEMAS
 from prefdata.records.frames import as_messages
@@ -91,7 +91,7 @@ class Inspection:
 
 
 def inspect(
-    sources: Sequence[str | Path],
+    sources: Sources,
     *,
     options: Options | None = None,
     read_options: ReadOptions | None = None,
@@ -101,7 +101,8 @@ def inspect(
     """Say what sources are, by their first rows.
 
     Args:
-        sources: files, globs, folders, or ``"-"`` for standard input.
+        sources: one or several: paths, globs, folders, ``"-"`` for standard input, frames of
+            Polars, pandas, PyArrow or datasets, lists of dictionaries or records.
         options: how pairs would be made.
         read_options: what the sources do not say themselves.
         format: the format of all sources, where detection is not wanted.
@@ -120,7 +121,7 @@ def inspect(
     """
     read_options = read_options or ReadOptions()
     options = options or Options()
-    with open_sources([str(source) for source in sources], fetch=False) as files:
+    with open_sources(sources, fetch=False) as files:
         recognised = recognise(files, read_options, format, encoding, options=options)
         check_rule(options, read_options, recognised)
         parts(options, [each.name for each in files])
