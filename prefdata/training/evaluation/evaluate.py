@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prefdata.io.dataset.dataset_reader import open_dataset
-from prefdata.report.display import Say
+from prefdata.report.progress import Say
 from prefdata.training.config.check_model import adapter_base, check_model, is_adapter
 from prefdata.training.config.plan import require_train
 from prefdata.training.config.recipe import TINY, Recipe, load_recipe
