@@ -150,7 +150,7 @@ def _inspected(
     left = pl.col("reason").is_in(LEFT_OVER)
     unread = [(u.reason, u.field, u.line, u.detail) for u in piece.unread]
     problems = _problems(whole.filter(~left), unread)
-    used = {*match.wanted, *each.keep.values()}
+    used = {*match.source_columns, *each.keep.values()}
     becomes = "unpaired" if kind == "unpaired" else "pairs"
     columns = stored(becomes, dimensions=bool(dimensions), keep=list(each.keep)).names
     runner_up = each.detection.runner_up
@@ -159,12 +159,12 @@ def _inspected(
         each.source.kind,
         tuple(each.sample.names),
         match.format,
-        match.why,
+        match.evidence,
         match.polarity,
         match.columns,
         tuple(n for n in each.sample.names if n not in used),
         runner_up.format if runner_up else "",
-        dict(each.detection.near),
+        dict(each.detection.near_misses),
         piece.rows,
         _outcomes(result.ledger, whole.filter(left), problems),
         problems,

@@ -67,15 +67,15 @@ KNOWN: tuple[Format, ...] = (
 FORMATS: dict[str, Format] = {each.name: each for each in (*GENERIC, *KNOWN)}
 
 
-def named(name: str) -> Format:
-    """The format of that name, or the one that a YAML file describes.
+def get_format(name: str) -> Format:
+    """Look a format up by its name, or read the YAML file of that name.
 
     Raises:
-        UnknownNameError: there is none.
+        UnknownNameError: there is no format of that name.
         UsageError: the file cannot be used.
 
     Example:
-        >>> named("pairs").kind
+        >>> get_format("pairs").kind
         'comparisons'
     """
     if name.endswith(SUFFIXES):

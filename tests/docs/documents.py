@@ -18,7 +18,7 @@ import click
 
 from prefdata.cli import CONTEXT, pref
 from prefdata.formats import FORMATS
-from prefdata.formats.catalogue import described
+from prefdata.formats.catalogue import describe
 from prefdata.formats.registry import GENERIC, KNOWN
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ TABLE = re.compile(r"(?<=<!-- formats -->\n).*?(?=<!-- end of formats -->)", re.
 INTRODUCTION = (
     "Everything that is recognised without a flag. This page is what `pref formats NAME` prints: "
     "`python -m tests.docs` writes it anew. A source that is not here is read by a generic format, "
-    "or described in YAML: see `examples/formats/`."
+    "or describe in YAML: see `examples/formats/`."
 )
 TRAINING = ("$ pref train", "$ pref eval", "&& pref train")
 
@@ -119,7 +119,7 @@ def catalogue() -> str:
         for each in KNOWN
     ]
     table = "\n".join(["| data set | format | gives |", "|---|---|---|", *rows])
-    details = (f"## {each.name}\n\n```text\n{described(each)}\n```" for each in FORMATS.values())
+    details = (f"## {each.name}\n\n```text\n{describe(each)}\n```" for each in FORMATS.values())
     return "\n\n".join(["# Formats", INTRODUCTION, table, *details]) + "\n"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefdata.formats.spec.as_format import format_of
 from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
-from prefdata.formats.winner_values import written
+from prefdata.formats.winner_values import value_key
 from prefdata.records import reasons
 
 LICENCE = "Apache-2.0, in the data set's card"
@@ -16,7 +16,7 @@ ABSENT = (None, "")
 
 def _judged(row: RawRow) -> RawRow:
     """Rows that the judge settled, with what it rated the better and the worse answer."""
-    status, rating = written(row.get("status") or ""), row.get("rating", ())
+    status, rating = value_key(row.get("status") or ""), row.get("rating", ())
     if status == "tie":
         raise InvalidRow(reasons.TIE, "status")
     if rating in ABSENT or status in ABSENT:
@@ -43,7 +43,7 @@ FORMATS = (
                 "rejected": "rejected",
             },
             needs=("system", "question"),
-            distinct=False,
+            by_name=True,
             polarity="the chosen answer is GPT-4's or GPT-3.5's, and assumed to be better",
             ties="none are marked",
             sets=("Intel/orca_dpo_pairs",),
@@ -65,7 +65,7 @@ FORMATS = (
             summary="one row per pair: a question and two whole conversations with a system turn",
             fields={"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"},
             needs=("prompt",),
-            distinct=False,
+            by_name=True,
             polarity="the chosen conversation ends with the answer assumed to be better",
             ties="none are marked",
             sets=("HuggingFaceH4/orca_dpo_pairs",),
@@ -92,7 +92,7 @@ FORMATS = (
                 "score_rejected": "worst",
             },
             needs=("input", "chosen", "rejected", "status", "chosen_score", "in_gsm8k_train"),
-            reads=("system", "rating"),
+            extra_columns=("system", "rating"),
             prepare=_judged,
             polarity="the chosen answer has the higher rating; status says whether the pair was "
             "swapped for that, and it is not to be swapped again",
@@ -129,7 +129,7 @@ FORMATS = (
             },
             values={"true": "true", "false": "false"},
             needs=("prompt", "completion", "label", "status", "in_gsm8k_train"),
-            reads=("system", "rating"),
+            extra_columns=("system", "rating"),
             prepare=_judged,
             polarity="true: the answer was the better one of its pair",
             ties="status 'tie': the label tells nothing",

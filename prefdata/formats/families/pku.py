@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prefdata.formats.spec.as_format import format_of, refused
+from prefdata.formats.spec.as_format import format_of, refused_format
 from prefdata.formats.spec.spec import FormatSpec
 
 PAIR = {
@@ -61,21 +61,21 @@ FORMATS = (
             example={**EXAMPLE, "better_response_id": 0},
         )
     ),
-    refused(
+    refused_format(
         "saferlhf-v",
         "one row per two answers on an image",
         ("question", "image", "response_1", "response_2", "more_helpful_response_id"),
         ONLY_TEXT,
         sets=("PKU-Alignment/BeaverTails-V", "PKU-Alignment/SafeRLHF-V"),
     ),
-    refused(
+    refused_format(
         "align-anything-image",
         "one row per two answers on an image",
         ("image", "response_1", "response_2", "overall_response"),
         ONLY_TEXT,
         sets=("PKU-Alignment/align-anything",),
     ),
-    refused(
+    refused_format(
         "align-anything-audio",
         "one row per two answers on a sound",
         ("audio_path", "response_1", "response_2", "overall_response"),

@@ -104,7 +104,7 @@ FORMATS = (
                 "source": "subset",
             },
             needs=("prompt",),
-            distinct=False,
+            by_name=True,
             polarity="the chosen answer is better",
             ties="none",
             sets=("allenai/pref-test-sets",),

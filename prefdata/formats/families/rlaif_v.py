@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from prefdata.formats.spec.as_format import refused
+from prefdata.formats.spec.as_format import refused_format
 
 FORMATS = (
-    refused(
+    refused_format(
         "rlaif-v",
         "one row per pair: two answers to a question about an image",
         ("question", "chosen", "rejected", "image"),

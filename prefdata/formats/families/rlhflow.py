@@ -20,7 +20,7 @@ FORMATS = (
                 "score_rejected": "rejected_score",
                 "margin": "margin",
             },
-            distinct=False,
+            by_name=True,
             polarity="the chosen conversation ends with the better answer",
             ties="equal scores, where there are scores",
             sets=(

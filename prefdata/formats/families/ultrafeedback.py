@@ -8,8 +8,8 @@ from prefdata.formats.spec.spec import FormatSpec
 ASPECTS = ("instruction_following", "honesty", "truthfulness", "helpfulness")
 
 
-def _annotated(ratings: dict[str, str], **given: object) -> dict[str, object]:
-    return {"annotations": {name: {"Rating": value} for name, value in ratings.items()}, **given}
+def _annotated(ratings: dict[str, str], **fields: object) -> dict[str, object]:
+    return {"annotations": {name: {"Rating": value} for name, value in ratings.items()}, **fields}
 
 
 FORMATS = (

@@ -12,9 +12,9 @@ from prefdata.formats.base import Format
 from prefdata.formats.conversation import ROLES
 from prefdata.formats.generic import comparisons
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.plausible import check_plausible
-from prefdata.formats.spec.spec import FormatSpec, Group, LayoutKind, Order
-from prefdata.formats.winner_values import written
+from prefdata.formats.spec.spec import FormatSpec, Group, Order, SpecKind
+from prefdata.formats.spec.validate import check_spec
+from prefdata.formats.winner_values import value_key
 from prefdata.yamlfile import read_yaml
 
 SUFFIXES = (".yaml", ".yml")
@@ -30,22 +30,22 @@ def _words(given: object) -> object:
     """Values as they are compared: 1, 1.0 and " 1" are the same."""
     if not isinstance(given, dict):
         return given
-    said = [written(key) for key in given]
+    said = [value_key(key) for key in given]
     if twice := next((word for word in said if said.count(word) > 1), ""):
         raise ValueError(twice)
-    return {written(key): written(value) for key, value in given.items()}
+    return {value_key(key): value_key(value) for key, value in given.items()}
 
 
 Where = str | tuple[str, ...] | dict[str, str]
 """Where a field stands: a path, several, or one for each dimension."""
 
 
-class LayoutFile(BaseModel):
+class SpecFile(BaseModel):
     """What a YAML file may say of a source; see `prefdata.formats.spec.spec.FormatSpec`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: LayoutKind
+    kind: SpecKind
     """What a row is: ``pairs``, ``comparisons``, ``ratings`` or ``unpaired``."""
     fields: dict[str, Where] = Field(min_length=1)
     """Field to the path where it stands, such as ``info.post`` or ``answers[].text``."""
@@ -92,18 +92,18 @@ def load_format(path: str | Path) -> Format:
     path = Path(path)
     given = read_yaml(path, words=True, hint=NAMED)  # so yes is a word, and 1:30 is no number
     try:
-        file = LayoutFile.model_validate(given)
+        file = SpecFile.model_validate(given)
     except ValidationError as error:
         raise _said(error, path) from error
     _check_words(file, path)
     told = comparisons.polarity(file.values) if file.kind == "comparisons" else POLARITY[file.kind]
     polarity = file.polarity or told
-    layout = FormatSpec(name=path.stem, file=str(path), **{**dict(file), "polarity": polarity})
-    check_plausible(layout)
-    return format_of(layout)
+    spec = FormatSpec(name=path.stem, file=str(path), **{**dict(file), "polarity": polarity})
+    check_spec(spec)
+    return format_of(spec)
 
 
-def _check_words(file: LayoutFile, path: Path) -> None:
+def _check_words(file: SpecFile, path: Path) -> None:
     """Values and roles mean something that is known."""
     allowed = MEANINGS.get(file.kind, ())
     if file.values and not allowed:
@@ -118,7 +118,7 @@ def _check_words(file: LayoutFile, path: Path) -> None:
             raise UnknownNameError("role", role, ROLES, where=f"{path}: roles")
 
 
-WORDS = {"kind": get_args(LayoutKind), "order": get_args(Order), "group": get_args(Group)}
+WORDS = {"kind": get_args(SpecKind), "order": get_args(Order), "group": get_args(Group)}
 EXPECTED = {
     "": "keys with their values, as in 'kind: pairs'",
     "fields": "fields with their paths, as in 'prompt: question'",
@@ -140,7 +140,7 @@ def _said(error: ValidationError, path: Path) -> InputError | UnknownNameError:
     first = (unknown or found)[0]
     key, *inner = (str(part) for part in first["loc"] or ("",))
     if unknown:
-        return UnknownNameError("key", key, LayoutFile.model_fields, where=str(path))
+        return UnknownNameError("key", key, SpecFile.model_fields, where=str(path))
     if first["type"] == "literal_error" and isinstance(first["input"], str):
         return UnknownNameError(key, first["input"], [w for w in WORDS[key] if w], where=str(path))
     hint = "A format has 'kind', 'fields' and, for winners and labels, 'values'."
