@@ -19,7 +19,7 @@ import click
 from prefdata.cli import CONTEXT, pref
 from prefdata.formats import FORMATS
 from prefdata.formats.catalogue import describe
-from prefdata.formats.registry import GENERIC, KNOWN
+from prefdata.formats.registry import GENERIC
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -31,7 +31,7 @@ TABLE = re.compile(r"(?<=<!-- formats -->\n).*?(?=<!-- end of formats -->)", re.
 INTRODUCTION = (
     "Everything that is recognised without a flag. This page is what `pref formats NAME` prints: "
     "`python -m tests.docs` writes it anew. A source that is not here is read by a generic format, "
-    "or describe in YAML: see `examples/formats/`."
+    "or described in YAML: see `examples/formats/`."
 )
 TRAINING = ("$ pref train", "$ pref eval", "&& pref train")
 
@@ -116,7 +116,8 @@ def catalogue() -> str:
     rows = [
         f"| {', '.join(each.facts.sets) or 'no one set'} | [`{each.name}`](#{each.name}) "
         f"| {'refused' if each.facts.refusal else each.kind} |"
-        for each in KNOWN
+        for each in FORMATS.values()
+        if each not in GENERIC
     ]
     table = "\n".join(["| data set | format | gives |", "|---|---|---|", *rows])
     details = (f"## {each.name}\n\n```text\n{describe(each)}\n```" for each in FORMATS.values())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from json import dumps
 
 from prefdata.formats.conversation import parse_cell
 from prefdata.formats.generic.column_names import sided
@@ -163,28 +162,6 @@ def _without_texts(sample: Sample) -> bool:
 FORMATS = (
     format_of(
         FormatSpec(
-            name="arena-33k",
-            kind="comparisons",
-            summary="one row per vote in Chatbot Arena: two conversations and which model won",
-            fields={**BATTLE, "annotator": "judge"},
-            values={**WINNERS, "tie (bothbad)": "tie"},
-            needs=("question_id", "model_a", "model_b", "judge", "turn", "anony"),
-            polarity=POLARITY,
-            ties="'tie' and 'tie (bothbad)'",
-            sets=("lmsys/chatbot_arena_conversations",),
-            licence="prompts CC-BY-4.0, answers CC-BY-NC-4.0, in the data set's card",
-            notes=OWN_ANSWERS,
-            example={
-                "question_id": "q1",
-                **EXAMPLE,
-                "judge": "arena_user_1",
-                "turn": 1,
-                "anony": True,
-            },
-        )
-    ),
-    format_of(
-        FormatSpec(
             name="arena-55k",
             kind="comparisons",
             summary="one row per vote in Chatbot Arena: lists of turns in cells, a column a winner",
@@ -223,28 +200,6 @@ FORMATS = (
                 "winner_model_a": 1,
                 "winner_model_b": 0,
                 "winner_tie": 0,
-            },
-        )
-    ),
-    format_of(
-        FormatSpec(
-            name="arena-100k",
-            kind="comparisons",
-            summary="one row per vote in Chatbot Arena: two conversations as text, and which won",
-            fields={**BATTLE, "annotator": "judge_hash"},
-            values={**WINNERS, "tie (bothbad)": "tie"},
-            needs=("question_id", "model_a", "model_b", "judge_hash"),
-            polarity=POLARITY,
-            ties="'tie' and 'tie (bothbad)'",
-            sets=("lmarena-ai/arena-human-preference-100k",),
-            licence="in the data set's card",
-            notes=OWN_ANSWERS,
-            example={
-                "question_id": "q1",
-                **EXAMPLE,
-                "conversation_a": dumps([ASKED, GOOD]),
-                "conversation_b": dumps([ASKED, BAD]),
-                "judge_hash": "9f",
             },
         )
     ),

@@ -1,4 +1,4 @@
-"""HH-RLHF (Anthropic): whole conversations as transcripts, and the shapes that came of it."""
+"""HH-RLHF (Anthropic): whole conversations as transcripts."""
 
 from __future__ import annotations
 
@@ -46,23 +46,5 @@ FORMATS = (
         "It holds one conversation a row and nothing to compare it with: no pair can be made. "
         "Leave the red-team files out.",
         sets=("Anthropic/hh-rlhf",),
-    ),
-    format_of(
-        FormatSpec(
-            name="hh-rlhf-processed",
-            kind="pairs",
-            summary="one row per pair: HH-RLHF with its turns as messages",
-            fields={"prompt": "context", "chosen": "chosen", "rejected": "rejected"},
-            needs=("chosen.text", "rejected.text"),
-            polarity="the chosen message is the better answer",
-            ties="none",
-            sets=("PKU-Alignment/processed-hh-rlhf",),
-            licence="in the data set's card",
-            example={
-                "context": [{"role": "human", "text": "What is 2 + 2?"}],
-                "chosen": {"role": "assistant", "text": "4"},
-                "rejected": {"role": "assistant", "text": "5"},
-            },
-        )
     ),
 )
