@@ -19,7 +19,7 @@ from prefdata.agreement.verdict_source import (
 from prefdata.errors import InputError, UnknownNameError, UsageError
 from prefdata.formats import Sample
 from prefdata.io.readers.memory import Sources, as_source_list
-from prefdata.io.readers.reader import sample
+from prefdata.io.readers.reader import read_sample
 from prefdata.io.readers.sources import Source, open_sources
 from prefdata.records.ids import content_ids
 
@@ -54,7 +54,7 @@ def read_verdicts(sources: Sources, options: VerdictOptions) -> AllVerdicts:
         InputError: a source cannot be used.
     """
     with open_sources([_comparisons(source) for source in as_source_list(sources)]) as files:
-        samples = [sample(each, options.encoding) for each in files]
+        samples = [read_sample(each, options.encoding) for each in files]
         _check_columns(options, files, samples)
         recognised = [
             recognise_verdicts(file, rows, options)

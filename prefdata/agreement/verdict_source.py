@@ -23,7 +23,7 @@ from prefdata.formats import Detection, ReadOptions, Sample, detect
 from prefdata.formats.base import RAW, records
 from prefdata.formats.generic.comparisons import COMPARISONS
 from prefdata.io.readers.chunks import Chunk
-from prefdata.io.readers.reader import chunks, pieces
+from prefdata.io.readers.reader import parse_pieces, read_pieces
 from prefdata.io.readers.sources import Source
 from prefdata.records import reasons
 from prefdata.records.frames import as_json
@@ -140,12 +140,19 @@ class VerdictSource:
         yield pl.DataFrame(schema=VERDICT_ROWS)
         columns, scalars = self._columns()
         types = [] if self.detection else record_types()
-        encoding, raw = self.options.encoding, self._raw
         calls = pl.DataFrame(schema=CALLS) if self.detection else read_calls(self.source)
-        parts = pieces(self.source, self.sample, columns, scalars, encoding, raw=raw, known=types)
-        for piece in chunks(parts):
+        pieces = read_pieces(
+            self.source,
+            self.sample,
+            columns,
+            scalars,
+            self.options.encoding,
+            raw=self._raw,
+            fields=types,
+        )
+        for piece in parse_pieces(pieces):
             self.rows += piece.rows
-            self.left_out.update(unread.reason for unread in piece.unread)
+            self.left_out.update(row.reason for row in piece.unreadable)
             verdicts = self._verdicts(piece, calls)
             yield self._usable(verdicts.join(self._labels(piece), on="row", how="left"))
 

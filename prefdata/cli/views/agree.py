@@ -12,7 +12,7 @@ from rich.text import Text
 from prefdata.agreement.agree import AgreeReport
 from prefdata.agreement.agreement import Agreement, AnnotatorAgreement
 from prefdata.agreement.verdict_source import VerdictSourceReport
-from prefdata.cli.views.terminal import many
+from prefdata.cli.views.terminal import count_of
 from prefdata.stats.intervals import Estimate
 
 MOST_JUDGES = 20
@@ -57,7 +57,7 @@ def show_agreement(report: AgreeReport, console: Console) -> None:
 
 
 def _source(source: VerdictSourceReport) -> Text:
-    rows = many(source.rows, "row")
+    rows = count_of(source.rows, "row")
     text = Text.assemble((source.name, "bold"), f": {rows} read as {source.format}")
     outcomes = {"left out": source.left_out, "no verdict": source.no_verdict}
     for outcome, counts in outcomes.items():
@@ -70,7 +70,9 @@ def _source(source: VerdictSourceReport) -> Text:
 
 def _summary(report: AgreeReport) -> str:
     figures = report.agreement
-    verdicts = f"{many(figures.verdicts, 'verdict')} on {many(figures.comparisons, 'comparison')}"
+    verdicts = (
+        f"{count_of(figures.verdicts, 'verdict')} on {count_of(figures.comparisons, 'comparison')}"
+    )
     if figures.peers:
         return f"{verdicts}, each annotator held against the others"
     names = ", ".join(figures.people[:6]) + (", …" if len(figures.people) > 6 else "")

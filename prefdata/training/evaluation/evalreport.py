@@ -31,7 +31,7 @@ def prepare_output(output: Path | None, *, force: bool) -> ExistingOutput | None
     Example:
         >>> prepare_output(None, force=False)
     """
-    return refuse_existing(output, force=force, made_of=FIGURES) if output else None
+    return refuse_existing(output, force=force, marker=FIGURES) if output else None
 
 
 def report_on(

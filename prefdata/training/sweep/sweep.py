@@ -193,7 +193,7 @@ def _open(output: Path, *, force: bool, resume: bool) -> dict[str, JsonValue]:
     with distributed.first_alone():
         if distributed.is_main():
             ours = of_a_sweep(output / STATE, PAGE)
-            refuse_existing(output, force=force, made_of=STATE, ours=ours)
+            refuse_existing(output, force=force, marker=STATE, own_files=ours)
             remove_folder(output)
             output.mkdir(parents=True)
             _write_state(output, {})
