@@ -61,7 +61,7 @@ def read_verdicts(sources: Sources, options: VerdictOptions) -> AllVerdicts:
             for file, rows in zip(files, samples, strict=True)
         ]
         sides = _sides(recognised) if options.ids else ""
-        rows = pl.concat([frame for each in recognised for frame in each.read()])
+        rows = pl.concat([frame for each in recognised for frame in each.frames()])
     rows = _by_id(rows, sides, options) if options.ids else rows
     verdicts = orient(rows.select(list(SOURCE_VERDICTS)))
     kinds = rows.select("annotator", "kind").drop_nulls().unique().sort("kind").iter_rows()

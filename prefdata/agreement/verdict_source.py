@@ -135,7 +135,7 @@ class VerdictSource:
         counts = (self.rows, dict(self.no_verdict), dict(self.left_out))
         return VerdictSourceReport(self.source.name, format, why, polarity, *counts)
 
-    def read(self) -> Iterator[pl.DataFrame]:
+    def frames(self) -> Iterator[pl.DataFrame]:
         """Read the verdicts, a piece at a time: the columns of `VERDICT_ROWS`."""
         yield pl.DataFrame(schema=VERDICT_ROWS)
         columns, scalars = self._columns()
