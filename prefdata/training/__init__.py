@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefdata.stats.estimates import Estimate
 from prefdata.stats.gates import check_gate, parse_gate
 from prefdata.training.config.methods import METHODS, Method
-from prefdata.training.config.plan import Plan, make_plan
+from prefdata.training.config.plan import Plan, resolve
 from prefdata.training.config.recipe import Recipe, load_recipe
 from prefdata.training.config.settings import EvaluationSettings, FirstStage, LoraSettings
 from prefdata.training.data.prompts import Prompting
@@ -30,8 +30,8 @@ __all__ = [
     "check_gate",
     "evaluate",
     "load_recipe",
-    "make_plan",
     "parse_gate",
     "recipe_yaml",
+    "resolve",
     "train",
 ]

@@ -15,7 +15,7 @@ from prefdata.training.config.recipe import Recipe
 from prefdata.training.config.trl_options import AUTO
 
 
-def fill_measured(recipe: Recipe, dataset: DatasetDirectory) -> Recipe:
+def fill_auto_options(recipe: Recipe, dataset: DatasetDirectory) -> Recipe:
     """The recipe with every ``auto`` among its options replaced by its number.
 
     Args:
@@ -26,7 +26,7 @@ def fill_measured(recipe: Recipe, dataset: DatasetDirectory) -> Recipe:
         RecipeError: the data cannot tell.
 
     Example:
-        >>> fill_measured(recipe, dataset).options["label_smoothing"]  # doctest: +SKIP
+        >>> fill_auto_options(recipe, dataset).options["label_smoothing"]  # doctest: +SKIP
         0.11
     """
     found: dict[str, JsonValue] = {}

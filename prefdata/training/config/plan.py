@@ -10,10 +10,10 @@ from pathlib import Path
 from prefdata.errors import InputError, MissingExtraError, RecipeError, UsageError
 from prefdata.io.dataset.atomic_dir import ExistingOutput, refuse_existing
 from prefdata.io.dataset.dataset_reader import DatasetDirectory, open_dataset
-from prefdata.training.config.auto_options import fill_measured
+from prefdata.training.config.auto_options import fill_auto_options
 from prefdata.training.config.check_model import PLAIN, check_model
 from prefdata.training.config.methods import Method, find_method
-from prefdata.training.config.output_files import OF_A_MODEL
+from prefdata.training.config.output_files import OUTPUT_FILES
 from prefdata.training.config.recipe import TINY, Recipe
 
 NEEDED = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tensorboard")
@@ -43,7 +43,7 @@ class Plan:
         return "test" if "test" in self.dataset.rows else "train"
 
 
-def make_plan(recipe: Recipe, *, force: bool = False, check_output: bool = True) -> Plan:
+def resolve(recipe: Recipe, *, force: bool = False, check_output: bool = True) -> Plan:
     """Check a recipe against the disk, and fill in its defaults.
 
     Args:
@@ -58,7 +58,7 @@ def make_plan(recipe: Recipe, *, force: bool = False, check_output: bool = True)
         MissingExtraError: the extra ``train`` is not installed.
 
     Example:
-        >>> make_plan(Recipe(model="tiny", data="pairs")).eval_split  # doctest: +SKIP
+        >>> resolve(Recipe(model="tiny", data="pairs")).eval_split  # doctest: +SKIP
         'test'
     """
     require_train("pref train")
@@ -77,11 +77,11 @@ def make_plan(recipe: Recipe, *, force: bool = False, check_output: bool = True)
     if recipe.reference:
         check_model(recipe.reference, recipe.max_length)
     _check_files(recipe)
-    effective = fill_measured(recipe.resolved(), dataset)
+    effective = fill_auto_options(recipe.resolved(), dataset)
     output = Path(effective.output)
     existing = None
     if check_output:
-        existing = refuse_existing(output, force=force, made_of="recipe.yaml", ours=OF_A_MODEL)
+        existing = refuse_existing(output, force=force, made_of="recipe.yaml", ours=OUTPUT_FILES)
     return Plan(effective, method, dataset, output, existing)
 
 

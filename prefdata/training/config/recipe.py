@@ -18,10 +18,10 @@ from pydantic import (
 )
 
 from prefdata.errors import PrefdataError, RecipeError
+from prefdata.training.config.incompatible_options import incompatible_options
 from prefdata.training.config.losses import LOSS_OPTIONS
 from prefdata.training.config.methods import METHODS, find_method
-from prefdata.training.config.misfits import misfits
-from prefdata.training.config.removed import GONE, OWNED
+from prefdata.training.config.removed import REMOVED_OPTIONS, RENAMED_OPTIONS
 from prefdata.training.config.settings import EvaluationSettings, FirstStage, LoraSettings
 from prefdata.training.config.trl_options import check_options, option_types
 from prefdata.yamlfile import TwiceError, parse_yaml, read_yaml
@@ -220,8 +220,8 @@ def _lift_owned(keys: dict[str, JsonValue], where: str) -> None:
     if not isinstance(options, dict):
         return
     kept = dict(options)
-    for name in set(options) & set(OWNED):
-        key = OWNED[name]
+    for name in set(options) & set(RENAMED_OPTIONS):
+        key = RENAMED_OPTIONS[name]
         if keys.get(key, options[name]) != options[name]:
             raise RecipeError(
                 f"{where}: option {name!r} is {options[name]!r}, and the key {key!r} is "
@@ -240,7 +240,7 @@ def _checked(recipe: Recipe, where: str) -> Recipe:
     if first is not None:
         known = check_options(first.options, METHODS["sft"], where=f"{where}: first")
         first = first.model_copy(update={"options": known})
-    wrong = next(misfits(recipe, options, method), None)
+    wrong = next(incompatible_options(recipe, options, method), None)
     if wrong is not None:
         raise RecipeError(f"{where}: {wrong.message}", hint=wrong.hint)
     return recipe.model_copy(update={"options": options, "first": first})
@@ -272,8 +272,8 @@ def _apply(setting: str, keys: dict[str, JsonValue]) -> None:
         keys[head] = {**(inner if isinstance(inner, dict) else {}), tail: value}
     elif name in Recipe.model_fields:
         keys[name] = value
-    elif name in OWNED:
-        keys[OWNED[name]] = value
+    elif name in RENAMED_OPTIONS:
+        keys[RENAMED_OPTIONS[name]] = value
     else:
         options = keys.get("options")
         keys["options"] = {**(options if isinstance(options, dict) else {}), name: value}
@@ -297,10 +297,10 @@ def _check_keys(keys: Mapping[str, JsonValue], model: type[BaseModel], where: st
 
 def _key_hint(key: str, model: type[BaseModel]) -> str:
     if model is Recipe:
-        if key in GONE:
-            return f"TRL no longer takes it. {GONE[key]}"
-        if key in OWNED or key == "lr":
-            return f"A recipe calls it {OWNED.get(key, 'learning_rate')!r}."
+        if key in REMOVED_OPTIONS:
+            return f"TRL no longer takes it. {REMOVED_OPTIONS[key]}"
+        if key in RENAMED_OPTIONS or key == "lr":
+            return f"A recipe calls it {RENAMED_OPTIONS.get(key, 'learning_rate')!r}."
         if any(key in option_types(method.config_sources) for method in METHODS.values()):
             return "It is an option of TRL: put it under 'options'."
     near = difflib.get_close_matches(key, model.model_fields, n=2)

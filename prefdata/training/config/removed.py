@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-OWNED = {
+RENAMED_OPTIONS = {
     "output_dir": "output",
     "learning_rate": "learning_rate",
     "num_train_epochs": "epochs",
@@ -16,7 +16,7 @@ OWNED = {
 }
 """TRL's options that a recipe holds under a key of its own: TRL's name, then the recipe's key."""
 
-GONE = {
+REMOVED_OPTIONS = {
     "rpo_alpha": "Use loss_type: [sigmoid, sft] with loss_weights: [1.0, rpo_alpha].",
     "reference_free": "Use method orpo, cpo or simpo; DPO always has a reference.",
     "model_adapter_name": "Set lora in the recipe; the trainer names the adapter itself.",
@@ -48,7 +48,7 @@ GONE = {
 }
 """Options of older recipes that TRL or transformers no longer take, and the new way."""
 
-STILL_THERE = {
+DEPRECATED_OPTIONS = {
     "auto_find_batch_size",
     "generate_during_eval",
     "is_encoder_decoder",
@@ -58,10 +58,10 @@ STILL_THERE = {
     "resume_from_checkpoint",
     "use_liger_kernel",
 }
-"""Those of `GONE` that some config of TRL still declares: deprecated, without effect on a decoder
+"""Removed options that some config of TRL still declares: deprecated, without effect on a decoder
 model, or done better here."""
 
-GONE_LOSSES = {
+REMOVED_LOSSES = {
     "kto_pair": "Use method: kto, which also takes pairs.",
     "aot_pair": "Use loss_type: aot.",
     "bco": "Use loss_type: bco_pair.",

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, JsonValue, TypeAdapter, ValidationError
 from prefdata.errors import RecipeError
 from prefdata.training.config.losses import LOSS_OPTIONS, loss_types, loss_weights, number
 from prefdata.training.config.methods import Method
-from prefdata.training.config.removed import GONE, GONE_LOSSES, OWNED
+from prefdata.training.config.removed import REMOVED_LOSSES, REMOVED_OPTIONS, RENAMED_OPTIONS
 
 AUTO = "auto"
 """The value of an option that is to be measured on the data."""
@@ -26,7 +26,7 @@ SMOOTHING = (
     "robust where labels are known to be flipped."
 )
 
-MEASURED = {
+AUTO_OPTIONS = {
     "label_smoothing": ("dpo", "cpo", "simpo"),
     "desirable_weight": ("kto",),
     "undesirable_weight": ("kto",),
@@ -116,7 +116,7 @@ def check_options(
     checked: dict[str, JsonValue] = {}
     for name, value in options.items():
         _check_name(name, known, method, where)
-        measured = value == AUTO and method.name in MEASURED.get(name, ())
+        measured = value == AUTO and method.name in AUTO_OPTIONS.get(name, ())
         checked[name] = value if measured else _check_type(name, value, known.get(name), where)
     _check_losses(checked, method, where)
     _check_effects(checked, method, where)
@@ -173,11 +173,13 @@ def _choices(value: ast.expr | None) -> tuple[str, ...]:
 
 
 def _check_name(name: str, known: Mapping[str, Option], method: Method, where: str) -> None:
-    if name in GONE:
-        raise RecipeError(f"{where}: option {name!r} is no longer there in TRL", hint=GONE[name])
+    if name in REMOVED_OPTIONS:
+        raise RecipeError(
+            f"{where}: option {name!r} is no longer there in TRL", hint=REMOVED_OPTIONS[name]
+        )
     if known and name not in known:
-        near = difflib.get_close_matches(name, [*known, *OWNED], n=2)
-        guess = " or ".join(repr(OWNED.get(n, n)) for n in near)
+        near = difflib.get_close_matches(name, [*known, *RENAMED_OPTIONS], n=2)
+        guess = " or ".join(repr(RENAMED_OPTIONS.get(n, n)) for n in near)
         hint = (
             f"Did you mean {guess}?" if near else f"See the documentation of {method.config_name}."
         )
@@ -228,7 +230,7 @@ def _check_losses(options: Mapping[str, JsonValue], method: Method, where: str) 
             guess = f"Did you mean {near[0]!r}? " if near else ""
             raise RecipeError(
                 f"{where}: method {method.name} has no loss_type {loss!r}",
-                hint=GONE_LOSSES.get(loss) or f"{guess}Known: {', '.join(method.losses)}.",
+                hint=REMOVED_LOSSES.get(loss) or f"{guess}Known: {', '.join(method.losses)}.",
             )
     if len(loss_weights(options)) != max(len(losses), 1):
         raise RecipeError(

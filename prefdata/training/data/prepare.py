@@ -31,7 +31,7 @@ def prepared_folder(folder: Path) -> Iterator[Path]:
     """
     made = TemporaryDirectory(prefix=".cache-", dir=folder) if distributed.is_main() else None
     try:
-        yield Path(distributed.agreed(made.name if made else ""))
+        yield Path(distributed.broadcast(made.name if made else ""))
     finally:
         if made:
             made.cleanup()
@@ -45,17 +45,17 @@ def prepared_once(
     Example:
         >>> prepared_once(plan, tokenizer, Path("cache"), print)  # doctest: +SKIP
     """
-    if distributed.count() == 1:
+    if distributed.world_size() == 1:
         return prepare(plan, tokenizer, cache, say)
     from datasets import load_from_disk
 
     found: dict[str, Preflight] = {}
-    with distributed.first_alone():
+    with distributed.main_process_first():
         if distributed.is_main():
             views, found = prepare(plan, tokenizer, cache, say)
             for split, view in views.items():
                 view.save_to_disk(cache / f"view-{split}")
-    found = distributed.agreed(found)
+    found = distributed.broadcast(found)
     return {split: load_from_disk(cache / f"view-{split}") for split in found}, found
 
 

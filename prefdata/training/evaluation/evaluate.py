@@ -66,9 +66,9 @@ def evaluate(
     if prompting is not None:
         check_prompts(prompting.source)
     say("loading torch and transformers")
-    from prefdata.training.model.quiet import hushed
+    from prefdata.training.model.library_output import suppress_output
 
-    with hushed():
+    with suppress_output():
         subject = Subject.load(model, reference, recipe, batch_size, dtype)
         return subject.measured(datasets, prompting, say)
 

@@ -138,7 +138,7 @@ class Subject:
                     hint="Measure with a higher --max-length.",
                 )
             kept = [position for position in range(len(rows)) if position not in lost]
-            mine = kept[distributed.rank() :: distributed.count()]
+            mine = kept[distributed.rank() :: distributed.world_size()]
 
             encoded = (encode(rows[position], sides, self.tokenizer) for position in mine)
             shown, scored = tee(encoded)
@@ -146,7 +146,7 @@ class Subject:
                 self._row(name, position, rows[position], row, numbers)
                 for position, row, numbers in zip(mine, shown, self._numbers(scored), strict=True)
             ]
-        together = sorted(distributed.gathered(measured), key=lambda row: row.row)
+        together = sorted(distributed.all_gather(measured), key=lambda row: row.row)
         one = EvaluatedSet(
             name, str(dataset.path), split, len(lost), figures(together), slices(together)
         )

@@ -29,7 +29,7 @@ from prefdata.training.config.methods import Method
 from prefdata.training.config.plan import Plan
 from prefdata.training.config.recipe import TINY, Recipe
 from prefdata.training.model import distributed
-from prefdata.training.model.load import first_line, named, unloadable
+from prefdata.training.model.load import first_line, import_class, load_error
 from prefdata.training.model.sharding import ZERO_3
 from prefdata.training.run.reference_cache import COLUMNS, cache_folder, caching
 
@@ -87,11 +87,11 @@ def build_trainer(
     method, recipe = plan.method, plan.recipe
     _refuse_data_parallel()
     _refuse_idle_sharding(recipe)
-    trainer = named(method.trainer)
+    trainer = import_class(method.trainer)
     cached = trainer.__name__ in COLUMNS and uses_cache(recipe, method, len(rows))
     arguments = _arguments(plan, len(rows), batches, cached=cached)
     try:
-        config = named(method.config)(output_dir=str(folder), **arguments)
+        config = import_class(method.config)(output_dir=str(folder), **arguments)
         _refuse_quantised_parts(recipe, config)
         built = (caching(trainer, cache_folder()) if cached else trainer)(
             args=config,
@@ -104,7 +104,7 @@ def build_trainer(
     except PrefdataError:
         raise
     except (OSError, SafetensorError) as error:
-        raise unloadable(recipe.model, error) from error
+        raise load_error(recipe.model, error) from error
     except (ValueError, NotImplementedError, AssertionError) as error:
         raise RecipeError(
             f"TRL's {trainer.__name__} refuses the recipe: {first_line(error)}",
@@ -172,7 +172,7 @@ def uses_cache(recipe: Recipe, method: Method, rows: int) -> bool:
 
 def _step(recipe: Recipe) -> int:
     """Rows per optimiser step, on all devices together."""
-    return recipe.batch_size * accumulation(recipe) * distributed.count()
+    return recipe.batch_size * accumulation(recipe) * distributed.world_size()
 
 
 def accumulation(recipe: Recipe) -> int:
@@ -213,7 +213,7 @@ def _arguments(plan: Plan, rows: int, batches: Batches, *, cached: bool) -> dict
         "per_device_train_batch_size": batches.rows,
         "gradient_accumulation_steps": batches.accumulation,
     }
-    if distributed.count() > 1 and not gpu:
+    if distributed.world_size() > 1 and not gpu:
         ours["use_cpu"] = True  # unsaid, each process would train a model of its own
     if cached:
         ours["precompute_ref_log_probs"] = True
@@ -266,7 +266,7 @@ def _load(recipe: Recipe, source: str, quantization: object) -> PreTrainedModel:
             source, trust_remote_code=recipe.trust_remote_code, **arguments
         )
     except (OSError, ValueError, SafetensorError) as error:
-        raise unloadable(source, error) from error
+        raise load_error(source, error) from error
 
 
 def _loading(recipe: Recipe) -> dict[str, JsonValue]:

@@ -358,8 +358,8 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_checking_a_recipe_loads_nothing_heavy(pairs: Path) -> None:
     """A recipe and its data are checked, option by option, without torch or TRL."""
     code = (
-        "import sys; from prefdata.training import load_recipe, make_plan; "
-        f"make_plan(load_recipe(flags={{'model': 'tiny', 'data': {str(pairs)!r}}}, "
+        "import sys; from prefdata.training import load_recipe, resolve; "
+        f"resolve(load_recipe(flags={{'model': 'tiny', 'data': {str(pairs)!r}}}, "
         "settings=['beta=0.2'])); "
         "print([m for m in ('torch', 'trl', 'transformers', 'datasets', 'polars', 'click') "
         "if m in sys.modules])"

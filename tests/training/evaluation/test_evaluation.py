@@ -15,14 +15,14 @@ from prefdata.training import LoraSettings, Recipe, TrainingResult, evaluate, tr
 from prefdata.training.data.preflight import Encoded
 from prefdata.training.evaluation.logprobs import score
 from prefdata.training.evaluation.metrics import EvalRow, figures, slices, write_rows
+from prefdata.training.model.library_output import suppress_output
 from prefdata.training.model.load import load_model, load_tokenizer
-from prefdata.training.model.quiet import hushed
 from tests.training.datasets import polite_pairs, write_dataset
 
 
 def test_a_score_is_the_sum_of_log_probabilities(chat_model: Path) -> None:
     """Computed by hand from the logits, a token at a time, for a row that is cut."""
-    with hushed():
+    with suppress_output():
         import torch
 
         model, tokenizer = load_model(str(chat_model)), load_tokenizer(str(chat_model))
@@ -103,7 +103,7 @@ def test_figures_equal_a_computation_by_hand(
 ) -> None:
     """Every row and every figure, from nothing but transformers, in double precision."""
     found = evaluate(trained.output, data=pairs, batch_size=7)
-    with hushed():
+    with suppress_output():
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
