@@ -208,11 +208,11 @@ def _moved(
     batch_size: int,
 ) -> list[float]:
     """How far the model has moved, by its own answers."""
-    from prefdata.training.data.tokenize import Encoded
+    from prefdata.training.data.tokenize import EncodedRow
     from prefdata.training.evaluation.logprobs import score
 
     longest = max((len(p) + len(a) for p, a in zip(prompts, answers, strict=True)), default=0)
-    rows = [Encoded(p, [a], merged=False) for p, a in zip(prompts, answers, strict=True)]
+    rows = [EncodedRow(p, [a], merged=False) for p, a in zip(prompts, answers, strict=True)]
     scored = score(rows, model, reference=reference, max_length=longest, batch_size=batch_size)
     return [one.logp - (one.reference or 0.0) for [one] in scored]
 

@@ -18,7 +18,7 @@ from prefdata.report.display import Display, Lines, Say
 from prefdata.training.config.plan import Plan, resolve
 from prefdata.training.config.recipe import Recipe
 from prefdata.training.data.preflight import Preflight
-from prefdata.training.data.prepare import prepared_folder, prepared_once
+from prefdata.training.data.prepare import prepare_once, shared_cache
 from prefdata.training.model import distributed
 from prefdata.training.model.load import load_tokenizer
 from prefdata.training.run.card import recipe_yaml, write_records
@@ -199,8 +199,8 @@ class Run:
             revision=recipe.revision,
             trust_remote_code=recipe.trust_remote_code,
         )
-        with prepared_folder(self.folder.path) as cache:
-            views, found = prepared_once(plan, tokenizer, cache, self.say)
+        with shared_cache(self.folder.path) as cache:
+            views, found = prepare_once(plan, tokenizer, cache, self.say)
             measured = views[plan.eval_split]
             if plan.eval_split == "train":
                 measured = measured.select(range(min(len(measured), TRAIN_ROWS_MEASURED)))
@@ -253,7 +253,7 @@ class Run:
             method=recipe.method,
             lora=recipe.lora is not None,
             rows={name: len(view) for name, view in views.items()},
-            lost={name: len(flight.lost) for name, flight in found.items()},
+            lost={name: len(flight.lost_rows) for name, flight in found.items()},
             cut={name: flight.cut for name, flight in found.items()},
             steps=steps,
             seconds=0.0,

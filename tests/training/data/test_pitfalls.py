@@ -135,7 +135,7 @@ def test_a_repeated_prompt_is_refused(chat_model: Path, plain_model: Path) -> No
     rendered = "<|im_start|>user<|im_sep|>Tell me of the river.<|im_end|>"
     text = pair("Tell me of the river.", f"{rendered}<|im_start|>assistant<|im_sep|>Yes.", "No.")
     found = examined(chat_model, [whole, text, *polite_pairs(3)])
-    assert (found.repeated, found.lost) == (2, [0, 1])
+    assert (found.repeats_prompt, found.lost_rows) == (2, [0, 1])
     assert refused(found) == (
         "2 of 5 rows of the train split would be lost: 2 whose completion repeats the prompt",
         (
@@ -148,13 +148,13 @@ def test_a_repeated_prompt_is_refused(chat_model: Path, plain_model: Path) -> No
         "chosen": "User: Hi\n\nAssistant: Yes",
         "rejected": " No",
     }
-    assert examined(plain_model, [plain]).repeated == 1
+    assert examined(plain_model, [plain]).repeats_prompt == 1
 
 
 def test_an_answer_that_quotes_its_prompt_is_none_of_these(chat_model: Path) -> None:
     """What a person says may begin like what was asked."""
     row = pair("Tell me", "Tell me what you want to hear.", "Tell me more.")
-    assert examined(chat_model, [row]).repeated == 0
+    assert examined(chat_model, [row]).repeats_prompt == 0
 
 
 def test_two_start_tokens_are_refused(chat_model: Path) -> None:
@@ -173,7 +173,7 @@ def test_two_start_tokens_are_refused(chat_model: Path) -> None:
             {"prompt": "User: Hi\n\nAssistant:", "chosen": " Yes", "rejected": " No"},
         ]
         found = examine(rows, SIDES, tokenizer, 256)
-    assert (found.doubled, found.lost) == (1, [0])
+    assert (found.two_start_tokens, found.lost_rows) == (1, [0])
     message, hint = refused(found)
     assert message.endswith("1 that begin with two start tokens")
     assert hint.startswith("Convert the source from messages, not from text that a template")
@@ -186,11 +186,11 @@ def test_thinking_that_the_template_leaves_out_is_refused(chat_model: Path, tmp_
         *polite_pairs(2),
     ]
     found = examined(with_template(chat_model, tmp_path, STRIPPING), rows)
-    assert (found.stripped, found.lost) == (1, [0])
+    assert (found.loses_thinking, found.lost_rows) == (1, [0])
     message, hint = refused(found)
     assert message.endswith("1 whose thinking the chat template leaves out")
     assert hint.startswith("Set chat_template to a template that keeps thinking.")
-    assert examined(chat_model, rows).stripped == 0
+    assert examined(chat_model, rows).loses_thinking == 0
 
 
 def calls(arguments: str) -> list[dict[str, object]]:

@@ -9,7 +9,7 @@ import pytest
 from prefdata.io.dataset.dataset_reader import open_dataset
 from prefdata.records.plain_text import completion_text, prompt_text
 from prefdata.training.data.dataset_views import load_view
-from prefdata.training.data.preflight import encode
+from prefdata.training.data.tokenize import encode
 from prefdata.training.model.library_output import suppress_output
 from prefdata.training.model.load import load_tokenizer
 from tests.training.accepts import assert_trl_accepts, prepare_with_trl

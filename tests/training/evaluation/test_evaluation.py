@@ -12,7 +12,7 @@ import pytest
 
 from prefdata.stats.estimates import mean, ranking, share, wilson
 from prefdata.training import LoraSettings, Recipe, TrainingResult, evaluate, train
-from prefdata.training.data.preflight import Encoded
+from prefdata.training.data.tokenize import EncodedRow
 from prefdata.training.evaluation.logprobs import score
 from prefdata.training.evaluation.metrics import EvalRow, figures, slices, write_rows
 from prefdata.training.model.library_output import suppress_output
@@ -34,7 +34,7 @@ def test_a_score_is_the_sum_of_log_probabilities(chat_model: Path) -> None:
             float(logits[at - 1][ids[at]] - logits[at - 1].logsumexp(0))
             for at in range(len(prompt), length)
         )
-        row = Encoded(prompt, [answer, [5]], merged=False)
+        row = EncodedRow(prompt, [answer, [5]], merged=False)
         found = next(score([row], model, reference=model, max_length=length))
     assert found[0].logp == pytest.approx(expected, abs=1e-4)
     assert found[0].tokens == len(answer) - 1
