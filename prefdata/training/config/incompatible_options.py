@@ -1,23 +1,20 @@
-"""Keys of a recipe that do not go together, with what is wrong and the remedy."""
+"""Keys of a recipe that do not go together, each with its message and remedy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from prefdata.training.config.losses import Options
 from prefdata.training.config.methods import Method
-from prefdata.training.config.settings import EvaluationSettings
-
-if TYPE_CHECKING:
-    from prefdata.training.config.recipe import Recipe
+from prefdata.training.config.recipe import EvaluationSettings, Recipe
 
 
 class Incompatible(NamedTuple):
     """Two keys that contradict each other, or one that has no effect beside another.
 
     Args:
-        message: what is wrong.
+        message: the contradiction.
         hint: the remedy.
     """
 
@@ -28,32 +25,28 @@ class Incompatible(NamedTuple):
 def incompatible_options(
     recipe: Recipe, options: Options, method: Method
 ) -> Iterator[Incompatible]:
-    """Every misfit of a recipe.
+    """Every contradiction within a recipe.
 
     Args:
         recipe: with keys that are each right by themselves.
         options: of TRL's config, checked.
-        method: that the recipe names.
+        method: of the recipe.
 
     Yields:
-        What is wrong, the weights first, the method next, the evaluation last.
+        Those of the weights first, of the method next, of the evaluation last.
 
     Example:
         >>> from prefdata.training.config.methods import METHODS
-        >>> from prefdata.training.config.recipe import Recipe
-        >>> [
-        ...     one.message
-        ...     for one in incompatible_options(Recipe(quantization="4bit"), {}, METHODS["dpo"])
-        ... ]
-        ['quantization 4bit without lora: quantised weights cannot be trained']
+        >>> next(incompatible_options(Recipe(quantization="4bit"), {}, METHODS["dpo"])).message
+        'quantization 4bit without lora: quantised weights cannot be trained'
     """
-    yield from _of_weights(recipe, options)
-    yield from _of_method(recipe, method)
-    yield from _of_reference(recipe, options, method)
-    yield from _of_evaluation(recipe.evaluation or EvaluationSettings(), method)
+    yield from _weights(recipe, options)
+    yield from _method(recipe, method)
+    yield from _reference(recipe, options, method)
+    yield from _evaluation(recipe.evaluation or EvaluationSettings(), method)
 
 
-def _of_weights(recipe: Recipe, options: Options) -> Iterator[Incompatible]:
+def _weights(recipe: Recipe, options: Options) -> Iterator[Incompatible]:
     lora = recipe.lora
     if recipe.quantization and not lora:
         yield Incompatible(
@@ -77,7 +70,7 @@ def _of_weights(recipe: Recipe, options: Options) -> Iterator[Incompatible]:
         )
 
 
-def _of_method(recipe: Recipe, method: Method) -> Iterator[Incompatible]:
+def _method(recipe: Recipe, method: Method) -> Iterator[Incompatible]:
     if recipe.margin_scale and method.name != "reward":
         yield Incompatible(
             f"margin_scale has no effect with method {method.name}",
@@ -89,7 +82,7 @@ def _of_method(recipe: Recipe, method: Method) -> Iterator[Incompatible]:
         )
 
 
-def _of_reference(recipe: Recipe, options: Options, method: Method) -> Iterator[Incompatible]:
+def _reference(recipe: Recipe, options: Options, method: Method) -> Iterator[Incompatible]:
     if recipe.reference and not method.reference:
         yield Incompatible(
             f"method {method.name} has no reference",
@@ -99,6 +92,12 @@ def _of_reference(recipe: Recipe, options: Options, method: Method) -> Iterator[
         yield Incompatible(
             f"method {method.name} has no reference to cache", "Leave reference_cache out."
         )
+    if recipe.reference_cache is True and recipe.trainer:
+        yield Incompatible(
+            f"reference_cache does not work with trainer {recipe.trainer}, "
+            "which may compute its reference in another way than TRL's",
+            "Leave one of them out.",
+        )
     if recipe.reference_cache is True and options.get("sync_ref_model"):
         yield Incompatible(
             "reference_cache and sync_ref_model contradict each other: the reference moves",
@@ -106,7 +105,7 @@ def _of_reference(recipe: Recipe, options: Options, method: Method) -> Iterator[
         )
 
 
-def _of_evaluation(evaluation: EvaluationSettings, method: Method) -> Iterator[Incompatible]:
+def _evaluation(evaluation: EvaluationSettings, method: Method) -> Iterator[Incompatible]:
     if evaluation.patience and not evaluation.best:
         yield Incompatible(
             "evaluation.patience needs evaluation.best: better by what?",

@@ -107,7 +107,7 @@ def build_trainer(
         raise load_error(recipe.model, error) from error
     except (ValueError, NotImplementedError, AssertionError) as error:
         raise RecipeError(
-            f"TRL's {trainer.__name__} refuses the recipe: {first_line(error)}",
+            f"{plan.trainer_label} refuses the recipe: {first_line(error)}",
             hint="Change the option that it names.",
         ) from error
     built.remove_callback(PrinterCallback)
@@ -162,7 +162,7 @@ def uses_cache(recipe: Recipe, method: Method, rows: int) -> bool:
         >>> uses_cache(Recipe(max_steps=10), METHODS["dpo"], 1_000)
         False
     """
-    if not method.reference or recipe.options.get("sync_ref_model"):
+    if not method.reference or recipe.trainer or recipe.options.get("sync_ref_model"):
         return False
     if recipe.reference_cache != "auto":
         return recipe.reference_cache
@@ -217,7 +217,7 @@ def _arguments(plan: Plan, rows: int, batches: Batches, *, cached: bool) -> dict
         ours["use_cpu"] = True  # unsaid, each process would train a model of its own
     if cached:
         ours["precompute_ref_log_probs"] = True
-    if not _loads_itself(method):
+    if method.loads_model:
         ours["model_init_kwargs"] = {**_loading(recipe), **_given(recipe)}
     return ours
 
@@ -239,15 +239,10 @@ def _evaluation(recipe: Recipe, steps: float) -> dict[str, JsonValue]:
     return found
 
 
-def _loads_itself(method: Method) -> bool:
-    """TRL's experimental trainers place a model that they load with a device map; we load it."""
-    return method.trainer.startswith("trl.experimental")
-
-
 def _models(recipe: Recipe, method: Method, source: str) -> dict[str, object]:
     """The model, and the reference where the recipe names one, as the trainer takes them."""
     quantization = _quantization(recipe)
-    if _loads_itself(method):
+    if not method.loads_model:
         return {"model": _load(recipe, source, quantization)}
     models: dict[str, object] = {"model": source}
     if quantization is not None:

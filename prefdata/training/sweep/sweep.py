@@ -14,9 +14,9 @@ from pydantic import JsonValue
 from prefdata.errors import RecipeError, UsageError
 from prefdata.io.dataset.atomic_dir import refuse_existing, remove_folder
 from prefdata.report.display import Display, Say
+from prefdata.training.config.load_recipe import load_recipe
 from prefdata.training.config.output_files import sweep_output_files
 from prefdata.training.config.plan import Plan, resolve
-from prefdata.training.config.recipe import load_recipe
 from prefdata.training.model import distributed
 from prefdata.training.run.run import train
 from prefdata.training.run.run_dir import check_same, identity, run_folder
@@ -90,9 +90,8 @@ def sweep(
         ... # doctest: +SKIP
     """
     flags = dict(flags or {})
-    base = load_recipe(source, flags=flags, settings=settings).resolved()
-    given = base.output != f"{base.data.rstrip('/')}-{base.method}"
-    output = Path(base.output if given else f"{base.output}-sweep")
+    base = load_recipe(source, flags=flags, settings=settings)
+    output = Path(base.output or f"{base.default_output}-sweep")
     plans = _plans(source, grid, flags, settings, output)
     metric = metric or _metric(plans)
     _check_metric(metric, plans)

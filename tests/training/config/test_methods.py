@@ -14,8 +14,12 @@ from prefdata.io.dataset.dataset_reader import open_dataset
 from prefdata.training.config.losses import loss_types, loss_weights, trl_losses
 from prefdata.training.config.methods import METHODS
 from prefdata.training.config.recipe import Recipe
-from prefdata.training.config.removed import DEPRECATED_OPTIONS, REMOVED_OPTIONS, RENAMED_OPTIONS
-from prefdata.training.config.trl_options import option_types
+from prefdata.training.config.trl_options import (
+    DEPRECATED_OPTIONS,
+    REMOVED_OPTIONS,
+    RENAMED_OPTIONS,
+    option_types,
+)
 from prefdata.training.data.dataset_views import load_view
 from prefdata.training.model.library_output import suppress_output
 from prefdata.training.model.load import import_class, load_tokenizer

@@ -12,7 +12,7 @@ import pytest
 from prefdata.errors import InputError, TrainingError
 from prefdata.io.dataset.dataset_reader import open_dataset
 from prefdata.training import Recipe, load_recipe, train
-from prefdata.training.config.settings import LoraSettings
+from prefdata.training.config.recipe import LoraSettings
 from prefdata.training.data.dataset_views import load_view
 from prefdata.training.data.preflight import Preflight, examine, refuse_losses
 from prefdata.training.data.tokenize import encode

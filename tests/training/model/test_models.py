@@ -12,7 +12,7 @@ import yaml
 
 from prefdata.errors import RecipeError, UsageError
 from prefdata.training import METHODS, Recipe, load_recipe, train
-from prefdata.training.config.settings import LoraSettings
+from prefdata.training.config.recipe import LoraSettings
 from prefdata.training.model.library_output import suppress_output
 from prefdata.training.run.trainer import uses_cache
 from tests.training.saved import generate

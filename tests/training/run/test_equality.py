@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from prefdata.io.dataset.dataset_reader import open_dataset
 from prefdata.training import METHODS, Recipe, train
-from prefdata.training.config.settings import LoraSettings
+from prefdata.training.config.recipe import LoraSettings
 from prefdata.training.data.dataset_views import load_view
 from prefdata.training.model.library_output import suppress_output
 from prefdata.training.model.load import import_class, load_tokenizer

@@ -12,7 +12,7 @@ import pytest
 
 from prefdata.errors import RecipeError, TrainingError
 from prefdata.training import Recipe, load_recipe, train
-from prefdata.training.config.settings import LoraSettings
+from prefdata.training.config.recipe import LoraSettings
 from prefdata.training.model.library_output import suppress_output
 from tests.training.datasets import pair, polite_pairs, write_dataset
 from tests.training.saved import history

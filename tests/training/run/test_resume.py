@@ -17,7 +17,7 @@ import pytest
 
 from prefdata.errors import Interrupted, RecipeError, UsageError
 from prefdata.training import Recipe, TrainingResult, train
-from prefdata.training.config.settings import FirstStage, LoraSettings
+from prefdata.training.config.recipe import FirstStage, LoraSettings
 from prefdata.training.model.library_output import suppress_output
 from tests.training.datasets import polite_pairs, write_dataset
 from tests.training.saved import history

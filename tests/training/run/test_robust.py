@@ -14,7 +14,7 @@ import pytest
 from prefdata.errors import TrainingError
 from prefdata.training import Recipe, TrainingResult, train
 from prefdata.training.config.losses import loss_types
-from prefdata.training.config.settings import EvaluationSettings
+from prefdata.training.config.recipe import EvaluationSettings
 from prefdata.training.model.library_output import suppress_output
 from prefdata.training.run.trainer import Batches
 from tests.training.datasets import pair, polite_pairs, write_dataset
