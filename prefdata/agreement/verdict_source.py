@@ -20,7 +20,7 @@ from prefdata.agreement.verdict_frame import SHOWN, identified, longer
 from prefdata.conversion.ingest import SCALARS
 from prefdata.errors import InputError, UsageError
 from prefdata.formats import Detection, ReadOptions, Sample, detect
-from prefdata.formats.base import RAW, records
+from prefdata.formats.base import RAW, build_records
 from prefdata.formats.generic.comparisons import COMPARISONS
 from prefdata.io.readers.chunks import Chunk
 from prefdata.io.readers.reader import parse_pieces, read_pieces
@@ -135,7 +135,7 @@ class Voting:
     @property
     def _raw(self) -> frozenset[str]:
         """The columns that are given as the JSON text of each value."""
-        return self.detection.match.raw if self.detection else frozenset()
+        return self.detection.match.json_columns if self.detection else frozenset()
 
     def _wanted(self) -> tuple[list[str], set[str]]:
         """The columns to read, and those of them in which a number may stand for text."""
@@ -151,10 +151,10 @@ class Voting:
         if self.detection is None:
             return record_verdicts(piece.frame, calls)
         match = self.detection.match
-        used = {"row", "line", *match.wanted}
+        used = {"row", "line", *match.source_columns}
         frame = piece.frame.select(n for n in piece.frame.columns if n.removeprefix(RAW) in used)
         blank = [] if self.texts else [pl.lit(text).alias(name) for name, text in BLANK.items()]
-        made = records(self.detection.format, frame.with_columns(blank), match)
+        made = build_records(self.detection.format, frame.with_columns(blank), match)
         return made.with_columns(
             pl.lit(self.placed).alias("placed"), pl.lit(None, pl.String).alias("kind")
         )
@@ -243,7 +243,7 @@ def recognised(source: Source, sample: Sample, how: How) -> Voting:
         )
     sides = (("model_a", "model_b"), ("model_chosen", "model_rejected"))
     models = any(all(match.column(side) for side in both) for both in sides)
-    voted = Voted(source.name, format.name, match.why, match.polarity)
+    voted = Voted(source.name, format.name, match.evidence, match.polarity)
     placed = "chosen" not in format.fields
     return Voting(source, sample, how, detection, voted, texts, models, placed)
 

@@ -244,7 +244,7 @@ def read_options_from(
     """The options of reading, with the words on the left checked."""
     from prefdata.errors import UnknownNameError
     from prefdata.formats import ReadOptions
-    from prefdata.formats.winner_values import written
+    from prefdata.formats.winner_values import value_key
 
     sides, labels = assigned("--winner", winner), assigned("--label", label)
     for option, values, words in (
@@ -254,7 +254,7 @@ def read_options_from(
         for word, _ in values:
             if word not in words:
                 raise UnknownNameError("word", word, words, where=option)
-        _check_once(option, "value", [written(value) for _, value in values])
+        _check_once(option, "value", [value_key(value) for _, value in values])
     mapped = assigned("--map", columns)
     _check_once("--map", "field", [field for field, _ in mapped])
     return ReadOptions(

@@ -45,7 +45,7 @@ def check_names(options: Options, dimensions: Collection[str], name: str) -> Non
             hint="Name the column that says which dimension a rating is on, as in "
             "--map dimension=aspect, or convert this source by itself.",
         )
-    for dimension in options.named:
+    for dimension in options.all_dimensions:
         if dimension not in dimensions:
             raise UnknownNameError("dimension", dimension, sorted(dimensions), where=name)
 
@@ -70,7 +70,7 @@ def missing_so_far(read_options: ReadOptions, options: Options, dimensions: Coll
         >>> missing_so_far(ReadOptions(dimension="saftey"), Options(), {"safety", "clarity"})
         ' (none on saftey so far, but on clarity, safety)'
     """
-    names = dict.fromkeys((*filter(None, [read_options.dimension]), *options.named))
+    names = dict.fromkeys((*filter(None, [read_options.dimension]), *options.all_dimensions))
     missing = ", ".join(name for name in names if name not in dimensions)
     present = ", ".join(sorted(dimensions)[:8])
     return f" (none on {missing} so far, but on {present})" if missing and present else ""

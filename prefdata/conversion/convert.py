@@ -45,7 +45,7 @@ from prefdata.io.readers.sources import Source, open_sources
 from prefdata.io.store.record_store import RecordStore
 from prefdata.records.reasons import REMEDIES
 from prefdata.transforms.accounting import Account
-from prefdata.transforms.mixing import parts
+from prefdata.transforms.mixing import match_sources
 from prefdata.transforms.options import Options
 
 Progress = Callable[[str, int, int], None]
@@ -200,7 +200,7 @@ def detect_sources(
         UnknownNameError: a column that is to be kept is in none of them.
     """
     options = options or Options(split_by="prompt")
-    read_options = replace(read_options, deciding=tuple(options.deciding))
+    read_options = replace(read_options, deciding=tuple(options.rule_dimensions))
     samples = [read_sample(file, encoding) for file in files]
     detections = [
         detect(sample, read_options, name=file.name, format=format, others=others)
@@ -218,7 +218,7 @@ def _plan(files: Sequence[Source], config: ConvertConfig) -> ConvertPlan:
     options, read_options = config.options, config.read_options
     sources = detect_sources(files, read_options, config.format, config.encoding, options=options)
     kind = _one_kind(sources)
-    parts(options, [each.source.name for each in sources])
+    match_sources(options, [each.source.name for each in sources])
     check_rule(options, read_options, sources)
     keep = tuple(sources[0].keep)
     schema = dataset_schema(kind, keep=keep)
@@ -341,7 +341,7 @@ def _no_pair(account: Account, names: Sequence[str]) -> InputError:
     commonest = next(iter(next(iter(outcomes.values()), {})), "")
     look = "'pref inspect' shows how the source was read and what was found; nothing was written."
     return InputError(
-        f"none of the {sum(account.read.values()):,} rows of {', '.join(names[:3])} gave a pair: "
+        f"none of the {account.rows_read.total():,} rows of {', '.join(names[:3])} gave a pair: "
         f"{', '.join(counts[:4])}",
         hint=f"{REMEDIES.get(commonest, '')} {look}".lstrip(),
     )

@@ -10,7 +10,7 @@ from typing import Literal, TypedDict, TypeVar, cast
 
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import ReadOptions
-from prefdata.formats.winner_values import written
+from prefdata.formats.winner_values import value_key
 from prefdata.transforms.options import Aggregate, Conflicts, Options, SplitBy, Strategy
 
 Meaning = TypeVar("Meaning")
@@ -153,6 +153,6 @@ def _names(value: object) -> tuple[str, ...]:
 def _keyed_by_text(meanings: Mapping[str, Meaning] | Mapping[int, Meaning]) -> dict[str, Meaning]:
     """What each value of a column means, by its text."""
     return {
-        value if isinstance(value, str) else written(value): meaning
+        value if isinstance(value, str) else value_key(value): meaning
         for value, meaning in meanings.items()
     }

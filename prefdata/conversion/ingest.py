@@ -13,7 +13,7 @@ import polars as pl
 
 from prefdata.conversion.kept_columns import add_kept_columns
 from prefdata.formats import Detection, Sample
-from prefdata.formats.base import records as build_records
+from prefdata.formats.base import build_records
 from prefdata.io.dataset.row_log import RowLog
 from prefdata.io.readers.chunks import PARSERS, Chunk, Offset, Piece, collect_chunks
 from prefdata.io.readers.json_types import passed_on_field
@@ -23,7 +23,7 @@ from prefdata.io.store.record_store import IDS, RecordStore
 from prefdata.records import reasons
 from prefdata.records.ids import content_ids, conversation_ids, scoped
 from prefdata.transforms.accounting import Account
-from prefdata.transforms.row_outcomes import REJECTS, by_row, entries
+from prefdata.transforms.row_outcomes import REJECTS, as_outcomes, best_by_row
 
 Result = TypeVar("Result")
 
@@ -100,17 +100,23 @@ def read_records(
     """
     match, format = each.detection.match, each.detection.format
     scalars = {name for f in SCALARS for name in match.columns.get(f, ())}
-    more = [name for name in each.keep.values() if name and name not in match.wanted]
-    raw = match.raw | set(more) if match.whole else match.raw
+    more = [name for name in each.keep.values() if name and name not in match.source_columns]
+    raw = match.json_columns | set(more) if match.needs_all_rows else match.json_columns
     coded = {*match.columns.get("winner", ()), *match.columns.get("label", ())}
-    clear_empty = [n for n in (*match.wanted, *more) if n not in coded or "" not in match.values]
+    clear_empty = [
+        n for n in (*match.source_columns, *more) if n not in coded or "" not in match.values
+    ]
     pieces = read_pieces(
-        *(each.source, each.sample, [*match.wanted, *dict.fromkeys(more)], scalars, encoding),
+        each.source,
+        each.sample,
+        [*match.source_columns, *dict.fromkeys(more)],
+        scalars,
+        encoding,
         raw=raw,
         fields=[passed_on_field(name, each.sample.values(name)) for name in more],
-        copy=match.whole,
+        copy=match.needs_all_rows,
     )
-    if match.whole:
+    if match.needs_all_rows:
         whole = collect_chunks(parse_pieces(pieces), each.source.name)
         pieces = iter([lambda: whole])
 
@@ -237,7 +243,7 @@ def ingest(
     kind = each.detection.format.kind
     dimensions: set[str] = set(each.detection.match.dimensions)
     for chunk, records in read_records(each, number, encoding):
-        account.read_rows(number, chunk.rows)
+        account.count_read(number, chunk.rows)
         bad, good = (
             records.filter(pl.col("reason").is_not_null()),
             records.filter(pl.col("reason").is_null()),
@@ -269,7 +275,7 @@ def reject_rows(
 ) -> None:
     """Log bad rows as rejects; of a row with good records too, only its bad ones as entries."""
     whole = bad.join(good.select("row").unique(), on="row", how="anti", maintain_order="left")
-    left_over = by_row(_entries(whole)).filter(pl.col("outcome") == "left over")
+    left_over = best_by_row(_entries(whole)).filter(pl.col("outcome") == "left over")
     account.settle(left_over)
     whole = whole.join(left_over, on="row", how="anti", maintain_order="left")
     first = whole.unique("row", keep="first", maintain_order=True)
@@ -295,4 +301,4 @@ def _entries(rows: pl.DataFrame) -> pl.DataFrame:
     rows = rows.with_columns(pl.lit(None, pl.String).alias("pair"))
     if "item" not in rows.columns:
         rows = rows.with_columns(pl.lit(0, pl.UInt32).alias("item"))
-    return entries(rows, rated=False)
+    return as_outcomes(rows, rated=False)

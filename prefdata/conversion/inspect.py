@@ -19,11 +19,11 @@ from prefdata.io.readers.sources import open_sources
 from prefdata.io.store.record_store import SCHEMAS
 from prefdata.records.frames import as_messages
 from prefdata.transforms import make_pairs, make_unpaired
-from prefdata.transforms.dimensions import compared
+from prefdata.transforms.dimensions import win_loss_counts
 from prefdata.transforms.make_pairs import PairResult
-from prefdata.transforms.mixing import parts
+from prefdata.transforms.mixing import match_sources
 from prefdata.transforms.options import Options
-from prefdata.transforms.row_outcomes import LEFT_OVER, by_row
+from prefdata.transforms.row_outcomes import LEFT_OVER, best_by_row
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def run_inspection(sources: Sources, config: ConvertConfig) -> list[Inspection]:
     with open_sources(sources, fetch=False) as files:
         detected = detect_sources(files, read_options, config.format, encoding, options=options)
         check_rule(options, read_options, detected)
-        parts(options, [each.name for each in files])
+        match_sources(options, [each.name for each in files])
         return [_inspect(each, config, alone=len(detected) == 1) for each in detected]
 
 
@@ -137,7 +137,7 @@ def _inspect(each: DetectedSource, config: ConvertConfig, *, alone: bool) -> Ins
     left_over = pl.col("reason").is_in(LEFT_OVER)
     unreadable = [(row.reason, row.field, row.line, row.detail) for row in chunk.unreadable]
     problems = _problems(whole.filter(~left_over), unreadable)
-    used = {*match.wanted, *each.keep.values()}
+    used = {*match.source_columns, *each.keep.values()}
     becomes = "unpaired" if kind == "unpaired" else "pairs"
     schema = dataset_schema(becomes, dimensions=bool(dimensions), keep=list(each.keep))
     runner_up = each.detection.runner_up
@@ -146,14 +146,14 @@ def _inspect(each: DetectedSource, config: ConvertConfig, *, alone: bool) -> Ins
         kind=each.source.kind,
         names=tuple(each.sample.names),
         format=match.format,
-        why=match.why,
+        why=match.evidence,
         polarity=match.polarity,
         columns=dict(match.columns),
         unused=tuple(name for name in each.sample.names if name not in used),
         runner_up=runner_up.format if runner_up else "",
-        near=dict(each.detection.near),
+        near=dict(each.detection.near_misses),
         rows=chunk.rows,
-        outcomes=_outcomes(result.ledger, whole.filter(left_over), problems),
+        outcomes=_outcomes(result.outcomes, whole.filter(left_over), problems),
         problems=problems,
         split_by="conversation" if each.grouped else "prompt",
         dimensions=_win_loss(result.rows),
@@ -179,7 +179,7 @@ def _pairs(
     """What sound records give, and the rows of it with their texts."""
     kind = each.detection.format.kind
     if kind == "unpaired":
-        result = make_unpaired.unpaired(good, options)
+        result = make_unpaired.make_unpaired(good, options)
         texts = good.select(
             "prompt", *each.keep, of_row="row", of_item="item", completion="response"
         )
@@ -190,7 +190,7 @@ def _pairs(
         for name in ("ratings", "comparisons")
     }
     frames[kind] = good
-    result = make_pairs.pairs(frames["ratings"], frames["comparisons"], options)
+    result = make_pairs.make_pairs(frames["ratings"], frames["comparisons"], options)
     texts = make_pairs.with_texts(result.rows, frames["ratings"], frames["comparisons"], each.keep)
     return result, texts
 
@@ -200,7 +200,7 @@ def _outcomes(
 ) -> dict[str, dict[str, int]]:
     """What became of the rows, and why; the most frequent first."""
     outcomes: dict[str, dict[str, int]] = {}
-    became = by_row(ledger).group_by("outcome", "reason").len().sort("len", descending=True)
+    became = best_by_row(ledger).group_by("outcome", "reason").len().sort("len", descending=True)
     for outcome, reason, count in became.rows():
         outcomes.setdefault(outcome, {})[reason] = count
     for reason, count in left_over.group_by("reason", maintain_order=True).len().rows():
@@ -214,7 +214,7 @@ def _outcomes(
 def _win_loss(rows: pl.DataFrame) -> dict[str, dict[str, int]]:
     if "dimensions" not in rows.columns:
         return {}
-    return {name: counts._asdict() for name, counts in compared(rows).items()}
+    return {name: counts._asdict() for name, counts in win_loss_counts(rows).items()}
 
 
 def _problems(

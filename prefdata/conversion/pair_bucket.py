@@ -36,10 +36,10 @@ def bucket_records(store: RecordStore, number: int, *, drop: bool = True) -> Buc
 def bucket_pairs(plan: ConvertPlan, records: BucketRecords) -> PairResult:
     """The pairs, or labelled answers, of a bucket, within the limits that the plan has by now."""
     if plan.kind == "unpaired":
-        result = make_unpaired.unpaired(records.unpaired, plan.options)
+        result = make_unpaired.make_unpaired(records.unpaired, plan.options)
     else:
-        result = make_pairs.pairs(records.ratings, records.comparisons, plan.options)
-    return mixing.mixed(result, plan.limits, plan.options.seed) if plan.limits else result
+        result = make_pairs.make_pairs(records.ratings, records.comparisons, plan.options)
+    return mixing.apply_limits(result, plan.limits, plan.options.seed) if plan.limits else result
 
 
 def bucket_overlap(plan: ConvertPlan, records: BucketRecords) -> Overlap:
@@ -47,8 +47,8 @@ def bucket_overlap(plan: ConvertPlan, records: BucketRecords) -> Overlap:
     if not plan.compares_sources:
         return {}
     if plan.kind == "unpaired":
-        return overlap.of_labels(records.unpaired)
-    return overlap.of_pairs(records.ratings, records.comparisons, plan.options)
+        return overlap.label_overlap(records.unpaired)
+    return overlap.pair_overlap(records.ratings, records.comparisons, plan.options)
 
 
 def source_limits(
@@ -58,13 +58,13 @@ def source_limits(
 
     Takes 8 bytes of memory for each row of the data set.
     """
-    parts = mixing.parts(plan.options, plan.names)
+    parts = mixing.match_sources(plan.options, plan.names)
     if not (parts.caps or parts.mix):
         return {}
 
     def work(number: int) -> pl.DataFrame:
         rows = bucket_pairs(plan, bucket_records(store, number, drop=False)).rows
-        return mixing.placed(rows, plan.options.seed)
+        return mixing.place_rows(rows, plan.options.seed)
 
     places: dict[int, list[np.ndarray]] = defaultdict(list)
     for placed in in_order(work, len(store.buckets)):

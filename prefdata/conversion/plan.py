@@ -13,9 +13,9 @@ from prefdata.conversion.conversation_groups import ConversationGroups
 from prefdata.conversion.ingest import DetectedSource
 from prefdata.errors import PrefdataError
 from prefdata.formats import ReadOptions
-from prefdata.transforms.dimensions import WinLossCounts, compared
+from prefdata.transforms.dimensions import WinLossCounts, win_loss_counts
 from prefdata.transforms.options import Options
-from prefdata.transforms.overlap import Common, Overlap
+from prefdata.transforms.overlap import Overlap, SharedCounts
 
 MOST_SOURCES = 100
 """Sources that are compared with each other: the report grows with the square of their number."""
@@ -97,13 +97,13 @@ class ConvertTotals:
         if self.groups:
             self.groups.put(rows)
         if "dimensions" in rows.columns:
-            for name, counts in compared(rows).items():
+            for name, counts in win_loss_counts(rows).items():
                 self.dimensions[name] = self.dimensions.get(name, WinLossCounts()).plus(counts)
 
     def add_overlap(self, overlap: Overlap) -> None:
         """Add up what sources have in common in a bucket."""
         for sources, common in overlap.items():
-            self.overlap[sources] = self.overlap.get(sources, Common()).plus(common)
+            self.overlap[sources] = self.overlap.get(sources, SharedCounts()).plus(common)
 
 
 def by_split(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:

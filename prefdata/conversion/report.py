@@ -108,7 +108,7 @@ def report_fields(account: Account, totals: ConvertTotals, *, grouped: bool) -> 
     """
     outcomes = account.outcomes()
     rejected = sum(outcomes.get("rejected", {}).values())
-    rows_read = sum(account.read.values())
+    rows_read = account.rows_read.total()
     splits = {
         split: {"rows": rows, "prompts": totals.prompts[split]}
         for split, rows in totals.rows.items()
@@ -147,9 +147,9 @@ def source_reports(
             size=each.source.local.stat().st_size,
             sha256=hashes[number],
             format=each.detection.format.name,
-            why=each.detection.match.why,
+            why=each.detection.match.evidence,
             polarity=each.detection.match.polarity,
-            rows=account.read[number],
+            rows=account.rows_read[number],
             outcomes=account.outcomes(number),
             gave=None if rows_by_source is None else rows_by_source.get(number, 0),
         )

@@ -29,7 +29,7 @@ from prefdata.io.store.record_store import RecordStore
 from prefdata.transforms import make_pairs
 from prefdata.transforms.accounting import Account
 from prefdata.transforms.overlap import Overlap
-from prefdata.transforms.row_outcomes import by_row, lost, refused
+from prefdata.transforms.row_outcomes import as_rejects, best_by_row, rejected_rows
 from prefdata.transforms.split import SPLITS
 
 Result = TypeVar("Result")
@@ -41,7 +41,7 @@ class BucketResult(NamedTuple):
     """Rows without texts, what became of the records, the rejects, and what sources share."""
 
     rows: pl.DataFrame
-    ledger: pl.DataFrame
+    outcomes: pl.DataFrame
     rejects: pl.DataFrame
     overlap: Overlap
     example: dict[str, object]
@@ -74,7 +74,7 @@ def write_bucketed(
     plan = replace(plan, limits=source_limits(plan, store, in_order))
     # Rows that answer several prompts are in several buckets: they are settled at the end.
     multi_prompt = pl.col("source").is_in(
-        [number for number, each in enumerate(plan.sources) if each.detection.match.spread]
+        [number for number, each in enumerate(plan.sources) if each.detection.match.multi_prompt]
     )
     late: list[pl.DataFrame] = []
 
@@ -82,14 +82,14 @@ def write_bucketed(
         return _write_bucket(number, folder / "data", store, plan)
 
     for number, bucket in enumerate(in_order(work, len(store.buckets))):
-        row_log.add(bucket.ledger, bucket.rejects)
-        account.settle(by_row(bucket.ledger.filter(~multi_prompt)))
-        late.append(by_row(bucket.ledger.filter(multi_prompt)))
+        row_log.add(bucket.outcomes, bucket.rejects)
+        account.settle(best_by_row(bucket.outcomes.filter(~multi_prompt)))
+        late.append(best_by_row(bucket.outcomes.filter(multi_prompt)))
         totals.count(bucket.rows)
         totals.add_overlap(bucket.overlap)
         totals.example = totals.example or bucket.example
         progress(number + 1, len(store.buckets))
-    account.settle(by_row(pl.concat(late)))
+    account.settle(best_by_row(pl.concat(late)))
     for split in SPLITS:
         number_shards(folder / "data", split)
 
@@ -103,16 +103,16 @@ def _write_bucket(number: int, folder: Path, store: RecordStore, plan: ConvertPl
             part = make_pairs.with_texts(rows, records.ratings, records.comparisons, plan.keep)
             write_parquet(part, folder / f"{split}-{number:06d}.parquet", plan.schema)
             example = example or first_row(part, plan.schema.names)
-    rejected = lost(result.ledger)
+    rejected = rejected_rows(result.outcomes)
     raw = records.comparisons.unique(["source", "row"], keep="first").select(
         "source",
         "row",
         pl.struct("prompt", "a", "b", "winner", "annotator").struct.json_encode().alias("raw"),
     )
     rejected = rejected.join(raw, on=["source", "row"], how="left", maintain_order="left")
-    rejects = refused(rejected.drop("raw"), rejected["raw"])
+    rejects = as_rejects(rejected.drop("raw"), rejected["raw"])
     overlap = bucket_overlap(plan, records)
-    return BucketResult(result.rows, result.ledger, rejects, overlap, example)
+    return BucketResult(result.rows, result.outcomes, rejects, overlap, example)
 
 
 def in_order(work: Callable[[int], Result], count: int) -> Iterator[Result]:

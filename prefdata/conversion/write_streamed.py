@@ -31,7 +31,7 @@ from prefdata.records.frames import stacked
 from prefdata.transforms.accounting import Account
 from prefdata.transforms.make_pairs import PairResult
 from prefdata.transforms.overlap import Overlap
-from prefdata.transforms.row_outcomes import LEDGER, by_row, lost, refused
+from prefdata.transforms.row_outcomes import ROW_OUTCOMES, as_rejects, best_by_row, rejected_rows
 from prefdata.transforms.split import SPLITS
 
 MOST_ITEMS = 1 << 24
@@ -70,12 +70,14 @@ def write_streamed(
         records = bucket_records(store, number)
         result = bucket_pairs(plan, records)
         pairs.put(result.rows, number)
-        rejects.put(lost(result.ledger).rename({"source": "of_source", "row": "of_row"}), number)
+        rejects.put(
+            rejected_rows(result.outcomes).rename({"source": "of_source", "row": "of_row"}), number
+        )
         return result, bucket_overlap(plan, records)
 
     for result, overlap in in_order(work, len(store.buckets)):
-        row_log.add(result.ledger, _no_rejects())
-        account.settle(by_row(result.ledger))
+        row_log.add(result.outcomes, _no_rejects())
+        account.settle(best_by_row(result.outcomes))
         totals.count(result.rows)
         totals.add_overlap(overlap)
     shards = ShardWriter(folder / "data", plan.schema, WORKERS)
@@ -98,7 +100,7 @@ def _write(
 ) -> None:
     """Read the sources again, and write the pairs and the rejects that were decided."""
     pairs, rejects = decisions
-    done, total = 0, account.read.total()
+    done, total = 0, account.rows_read.total()
     for number, each in enumerate(plan.sources):
         before = done
         for chunk, records in read_records(each, number, plan.encoding, ids=False):
@@ -109,10 +111,10 @@ def _write(
             totals.example = totals.example or _example(parts, plan.schema.names)
             done += chunk.rows
             progress(done, total)
-        if done - before != account.read[number]:
+        if done - before != account.rows_read[number]:
             raise InputError(
                 f"{each.source.name} changed while it was read: it had "
-                f"{account.read[number]:,} rows, then {done - before:,}",
+                f"{account.rows_read[number]:,} rows, then {done - before:,}",
                 hint="Convert a copy of it, or wait until it is written.",
             )
 
@@ -150,7 +152,7 @@ def _rejects(rows: pl.DataFrame, chunk: Chunk) -> pl.DataFrame:
         return _no_rejects()
     places = chunk.frame["row"].search_sorted(rows["of_row"])
     raw = pl.Series([chunk.raw(int(place)) for place in places], dtype=pl.String)
-    return refused(rows.rename({"of_source": "source", "of_row": "row"}), raw)
+    return as_rejects(rows.rename({"of_source": "source", "of_row": "row"}), raw)
 
 
 def _example(parts: dict[str, pl.DataFrame], columns: Sequence[str]) -> dict[str, object]:
@@ -158,8 +160,8 @@ def _example(parts: dict[str, pl.DataFrame], columns: Sequence[str]) -> dict[str
 
 
 def _no_rejects() -> pl.DataFrame:
-    return refused(lost(_no_entries()), pl.Series("raw", [], pl.String))
+    return as_rejects(rejected_rows(_no_entries()), pl.Series("raw", [], pl.String))
 
 
 def _no_entries() -> pl.DataFrame:
-    return pl.DataFrame(schema=LEDGER)
+    return pl.DataFrame(schema=ROW_OUTCOMES)

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from prefdata.errors import RecipeError, UsageError
 from prefdata.io.dataset.atomic_dir import refuse_existing, remove_folder
-from prefdata.report.display import Display, Say
+from prefdata.report.progress import Display, Say
 from prefdata.training.config.output_files import of_a_sweep
 from prefdata.training.config.plan import Plan, make_plan
 from prefdata.training.config.recipe import load_recipe
