@@ -318,7 +318,8 @@ def _check_so_far(plan: ConvertPlan, number: int, dimensions: set[str]) -> str:
 def _record_store(folder: Path, plan: ConvertPlan) -> RecordStore:
     """Ratings are stored with their texts: the two of a pair may be anywhere in the sources."""
     size = sum(
-        each.source.local.stat().st_size * EXPANSION[each.source.packed] for each in plan.sources
+        each.source.local.stat().st_size * EXPANSION[each.source.compression]
+        for each in plan.sources
     )
     texts = any(each.detection.format.kind == "ratings" for each in plan.sources)
     return RecordStore(
