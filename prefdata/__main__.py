@@ -15,17 +15,17 @@ def main() -> None:
     once and prints nothing: Python would print where in an import it was.
     """
     _open_standard_streams()
-    default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if default:
+    is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_default:
         signal.signal(signal.SIGINT, _exit)
     from prefdata.cli import main as run
 
     try:
-        if default:
+        if is_default:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         run()
     finally:
-        if default:
+        if is_default:
             signal.signal(signal.SIGINT, _exit)
 
 

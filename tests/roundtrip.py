@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, Unpack
+from typing import Any, NamedTuple, TypeVar, Unpack
 
 import pyarrow.parquet as pq
 
@@ -16,6 +17,7 @@ from prefdata.formats import ReadOptions
 
 Row = Mapping[str, object]
 Read = dict[str, Any]
+T = TypeVar("T")
 
 
 class Reject(NamedTuple):
@@ -173,3 +175,9 @@ def _plain(row: Read) -> Read:
 def said(turns: Sequence[Mapping[str, str]]) -> str:
     """The texts of messages, joined by a bar."""
     return " | ".join(turn["content"] for turn in turns)
+
+
+def pickled(value: T) -> T:
+    """A value as another process gets it."""
+    again: T = pickle.loads(pickle.dumps(value))  # noqa: S301  # our own bytes
+    return again
