@@ -6,14 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
-from typing import Literal, TypedDict, TypeVar, cast
+from typing import Literal, TypedDict, cast
 
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import ReadOptions
-from prefdata.formats.winner_values import value_key
 from prefdata.transforms.options import Aggregate, Conflicts, Options, SplitBy, Strategy
 
-Meaning = TypeVar("Meaning")
 Side = Literal["a", "b", "tie"]
 SIDES: tuple[Side, ...] = ("a", "b", "tie")
 NAME_LISTS = ("lexicographic", "pareto", "veto", "keep")
@@ -24,8 +22,8 @@ class SourceOptions(TypedDict, total=False):
 
     Attributes:
         columns: field to its column, or to several that are joined; ``()`` leaves the field out.
-        winner: value of the winner column to the side that it means.
-        label: value of the label column to what it means.
+        winner: value of the winner column, as text, to the side that it means.
+        label: value of the label column, as text, to what it means.
         dimension: the dimension whose ratings count.
         format: the name of the format of all sources, or a YAML file that describes it; without it
             the format is detected.
@@ -33,8 +31,8 @@ class SourceOptions(TypedDict, total=False):
     """
 
     columns: Mapping[str, str | Sequence[str]]
-    winner: Mapping[str, Side] | Mapping[int, Side]
-    label: Mapping[str, bool] | Mapping[int, bool]
+    winner: Mapping[str, Side]
+    label: Mapping[str, bool]
     dimension: str
     format: str | os.PathLike[str]
     encoding: str
@@ -115,11 +113,12 @@ def read_options(options: SourceOptions) -> ReadOptions:
         UsageError: a value of the label column means something other than true or false.
 
     Example:
-        >>> read_options({"winner": {1: "a", 2: "b"}}).winner
+        >>> read_options({"winner": {"1": "a", "2": "b"}}).winner
         {'1': 'a', '2': 'b'}
     """
-    winner = _keyed_by_text(options.get("winner", {}))
-    label = _keyed_by_text(options.get("label", {}))
+    # A number is as good as its text, whatever the type says.
+    winner = {str(value): side for value, side in options.get("winner", {}).items()}
+    label = {str(value): meaning for value, meaning in options.get("label", {}).items()}
     for side in winner.values():
         if side not in SIDES:
             raise UnknownNameError("side", str(side), SIDES, where="winner")
@@ -148,11 +147,3 @@ def _names(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,) if value else ()
     return tuple(cast("Sequence[str]", value))
-
-
-def _keyed_by_text(meanings: Mapping[str, Meaning] | Mapping[int, Meaning]) -> dict[str, Meaning]:
-    """What each value of a column means, by its text."""
-    return {
-        value if isinstance(value, str) else value_key(value): meaning
-        for value, meaning in meanings.items()
-    }

@@ -44,7 +44,8 @@ def test_columns_and_values_are_named_by_keyword(tmp_path: Path) -> None:
     source = str(jsonl(tmp_path / "in.jsonl", rows))
     out = tmp_path / "out"
     columns = {"prompt": "question"}
-    convert(source, out / "numbers", columns=columns, winner={7: "a", 9: "b"})
+    numbers = {7: "a", 9: "b"}
+    convert(source, out / "numbers", columns=columns, winner=numbers)  # type: ignore[arg-type]
     convert(source, out / "texts", columns=columns, winner={"7": "a", "9": "b"})
     for name in ("numbers", "texts"):
         assert read(out / name).answers == [("x", "y"), ("y", "z")]
