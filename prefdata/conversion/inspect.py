@@ -200,7 +200,8 @@ def _outcomes(
 ) -> dict[str, dict[str, int]]:
     """What became of the rows, and why; the most frequent first."""
     outcomes: dict[str, dict[str, int]] = {}
-    became = best_by_row(ledger).group_by("outcome", "reason").len().sort("len", descending=True)
+    counts = best_by_row(ledger).group_by("outcome", "reason", maintain_order=True).len()
+    became = counts.sort("len", descending=True, maintain_order=True)
     for outcome, reason, count in became.rows():
         outcomes.setdefault(outcome, {})[reason] = count
     for reason, count in left_over.group_by("reason", maintain_order=True).len().rows():
