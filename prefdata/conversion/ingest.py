@@ -292,8 +292,8 @@ def reject_rows(
             unreadable.cast(REJECTS).select(list(REJECTS)),
         ]
     )
-    ledger = pl.concat([_entries(bad), _entries(unreadable)])
-    row_log.add(ledger, refused)
+    outcomes = pl.concat([_entries(bad), _entries(unreadable)])
+    row_log.add(outcomes, refused)
     account.settle(refused.with_columns(pl.lit("rejected").alias("outcome")))
 
 

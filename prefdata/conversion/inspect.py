@@ -196,11 +196,11 @@ def _pairs(
 
 
 def _outcomes(
-    ledger: pl.DataFrame, left_over: pl.DataFrame, problems: Sequence[Problem]
+    row_outcomes: pl.DataFrame, left_over: pl.DataFrame, problems: Sequence[Problem]
 ) -> dict[str, dict[str, int]]:
     """What became of the rows, and why; the most frequent first."""
     outcomes: dict[str, dict[str, int]] = {}
-    counts = best_by_row(ledger).group_by("outcome", "reason", maintain_order=True).len()
+    counts = best_by_row(row_outcomes).group_by("outcome", "reason", maintain_order=True).len()
     became = counts.sort("len", descending=True, maintain_order=True)
     for outcome, reason, count in became.rows():
         outcomes.setdefault(outcome, {})[reason] = count
