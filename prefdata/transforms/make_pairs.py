@@ -246,7 +246,8 @@ def _as_verdicts(comparisons: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame
 
 
 def _column_or_null(frame: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Expr:
-    return pl.col(name) if name in frame.columns else pl.lit(None, dtype).alias(name)
+    column = pl.col(name) if name in frame.columns else pl.lit(None)
+    return column.cast(dtype).alias(name)
 
 
 def _with_first_verdict(verdicts: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from prefdata.errors import InputError, UsageError
 from prefdata.transforms import filters
 from prefdata.transforms.filters import Filter
 from prefdata.transforms.options import Options
-from tests.roundtrip import Row, judged, jsonl, labelled, make, pair, rated
+from tests.roundtrip import Row, jsonl, judged, labelled, make, pair, rated
 
 LONGER = Filter(
     name="longer",
