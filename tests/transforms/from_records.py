@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Unpack
 import polars as pl
 
 from prefdata.io.store.record_store import IDS, SCHEMAS
-from prefdata.records.frames import Kind, finished
+from prefdata.records.frames import Kind, conform
 from prefdata.records.ids import content_ids, scoped
 from prefdata.transforms.dimensions import WinLossCounts, win_loss_counts
 from prefdata.transforms.make_pairs import PairResult, make_pairs
@@ -126,7 +126,7 @@ def _frame(kind: Kind, rows: Sequence[Mapping[str, object]]) -> pl.DataFrame:
         return pl.DataFrame(schema=SCHEMAS[kind])
     names = dict.fromkeys(name for row in rows for name in row)
     wide = pl.DataFrame({name: [row.get(name) for row in rows] for name in names}, strict=False)
-    frame = finished(wide, kind).with_columns(wide["source"].cast(pl.UInt16))
+    frame = conform(wide, kind).with_columns(wide["source"].cast(pl.UInt16))
     frame = content_ids(frame, IDS[kind])
     if kind == "ratings":
         frame = scoped(frame, ranked=False)
