@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from prefdata.errors import UsageError
+from prefdata.transforms import filters
 from prefdata.transforms.options import AGGREGATES, CONFLICTS, STRATEGIES
 
 if TYPE_CHECKING:
@@ -70,6 +71,23 @@ def reading(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+class FilterOption(click.Option):
+    """``--filter``, which help shows where there are filters."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The line of help, with the names of all filters."""
+        record = super().get_help_record(ctx)
+        if not record or not filters.FILTERS:
+            return None
+        names = ", ".join(each.name for each in filters.FILTERS)
+        return record[0], f"{record[1]} One or more of: {names}."
+
+
+def filter_names(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """The filters that start as typed, for the shell."""
+    return [each.name for each in filters.FILTERS if each.name.startswith(typed)]
 
 
 def pairing(command: Command) -> Command:
@@ -142,6 +160,15 @@ def pairing(command: Command) -> Command:
                 "--strategy all looks for others.",
             ),
             click.option(
+                "--filter",
+                "filters",
+                cls=FilterOption,
+                multiple=True,
+                metavar="NAME[=N],…",
+                shell_complete=filter_names,
+                help="Refuse what these filters refuse.",
+            ),
+            click.option(
                 "--split-by",
                 type=click.Choice(["prompt", "conversation"]),
                 help="What stays on one side of the split.  [default: as the format needs]",
@@ -189,7 +216,8 @@ def _pairing_from(values: Mapping[str, Any]) -> Options:
     for name in ("weights", "cap", "mix"):
         options[name] = _numbers(f"--{name}", values[name])
     caps = {n: int(cap) if cap.is_integer() else cap for n, cap in options.pop("cap").items()}
-    return Options(**options, caps=caps)
+    filters = _thresholds(options.pop("filters"))
+    return Options(**options, caps=caps, filters=filters)
 
 
 def _split(texts: Sequence[str]) -> tuple[str, ...]:
@@ -217,6 +245,15 @@ def _numbers(option: str, texts: Sequence[str]) -> dict[str, float]:
     return numbers
 
 
+def _thresholds(texts: Sequence[str]) -> dict[str, float | None]:
+    """Names of filters, each with its number; None for the filter's own."""
+    parts = _split(texts)
+    plain = [part for part in parts if "=" not in part]
+    numbers = _numbers("--filter", [part for part in parts if "=" in part])
+    _check_once("--filter", "filter", [*plain, *numbers])
+    return {**dict.fromkeys(plain), **numbers}
+
+
 def assigned(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
     """The parts of `FIELD=VALUE,…`, in their order."""
     parts = [part for text in texts for part in text.split(",") if part.strip()]
@@ -235,6 +272,7 @@ EXAMPLES = {
     "--weights": "helpfulness=0.7,safety=0.3",
     "--cap": "'helpsteer*.jsonl=5000'",
     "--mix": "a.jsonl=0.7,b.jsonl=0.3",
+    "--filter": "NAME=8",
 }
 
 

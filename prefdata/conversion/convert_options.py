@@ -58,6 +58,7 @@ class ConvertOptions(SourceOptions, total=False):
     keep: Sequence[str]
     caps: Mapping[str, int]
     mix: Mapping[str, float]
+    filters: Mapping[str, float | None]
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from prefdata.io.store.record_store import IDS, RecordStore
 from prefdata.records import reasons
 from prefdata.records.ids import content_ids, conversation_ids, scoped
 from prefdata.transforms.accounting import Account
+from prefdata.transforms.filter_columns import with_measures
 from prefdata.transforms.row_outcomes import REJECTS, as_outcomes, best_by_row
 
 Result = TypeVar("Result")
@@ -68,6 +69,7 @@ class DetectedSource:
         dimension: where rows name their dimension, the one that counts; ``""`` for all.
         grouped: whether records have the id of their conversation.
         keep: kept column to the column of the source, or to ``""`` where it has none.
+        needs: what filters need to know of the texts of pairs.
     """
 
     source: Source
@@ -76,6 +78,7 @@ class DetectedSource:
     dimension: str = ""
     grouped: bool = False
     keep: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
 
     @property
     def rated_by_row(self) -> bool:
@@ -183,6 +186,8 @@ def _with_ids(records: pl.DataFrame, each: DetectedSource, number: int) -> pl.Da
     kind = each.detection.format.kind
     if each.grouped:
         records = records.with_columns(conversation_ids(records["prompt"]))
+    if each.needs:
+        records = with_measures(records, kind, each.needs)
     records = content_ids(records, IDS[kind]).with_columns(
         pl.lit(number, pl.UInt16).alias("source"),
         pl.col("origin").fill_null(Path(each.source.name).name),

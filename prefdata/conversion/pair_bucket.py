@@ -47,7 +47,7 @@ def bucket_overlap(plan: ConvertPlan, records: BucketRecords) -> Overlap:
     if not plan.compares_sources:
         return {}
     if plan.kind == "unpaired":
-        return overlap.label_overlap(records.unpaired)
+        return overlap.label_overlap(records.unpaired, plan.options)
     return overlap.pair_overlap(records.ratings, records.comparisons, plan.options)
 
 

@@ -14,7 +14,7 @@ from prefdata.io.dataset.dataset_writer import (
     number_shards,
     write_parquet,
 )
-from prefdata.records.reasons import REMEDIES
+from prefdata.transforms.filters import remedies
 
 FLUSH = 1 << 18
 
@@ -57,7 +57,7 @@ class RowLog:
             names = pl.Series("source", self.names).gather(frame["source"])
             frame = frame.with_columns(names)
         if name == "rejects" and frame.height:
-            remedy = pl.col("reason").replace_strict(REMEDIES, default="", return_dtype=pl.String)
+            remedy = pl.col("reason").replace_strict(remedies(), default="", return_dtype=pl.String)
             frame = frame.with_columns(remedy.alias("remedy"))
         write_parquet(frame, self.folder / name / f"{name}-{self.files[name]:06d}.parquet", schema)
         self.pending[name] = []
