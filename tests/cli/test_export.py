@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prefdata.cli import main
-from prefdata.exporting import TARGETS
+from prefdata.exporting.registry import TARGETS
 
 ROWS = "prompt,chosen,rejected,margin\nWhat is 2 + 2?,It is 4.,It is 5.,2\nHi,Hello there!,user,\n"
 LABELS = "prompt,completion,label\nWhat is 2 + 2?,It is 4.,true\nWhat is 2 + 2?,It is 5.,false\n"
