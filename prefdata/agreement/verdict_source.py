@@ -20,7 +20,7 @@ from prefdata.agreement.verdict_frame import SOURCE_VERDICTS, longer_response, w
 from prefdata.conversion.ingest import SCALARS
 from prefdata.errors import InputError, UsageError
 from prefdata.formats import Detection, ReadOptions, Sample, detect
-from prefdata.formats.base import RAW, records
+from prefdata.formats.base import RAW, build_records
 from prefdata.formats.generic.comparisons import COMPARISONS
 from prefdata.io.readers.chunks import Chunk
 from prefdata.io.readers.reader import parse_pieces, read_pieces
@@ -131,7 +131,7 @@ class VerdictSource:
         format, why, polarity = RECORDS
         if self.detection:
             match = self.detection.match
-            format, why, polarity = self.detection.format.name, match.why, match.polarity
+            format, why, polarity = self.detection.format.name, match.evidence, match.polarity
         counts = (self.rows, dict(self.no_verdict), dict(self.left_out))
         return VerdictSourceReport(self.source.name, format, why, polarity, *counts)
 
@@ -159,7 +159,7 @@ class VerdictSource:
     @property
     def _raw(self) -> frozenset[str]:
         """The columns that are given as the JSON text of each value."""
-        return self.detection.match.raw if self.detection else frozenset()
+        return self.detection.match.json_columns if self.detection else frozenset()
 
     def _columns(self) -> tuple[list[str], set[str]]:
         """The columns to read, and those of them in which a number may stand for text."""
@@ -175,10 +175,10 @@ class VerdictSource:
         if self.detection is None:
             return record_verdicts(piece.frame, calls)
         match = self.detection.match
-        used = {"row", "line", *match.wanted}
+        used = {"row", "line", *match.source_columns}
         frame = piece.frame.select(n for n in piece.frame.columns if n.removeprefix(RAW) in used)
         blank = [] if self.has_texts else [pl.lit(text).alias(name) for name, text in BLANK.items()]
-        return records(self.detection.format, frame.with_columns(blank), match).with_columns(
+        return build_records(self.detection.format, frame.with_columns(blank), match).with_columns(
             pl.lit(self.as_shown).alias("as_shown"), pl.lit(None, pl.String).alias("kind")
         )
 
