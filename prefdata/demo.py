@@ -16,7 +16,7 @@ def demo(
 ) -> None:
     """Write the example ratings to a folder, and run the commands of the main job on them.
 
-    Each command is said before it runs, as a line that can be repeated.
+    Each command is printed before it runs, as a line that can be repeated.
 
     Args:
         folder: takes the ratings, the data set and the model; stays when all is done.
@@ -26,9 +26,6 @@ def demo(
     Raises:
         UsageError: the folder holds something else.
         MissingExtraError: the extra ``train`` is not installed; the data set is there by then.
-
-    Example:
-        >>> demo(Path("pref-demo"), run=print, say=print)  # doctest: +SKIP
     """
     # A model of this size trains faster on one core than on several that wait for each other.
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -25,7 +25,7 @@ def before_after(sources: Sequence[Path]) -> WinRate:
     and they count. A comparison that several sources hold is as the last one with a verdict has it.
 
     Args:
-        sources: data set directories that ``pref judge`` or ``pref label`` wrote, or files of
+        sources: data set directories that ``pref judge`` wrote, or files of
             comparisons, one JSON object a line.
 
     Raises:
@@ -61,7 +61,7 @@ def _outcome(row: dict[str, object], where: str) -> tuple[Comparison, float | No
         first = error.errors()[0]
         raise InputError(
             f"{where}: no comparison ({'.'.join(map(str, first['loc']))}: {first['msg']})",
-            hint="Name what pref judge or pref label wrote.",
+            hint="Name what pref judge wrote.",
         ) from None
     models = (comparison.model_a, comparison.model_b)
     if models == MODELS[::-1]:
@@ -85,7 +85,7 @@ def _rows(source: Path) -> Iterator[dict[str, object]]:
     if not source.is_file():
         raise UsageError(
             f"{source}: no comparisons there",
-            hint="Name what pref judge or pref label wrote with -o.",
+            hint="Name what pref judge wrote with -o.",
         )
     try:
         if source.suffix == ".parquet":

@@ -51,7 +51,7 @@ def agree(
       pref agree votes.jsonl judged
       pref agree people.jsonl gpt4.jsonl --id question_id,turn --human 'expert_*'
 
-    SOURCE is a file of verdicts on two responses, or what 'pref judge' and 'pref label' wrote.
+    SOURCE is a file of verdicts on two responses, or what 'pref judge' wrote.
     Sources join on the texts, whichever response stands first; or on --id, without any text.
     """
     from prefdata.agreement.agree import agree as run

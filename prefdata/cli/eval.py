@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="OUT",
     type=click.Path(path_type=Path),
-    help="The answers, as 'pref judge' or 'pref label' judged them: gives win_rate.",
+    help="The answers, as 'pref judge' judged them: gives win_rate.",
 )
 @click.option("--gate", metavar="CONDITIONS", help="Exit with 3 unless the figures meet them.")
 @click.option("--benchmark", "benchmarks", multiple=True, metavar="TASK", help="Of lm-eval.")

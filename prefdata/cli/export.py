@@ -11,12 +11,27 @@ from prefdata.cli.output import console, show_json
 
 def _targets(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
     """The targets that start as typed, for the shell."""
-    from prefdata.exporting import TARGETS
+    from prefdata.exporting.registry import TARGETS
 
     return [name for name in TARGETS if name.startswith(typed)]
 
 
-@click.command()
+class ExportCommand(click.Command):
+    """Lists the targets in its help; they are loaded only then."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the command does, and the targets below."""
+        from prefdata.exporting.registry import TARGETS
+
+        super().format_help_text(ctx, formatter)
+        width = max(map(len, TARGETS)) + 2
+        formatter.write_paragraph()
+        with formatter.indentation():
+            for name, target in TARGETS.items():
+                formatter.write(f"{'':{formatter.current_indent}}{name:{width}}{target.help}\n")
+
+
+@click.command(cls=ExportCommand)
 @click.argument("source", metavar="OUT", type=click.Path(path_type=Path))
 @click.option(
     "--to",
@@ -57,26 +72,13 @@ def export(
     The folder holds the data of each split, the configuration that finds it, and the account:
     rows that the target cannot hold are refused with the reason, columns that it does not take
     are named.
-
-    \b
-    trl            pairs as messages, for DPO and its kin
-    trl-reward     the same with the margin
-    kto            labelled answers, mixed, with class weights
-    sft            the best answer to each prompt
-    llama-factory  sharegpt ranking or KTO, with dataset_info.json
-    axolotl        pairs or KTO, with its YAML
-    ms-swift       pairs with margin or KTO, with its YAML
-    nemo-rl        context and ranked completions
-    openrlhf       pairs with margin, with the commands
-    openai         preference fine-tuning, limits checked
-    csv            all columns
     """
     from prefdata.cli.views.export import show_export
     from prefdata.exporting.export import export as run
     from prefdata.report.progress import progress
 
     screen = console()
-    with progress(screen, quiet=quiet) as tell:
+    with progress(screen, quiet=quiet) as on_progress:
         report = run(
             source,
             target,
@@ -86,7 +88,7 @@ def export(
             seed=seed,
             force=force,
             dry_run=dry_run,
-            progress=tell,
+            progress=on_progress,
         )
     if not quiet:
         show_export(report, screen)

@@ -8,32 +8,32 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from prefdata.errors import PrefdataError
-from prefdata.exporting.base import Refusal, Row
+from prefdata.exporting.base import DatasetRow, Refusal
 from prefdata.exporting.checks import REMEDIES
-from prefdata.exporting.writers import line
+from prefdata.exporting.writers import json_line
 
 
-class Account:
+class ExportAccount:
     """Counts rows, and writes down the refused ones.
 
     Args:
         rejects: the file for them, made when the first one comes; None to count only.
 
     Attributes:
-        read: rows of the data set.
+        rows_read: rows of the data set.
         items: rows of what the target takes: as many, or two for each pair that is taken apart.
-        written: of these, rows in the files.
+        rows_written: of these, rows in the files.
         merged: the same as another row, by reason.
-        left: sound, but not needed, by reason.
+        left_over: sound, but not needed, by reason.
         refused: what the target cannot hold, by reason.
     """
 
     def __init__(self, rejects: Path | None) -> None:
         self.rejects = rejects
         self.file: BinaryIO | None = None
-        self.read = self.items = self.written = 0
+        self.rows_read = self.items = self.rows_written = 0
         self.merged: Counter[str] = Counter()
-        self.left: Counter[str] = Counter()
+        self.left_over: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
@@ -48,32 +48,32 @@ class Account:
         if self.file:
             self.file.close()
 
-    def refuse(self, row: Row, split: str, why: Refusal) -> None:
+    def refuse(self, row: DatasetRow, split: str, refusal: Refusal) -> None:
         """Count a row that the target cannot hold, and write it down with the remedy."""
-        self.refused[why.reason] += 1
+        self.refused[refusal.reason] += 1
         if self.rejects is None:
             return
         self.file = self.file or self.rejects.open("wb")
         entry = {
             "split": split,
             "id": row.get("id"),
-            "reason": why.reason,
-            "detail": why.detail,
-            "remedy": REMEDIES[why.reason],
+            "reason": refusal.reason,
+            "detail": refusal.detail,
+            "remedy": REMEDIES[refusal.reason],
             "row": row,
         }
-        self.file.write(line(entry))
+        self.file.write(json_line(entry))
 
     def check(self) -> None:
-        """Hold that every row ended somewhere.
+        """Check that every row is counted once.
 
         Raises:
             PrefdataError: the sum does not hold.
         """
-        gone = sum(map(Counter.total, (self.merged, self.left, self.refused)))
-        if self.items != self.written + gone:
+        others = sum(map(Counter.total, (self.merged, self.left_over, self.refused)))
+        if self.items != self.rows_written + others:
             raise PrefdataError(
-                f"{self.items:,} rows became {self.written:,} written and {gone:,} others; "
+                f"{self.items:,} rows became {self.rows_written:,} written and {others:,} others; "
                 "nothing was written",
                 hint="This is a defect of prefdata: please report it.",
             )

@@ -7,6 +7,7 @@ counting and writing are the same for all.
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Literal, NamedTuple, Required, TypedDict, cast
 View = Literal["pairs", "unpaired", "answers"]
 """What a target takes: pairs, labelled answers (KTO), or the best answer to each prompt (SFT)."""
 
-CellKind = Literal["turns", "text", "number", "flag"]
+ColumnKind = Literal["turns", "text", "number", "flag"]
 """What a column of a Parquet file holds."""
 
 
@@ -45,7 +46,7 @@ class Turn(TypedDict, total=False):
     tool_calls: list[Call]
 
 
-class Row(TypedDict, total=False):
+class DatasetRow(TypedDict, total=False):
     """A row of a data set, pair or labelled answer, as `prefdata.schemas` describes it."""
 
     id: str
@@ -66,8 +67,8 @@ class Row(TypedDict, total=False):
     source: str | None
 
 
-Made = Mapping[str, object]
-"""A row as the target has it."""
+TargetRow = Mapping[str, object]
+"""A row of the target's file."""
 
 
 class Refusal(NamedTuple):
@@ -75,7 +76,7 @@ class Refusal(NamedTuple):
 
     Attributes:
         reason: the phrase that is counted.
-        detail: what was found in this row.
+        detail: what it is in this row.
     """
 
     reason: str
@@ -83,13 +84,13 @@ class Refusal(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Facts:
+class DatasetFacts:
     """What is known of the whole data set before its first row is written.
 
     Attributes:
         view: what the target takes.
         columns: the columns of the data set.
-        plain: whether texts are wanted instead of messages.
+        plain: whether the user wants texts instead of messages.
         margins: whether any row has a margin.
         texts: the columns of messages in which every row is one turn that can stand as bare text.
     """
@@ -102,66 +103,67 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Job:
-    """What was written, for the configuration and the words that go with it.
+class ExportedData:
+    """The data files of an export, for the configuration and the notes that go with them.
 
     Attributes:
         folder: where the export will stand, absolute.
         facts: what was known beforehand.
         files: the data file of each split that has rows, absolute.
-        rows: rows written by split.
-        sizes: bytes written by split.
+        rows: how many rows each split has.
+        sizes: how many bytes each split has.
         good: rows of the train split with a good answer, of those that have a label.
         bad: the same with a bad one.
-        seen: of the rows written, how many have what some targets cannot use.
+        features: how many rows have what some targets cannot use, by its name.
     """
 
     folder: Path
-    facts: Facts
+    facts: DatasetFacts
     files: Mapping[str, Path]
     rows: Mapping[str, int]
     sizes: Mapping[str, int] = field(default_factory=dict)
     good: int = 0
     bad: int = 0
-    seen: Mapping[str, int] = field(default_factory=dict)
+    features: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The name of the data in the target's configuration: that of the folder.
 
         Example:
-            >>> Job(Path("/data/my pairs"), Facts("pairs"), {}, {}).name
+            >>> ExportedData(Path("/data/my pairs"), DatasetFacts("pairs"), {}, {}).name
             'my_pairs'
         """
         return "".join(c if c.isalnum() or c in "-_." else "_" for c in self.folder.name)
 
-    def at(self, name: str) -> str:
-        """Where a file of the export stands, as a shell takes it.
+    def shell_path(self, name: str) -> str:
+        """The path of a file of the export, as a shell takes it.
 
         Example:
-            >>> Job(Path("/data/my pairs"), Facts("pairs"), {}, {}).at("dpo.yaml")
+            >>> data = ExportedData(Path("/data/my pairs"), DatasetFacts("pairs"), {}, {})
+            >>> data.shell_path("dpo.yaml")
             "'/data/my pairs/dpo.yaml'"
         """
         return shlex.quote(str(self.folder / name))
 
 
-def _none_refused(_row: Row) -> Refusal | None:
+def _none_refused(_row: DatasetRow) -> Refusal | None:
     return None
 
 
-def _no_notes(_job: Job) -> list[str]:
+def _no_notes(_data: ExportedData) -> list[str]:
     return []
 
 
-def _nothing_seen(_row: Row) -> list[str]:
+def _no_features(_row: DatasetRow) -> list[str]:
     return []
 
 
-def _no_limits(_job: Job) -> None:
+def _no_limits(_data: ExportedData) -> None:
     return None
 
 
-def _by_the_row(_facts: Facts) -> Mapping[str, CellKind]:
+def _no_columns(_facts: DatasetFacts) -> Mapping[str, ColumnKind]:
     return {}
 
 
@@ -172,51 +174,75 @@ class Target:
     Attributes:
         name: what ``--to`` calls it.
         summary: one line: what is written.
+        help: the same in a few words, for the list that ``pref export --help`` shows.
+        order: its place in that list and in all others: lower first, then by name.
         views: what it takes; pairs become the first of them, unless the user asks otherwise.
         suffix: of its data files: how they are written.
         carries: columns of the data set that reach it beyond the messages and the label.
         row: turns a row of the view into a row of the file.
         stanza: file name to text: the configuration that finds the data.
-        following: what to run next.
+        next_step: what to run next.
         refuse: why a row of the view cannot be carried; None where it can.
         columns: the columns of the file, where its kind has a fixed set.
-        sees: what the target counts in a row beyond what all do; goes to ``Job.seen``.
+        features: what the target counts in a row beyond what all do: `ExportedData.features`.
         notes: what else the user has to know.
-        limits: raises `InputError` where the whole cannot be taken by the target.
+        check_limits: raises `InputError` where the whole cannot be taken by the target.
         plain: whether it can be written as plain text.
     """
 
     name: str
     summary: str
+    help: str
     views: tuple[View, ...]
     suffix: Literal[".jsonl", ".csv", ".parquet"]
-    row: Callable[[Row, Facts], Made]
-    stanza: Callable[[Job], Mapping[str, str]]
-    following: Callable[[Job], str]
+    row: Callable[[DatasetRow, DatasetFacts], TargetRow]
+    stanza: Callable[[ExportedData], Mapping[str, str]]
+    next_step: Callable[[ExportedData], str]
+    order: int = 100
     carries: tuple[str, ...] = ()
-    refuse: Callable[[Row], Refusal | None] = _none_refused
-    columns: Callable[[Facts], Mapping[str, CellKind]] = _by_the_row
-    sees: Callable[[Row], list[str]] = _nothing_seen
-    notes: Callable[[Job], list[str]] = _no_notes
-    limits: Callable[[Job], None] = _no_limits
+    refuse: Callable[[DatasetRow], Refusal | None] = _none_refused
+    columns: Callable[[DatasetFacts], Mapping[str, ColumnKind]] = _no_columns
+    features: Callable[[DatasetRow], list[str]] = _no_features
+    notes: Callable[[ExportedData], list[str]] = _no_notes
+    check_limits: Callable[[ExportedData], None] = _no_limits
     plain: bool = False
 
 
-SIDES = ("chosen", "rejected", "completion")
+ANSWERS = ("chosen", "rejected", "completion")
 """The columns that hold answers."""
 
+MESSAGES = ("prompt", *ANSWERS)
+"""The columns that hold messages."""
 
-def answers(row: Row) -> dict[str, list[Turn]]:
+
+def answers(row: DatasetRow) -> dict[str, list[Turn]]:
     """The answers of a row, by their column.
 
     Example:
         >>> answers({"prompt": [], "completion": [{"role": "assistant", "content": "4"}]})
         {'completion': [{'role': 'assistant', 'content': '4'}]}
     """
-    held = cast("Mapping[str, list[Turn]]", row)
-    return {side: held[side] for side in SIDES if side in held}
+    columns = cast("Mapping[str, list[Turn]]", row)
+    return {name: columns[name] for name in ANSWERS if name in columns}
 
 
-def margin(row: Row) -> float:
+def margin_or_zero(row: DatasetRow) -> float:
     """The margin of a row; 0, which is the loss without a margin, where it has none."""
     return row.get("margin") or 0.0
+
+
+def named_call(call: Call) -> dict[str, object]:
+    """The name and the arguments of a call; arguments that are no JSON stay text.
+
+    Example:
+        >>> named_call({"function": {"name": "weather", "arguments": '{"city": "Rome"}'}})
+        {'name': 'weather', 'arguments': {'city': 'Rome'}}
+        >>> named_call({"function": {"name": "weather", "arguments": "Rome"}})
+        {'name': 'weather', 'arguments': 'Rome'}
+    """
+    function = call["function"]
+    try:
+        arguments: object = json.loads(function["arguments"])
+    except ValueError:
+        arguments = function["arguments"]
+    return {"name": function["name"], "arguments": arguments}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from prefdata.exporting.base import Refusal, Row, Turn, answers
+from prefdata.exporting.base import DatasetRow, Refusal, Turn, answers
 
 SEVERAL_MESSAGES = "an answer of several messages"
 TOOL_CALLS = "tool calls"
@@ -24,7 +24,7 @@ REMEDIES = {
     BOTH_LABELS: "Convert with --strategy best-worst, which uses no answer twice.",
 }
 
-Check = Callable[[Row], Refusal | None]
+Check = Callable[[DatasetRow], Refusal | None]
 
 
 def first_of(*checks: Check) -> Check:
@@ -36,13 +36,13 @@ def first_of(*checks: Check) -> Check:
         'an answer of several messages'
     """
 
-    def check(row: Row) -> Refusal | None:
-        return next((found for each in checks if (found := each(row))), None)
+    def check(row: DatasetRow) -> Refusal | None:
+        return next((refusal for each in checks if (refusal := each(row))), None)
 
     return check
 
 
-def one_message(row: Row) -> Refusal | None:
+def one_message(row: DatasetRow) -> Refusal | None:
     """Refuse answers that are more than one message."""
     for side, turns in answers(row).items():
         if len(turns) > 1:
@@ -50,7 +50,7 @@ def one_message(row: Row) -> Refusal | None:
     return None
 
 
-def no_tool_calls(row: Row) -> Refusal | None:
+def no_tool_calls(row: DatasetRow) -> Refusal | None:
     """Refuse conversations in which a tool is called; what a tool said is a turn like others."""
     for side, turns in {"prompt": row["prompt"], **answers(row)}.items():
         if any(turn.get("tool_calls") for turn in turns):
@@ -58,7 +58,7 @@ def no_tool_calls(row: Row) -> Refusal | None:
     return None
 
 
-def alternating(row: Row) -> Refusal | None:
+def alternating(row: DatasetRow) -> Refusal | None:
     """Refuse prompts that are not user, assistant, user, …, after a system turn or none.
 
     What a tool said stands where the user speaks.
@@ -74,20 +74,20 @@ def alternating(row: Row) -> Refusal | None:
     return None
 
 
-def seen_in(row: Row) -> list[str]:
+def common_features(row: DatasetRow) -> list[str]:
     """What is in a row that some targets cannot hold or use, in words."""
     turns = row["prompt"]
-    found = []
+    features = []
     if turns[0]["role"] == "system":
-        found.append("a system prompt")
+        features.append("a system prompt")
     if len(turns) > 1 and any(turn["role"] == "assistant" for turn in turns):
-        found.append("earlier turns")
+        features.append("earlier turns")
     sides = answers(row).values()
     if any(len(side) > 1 for side in sides):
-        found.append("an answer of several messages")
+        features.append("an answer of several messages")
     if _tools(turns) or any(_tools(side) for side in sides):
-        found.append("tools")
-    return found
+        features.append("tools")
+    return features
 
 
 def _tools(turns: list[Turn]) -> bool:

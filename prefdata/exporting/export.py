@@ -7,25 +7,26 @@ import json
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prefdata._version import __version__
 from prefdata.errors import InputError, UsageError
-from prefdata.exporting import Facts, Job, Target, named, reader, view_of
-from prefdata.exporting.accounting import Account
-from prefdata.exporting.base import Row
-from prefdata.exporting.checks import seen_in
-from prefdata.exporting.facts import best, mixed
-from prefdata.exporting.facts import unpaired as unpaired_rows
+from prefdata.exporting import reader
+from prefdata.exporting.accounting import ExportAccount
+from prefdata.exporting.base import DatasetFacts, DatasetRow, ExportedData, Target
+from prefdata.exporting.checks import common_features
+from prefdata.exporting.registry import choose_view, find_target
 from prefdata.exporting.report import ExportReport
-from prefdata.exporting.writers import Nowhere, Writer, opened
+from prefdata.exporting.views import best_answers, label_answers, shuffle_answers
+from prefdata.exporting.writers import NullWriter, Writer, open_writer
 from prefdata.io.dataset.atomic_dir import ExistingOutput, refuse_existing, replacing
 from prefdata.io.dataset.dataset_reader import DatasetDirectory, open_dataset
+from prefdata.report.progress import Progress
 
-MARK = "export.json"
+MARKER = "export.json"
 """The file by which an export is known, and which holds its account."""
 
 KEYS = ("id", "prompt_id", "label")
@@ -42,7 +43,7 @@ def export(
     seed: int = 0,
     force: bool = False,
     dry_run: bool = False,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> ExportReport:
     """Write a data set directory anew for another trainer or service.
 
@@ -55,7 +56,7 @@ def export(
         seed: of the order of labelled answers.
         force: replace an export that exists.
         dry_run: check and count, and write nothing.
-        progress: is called now and then.
+        progress: is called as ``progress(split, rows, 0)`` now and then.
 
     Returns:
         What was written, what was not, and why.
@@ -64,39 +65,36 @@ def export(
         UnknownNameError: there is no such target.
         UsageError: the target cannot take this data set, or the output may not be written.
         InputError: no row can be carried, or the whole is beyond the target's limits.
-
-    Example:
-        >>> export("pairs", "llama-factory", "for-llama-factory")  # doctest: +SKIP
     """
-    begun, chosen = time.monotonic(), named(target)
+    start, chosen = time.monotonic(), find_target(target)
     dataset, folder = open_dataset(Path(source)), Path(output).absolute()
-    view = view_of(chosen, dataset.kind, unpaired=unpaired)
+    view = choose_view(chosen, dataset.kind, unpaired=unpaired)
     if plain and not chosen.plain:
         raise UsageError(f"{target} takes no plain text", hint="Leave --plain out.")
     _refuse_inside(dataset, folder)
-    existing = refuse_existing(Path(output), force=force, marker=MARK)
+    existing = refuse_existing(Path(output), force=force, marker=MARKER)
     files = [file for split in dataset.files.values() for file in split]
-    names = tuple(reader.columns(files).names)
-    filled = reader.filled(files)
-    facts = Facts(
+    names = tuple(reader.read_schema(files).names)
+    counts = reader.count_values(files)
+    facts = DatasetFacts(
         view=view,
         columns=names,
         plain=plain,
-        margins=filled["margin"] > 0,
-        texts=reader.bare_columns(files) if chosen.suffix == ".csv" else frozenset(),
+        margins=counts["margin"] > 0,
+        texts=reader.text_columns(files) if chosen.suffix == ".csv" else frozenset(),
     )
-    run = Run(chosen, dataset, facts, folder, seed, progress or (lambda *_: None))
-    with _working(folder, existing, dry_run=dry_run) as work:
-        account, job = run.write(work, dry_run=dry_run)
+    exporter = Exporter(chosen, dataset, facts, folder, seed, progress or (lambda *_: None))
+    with _work_folder(folder, existing, dry_run=dry_run) as work:
+        account, data = exporter.write(work, dry_run=dry_run)
         report = replace(
-            _report(run, account, job, filled),
+            _report(exporter, account, data, counts),
             source=str(source),
             output=str(output),
             dry_run=dry_run,
-            seconds=round(time.monotonic() - begun, 2),
+            seconds=round(time.monotonic() - start, 2),
         )
         if not dry_run:
-            _write_about(work, run, job, report)
+            _write_about(work, exporter, data, report)
     return report
 
 
@@ -108,18 +106,18 @@ def _refuse_inside(dataset: DatasetDirectory, folder: Path) -> None:
         )
 
 
-def _working(
+def _work_folder(
     folder: Path, existing: ExistingOutput, *, dry_run: bool
 ) -> AbstractContextManager[Path]:
-    return _forgotten() if dry_run else replacing(folder, existing)
+    return _temporary_folder() if dry_run else replacing(folder, existing)
 
 
 @contextmanager
-def _forgotten() -> Iterator[Path]:
+def _temporary_folder() -> Iterator[Path]:
     """A folder for what only a dry run needs."""
     try:
-        with tempfile.TemporaryDirectory(prefix="prefdata-export-") as held:
-            folder = Path(held) / "new"
+        with tempfile.TemporaryDirectory(prefix="prefdata-export-") as path:
+            folder = Path(path) / "new"
             folder.mkdir()
             yield folder
     except OSError as error:
@@ -130,8 +128,8 @@ def _forgotten() -> Iterator[Path]:
 
 
 @dataclass(frozen=True)
-class Run:
-    """An export under way.
+class Exporter:
+    """Writes a data set for a target.
 
     Attributes:
         target: where the data goes.
@@ -139,150 +137,149 @@ class Run:
         facts: what is known of it beforehand.
         folder: where the export will stand.
         seed: of the order of labelled answers.
-        tell: is told the stage, how many rows are done, and of how many.
+        progress: is called as ``progress(split, rows, 0)``.
     """
 
     target: Target
     dataset: DatasetDirectory
-    facts: Facts
+    facts: DatasetFacts
     folder: Path
     seed: int
-    tell: Callable[[str, int, int], None]
+    progress: Progress
 
-    def write(self, work: Path, *, dry_run: bool) -> tuple[Account, Job]:
+    def write(self, work: Path, *, dry_run: bool) -> tuple[ExportAccount, ExportedData]:
         """Write the data files of all splits into a folder, and check the sum."""
         (work / "data").mkdir()
-        seen: Counter[str] = Counter()
+        features: Counter[str] = Counter()
         labels: Counter[bool] = Counter()
-        written: dict[str, int] = {}
+        rows: dict[str, int] = {}
         sizes: dict[str, int] = {}
-        with Account(None if dry_run else work / "rejects.jsonl") as account:
+        with ExportAccount(None if dry_run else work / "rejects.jsonl") as account:
             for split in self.dataset.rows:
                 path = work / "data" / f"{split}{self.target.suffix}"
-                before = account.written
+                before = account.rows_written
                 with self._writer(path, dry_run=dry_run) as file:
                     for row in self._view(split, work.parent / f"spill-{split}", account):
                         file.write(self.target.row(row, self.facts))
-                        account.written += 1
-                        seen.update(self._seen(row))
+                        account.rows_written += 1
+                        features.update(self._features(row))
                         if split == "train" and "label" in row:
                             labels[row["label"]] += 1
-                written[split] = account.written - before
+                rows[split] = account.rows_written - before
                 if path.exists():
                     sizes[split] = path.stat().st_size
-                    if not written[split]:
+                    if not rows[split]:
                         path.unlink()
         account.check()
-        if not written["train"]:
-            raise self._nothing(account)
-        files = {
-            split: self.folder / "data" / f"{split}{self.target.suffix}"
-            for split, count in written.items()
-            if count
-        }
-        rows = {split: count for split, count in written.items() if count}
-        job = Job(
-            self.folder, self.facts, files, rows, sizes, labels[True], labels[False], dict(seen)
+        if not rows["train"]:
+            raise self._no_rows(account)
+        rows = {split: count for split, count in rows.items() if count}
+        files = {split: self.folder / "data" / f"{split}{self.target.suffix}" for split in rows}
+        data = ExportedData(
+            self.folder, self.facts, files, rows, sizes, labels[True], labels[False], dict(features)
         )
-        self.target.limits(job)
-        return account, job
+        self.target.check_limits(data)
+        return account, data
 
     def _writer(self, path: Path, *, dry_run: bool) -> Writer:
         if dry_run:
-            return Nowhere()
-        turns = reader.columns(self.dataset.files["train"]).field("prompt").type
-        return opened(path, self.target.columns(self.facts), turns)
+            return NullWriter()
+        turns = reader.read_schema(self.dataset.files["train"]).field("prompt").type
+        return open_writer(path, self.target.columns(self.facts), turns)
 
-    def _view(self, split: str, spill: Path, account: Account) -> Iterable[Row]:
+    def _view(self, split: str, buckets: Path, account: ExportAccount) -> Iterable[DatasetRow]:
         """The rows of a split as the target takes them, without those that it cannot hold."""
         files = self.dataset.files[split]
-        rows = self._read(files, split, account)
+        rows = self._rows(files, split, account)
         if self.facts.view == "unpaired" and self.dataset.kind == "pairs":
-            rows = unpaired_rows(rows)
-        rows = self._carried(rows, split, account)
-        size = reader.size(files)
+            rows = label_answers(rows)
+        rows = self._accepted(rows, split, account)
+        size = reader.unpacked_size(files)
         if self.facts.view == "unpaired":
-            return mixed(
-                rows, seed=self.seed, folder=spill, size=size, split=split, account=account
+            return shuffle_answers(
+                rows, seed=self.seed, folder=buckets, size=size, split=split, account=account
             )
         if self.facts.view == "answers":
-            return best(rows, folder=spill, size=size, account=account)
+            return best_answers(rows, folder=buckets, size=size, account=account)
         return rows
 
-    def _read(self, files: Sequence[str], split: str, account: Account) -> Iterator[Row]:
-        for count, row in enumerate(reader.rows(files), 1):
-            account.read += 1
+    def _rows(
+        self, files: Sequence[str], split: str, account: ExportAccount
+    ) -> Iterator[DatasetRow]:
+        for count, row in enumerate(reader.read_rows(files), 1):
+            account.rows_read += 1
             yield row
             if count % 1000 == 0:
-                self.tell(split, count, 0)
+                self.progress(split, count, 0)
 
-    def _carried(self, rows: Iterable[Row], split: str, account: Account) -> Iterator[Row]:
+    def _accepted(
+        self, rows: Iterable[DatasetRow], split: str, account: ExportAccount
+    ) -> Iterator[DatasetRow]:
         for row in rows:
             account.items += 1
-            if why := self.target.refuse(row):
-                account.refuse(row, split, why)
+            if refusal := self.target.refuse(row):
+                account.refuse(row, split, refusal)
             else:
                 yield row
 
-    def _seen(self, row: Row) -> list[str]:
+    def _features(self, row: DatasetRow) -> list[str]:
         empty = "margin" in row and row["margin"] is None
         margin = ["no margin"] if self.facts.margins and empty else []
-        return [*seen_in(row), *margin, *self.target.sees(row)]
+        return [*common_features(row), *margin, *self.target.features(row)]
 
-    def _nothing(self, account: Account) -> InputError:
-        why = [f"{count:,} of {reason!r}" for reason, count in account.refused.most_common(4)]
+    def _no_rows(self, account: ExportAccount) -> InputError:
+        reasons = [f"{count:,} of {reason!r}" for reason, count in account.refused.most_common(4)]
         return InputError(
-            f"{self.target.name} can hold none of the rows to train on: {', '.join(why)}",
+            f"{self.target.name} can hold none of the rows to train on: {', '.join(reasons)}",
             hint="Export to another target; nothing was written.",
         )
 
 
-def _report(run: Run, account: Account, job: Job, filled: Mapping[str, int]) -> ExportReport:
-    takes = run.target.carries
-    lost = {
-        name: count
-        for name, count in filled.items()
-        if count and name not in (*KEYS, *takes) and "*" not in takes
-    }
-    made = [f"data/{path.name}" for path in job.files.values()]
-    refused = ["rejects.jsonl"] if account.refused else []
+def _report(
+    exporter: Exporter, account: ExportAccount, data: ExportedData, counts: Mapping[str, int]
+) -> ExportReport:
+    target = exporter.target
+    carried = (*KEYS, *target.carries)
+    ignored = [] if "*" in target.carries else [n for n in counts if n not in carried]
+    files = [f"data/{path.name}" for path in data.files.values()]
+    rejects = ["rejects.jsonl"] if account.refused else []
     return ExportReport(
         source="",
         output="",
-        target=run.target.name,
-        view=run.facts.view,
-        rows_read=account.read,
+        target=target.name,
+        view=exporter.facts.view,
+        rows_read=account.rows_read,
         items=account.items,
-        written=account.written,
-        merged=_counted(account.merged),
-        left_over=_counted(account.left),
-        refused=_counted(account.refused),
-        splits=job.rows,
-        files=(*made, *run.target.stanza(job), *refused, MARK),
-        lost=lost,
-        seen=job.seen,
-        notes=tuple(run.target.notes(job)),
-        next_step=run.target.following(job),
+        written=account.rows_written,
+        merged=_sorted(account.merged),
+        left_over=_sorted(account.left_over),
+        refused=_sorted(account.refused),
+        splits=data.rows,
+        files=(*files, *target.stanza(data), *rejects, MARKER),
+        lost={name: counts[name] for name in ignored if counts[name]},
+        seen=data.features,
+        notes=tuple(target.notes(data)),
+        next_step=target.next_step(data),
         dry_run=False,
         seconds=0.0,
     )
 
 
-def _counted(by_reason: Counter[str]) -> dict[str, int]:
+def _sorted(by_reason: Counter[str]) -> dict[str, int]:
     return {reason: count for reason, count in by_reason.most_common() if count}
 
 
-def _write_about(work: Path, run: Run, job: Job, report: ExportReport) -> None:
+def _write_about(work: Path, exporter: Exporter, data: ExportedData, report: ExportReport) -> None:
     """Write the target's configuration, and the account."""
-    for name, text in run.target.stanza(job).items():
+    for name, text in exporter.target.stanza(data).items():
         (work / name).write_text(text, encoding="utf-8")
-    manifest = (run.dataset.path / "manifest.json").read_bytes()
-    mark = {
+    manifest = (exporter.dataset.path / "manifest.json").read_bytes()
+    account = {
         "program": "prefdata",
         "program_version": __version__,
         **report.to_dict(),
         "source_manifest_sha256": hashlib.sha256(manifest).hexdigest(),
     }
-    del mark["output"], mark["dry_run"]
-    text = json.dumps(mark, indent=2, ensure_ascii=False)
-    (work / MARK).write_text(text + "\n", encoding="utf-8")
+    del account["output"], account["dry_run"]
+    text = json.dumps(account, indent=2, ensure_ascii=False)
+    (work / MARKER).write_text(text + "\n", encoding="utf-8")

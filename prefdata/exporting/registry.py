@@ -1,44 +1,35 @@
-"""The targets: to add one, write one file and add one line here."""
+"""The targets: every `Target` of a module in `prefdata.exporting.targets`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
+
 from prefdata.errors import UnknownNameError, UsageError
-from prefdata.exporting.axolotl import AXOLOTL
+from prefdata.exporting import targets
 from prefdata.exporting.base import Target, View
-from prefdata.exporting.csv import CSV
-from prefdata.exporting.llama_factory import LLAMA_FACTORY
-from prefdata.exporting.ms_swift import MS_SWIFT
-from prefdata.exporting.nemo_rl import NEMO_RL
-from prefdata.exporting.openai import OPENAI
-from prefdata.exporting.openrlhf import OPENRLHF
-from prefdata.exporting.trl import KTO, REWARD, SFT, TRL
+
+
+def _targets() -> Iterator[Target]:
+    for info in iter_modules(targets.__path__, f"{targets.__name__}."):
+        module = vars(import_module(info.name))
+        yield from (value for value in module.values() if isinstance(value, Target))
+
 
 TARGETS: dict[str, Target] = {
-    each.name: each
-    for each in (
-        TRL,
-        REWARD,
-        KTO,
-        SFT,
-        LLAMA_FACTORY,
-        AXOLOTL,
-        MS_SWIFT,
-        NEMO_RL,
-        OPENRLHF,
-        OPENAI,
-        CSV,
-    )
+    each.name: each for each in sorted(_targets(), key=lambda each: (each.order, each.name))
 }
 
 
-def named(name: str) -> Target:
+def find_target(name: str) -> Target:
     """The target of that name.
 
     Raises:
         UnknownNameError: there is none.
 
     Example:
-        >>> named("nemo-rl").views
+        >>> find_target("nemo-rl").views
         ('pairs',)
     """
     if name not in TARGETS:
@@ -46,24 +37,24 @@ def named(name: str) -> Target:
     return TARGETS[name]
 
 
-def view_of(target: Target, kind: str, *, unpaired: bool) -> View:
+def choose_view(target: Target, kind: str, *, unpaired: bool) -> View:
     """What a target takes of a data set.
 
     Args:
         target: where the data goes.
         kind: what the data set holds: ``"pairs"`` or ``"unpaired"``.
-        unpaired: whether pairs are wanted as labelled answers.
+        unpaired: whether pairs are to become labelled answers.
 
     Raises:
         UsageError: the target cannot take it.
 
     Example:
-        >>> view_of(named("llama-factory"), "pairs", unpaired=False)
+        >>> choose_view(find_target("llama-factory"), "pairs", unpaired=False)
         'pairs'
     """
-    wanted: View = "unpaired" if unpaired or kind == "unpaired" else target.views[0]
-    if wanted in target.views:
-        return wanted
+    view: View = "unpaired" if unpaired or kind == "unpaired" else target.views[0]
+    if view in target.views:
+        return view
     if "answers" in target.views and not unpaired:
         return "answers"
     others = ", ".join(name for name, each in TARGETS.items() if "unpaired" in each.views)

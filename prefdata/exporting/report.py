@@ -24,10 +24,10 @@ class ExportReport:
         splits: rows written by split.
         files: the files of the export, in the output.
         lost: columns that the target does not take, with how many rows have a value there.
-        seen: of the rows written, how many have what some targets cannot use.
+        seen: how many of the rows in the files have what some targets cannot use.
         notes: what else is to be known.
         next_step: what to run next.
-        dry_run: whether all this would be so, and nothing was written.
+        dry_run: whether nothing was written, and the counts are of what would be.
         seconds: wall time.
     """
 

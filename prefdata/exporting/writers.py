@@ -13,7 +13,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from prefdata.exporting.base import CellKind, Made
+from prefdata.exporting.base import ColumnKind, TargetRow
 from prefdata.io.dataset.dataset_writer import parquet_writer
 
 BATCH = 2048
@@ -24,24 +24,24 @@ BREAKS = {"\u0085": rb"\u0085", "\u2028": rb"\u2028", "\u2029": rb"\u2029"}
 """Characters that JSON allows inside a line, and at which some readers break it all the same."""
 
 
-def line(value: object) -> bytes:
+def json_line(value: object) -> bytes:
     r"""A value as one line of JSON, for whatever takes lines apart.
 
     Example:
-        >>> line({"text": "a\u2028b"})
+        >>> json_line({"text": "a\u2028b"})
         b'{"text":"a\\u2028b"}\n'
     """
-    made = orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+    text = orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
     for character, escape in BREAKS.items():
-        made = made.replace(character.encode(), escape)
-    return made
+        text = text.replace(character.encode(), escape)
+    return text
 
 
 class Writer(ABC):
     """Takes rows and writes them to a file."""
 
     @abstractmethod
-    def write(self, row: Made) -> None:
+    def write(self, row: TargetRow) -> None:
         """Write a row."""
 
     @abstractmethod
@@ -60,40 +60,40 @@ class Writer(ABC):
         self.close()
 
 
-class Nowhere(Writer):
+class NullWriter(Writer):
     """Takes rows and writes nothing: for a dry run."""
 
-    def write(self, row: Made) -> None:
+    def write(self, row: TargetRow) -> None:
         """Do nothing."""
 
     def close(self) -> None:
         """Do nothing."""
 
 
-class Lines(Writer):
+class JsonlWriter(Writer):
     """One JSON object to a line, in UTF-8."""
 
     def __init__(self, path: Path) -> None:
         self.file = path.open("wb")
 
-    def write(self, row: Made) -> None:
+    def write(self, row: TargetRow) -> None:
         """Write a row."""
-        self.file.write(line(row))
+        self.file.write(json_line(row))
 
     def close(self) -> None:
         """Write what is left."""
         self.file.close()
 
 
-class Cells(Writer):
+class CsvWriter(Writer):
     """CSV as RFC 4180 has it: every cell with a delimiter, a quote or any line break is quoted."""
 
-    def __init__(self, path: Path, columns: Mapping[str, CellKind]) -> None:
+    def __init__(self, path: Path, columns: Mapping[str, ColumnKind]) -> None:
         self.file = path.open("w", encoding="utf-8", newline="")
         self.rows = csv.DictWriter(self.file, list(columns))
         self.rows.writeheader()
 
-    def write(self, row: Made) -> None:
+    def write(self, row: TargetRow) -> None:
         """Write a row."""
         self.rows.writerow(row)
 
@@ -102,19 +102,19 @@ class Cells(Writer):
         self.file.close()
 
 
-class Parquet(Writer):
+class ParquetWriter(Writer):
     """Parquet whose columns have the same types in every file."""
 
-    def __init__(self, path: Path, columns: Mapping[str, CellKind], turns: pa.DataType) -> None:
+    def __init__(self, path: Path, columns: Mapping[str, ColumnKind], turns: pa.DataType) -> None:
         types = {"turns": turns, "text": pa.string(), "number": pa.float64(), "flag": pa.bool_()}
         self.schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
         self.file: pq.ParquetWriter = parquet_writer(path, self.schema)
-        self.held: list[Made] = []
+        self.rows: list[TargetRow] = []
 
-    def write(self, row: Made) -> None:
+    def write(self, row: TargetRow) -> None:
         """Write a row, or keep it until there are enough."""
-        self.held.append(row)
-        if len(self.held) >= BATCH:
+        self.rows.append(row)
+        if len(self.rows) >= BATCH:
             self._flush()
 
     def close(self) -> None:
@@ -123,12 +123,12 @@ class Parquet(Writer):
         self.file.close()
 
     def _flush(self) -> None:
-        self.file.write_table(pa.Table.from_pylist(self.held, self.schema))
-        self.held = []
+        self.file.write_table(pa.Table.from_pylist(self.rows, self.schema))
+        self.rows = []
 
 
-def opened(path: Path, columns: Mapping[str, CellKind], turns: pa.DataType) -> Writer:
-    """A writer for a file, by its suffix.
+def open_writer(path: Path, columns: Mapping[str, ColumnKind], turns: pa.DataType) -> Writer:
+    """Open the writer for a file, by its suffix.
 
     Args:
         path: the file.
@@ -136,7 +136,7 @@ def opened(path: Path, columns: Mapping[str, CellKind], turns: pa.DataType) -> W
         turns: the type of a column of messages.
     """
     if path.suffix == ".csv":
-        return Cells(path, columns)
+        return CsvWriter(path, columns)
     if path.suffix == ".parquet":
-        return Parquet(path, columns, turns)
-    return Lines(path)
+        return ParquetWriter(path, columns, turns)
+    return JsonlWriter(path)

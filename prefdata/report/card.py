@@ -79,12 +79,12 @@ def _stays(manifest: Mapping[str, object]) -> str:
 
 def _dimensions(manifest: Mapping[str, object]) -> list[str]:
     """How the chosen response stands on each dimension, where there are any."""
-    found = cast("Mapping[str, Mapping[str, int]]", manifest.get("dimensions", {}))
-    if not found:
+    dimensions = cast("Mapping[str, Mapping[str, int]]", manifest.get("dimensions", {}))
+    if not dimensions:
         return []
     lines = [
         f"| {name} | {each['higher']:,} | {each['equal']:,} | {each['lower']:,} |"
-        for name, each in found.items()
+        for name, each in dimensions.items()
     ]
     return [
         "## Dimensions\n\nPairs in which the chosen answer has the higher, the same and the lower "
@@ -128,18 +128,18 @@ def _overlap(manifest: Mapping[str, object]) -> list[str]:
     """What sources have in common, where they have anything."""
     if manifest.get("overlap", []) is None:
         return ["\nWhat they have in common was not looked for: there are too many of them."]
-    found = cast("list[Mapping[str, object]]", manifest.get("overlap", []))
-    if not found:
+    overlaps = cast("list[Mapping[str, object]]", manifest.get("overlap", []))
+    if not overlaps:
         return []
-    found = sorted(found, key=lambda each: -cast("int", each["prompts"]))
+    overlaps = sorted(overlaps, key=lambda each: -cast("int", each["prompts"]))
     lines = []
-    for each in found[:MOST_OVERLAPS]:
+    for each in overlaps[:MOST_OVERLAPS]:
         one, other = cast("tuple[str, str]", each["sources"])
         lines.append(
             f"| {one} | {other} | {each['prompts']:,} | {each['pairs']:,} | "
             f"{each['contradictions']:,} |"
         )
-    more = len(found) - len(lines)
+    more = len(overlaps) - len(lines)
     what = (
         "In common before caps and shares: prompts that both have, rows that each of them gives, "
         "and rows that contradict each other."
@@ -161,8 +161,8 @@ def _options(manifest: Mapping[str, object]) -> str:
 
 
 def _example(example: Mapping[str, object]) -> str:
-    shown = [n for n in ("prompt", "chosen", "rejected", "completion", "label") if n in example]
-    return "\n\n".join(["## One row", *(f"**{n}**\n\n{_quoted(example[n])}" for n in shown)])
+    names = [n for n in ("prompt", "chosen", "rejected", "completion", "label") if n in example]
+    return "\n\n".join(["## One row", *(f"**{n}**\n\n{_quoted(example[n])}" for n in names)])
 
 
 def _quoted(value: object) -> str:

@@ -156,8 +156,8 @@ class TableDisplay(AbstractContextManager["TableDisplay"]):
             table.add_row(name, f"{values[-1]:.3f}", sparkline(values))
         first_step, since = self.first or (0, self.start)
         spent = max(now - since, 1e-9)
-        left = (steps - step) * spent / max(step - first_step, 1)
-        parts = [f"step {step:,} of {steps:,}", f"{left:,.0f} s left"]
+        remaining = (steps - step) * spent / max(step - first_step, 1)
+        parts = [f"step {step:,} of {steps:,}", f"{remaining:,.0f} s left"]
         if self.tokens:
             parts.insert(1, f"{self.tokens / max(now - self.start, 1e-9):,.0f} tokens/s")
         return Group(table, "  ".join(parts))

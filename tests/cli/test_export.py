@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from prefdata.cli import main
-from prefdata.exporting import TARGETS
+from prefdata.errors import UsageError
+from prefdata.exporting.export import export
+from prefdata.exporting.registry import TARGETS
+from tests.roundtrip import pickled
 
 ROWS = "prompt,chosen,rejected,margin\nWhat is 2 + 2?,It is 4.,It is 5.,2\nHi,Hello there!,user,\n"
 LABELS = "prompt,completion,label\nWhat is 2 + 2?,It is 4.,true\nWhat is 2 + 2?,It is 5.,false\n"
@@ -195,6 +198,17 @@ def test_an_export_is_a_source_like_any_other() -> None:
     assert run("export", "rows", "--to", "llama-factory", "-o", "out", "-q") == 0
     assert run("convert", "out", "-o", "again", "-q") == 0
     assert json.loads(Path("again/manifest.json").read_text())["rows_read"] == 2
+
+
+def test_a_report_and_an_error_can_be_pickled() -> None:
+    """As a process pool has it."""
+    report = export("rows", "csv", "out")
+    assert pickled(report) == report
+    assert pickled(report).to_dict() == report.to_dict()
+    with pytest.raises(UsageError) as caught:
+        export("rows", "csv", "out")
+    error = pickled(caught.value)
+    assert (str(error), error.hint) == (str(caught.value), caught.value.hint)
 
 
 def test_the_help_knows_every_target(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefdata.errors import InputError
-from prefdata.exporting import TARGETS, facts, reader
+from prefdata.exporting import reader, views
+from prefdata.exporting.registry import TARGETS
 from prefdata.schemas import PreferencePair
 from tests.exporting.conversations import PAIRS
 from tests.exporting.made import dataset, exported, pair, refused, with_tools, written
@@ -59,8 +60,8 @@ def test_batches_and_buckets_change_nothing(
     source = dataset(tmp_path, PAIRS)
     whole = written(exported(source, target)[1])
     monkeypatch.setattr(reader, "LARGEST_BATCH", 3)
-    monkeypatch.setattr(facts, "BUCKET_BYTES", 200)
-    monkeypatch.setattr(facts, "MOST_BUCKETS", 7)
+    monkeypatch.setattr(views, "BUCKET_BYTES", 200)
+    monkeypatch.setattr(views, "MOST_BUCKETS", 7)
     assert written(exported(source, target)[1]) == whole
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefdata.exporting import TARGETS
+from prefdata.exporting.registry import TARGETS
 from tests.exporting.made import (
     Row,
     Turns,

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from prefdata.errors import InputError
-from prefdata.exporting import TARGETS
-from prefdata.exporting.weights import weights
+from prefdata.exporting.notes import class_weights
+from prefdata.exporting.registry import TARGETS
 from tests.exporting.conversations import CALLS
 from tests.exporting.made import (
     Row,
@@ -276,7 +276,7 @@ def test_an_answer_with_both_labels_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("bad", [1, 100, 101, 997])
 def test_class_weights_lie_where_trl_wants_them(good: int, bad: int) -> None:
     """Inside both bounds that TRL's KTO trainer computes, rounding included."""
-    desirable, undesirable = weights(good, bad)
+    desirable, undesirable = class_weights(good, bad)
     low, high = (round(bad * undesirable / good * by, 2) for by in (1, 1.33))
     under, over = (round(good * desirable / bad / by, 2) for by in (1.33, 1))
     assert low <= desirable <= high or under <= undesirable <= over

@@ -31,7 +31,7 @@ def show_export(report: ExportReport, console: Console) -> None:
     verb = "would be written" if report.dry_run else "written"
     what = f"{ITEMS[report.view]}{'' if report.written == 1 else 's'}"
     console.print(f"\n{report.written:,} {what} {verb} ({splits}). {report.seconds:.1f} s\n")
-    for line in _remarks(report):
+    for line in _notes(report):
         console.print(Padding(Text(line), (0, 2)))
     if report.dry_run:
         console.print(f"Next: the same without --dry-run, which writes {report.output}")
@@ -46,9 +46,9 @@ def account_table(report: ExportReport) -> Table:
     """Every row: what it became, and why."""
     table = Table(box=None, pad_edge=False, show_footer=True)
     halves = report.items != report.rows_read
-    read = f"answers, of {report.rows_read:,} pairs read" if halves else "read"
+    total = f"answers, of {report.rows_read:,} pairs read" if halves else "read"
     table.add_column("answers" if halves else "rows", justify="right", footer=f"{report.items:,}")
-    table.add_column("became", footer=read)
+    table.add_column("became", footer=total)
     table.add_column("because")
     table.add_row(f"{report.written:,}", "written", "")
     outcomes: dict[str, Mapping[str, int]] = {
@@ -63,13 +63,13 @@ def account_table(report: ExportReport) -> Table:
     return table
 
 
-def _remarks(report: ExportReport) -> Iterator[str]:
+def _notes(report: ExportReport) -> Iterator[str]:
     """What was lost, and what else is to be known."""
     by_count: dict[int, list[str]] = {}
     for name, rows in report.lost.items():
         by_count.setdefault(rows, []).append(name)
     for rows, names in sorted(by_count.items(), reverse=True):
-        held = "all rows have" if rows == report.rows_read else f"{rows:,} rows have"
-        held = "1 row has" if rows == 1 and report.rows_read > 1 else held
-        yield f"not taken by {report.target}, though {held} it: {', '.join(names)}"
+        subject = "all rows have" if rows == report.rows_read else f"{rows:,} rows have"
+        subject = "1 row has" if rows == 1 and report.rows_read > 1 else subject
+        yield f"not taken by {report.target}, though {subject} it: {', '.join(names)}"
     yield from report.notes

@@ -44,7 +44,7 @@ class Generated:
     kl: float | None
 
     def as_comparison(self) -> dict[str, Any]:
-        """The two answers as a record that `pref judge` and `pref label` take.
+        """The two answers as a record that `pref judge` takes.
 
         Answers that are the same need no judge: they are a tie.
 

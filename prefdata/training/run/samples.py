@@ -126,7 +126,7 @@ def sample_notes(samples: Sequence[Sample]) -> Mapping[str, str]:
     if short and long > LONGER * short:
         notes["longer"] = (
             f"the sample answers are {long / short:.1f} times as long as before: "
-            "preferences for length are easily learned; look at pref check for the bias of the data"
+            "preferences for length are easily learned; pref eval says what length alone explains"
         )
     then, now = (sum(map(_repeats, side)) for side in (before, after))
     if now > then:

@@ -12,10 +12,18 @@ from collections.abc import Mapping
 
 import yaml
 
-from prefdata.exporting.base import Facts, Job, Made, Refusal, Row, Target, Turn, answers
+from prefdata.exporting.base import (
+    DatasetFacts,
+    DatasetRow,
+    ExportedData,
+    Refusal,
+    Target,
+    TargetRow,
+    Turn,
+    answers,
+)
 from prefdata.exporting.checks import FOUND_ELSEWHERE, first_of, no_tool_calls, one_message
-from prefdata.exporting.trl import class_weights
-from prefdata.exporting.weights import weights
+from prefdata.exporting.notes import class_weights, weight_notes
 
 BEFORE = (
     "<s><|begin_of_text|><|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
@@ -34,7 +42,7 @@ DATE = re.compile(r"[\s\d:,./-]{1,10}|[A-Z]?[a-z]{0,8}\.?")
 """What a template may write as today's date, and any lone short word: too short to be looked up."""
 
 
-def _found_elsewhere(row: Row) -> Refusal | None:
+def _found_elsewhere(row: DatasetRow) -> Refusal | None:
     for side, turns in answers(row).items():
         text = turns[0]["content"].strip()
         if text in BEFORE or DATE.fullmatch(text):
@@ -42,12 +50,12 @@ def _found_elsewhere(row: Row) -> Refusal | None:
     return None
 
 
-def _refuse_pair(row: Row) -> Refusal | None:
+def _refuse_pair(row: DatasetRow) -> Refusal | None:
     """KTO rows are joined, not looked up, so that any text will do there."""
     return _found_elsewhere(row) if "chosen" in row else None
 
 
-def _said(turn: Turn) -> dict[str, str]:
+def _message(turn: Turn) -> dict[str, str]:
     return {"role": turn["role"], "content": turn["content"]}
 
 
@@ -55,39 +63,39 @@ def _answer(turn: Turn) -> dict[str, str]:
     return {"role": turn["role"], "content": turn["content"].strip()}
 
 
-def _row(row: Row, facts: Facts) -> Made:
-    turns = [_said(turn) for turn in row["prompt"]]
+def _row(row: DatasetRow, facts: DatasetFacts) -> TargetRow:
+    turns = [_message(turn) for turn in row["prompt"]]
     if facts.view == "unpaired":
-        return {"completion": [*turns, _said(row["completion"][0])], "label": row["label"]}
+        return {"completion": [*turns, _message(row["completion"][0])], "label": row["label"]}
     chosen, rejected = _answer(row["chosen"][0]), _answer(row["rejected"][0])
     return {"messages": turns, "chosen": chosen, "rejected": rejected}
 
 
-def _stanza(job: Job) -> Mapping[str, str]:
-    pairs = job.facts.view == "pairs"
+def _stanza(data: ExportedData) -> Mapping[str, str]:
+    pairs = data.facts.view == "pairs"
     keys: dict[str, object] = {"rl": "dpo" if pairs else "kto"}
     if pairs:
         keys["chat_template"] = "tokenizer_default"
     else:
-        desirable, undesirable = weights(job.good, job.bad)
+        desirable, undesirable = class_weights(data.good, data.bad)
         keys |= {
             "remove_unused_columns": False,
             "kto_desirable_weight": desirable,
             "kto_undesirable_weight": undesirable,
         }
-    keys["datasets"] = [_dataset(job, "train")]
-    if "test" in job.files:
-        keys["test_datasets"] = [_dataset(job, "test")]
-    keys["output_dir"] = f"{job.folder}-{keys['rl']}"
+    keys["datasets"] = [_dataset(data, "train")]
+    if "test" in data.files:
+        keys["test_datasets"] = [_dataset(data, "test")]
+    keys["output_dir"] = f"{data.folder}-{keys['rl']}"
     return {"axolotl.yaml": yaml.safe_dump(keys, sort_keys=False, allow_unicode=True)}
 
 
-def _dataset(job: Job, split: str) -> dict[str, str]:
-    found = {"path": str(job.files[split]), "ds_type": "json", "split": "train"}
-    if job.facts.view == "unpaired":
-        return {**found, "type": "chatml.argilla_chat"}
+def _dataset(data: ExportedData, split: str) -> dict[str, str]:
+    source = {"path": str(data.files[split]), "ds_type": "json", "split": "train"}
+    if data.facts.view == "unpaired":
+        return {**source, "type": "chatml.argilla_chat"}
     return {
-        **found,
+        **source,
         "type": "chat_template.default",
         "field_messages": "messages",
         "field_chosen": "chosen",
@@ -95,21 +103,23 @@ def _dataset(job: Job, split: str) -> dict[str, str]:
     }
 
 
-def _notes(job: Job) -> list[str]:
-    if job.facts.view == "pairs":
+def _notes(data: ExportedData) -> list[str]:
+    if data.facts.view == "pairs":
         return ["answers lose the white space at their ends, by which axolotl would miss them"]
     chatml = "axolotl writes KTO data as ChatML; for Llama 3 set type: llama3.argilla_chat"
-    return [*class_weights(job), chatml]
+    return [*weight_notes(data), chatml]
 
 
 AXOLOTL = Target(
     name="axolotl",
+    order=6,
+    help="pairs or KTO, with its YAML",
     summary="Axolotl: pairs for its chat templates or KTO, with its YAML",
     views=("pairs", "unpaired"),
     suffix=".jsonl",
     row=_row,
     stanza=_stanza,
-    following=lambda job: f"axolotl train {job.at('axolotl.yaml')} --base-model MODEL",
+    next_step=lambda data: f"axolotl train {data.shell_path('axolotl.yaml')} --base-model MODEL",
     refuse=first_of(one_message, no_tool_calls, _refuse_pair),
     notes=_notes,
 )

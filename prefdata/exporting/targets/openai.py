@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from prefdata.errors import InputError
-from prefdata.exporting.base import Facts, Job, Made, Row, Target, Turn
+from prefdata.exporting.base import DatasetFacts, DatasetRow, ExportedData, Target, TargetRow, Turn
 from prefdata.exporting.checks import one_message
 
 FEWEST = 10
@@ -28,7 +28,7 @@ OPEN_TO = (
 LONG = f"more than {LONGEST:,} bytes"
 
 
-def _row(row: Row, _facts: Facts) -> Made:
+def _row(row: DatasetRow, _facts: DatasetFacts) -> TargetRow:
     return {
         "input": {"messages": row["prompt"]},
         "preferred_output": row["chosen"],
@@ -36,41 +36,41 @@ def _row(row: Row, _facts: Facts) -> Made:
     }
 
 
-def _long(row: Row) -> list[str]:
+def _long(row: DatasetRow) -> list[str]:
     """Whether an example may have too many tokens; no token is shorter than a byte."""
-    said = max(_bytes(row["chosen"]), _bytes(row["rejected"]))
-    return [LONG] if _bytes(row["prompt"]) + said > LONGEST else []
+    answer = max(_bytes(row["chosen"]), _bytes(row["rejected"]))
+    return [LONG] if _bytes(row["prompt"]) + answer > LONGEST else []
 
 
 def _bytes(turns: Sequence[Turn]) -> int:
     return sum(len(turn["content"].encode()) for turn in turns)
 
 
-def _stanza(job: Job) -> Mapping[str, str]:
+def _stanza(data: ExportedData) -> Mapping[str, str]:
     body: dict[str, object] = {
         "model": "gpt-4.1-mini-2025-04-14",
         "training_file": "the id that the upload of the train file gives",
         "method": {"type": "dpo", "dpo": {"hyperparameters": {"beta": 0.1}}},
     }
-    if "test" in job.files:
+    if "test" in data.files:
         body["validation_file"] = "the id that the upload of the test file gives"
     return {"job.json": json.dumps(body, indent=2) + "\n"}
 
 
-def _following(job: Job) -> str:
-    files = " and ".join(str(path) for path in job.files.values())
+def _next_step(data: ExportedData) -> str:
+    files = " and ".join(str(path) for path in data.files.values())
     return (
-        f"upload {files} with the purpose fine-tune, and post {job.at('job.json')} to "
+        f"upload {files} with the purpose fine-tune, and post {data.shell_path('job.json')} to "
         "/v1/fine_tuning/jobs"
     )
 
 
-def _notes(job: Job) -> list[str]:
+def _notes(data: ExportedData) -> list[str]:
     notes = [OPEN_TO]
-    if several := job.seen.get("earlier turns", 0):
+    if several := data.features.get("earlier turns", 0):
         many = "1 row has" if several == 1 else f"{several:,} rows have"
         notes.append(f"{many} earlier turns: only the last answer is trained on")
-    if long := job.seen.get(LONG, 0):
+    if long := data.features.get(LONG, 0):
         many = "1 row has" if long == 1 else f"{long:,} rows have"
         notes.append(
             f"{many} more than {LONGEST:,} bytes, and perhaps more than the {LONGEST:,} tokens of "
@@ -79,13 +79,13 @@ def _notes(job: Job) -> list[str]:
     return notes
 
 
-def _limits(job: Job) -> None:
-    if job.rows["train"] < FEWEST:
+def _check_limits(data: ExportedData) -> None:
+    if data.rows["train"] < FEWEST:
         raise InputError(
-            f"OpenAI takes {FEWEST} examples or more; the train split gives {job.rows['train']}",
+            f"OpenAI takes {FEWEST} examples or more; the train split gives {data.rows['train']}",
             hint="Convert more data, or a smaller share of it to the test split.",
         )
-    for split, size in job.sizes.items():
+    for split, size in data.sizes.items():
         if size > LARGEST:
             raise InputError(
                 f"OpenAI takes files of up to {LARGEST // 10**6} MB; the {split} file has "
@@ -96,14 +96,16 @@ def _limits(job: Job) -> None:
 
 OPENAI = Target(
     name="openai",
+    order=10,
+    help="preference fine-tuning, limits checked",
     summary="OpenAI preference fine-tuning, with its limits checked",
     views=("pairs",),
     suffix=".jsonl",
     row=_row,
     stanza=_stanza,
-    following=_following,
+    next_step=_next_step,
     refuse=one_message,
-    sees=_long,
+    features=_long,
     notes=_notes,
-    limits=_limits,
+    check_limits=_check_limits,
 )

@@ -7,7 +7,7 @@ memory that it takes does not grow with the data, and the result does not depend
 from __future__ import annotations
 
 import hashlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import groupby
@@ -16,8 +16,8 @@ from typing import NamedTuple, cast
 
 import orjson
 
-from prefdata.exporting.accounting import Account
-from prefdata.exporting.base import Refusal, Row, Turn
+from prefdata.exporting.accounting import ExportAccount
+from prefdata.exporting.base import DatasetRow, Refusal, Turn
 from prefdata.exporting.checks import BOTH_LABELS
 
 BUCKET_BYTES = 32 << 20
@@ -35,8 +35,8 @@ PATIENCE = 1000
 """Rows that wait for a neighbour with another prompt."""
 
 
-def unpaired(rows: Iterable[Row]) -> Iterator[Row]:
-    """Take pairs apart: the chosen answer is a good one, the rejected a bad one."""
+def label_answers(rows: Iterable[DatasetRow]) -> Iterator[DatasetRow]:
+    """Turn pairs into labelled answers: the chosen one is good, the rejected one bad."""
     for row in rows:
         for side, turns in (("chosen", row["chosen"]), ("rejected", row["rejected"])):
             yield {
@@ -48,10 +48,16 @@ def unpaired(rows: Iterable[Row]) -> Iterator[Row]:
             }
 
 
-def mixed(
-    rows: Iterable[Row], *, seed: int, folder: Path, size: int, split: str, account: Account
-) -> Iterator[Row]:
-    """Labelled answers in random order, each once, no two to one prompt side by side.
+def shuffle_answers(
+    rows: Iterable[DatasetRow],
+    *,
+    seed: int,
+    folder: Path,
+    size: int,
+    split: str,
+    account: ExportAccount,
+) -> Iterator[DatasetRow]:
+    """Put labelled answers into random order, each once, no two to one prompt side by side.
 
     KTO reads rows in their order: a block of one class teaches it nothing. And it compares an
     answer with the one beside it, which must therefore be the answer to another prompt.
@@ -62,15 +68,17 @@ def mixed(
         folder: for the buckets.
         size: bytes of the rows, about.
         split: theirs, for the rejects.
-        account: is told of answers that stand there twice, or with both labels.
+        account: counts answers that stand there twice, or with both labels.
     """
-    spill = Spill(folder, size)
+    buckets = RowBuckets(folder, size)
     for row in rows:
-        spill.add(digest(seed, row["prompt"], row["completion"]), row)
-    return apart(_once(spill.groups(), split, account))
+        buckets.add(digest(seed, row["prompt"], row["completion"]), row)
+    return separate_prompts(_once(buckets.groups(), split, account))
 
 
-def _once(groups: Iterable[list[Row]], split: str, account: Account) -> Iterator[Row]:
+def _once(
+    groups: Iterable[list[DatasetRow]], split: str, account: ExportAccount
+) -> Iterator[DatasetRow]:
     for same in groups:
         if len({row["label"] for row in same}) > 1:
             for row in same:
@@ -80,15 +88,15 @@ def _once(groups: Iterable[list[Row]], split: str, account: Account) -> Iterator
         yield same[0]
 
 
-def apart(rows: Iterable[Row]) -> Iterator[Row]:
-    """Rows in their order, but where two neighbours have the same prompt the second waits.
+def separate_prompts(rows: Iterable[DatasetRow]) -> Iterator[DatasetRow]:
+    """Keep the order of rows, but where two neighbours have the same prompt the second waits.
 
     Example:
-        >>> made = [{"prompt": [], "prompt_id": p} for p in "aabc"]
-        >>> "".join(row["prompt_id"] for row in apart(made))
+        >>> rows = [{"prompt": [], "prompt_id": prompt} for prompt in "aabc"]
+        >>> "".join(row["prompt_id"] for row in separate_prompts(rows))
         'abac'
     """
-    waiting: deque[Row] = deque()
+    waiting: deque[DatasetRow] = deque()
     last = ""
     for row in rows:
         queue = [row]
@@ -104,17 +112,19 @@ def apart(rows: Iterable[Row]) -> Iterator[Row]:
     yield from waiting
 
 
-class Candidate(NamedTuple):
-    """An answer to a prompt: its row, and how it fared in all pairs of the prompt."""
+class RankedAnswer(NamedTuple):
+    """An answer to a prompt: a row with it, its score, and its wins and losses in all pairs."""
 
-    row: Row
+    row: DatasetRow
     score: float | None
     wins: int
     losses: int
 
 
-def best(rows: Iterable[Row], *, folder: Path, size: int, account: Account) -> Iterator[Row]:
-    """The best answer to each prompt.
+def best_answers(
+    rows: Iterable[DatasetRow], *, folder: Path, size: int, account: ExportAccount
+) -> Iterator[DatasetRow]:
+    """Choose the best answer to each prompt.
 
     Of pairs it is the one with the highest score; without scores the one that lost least often.
     Of labelled answers it is the good one with the highest weight.
@@ -123,48 +133,46 @@ def best(rows: Iterable[Row], *, folder: Path, size: int, account: Account) -> I
         rows: pairs or labelled answers, in any order.
         folder: for the buckets.
         size: bytes of the rows, about.
-        account: is told of the others.
+        account: counts the others.
     """
-    spill = Spill(folder, size)
+    buckets = RowBuckets(folder, size)
     for row in rows:
-        spill.add(digest(0, row["prompt"]), row)
-    for same in spill.groups():
+        buckets.add(digest(0, row["prompt"]), row)
+    for same in buckets.groups():
         yield from _best(same, account)
 
 
-def _best(same: Sequence[Row], account: Account) -> Iterator[Row]:
+def _best(same: Sequence[DatasetRow], account: ExportAccount) -> Iterator[DatasetRow]:
     """The best of the rows of one prompt."""
     if "completion" in same[0]:
         good = [row for row in same if row["label"]]
-        account.left[NOT_GOOD] += len(same) - len(good)
+        account.left_over[NOT_GOOD] += len(same) - len(good)
         if good:
-            account.left[AS_GOOD] += len(good) - 1
+            account.left_over[AS_GOOD] += len(good) - 1
             yield min(good, key=lambda row: (-(row.get("weight") or 0), row["id"]))
         return
     winner = _winner(same)
     again = [row for row in same if row["chosen"] == winner["chosen"]]
     account.merged[REPEATED] += len(again) - 1
-    account.left[WORSE] += len(same) - len(again)
+    account.left_over[WORSE] += len(same) - len(again)
     yield {**winner, "completion": winner["chosen"]}
 
 
-def _winner(same: Sequence[Row]) -> Row:
-    found: dict[bytes, Candidate] = {}
-    lost: dict[bytes, int] = {}
-    for row in same:
-        lost[digest(0, row["rejected"])] = lost.get(digest(0, row["rejected"]), 0) + 1
+def _winner(same: Sequence[DatasetRow]) -> DatasetRow:
+    losses = Counter(digest(0, row["rejected"]) for row in same)
+    answers: dict[bytes, RankedAnswer] = {}
     for row in same:
         key = digest(0, row["chosen"])
-        known = found.get(key) or Candidate(row, None, 0, lost.get(key, 0))
-        scores = [s for s in (known.score, row.get("score_chosen")) if s is not None]
-        found[key] = Candidate(known.row, max(scores, default=None), known.wins + 1, known.losses)
-    scored = all(each.score is not None for each in found.values())
+        answer = answers.get(key) or RankedAnswer(row, None, 0, losses[key])
+        scores = [s for s in (answer.score, row.get("score_chosen")) if s is not None]
+        answers[key] = answer._replace(score=max(scores, default=None), wins=answer.wins + 1)
+    scored = all(each.score is not None for each in answers.values())
 
-    def rank(each: Candidate) -> tuple[float, int, int, str]:
+    def rank(each: RankedAnswer) -> tuple[float, int, int, str]:
         by_score = -(each.score or 0.0) if scored else 0.0
         return by_score, each.losses, -each.wins, each.row["id"]
 
-    return min(found.values(), key=rank).row
+    return min(answers.values(), key=rank).row
 
 
 def digest(seed: int, *turns: Sequence[Turn]) -> bytes:
@@ -173,11 +181,11 @@ def digest(seed: int, *turns: Sequence[Turn]) -> bytes:
     return hashlib.blake2b(text, digest_size=16).hexdigest().encode()
 
 
-class Spill:
+class RowBuckets:
     """Rows on disk, in buckets by their key.
 
     Args:
-        folder: for the buckets; is made.
+        folder: for the buckets, which does not exist yet.
         size: bytes of all rows, about.
     """
 
@@ -185,23 +193,23 @@ class Spill:
         self.count = min(MOST_BUCKETS, max(1, size // BUCKET_BYTES))
         self.paths = [folder / f"{number:03d}" for number in range(self.count)]
         folder.mkdir()
-        self.open = ExitStack()
-        self.files = [self.open.enter_context(path.open("wb")) for path in self.paths]
+        self.stack = ExitStack()
+        self.files = [self.stack.enter_context(path.open("wb")) for path in self.paths]
 
-    def add(self, key: bytes, row: Row) -> None:
-        """Keep a row."""
+    def add(self, key: bytes, row: DatasetRow) -> None:
+        """Add a row."""
         file = self.files[int(key[:8], 16) * self.count >> 32]
         file.write(key + orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
 
-    def groups(self) -> Iterator[list[Row]]:
+    def groups(self) -> Iterator[list[DatasetRow]]:
         """The rows with the same key, in the order of the keys and of their ids.
 
         One bucket is in memory at a time, as text; it is deleted behind.
         """
-        self.open.close()
+        self.stack.close()
         for path in self.paths:
             with path.open("rb") as file:
                 lines = sorted(file)
             path.unlink()
             for _, group in groupby(lines, key=lambda line: line[:KEY]):
-                yield [cast("Row", orjson.loads(line[KEY:])) for line in group]
+                yield [cast("DatasetRow", orjson.loads(line[KEY:])) for line in group]

@@ -11,10 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import yaml
 
-from prefdata.exporting.base import Facts, Job, Made, Row, Target, Turn, margin
-from prefdata.exporting.llama_factory import parsed
-from prefdata.exporting.trl import class_weights, margins
-from prefdata.exporting.weights import weights
+from prefdata.exporting.base import (
+    DatasetFacts,
+    DatasetRow,
+    ExportedData,
+    Target,
+    TargetRow,
+    Turn,
+    margin_or_zero,
+    named_call,
+)
+from prefdata.exporting.notes import class_weights, margin_notes, weight_notes
 
 
 def _turns(turns: Sequence[Turn]) -> Iterator[dict[str, str]]:
@@ -23,52 +30,53 @@ def _turns(turns: Sequence[Turn]) -> Iterator[dict[str, str]]:
         if turn["content"] or not calls:
             yield {"role": turn["role"], "content": turn["content"]}
         for call in calls:
-            function = call["function"]
-            held = {"name": function["name"], "arguments": parsed(function["arguments"])}
-            yield {"role": "tool_call", "content": json.dumps(held, ensure_ascii=False)}
+            content = json.dumps(named_call(call), ensure_ascii=False)
+            yield {"role": "tool_call", "content": content}
 
 
-def _row(row: Row, facts: Facts) -> Made:
+def _row(row: DatasetRow, facts: DatasetFacts) -> TargetRow:
     prompt = list(_turns(row["prompt"]))
     if facts.view == "unpaired":
         return {"messages": [*prompt, *_turns(row["completion"])], "label": row["label"]}
-    made = {
+    messages = {
         "messages": [*prompt, *_turns(row["chosen"])],
         "rejected_messages": [*prompt, *_turns(row["rejected"])],
     }
-    return {**made, "margin": margin(row)} if facts.margins else made
+    return {**messages, "margin": margin_or_zero(row)} if facts.margins else messages
 
 
-def _stanza(job: Job) -> Mapping[str, str]:
-    pairs = job.facts.view == "pairs"
+def _stanza(data: ExportedData) -> Mapping[str, str]:
+    pairs = data.facts.view == "pairs"
     keys: dict[str, object] = {
         "rlhf_type": "dpo" if pairs else "kto",
-        "dataset": [str(job.files["train"])],
+        "dataset": [str(data.files["train"])],
     }
-    if "test" in job.files:
-        keys["val_dataset"] = [str(job.files["test"])]
+    if "test" in data.files:
+        keys["val_dataset"] = [str(data.files["test"])]
     if not pairs:
-        desirable, undesirable = weights(job.good, job.bad)
+        desirable, undesirable = class_weights(data.good, data.bad)
         keys |= {"desirable_weight": desirable, "undesirable_weight": undesirable}
-    keys["output_dir"] = f"{job.folder}-{keys['rlhf_type']}"
+    keys["output_dir"] = f"{data.folder}-{keys['rlhf_type']}"
     return {"swift.yaml": yaml.safe_dump(keys, sort_keys=False, allow_unicode=True)}
 
 
-def _notes(job: Job) -> list[str]:
-    if job.facts.view == "unpaired":
-        return class_weights(job)
+def _notes(data: ExportedData) -> list[str]:
+    if data.facts.view == "unpaired":
+        return weight_notes(data)
     reward = "the margin counts with rlhf_type: rm only"
-    return [*margins(job), *([reward] if job.facts.margins else [])]
+    return [*margin_notes(data), *([reward] if data.facts.margins else [])]
 
 
 MS_SWIFT = Target(
     name="ms-swift",
+    order=7,
+    help="pairs with margin or KTO, with its YAML",
     summary="ms-swift: messages and rejected_messages, or KTO, with its YAML",
     views=("pairs", "unpaired"),
     suffix=".jsonl",
     carries=("margin",),
     row=_row,
     stanza=_stanza,
-    following=lambda job: f"swift rlhf {job.at('swift.yaml')} --model MODEL",
+    next_step=lambda data: f"swift rlhf {data.shell_path('swift.yaml')} --model MODEL",
     notes=_notes,
 )

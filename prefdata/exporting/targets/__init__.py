@@ -1,0 +1,1 @@
+"""One file for each trainer or service, or for those that share their shape."""
