@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from prefdata.stats.estimates import Estimate
-from prefdata.stats.gates import check_gate, parse_gate
+from prefdata.stats.intervals import Estimate
 from prefdata.training.config.load_recipe import load_recipe
 from prefdata.training.config.methods import METHODS, Method
 from prefdata.training.config.plan import Plan, resolve
@@ -27,10 +26,8 @@ __all__ = [
     "Prompting",
     "Recipe",
     "TrainingResult",
-    "check_gate",
     "evaluate",
     "load_recipe",
-    "parse_gate",
     "recipe_yaml",
     "resolve",
     "train",

@@ -84,7 +84,9 @@ def resolve(recipe: Recipe, *, force: bool = False, check_output: bool = True) -
     output = Path(effective.output)
     existing = None
     if check_output:
-        existing = refuse_existing(output, force=force, made_of="recipe.yaml", ours=OUTPUT_FILES)
+        existing = refuse_existing(
+            output, force=force, marker="recipe.yaml", own_files=OUTPUT_FILES
+        )
     return Plan(effective, method, dataset, output, existing)
 
 
