@@ -86,12 +86,12 @@ class FirstStage(BaseModel):
 def _or_defaults(model: type[BaseModel]) -> BeforeValidator:
     """``lora: true`` means its defaults, ``lora: false`` goes without."""
 
-    def read(value: object) -> object:
+    def convert(value: object) -> object:
         if value is True:
             return model()
         return None if value is False else value
 
-    return BeforeValidator(read)
+    return BeforeValidator(convert)
 
 
 class Recipe(BaseModel):

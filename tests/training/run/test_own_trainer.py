@@ -11,6 +11,7 @@ import pytest
 
 from prefdata.errors import RecipeError
 from prefdata.training import Recipe, evaluate, load_recipe, resolve, train
+from tests.docs.documents import PYTHON, README
 from tests.training.saved import history
 
 MODULE = '''
@@ -119,6 +120,25 @@ def test_one_line_of_a_recipe_trains_with_a_loss_of_ones_own(pairs: Path, module
     del sys.modules["my_trainers"]
     (module / "my_trainers.py").unlink()
     assert "accuracy" in evaluate("mine", data=pairs).estimates
+
+
+def test_the_readme_s_trainer_trains(pairs: Path, module: Path) -> None:
+    """Its loss starts as DPO's does, and stays above the level that it is flooded to."""
+    (code,) = (block for block in PYTHON.findall(README.read_text("utf-8")) if "class" in block)
+    (module / "my_trainers.py").write_text(code, encoding="utf-8")
+    recipe = Recipe(
+        model="tiny",
+        data=str(pairs),
+        output=str(module / "m"),
+        trainer="my_trainers:FloodedDPOTrainer",
+        learning_rate=1e-2,
+        max_steps=12,
+        options=OPTIONS,
+    )
+    ours = losses(recipe)
+    assert ours[0] == pytest.approx(0.6931, abs=1e-3)
+    assert min(ours) >= 0.3
+    assert ours[-1] < 0.6
 
 
 def test_a_config_of_ones_own_adds_options(pairs: Path, module: Path) -> None:
