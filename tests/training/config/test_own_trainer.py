@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from prefdata.errors import RecipeError
-from prefdata.training import Recipe, evaluate, load_recipe, resolve, train
+from prefdata.training import FirstStage, Recipe, evaluate, load_recipe, resolve, train
 from tests.docs.documents import PYTHON, README
 from tests.training.saved import history
 
@@ -164,6 +164,20 @@ def test_the_base_class_decides_the_method(pairs: Path) -> None:
     assert plan.output == Path(f"{pairs}-kto")
     plan = resolve(Recipe(**flags, trainer="my_trainers:CentredTrainer", method="simpo"))
     assert (plan.recipe.method, plan.method.measure) == ("simpo", "mean_likelihood")
+
+
+def test_a_first_stage_is_trl_s_own(pairs: Path, module: Path) -> None:
+    """Supervised fine-tuning by TRL's trainer, and then the user's."""
+    recipe = Recipe(
+        model="tiny",
+        data=str(pairs),
+        output=str(module / "m"),
+        trainer="my_trainers:DoubledTrainer",
+        first=FirstStage(max_steps=1),
+        max_steps=1,
+        options=OPTIONS,
+    )
+    assert losses(recipe)[0] == pytest.approx(2 * 0.6931, abs=1e-3)
 
 
 def test_an_experimental_trainer_is_a_base_too(pairs: Path, module: Path) -> None:
