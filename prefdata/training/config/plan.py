@@ -23,7 +23,7 @@ from prefdata.training.config.recipe import TINY, Recipe
 
 TINY_LEARNING_RATE = 1e-3
 
-NEEDED = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tensorboard")
+TRAIN_PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tensorboard")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def resolve(recipe: Recipe, *, force: bool = False, check_output: bool = True) -
         MissingExtraError: the extra ``train`` is not installed.
     """
     require_train("pref train")
-    _check_named(recipe)
+    _check_required_keys(recipe)
     recipe = check_recipe(recipe)
     method = method_of(recipe)
     dataset = open_dataset(Path(recipe.data))
@@ -133,11 +133,11 @@ def require_train(needed_for: str) -> None:
     Example:
         >>> require_train("pref train")
     """
-    if any(find_spec(name) is None for name in NEEDED):
+    if any(find_spec(name) is None for name in TRAIN_PACKAGES):
         raise MissingExtraError("train", needed_for=needed_for)
 
 
-def _check_named(recipe: Recipe) -> None:
+def _check_required_keys(recipe: Recipe) -> None:
     if not recipe.data:
         raise RecipeError("the recipe names no data", hint="Set data: to a data set directory.")
     if not recipe.model:

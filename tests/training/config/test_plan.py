@@ -284,7 +284,7 @@ def test_an_existing_output_is_refused(pairs: Path, tmp_path: Path) -> None:
 
 def test_a_missing_extra_names_the_command(pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything else."""
-    monkeypatch.setattr(plan_module, "NEEDED", ("torch", "no_such_package"))
+    monkeypatch.setattr(plan_module, "TRAIN_PACKAGES", ("torch", "no_such_package"))
     assert refused(MissingExtraError, Recipe(model="tiny", data=str(pairs))) == (
         "pref train needs the extra 'train', which is not installed",
         "Install it with: pip install 'prefdata[train]'",
