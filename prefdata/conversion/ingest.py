@@ -13,7 +13,7 @@ import polars as pl
 
 from prefdata.conversion.kept_columns import with_kept
 from prefdata.formats import Detection, Sample
-from prefdata.formats.base import records
+from prefdata.formats.base import build_records
 from prefdata.io.dataset.row_log import RowLog
 from prefdata.io.readers.chunks import PARSERS, Chunk, Offset, Piece, collect_chunks
 from prefdata.io.readers.json_types import passed_on_field
@@ -23,7 +23,7 @@ from prefdata.io.store.record_store import IDS, RecordStore
 from prefdata.records import reasons
 from prefdata.records.ids import content_ids, conversation_ids, scoped
 from prefdata.transforms.accounting import Account
-from prefdata.transforms.row_outcomes import REJECTS, by_row, entries
+from prefdata.transforms.row_outcomes import REJECTS, as_outcomes, best_by_row
 
 Result = TypeVar("Result")
 
@@ -101,23 +101,31 @@ def read_records(
     """
     match, format = each.detection.match, each.detection.format
     scalars = {name for f in SCALARS for name in match.columns.get(f, ())}
-    more = [name for name in each.keep.values() if name and name not in match.wanted]
-    raw = match.raw | set(more) if match.whole else match.raw
+    more = [name for name in each.keep.values() if name and name not in match.source_columns]
+    raw = match.json_columns | set(more) if match.needs_all_rows else match.json_columns
     telling = {*match.columns.get("winner", ()), *match.columns.get("label", ())}
-    silent = [n for n in (*match.wanted, *more) if n not in telling or "" not in match.values]
+    silent = [
+        n for n in (*match.source_columns, *more) if n not in telling or "" not in match.values
+    ]
     cut = read_pieces(
-        *(each.source, each.sample, [*match.wanted, *dict.fromkeys(more)], scalars, encoding),
+        *(
+            each.source,
+            each.sample,
+            [*match.source_columns, *dict.fromkeys(more)],
+            scalars,
+            encoding,
+        ),
         raw=raw,
         fields=[passed_on_field(name, each.sample.values(name)) for name in more],
-        copy=match.whole,
+        copy=match.needs_all_rows,
     )
-    if match.whole:
+    if match.needs_all_rows:
         whole = collect_chunks(parse_pieces(cut), each.source.name)
         cut = iter([lambda: whole])
 
     def build(piece: Chunk) -> tuple[Chunk, pl.DataFrame]:
         frame = _filled(piece.frame, silent) if each.sample.text_only else piece.frame
-        made = records(format, frame, match).with_columns(pl.col("item").fill_null(0))
+        made = build_records(format, frame, match).with_columns(pl.col("item").fill_null(0))
         made = _by_dimension(made, each.dimension) if each.rated_by_row else made
         made = with_kept(made, frame, each.keep, raw) if each.keep else made
         return piece, _identified(made, each, number) if ids else made
@@ -240,7 +248,7 @@ def ingest(
     kind = each.detection.format.kind
     dimensions: set[str] = set(each.detection.match.dimensions)
     for piece, made in read_records(each, number, encoding):
-        account.read_rows(number, piece.rows)
+        account.count_read(number, piece.rows)
         bad, good = (
             made.filter(pl.col("reason").is_not_null()),
             made.filter(pl.col("reason").is_null()),
@@ -272,7 +280,7 @@ def reject_rows(
 ) -> None:
     """Bad rows to the rejects; of a row that is good in part, only the bad entry to the ledger."""
     whole = bad.join(good.select("row").unique(), on="row", how="anti", maintain_order="left")
-    left = by_row(_entries(whole)).filter(pl.col("outcome") == "left over")
+    left = best_by_row(_entries(whole)).filter(pl.col("outcome") == "left over")
     account.settle(left)
     whole = whole.join(left, on="row", how="anti", maintain_order="left")
     first = whole.unique("row", keep="first", maintain_order=True)
@@ -298,4 +306,4 @@ def _entries(rows: pl.DataFrame) -> pl.DataFrame:
     given = rows.with_columns(pl.lit(None, pl.String).alias("pair"))
     if "item" not in rows.columns:
         given = given.with_columns(pl.lit(0, pl.UInt32).alias("item"))
-    return entries(given, rated=False)
+    return as_outcomes(given, rated=False)
