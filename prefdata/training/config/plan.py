@@ -14,7 +14,6 @@ from prefdata.io.dataset.atomic_dir import ExistingOutput, refuse_existing
 from prefdata.io.dataset.dataset_reader import DatasetDirectory, open_dataset
 from prefdata.training.config.auto_options import fill_auto_options
 from prefdata.training.config.check_model import PLAIN, check_model
-from prefdata.training.config.load_recipe import check_recipe
 from prefdata.training.config.losses import LOSS_OPTIONS
 from prefdata.training.config.methods import Method, find_method
 from prefdata.training.config.output_files import OUTPUT_FILES
@@ -67,15 +66,15 @@ def resolve(recipe: Recipe, *, force: bool = False, check_output: bool = True) -
         check_output: whether an existing output is refused; a sweep does so for its whole folder.
 
     Raises:
-        RecipeError: no model or data is named, or the keys do not fit each other or the data.
+        RecipeError: no model or data is named, or the method does not fit the data.
         UsageError: the data, the model or the output is not what it should be.
         InputError: the data set cannot be trained on.
         MissingExtraError: the extra ``train`` is not installed.
     """
     require_train("pref train")
     _check_required_keys(recipe)
-    recipe = check_recipe(recipe)
     method = method_of(recipe)
+    recipe = recipe.model_copy(update={"method": method.name})
     dataset = open_dataset(Path(recipe.data))
     _check_fit(recipe, method, dataset)
     _check_models(recipe)

@@ -53,15 +53,6 @@ def test_the_recipe_of_a_plan_resolves_to_itself(keys: dict[str, Any], pairs: Pa
     assert resolve(recipe).recipe == recipe
 
 
-def test_a_recipe_made_in_python_is_checked_like_a_file(pairs: Path) -> None:
-    """Options by name and type, and keys that contradict each other."""
-    recipe = Recipe(model="tiny", data=str(pairs), options={"bata": 1})
-    assert refused(RecipeError, recipe) == (
-        "recipe: DPOConfig has no option 'bata'",
-        "Did you mean 'beta'?",
-    )
-
-
 def test_no_data_and_no_model_are_refused(pairs: Path) -> None:
     """Each with what to say instead."""
     assert refused(RecipeError, Recipe(model="tiny")) == (
