@@ -119,6 +119,7 @@ def _first_stage(plan: Plan, folder: RunFolder, display: Display | None, say: Sa
         stage = recipe.model_copy(
             update={
                 "method": "sft",
+                "trainer": "",
                 "first": None,
                 "output": str(folder.first),
                 "reference": "",

@@ -13,7 +13,7 @@ MESSAGE = "out of memory with batches of 4 rows of 1,024 tokens"
 run = Training.run
 
 
-def failing(self: Training) -> Trained:
+def run_out_of_memory(self: Training) -> Trained:
     """As the real one, but that the second process gets no further."""
     if os.environ.get("RANK") == "1":
         raise TrainingError(MESSAGE, hint="Try a smaller --batch-size.")
@@ -21,5 +21,5 @@ def failing(self: Training) -> Trained:
 
 
 if __name__ == "__main__":
-    Training.run = failing  # type: ignore[method-assign]
+    Training.run = run_out_of_memory  # type: ignore[method-assign]
     main(sys.argv[1:])
