@@ -21,7 +21,7 @@ Shape = Literal["text", "transcript", "cell", "nested", "json"]
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What the user said about the source, where it does not speak for itself.
+    """Options for reading a source, where its columns and values do not say enough.
 
     Attributes:
         columns: field to columns, from ``--map``.
@@ -42,7 +42,7 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Match:
-    """How well a format fits a source, and how it would read it.
+    """How well a format fits a source, and how it would read that source.
 
     Attributes:
         format: the format's name.

@@ -72,7 +72,7 @@ into messages.
 
 
 def speaker(column: str) -> str:
-    """Who speaks where a column of messages is text.
+    """The role of a column of messages whose rows are bare texts.
 
     Example:
         >>> speaker("prompt"), speaker("chosen")

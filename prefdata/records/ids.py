@@ -90,7 +90,7 @@ def _normal(text: pl.Series) -> pl.Series:
 
 
 def _highest_bytes(text: pl.Series) -> np.ndarray:
-    """The highest byte of each text, or a higher one; read where it stands, for a copy costs more.
+    """The highest byte of each text, or a higher one, from Arrow's buffers without a copy.
 
     A view of 16 bytes holds a text of up to 12, or else says in which buffer it begins where.
     """

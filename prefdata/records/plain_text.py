@@ -38,7 +38,7 @@ def completion_text(messages: Sequence[Mapping[str, object]]) -> str:
 
 
 def with_arguments(call: Mapping[str, object]) -> dict[str, object]:
-    """A call of a tool with its arguments read from their JSON, and without fields that are unset.
+    """A tool call with its arguments parsed from JSON, and without fields that are null.
 
     Example:
         >>> with_arguments({"id": None, "function": {"name": "add", "arguments": '{"a": 1}'}})
@@ -57,7 +57,7 @@ def _speaker(message: Mapping[str, object]) -> str:
 
 
 def _turn_text(message: Mapping[str, object]) -> str:
-    """What a turn says, and below it the calls that it makes, one JSON object a line."""
+    """The text of a turn, and below it its tool calls, one JSON object a line."""
     calls = message.get("tool_calls")
     parsed = [with_arguments(call) for call in calls] if isinstance(calls, list) else []
     lines = [json.dumps(call.get("function", call), ensure_ascii=False) for call in parsed]
