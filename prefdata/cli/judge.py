@@ -310,7 +310,7 @@ def _calibrated(
     """Hold the judges against a labelled sample, and weigh a jury by it; whether they may go on."""
     from dataclasses import replace
 
-    from prefdata.agreement.calibration import jury_weights
+    from prefdata.agreement.jury_weights import jury_weights
     from prefdata.cli.views.agree import show_agreement
     from prefdata.judging.calibrate import calibrate_judges
     from prefdata.report.progress import progress

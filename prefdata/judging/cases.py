@@ -105,7 +105,7 @@ class Reading:
 
     def took(self, number: int, rows: int) -> None:
         """Note that rows of a source were read."""
-        self.account.read_rows(number, rows)
+        self.account.count_read(number, rows)
         self.rows += rows
         self.tell("reading", self.rows, 0)
 

@@ -26,7 +26,7 @@ from prefdata.records import reasons
 from prefdata.records.frames import as_messages
 from prefdata.records.ids import conversation_ids, hexed, joined_ids
 from prefdata.schemas import Comparison
-from prefdata.transforms.row_outcomes import REJECTS, by_row, entries
+from prefdata.transforms.row_outcomes import REJECTS, as_outcomes, best_by_row
 from prefdata.transforms.split import SPLITS, in_test
 
 PAIRS = dataset_schema("pairs")
@@ -235,12 +235,12 @@ class Output:
         of_cases = _by_case(rows.filter(~ranked_by), told)
         ledger = pl.concat(
             [
-                entries(of_cases.filter("rated"), rated=True),
-                entries(of_cases.filter(~pl.col("rated")), rated=False),
+                as_outcomes(of_cases.filter("rated"), rated=True),
+                as_outcomes(of_cases.filter(~pl.col("rated")), rated=False),
                 *([_by_response(rows.filter(ranked_by), fates)] if self._by_rank else []),
             ]
         )
-        best = by_row(ledger)
+        best = best_by_row(ledger)
         lost = best.filter(pl.col("outcome") == "rejected").select(
             "source", "row", "line", "reason"
         )
@@ -401,4 +401,4 @@ def _by_response(rows: pl.DataFrame, fates: pl.DataFrame) -> pl.DataFrame:
     place = ["source", "row", "line", "item"]
     on = ["prompt_id", "response_id"]
     once = rows.select(*place, *on).unique(place, keep="first", maintain_order=True)
-    return entries(once.join(fates, on=on, how="left", maintain_order="left"), rated=True)
+    return as_outcomes(once.join(fates, on=on, how="left", maintain_order="left"), rated=True)
