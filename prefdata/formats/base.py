@@ -51,7 +51,7 @@ class Match:
         shapes: column to the way its text is written.
         evidence: what in the source speaks for the format, a phrase each.
         values: value to meaning, for winners and labels.
-        questions: what cannot be told without the user, each with the option that settles it.
+        questions: what only the user can decide, each with the option that settles it.
         polarity: which value means better, in words.
         ranked: whether each row is a ranking of its own, so that ranks of two rows do not compare.
         multi_prompt: whether the records of one row may answer several prompts.

@@ -36,8 +36,8 @@ optional: [model]
 """
 
 
-def convert_rows(folder: Path, layout: str, rows: Sequence[Row]) -> Converted:
-    (folder / "mine.yaml").write_text(layout, encoding="utf-8")
+def convert_rows(folder: Path, text: str, rows: Sequence[Row]) -> Converted:
+    (folder / "mine.yaml").write_text(text, encoding="utf-8")
     return converted(jsonl(folder / "rows.jsonl", rows), format=str(folder / "mine.yaml"))
 
 
@@ -184,15 +184,15 @@ def test_objects_in_the_cells_of_a_csv_file_are_gone_into(tmp_path: Path) -> Non
     ]
 
 
-@pytest.mark.parametrize("layout", ["nested", "lists"])
-def test_nested_columns_of_parquet_give_the_ids_of_json(layout: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("columns", ["nested", "lists"])
+def test_nested_columns_of_parquet_give_the_ids_of_json(columns: str, tmp_path: Path) -> None:
     """Structures and lists of structures, with nulls inside."""
     rows: list[dict[str, object]]
-    if layout == "nested":
+    if columns == "nested":
         rows = [summary(1), summary(2, 1), summary(3, title=None), {**summary(4), "info": None}]
     else:
         rows = [answered(5, 1, models=["n", "s"]), {**answered(4, None, 2), "question": "Two?"}]
-    plain = convert_rows(tmp_path, NESTED if layout == "nested" else LISTS, rows)
+    plain = convert_rows(tmp_path, NESTED if columns == "nested" else LISTS, rows)
     names = list(dict.fromkeys(name for row in rows for name in row))
     table = pa.table({name: [row.get(name) for row in rows] for name in names})
     pq.write_table(table, tmp_path / "rows.parquet")
@@ -203,7 +203,7 @@ def test_nested_columns_of_parquet_give_the_ids_of_json(layout: str, tmp_path: P
 
 def test_roles_of_ones_own_are_renamed(tmp_path: Path) -> None:
     """Wherever messages stand."""
-    layout = """
+    text = """
 kind: pairs
 fields: {prompt: talk, chosen: best, rejected: worst}
 roles: {client: user, clerk: assistant}
@@ -213,33 +213,33 @@ roles: {client: user, clerk: assistant}
         "best": [{"role": "clerk", "content": "good"}],
         "worst": [{"role": "clerk", "content": "bad"}],
     }
-    assert convert_rows(tmp_path, layout, [row]).pairs == {("One?", "good", "bad")}
+    assert convert_rows(tmp_path, text, [row]).pairs == {("One?", "good", "bad")}
 
 
 def test_ranks_of_a_list_are_in_its_order(tmp_path: Path) -> None:
     """Best first, and worst first."""
     for order, pair in (("best-first", ("x", "z")), ("worst-first", ("z", "x"))):
-        layout = f"kind: ratings\nfields: {{prompt: q, response: 'r[]'}}\norder: {order}\n"
+        text = f"kind: ratings\nfields: {{prompt: q, response: 'r[]'}}\norder: {order}\n"
         row = {"q": "One?", "r": ["x", "y", "z"]}
-        assert convert_rows(tmp_path, layout, [row]).pairs == {("One?", *pair)}
+        assert convert_rows(tmp_path, text, [row]).pairs == {("One?", *pair)}
 
 
 def test_a_column_for_each_winner_must_be_there(tmp_path: Path) -> None:
     """A file without one of them is not of that format, and nothing is read from half of it."""
-    layout = """
+    text = """
 kind: comparisons
 fields: {prompt: p, response_a: x, response_b: y, winner_a: i, winner_b: j}
 """
     row = {"p": "One?", "x": "good", "y": "bad", "i": 1, "j": 0}
-    assert convert_rows(tmp_path, layout, [row]).pairs == {("One?", "good", "bad")}
+    assert convert_rows(tmp_path, text, [row]).pairs == {("One?", "good", "bad")}
     del row["j"]
     with pytest.raises(UnknownNameError, match="unknown column 'j'"):
-        convert_rows(tmp_path, layout, [row])
+        convert_rows(tmp_path, text, [row])
 
 
 def test_scores_on_dimensions_count_as_the_weights_say(tmp_path: Path) -> None:
     """One of them is the user's to choose."""
-    layout = """
+    text = """
 kind: ratings
 fields: {prompt: p, response: r, score: {style: s, truth: t}}
 dimensions: {truth: 1}
@@ -248,7 +248,7 @@ dimensions: {truth: 1}
         {"p": "One?", "r": "true", "s": 1, "t": 5},
         {"p": "One?", "r": "pretty", "s": 5, "t": 1},
     ]
-    assert convert_rows(tmp_path, layout, rows).pairs == {("One?", "true", "pretty")}
+    assert convert_rows(tmp_path, text, rows).pairs == {("One?", "true", "pretty")}
     chosen = converted(
         tmp_path / "rows.jsonl",
         format=str(tmp_path / "mine.yaml"),

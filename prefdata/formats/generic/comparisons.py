@@ -41,7 +41,7 @@ FIELDS = (
     "agreement",
 )
 NUMBERS = FIELDS[-3:]
-"""Fields that only the user or a layout fills: what a column of that name counts is not plain."""
+"""Fields that only ``--map`` or a description fills: the name of a column does not say enough."""
 
 ONE_HOT = re.compile(
     r"(?:winner|is|won|win|preferred)_?(?:model_?)?(?P<side>a|b|1|2|tie)(?:_(?:wins|won|is_better))?"
