@@ -184,15 +184,15 @@ def test_objects_in_the_cells_of_a_csv_file_are_gone_into(tmp_path: Path) -> Non
     ]
 
 
-@pytest.mark.parametrize("columns", ["nested", "lists"])
-def test_nested_columns_of_parquet_give_the_ids_of_json(columns: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("nesting", ["nested", "lists"])
+def test_nested_columns_of_parquet_give_the_ids_of_json(nesting: str, tmp_path: Path) -> None:
     """Structures and lists of structures, with nulls inside."""
     rows: list[dict[str, object]]
-    if columns == "nested":
+    if nesting == "nested":
         rows = [summary(1), summary(2, 1), summary(3, title=None), {**summary(4), "info": None}]
     else:
         rows = [answered(5, 1, models=["n", "s"]), {**answered(4, None, 2), "question": "Two?"}]
-    plain = convert_rows(tmp_path, NESTED if columns == "nested" else LISTS, rows)
+    plain = convert_rows(tmp_path, NESTED if nesting == "nested" else LISTS, rows)
     names = list(dict.fromkeys(name for row in rows for name in row))
     table = pa.table({name: [row.get(name) for row in rows] for name in names})
     pq.write_table(table, tmp_path / "rows.parquet")
