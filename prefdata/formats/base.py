@@ -21,7 +21,7 @@ Shape = Literal["text", "transcript", "cell", "nested", "json"]
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What the user said about the source, where it does not speak for itself.
+    """Options for reading a source, where its columns and values do not say enough.
 
     Attributes:
         columns: field to columns, from ``--map``.
@@ -42,7 +42,7 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Match:
-    """How well a format fits a source, and how it would read it.
+    """How well a format fits a source, and how it would read that source.
 
     Attributes:
         format: the format's name.
@@ -51,7 +51,7 @@ class Match:
         shapes: column to the way its text is written.
         evidence: what in the source speaks for the format, a phrase each.
         values: value to meaning, for winners and labels.
-        questions: what cannot be told without the user, each with the option that settles it.
+        questions: what only the user can decide, each with the option that settles it.
         polarity: which value means better, in words.
         ranked: whether each row is a ranking of its own, so that ranks of two rows do not compare.
         multi_prompt: whether the records of one row may answer several prompts.

@@ -20,7 +20,7 @@ def catalogue() -> str:
 
 
 def facts_of(format: Format) -> dict[str, object]:
-    """What is to be known of a format, as plain values."""
+    """A format and its facts, as plain values."""
     return {
         "name": format.name,
         "summary": format.summary,
@@ -118,6 +118,6 @@ def _plain(value: object) -> str:
 
 
 def _dimensions(entries: object) -> str:
-    """What was said on each dimension: one score, or that of both sides."""
+    """The scores on each dimension: one, or that of both sides."""
     scores = [list(each.values()) for each in entries] if isinstance(entries, list) else []
     return ", ".join(f"{name} {' to '.join(map(_plain, each))}" for name, *each in scores)

@@ -1,4 +1,4 @@
-"""One column of prompts or responses, however written, to a column of messages."""
+"""A column of prompts or responses, in any of the usual shapes, to a column of messages."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ TOOL_BLOCKS = {"tools", "tool_call", "tool_calls", "tool_use", "tool_result", "f
 
 
 class ParsedMessages(NamedTuple):
-    """Messages of each row, and where there are none the reason and detail (null elsewhere)."""
+    """The messages of each row, or the reason and detail why there are none."""
 
     messages: pl.Series
     reason: pl.Series
@@ -77,7 +77,7 @@ def shape_of(values: Iterable[object]) -> Shape:
 
 
 def _cell_of(text: str) -> Literal["messages", "texts", ""]:
-    """What a cell holds as JSON or Python: messages, of which there can be no doubt, or texts."""
+    """What a cell holds as JSON or Python: messages, texts, or neither."""
     if text.lstrip()[:1] not in ("[", "{"):
         return ""
     content = parse_cell(text)
@@ -97,7 +97,7 @@ def _speaks(item: object) -> bool:
 
 
 def parse_cell(text: str) -> object:
-    """A value written into a cell as JSON or as Python; None where it is neither.
+    """Parse a cell as JSON or as a Python literal; None where it is neither.
 
     Example:
         >>> parse_cell("['a', 'b']"), parse_cell('["a"]'), parse_cell("a")
@@ -151,7 +151,7 @@ def _text(column: pl.Series, role: str) -> ParsedMessages:
 
 
 def text_reason(text: pl.Expr) -> pl.Expr:
-    """Why a text is none; null where it is sound."""
+    """The reason why a text cannot be used; null where it can."""
     return (
         pl.when(text.is_null())
         .then(pl.lit(reasons.MISSING))
@@ -195,7 +195,7 @@ def _messages(column: pl.Series, speaker: str, content: str) -> ParsedMessages:
 
 
 def _by_row(column: pl.Series, shape: Shape, role: str) -> ParsedMessages:
-    """Row by row, for shapes that no column expression reads: about 5 µs a short conversation."""
+    """Parse row by row what no column expression can: about 5 µs a short conversation."""
     parsed = [_value(value, shape, role) for value in column]
     messages = [turns or None for turns, _, _ in parsed]
     return ParsedMessages(
@@ -224,7 +224,7 @@ def _value(value: object, shape: Shape, role: str) -> tuple[Turns, str, str]:
 
 
 def _transcript(text: str, role: str) -> tuple[Turns, str, str]:
-    """A transcript; in a prompt, a last marker with nothing behind it only opens the answer."""
+    """Parse a transcript; in a prompt, a last marker with nothing behind it is dropped."""
     if not text.strip():
         return [], reasons.EMPTY, ""
     messages, reason, detail = parse_transcript(text)

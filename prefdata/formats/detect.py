@@ -1,4 +1,4 @@
-"""Recognising a source: which format fits, why, what came second, and what must be asked."""
+"""Recognising a source: the format that fits best, the evidence, the runner-up, open questions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class NearMiss(NamedTuple):
 
 
 class Detection(NamedTuple):
-    """What a source is.
+    """The format of a source, and how it would be read.
 
     Attributes:
         format: the format that fits best.
@@ -105,7 +105,7 @@ def _check_options_used(read_options: ReadOptions, best: Match, name: str) -> No
 
 
 def _check_columns_read(read_options: ReadOptions, best: Match, chosen: Format, name: str) -> None:
-    """Every column that the user named is read."""
+    """Every column that the user mapped is read."""
     for field, columns in read_options.columns.items():
         columns_read = best.columns.get(field, ())[: None if field in chosen.multi_column else 1]
         unread = [column for column in columns if column not in columns_read]

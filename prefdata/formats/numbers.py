@@ -1,4 +1,4 @@
-"""Scores and ranks as numbers, however they are written."""
+"""Scores and ranks as numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MISSING = ("", "na", "n/a", "nan", "null", "none", "-", "?")
 
 
 def number(column: pl.Series) -> pl.Series:
-    """Read a column as numbers; what is none, or too large to be added up, becomes null.
+    """Cast a column to numbers; null where a value is no number, or too large to be summed.
 
     Example:
         >>> number(pl.Series(["4", " 4.5", "4/5", "N/A", "nan", "1e308"])).to_list()
@@ -26,7 +26,7 @@ def number(column: pl.Series) -> pl.Series:
 
 
 def number_of(value: object) -> float | None:
-    """Read one value as a number, as `number` reads a column of them.
+    """Cast one value to a number, as `number` does for a column.
 
     Example:
         >>> number_of("4.5"), number_of(["4.5"])
@@ -42,7 +42,7 @@ def number_of(value: object) -> float | None:
 
 
 def is_missing(name: str) -> pl.Expr:
-    """Whether a cell says that there is no value, as in ``N/A`` or an empty cell."""
+    """Whether a cell is empty or stands for no value, such as ``N/A``."""
     text = pl.col(name).cast(pl.String).str.strip_chars().str.to_lowercase()
     return pl.col(name).is_null() | text.is_in(MISSING)
 

@@ -39,18 +39,21 @@ ORDER = (
     *("ultrafeedback", "ultrafeedback-binarized", "ultrafeedback-argilla"),
     *("ultrafeedback-cleaned", "ultrafeedback-cleaned-kto", "ultrainteract", "webgpt"),
 )
-"""How the families are listed, relatives together; a name that is not here comes behind them."""
+"""The order of the list, relatives together; formats that are not named here follow, by name.
+
+It has no influence on what is recognised: no two formats fit a source equally well.
+"""
 
 
 class Registry(Mapping[str, Format]):
-    """Name to format, in the order in which they are listed; loaded when first looked into.
+    """Name to format, in the order of the list; loaded when a format is first looked up.
 
     Loading takes about 50 ms, half of it for YAML: commands that read no source do not spend it.
     """
 
     @cached_property
     def _formats(self) -> dict[str, Format]:
-        return {each.name: each for each in (*GENERIC, *sorted(_families(), key=_place))}
+        return {each.name: each for each in (*GENERIC, *sorted(load_families(), key=_place))}
 
     def __getitem__(self, name: str) -> Format:
         return self._formats[name]
@@ -62,8 +65,8 @@ class Registry(Mapping[str, Format]):
         return len(self._formats)
 
 
-def _families() -> Iterator[Format]:
-    """The formats of the folder: ``FORMATS`` of each module, and one for each YAML file."""
+def load_families() -> Iterator[Format]:
+    """Load the formats of the folder: ``FORMATS`` of each module, and one per YAML file."""
     for module in iter_modules(families.__path__):
         yield from import_module(f"{families.__name__}.{module.name}").FORMATS
     for folder in families.__path__:

@@ -1,4 +1,4 @@
-"""The first rows of a source: what a format is recognised by."""
+"""The first rows of a source, by which its format is recognised."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ class Sample:
     origin: str = ""
 
     def values(self, name: str) -> list[object]:
-        """What a column holds in the sample, nulls left out."""
+        """The values of a column in the sample, without nulls."""
         return [row[name] for row in self.rows if row.get(name) is not None]

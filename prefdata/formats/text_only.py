@@ -1,4 +1,4 @@
-"""Refusing what rows of trainers may hold beside text: tools, images and sound."""
+"""Refusing rows of trainers that hold more than text: tools, images, sound."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def is_transcript(text: str) -> bool:
 
 
 def parse_transcript(text: str) -> tuple[Turns, str, str]:
-    """Tell the turns of a transcript apart: ``(messages, "", "")``, or ``([], reason, detail)``.
+    """Split a transcript into turns: ``(messages, "", "")``, or ``([], reason, detail)``.
 
     Example:
         >>> parse_transcript("\\n\\nHuman: Hi\\n\\nAssistant: Hello")[0]

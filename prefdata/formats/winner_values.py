@@ -1,4 +1,4 @@
-"""What a winner column says: the spellings of a, b and tie, and when they cannot be told apart."""
+"""The values of a winner column: spellings of a, b and tie, and which of them are ambiguous."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ WINNER_HINT = "say which is which with --winner, as in --winner"
 
 
 def parse_winner(text: str, *, zero_based: bool = False) -> tuple[str, float | None] | None:
-    """What one written winner means: its side and, where it is graded, its strength.
+    """The meaning of a winner in words: its side and, where it is graded, its strength.
 
     The strength of a graded winner is 1 (slightly), 2 (better) or 3 (much).
 
@@ -121,7 +121,7 @@ def value_key(value: object) -> str:
 def resolve_winners(
     values: Iterable[object], sides: tuple[str, str], declared: Mapping[str, str]
 ) -> tuple[dict[str, str], str]:
-    """Say what each value of a winner column means, from a sample of them.
+    """The meaning of each value of a winner column, from a sample of values.
 
     Args:
         values: winner values of the sample.

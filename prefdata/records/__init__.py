@@ -1,1 +1,1 @@
-"""The ground: the frames of records, their ids, and the reasons why a row gives none."""
+"""Frames of records, their ids, and the reasons why a row gives none."""

@@ -10,17 +10,13 @@ import polars as pl
 
 Kind = Literal["ratings", "comparisons", "unpaired"]
 
-
 MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
-
 
 SIDES = pl.List(pl.Struct({"dimension": pl.String, "a": pl.Float64, "b": pl.Float64}))
 """What each side scored on each dimension."""
 
-
 SCORES = pl.List(pl.Struct({"dimension": pl.String, "score": pl.Float64}))
 """What one response scored on each dimension."""
-
 
 PLACE: dict[str, pl.DataType | type[pl.DataType]] = {
     "row": pl.UInt64,
@@ -30,7 +26,6 @@ PLACE: dict[str, pl.DataType | type[pl.DataType]] = {
     "field": pl.String,
     "detail": pl.String,
 }
-
 
 COLUMNS: dict[Kind, dict[str, pl.DataType | type[pl.DataType]]] = {
     "ratings": {
@@ -77,7 +72,7 @@ into messages.
 
 
 def speaker(column: str) -> str:
-    """Who speaks where a column of messages is text.
+    """The role of a column of messages whose rows are bare texts.
 
     Example:
         >>> speaker("prompt"), speaker("chosen")
@@ -124,9 +119,9 @@ NAMES = ("model", "model_a", "model_b", "origin")
 
 
 def conform(frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:
-    """Bring a built frame to the exact columns and types of its kind, absent ones as null."""
-    wanted = {**PLACE, **COLUMNS[kind]}
-    return frame.select(_typed(frame, name, dtype) for name, dtype in wanted.items())
+    """Give a frame the exact columns and types of its kind, absent columns as null."""
+    schema = {**PLACE, **COLUMNS[kind]}
+    return frame.select(_typed(frame, name, dtype) for name, dtype in schema.items())
 
 
 def _typed(frame: pl.DataFrame, name: str, dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:

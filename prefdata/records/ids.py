@@ -39,17 +39,17 @@ def content_ids(frame: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
         frame: holds the message columns.
         columns: message column to the name of the id column that it gives.
     """
-    for name, made in columns.items():
+    for name, id_name in columns.items():
         if frame.schema[name] == pl.String:
-            said = _normal(frame[name])
+            normalised = _normal(frame[name])
             marked = pl.concat_str(pl.lit(speaker(name) + PART), name)
-            text = said.to_frame().select(marked.alias(name))
+            text = normalised.to_frame().select(marked.alias(name))
         else:
             turn = pl.element().struct
             content = turn.field("content").map_batches(_normal, pl.String, is_elementwise=True)
             spoken = pl.concat_str(turn.field("role"), content, separator=PART)
             text = frame.select(pl.col(name).list.eval(spoken).list.join(TURN))
-        hashed = text.select(plh.col(name).nchash.xxh3_128().alias(made))
+        hashed = text.select(plh.col(name).nchash.xxh3_128().alias(id_name))
         frame = frame.with_columns(hashed.to_series())
     return frame
 
@@ -90,25 +90,29 @@ def _normal(text: pl.Series) -> pl.Series:
 
 
 def _highest_bytes(text: pl.Series) -> np.ndarray:
-    """The highest byte of each text, or a higher one; read where it stands, for a copy costs more.
+    """The highest byte of each text, or a higher one, from Arrow's buffers without a copy.
 
     A view of 16 bytes holds a text of up to 12, or else says in which buffer it begins where.
     """
     array = text.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
     _, views, *buffers = array.buffers()
-    held = np.frombuffer(views or b"", np.uint8).reshape(-1, VIEW)[array.offset :][: len(array)]
-    highest: np.ndarray = held[:, VIEW - SHORT :].max(axis=1)
-    sizes, _, numbers, starts = held.view(np.uint32).T.astype(np.int64)
+    view_bytes = np.frombuffer(views or b"", np.uint8).reshape(-1, VIEW)[array.offset :][
+        : len(array)
+    ]
+    highest: np.ndarray = view_bytes[:, VIEW - SHORT :].max(axis=1)
+    sizes, _, numbers, starts = view_bytes.view(np.uint32).T.astype(np.int64)
     rows = np.flatnonzero(sizes > SHORT)
     rows = rows[np.lexsort((starts[rows], numbers[rows]))]
     bounds = np.searchsorted(numbers[rows], np.arange(len(buffers) + 1))
     for buffer, first, end in zip(buffers, bounds[:-1], bounds[1:], strict=True):
         if first < end:
-            here = rows[first:end]
-            begin = starts[here]
-            found = np.maximum.reduceat(np.frombuffer(buffer, np.uint8), begin)
-            found[:-1][begin[1:] < (begin + sizes[here])[:-1]] = 0xFF  # the next begins inside
-            highest[here] = found
+            in_buffer = rows[first:end]
+            begin = starts[in_buffer]
+            maxima = np.maximum.reduceat(np.frombuffer(buffer, np.uint8), begin)
+            maxima[:-1][begin[1:] < (begin + sizes[in_buffer])[:-1]] = (
+                0xFF  # the next begins inside
+            )
+            highest[in_buffer] = maxima
     return highest
 
 

@@ -21,7 +21,7 @@ def prompt_text(messages: Sequence[Mapping[str, object]]) -> str:
         >>> prompt_text([{"role": "user", "content": "Name a colour."}])
         'User: Name a colour.\\n\\nAssistant:'
     """
-    turns = [f"{_speaker(message)}: {_said(message)}" for message in messages]
+    turns = [f"{_speaker(message)}: {_turn_text(message)}" for message in messages]
     return "\n\n".join([*turns, "Assistant:"])
 
 
@@ -33,22 +33,22 @@ def completion_text(messages: Sequence[Mapping[str, object]]) -> str:
         ' Blue.'
     """
     first, *rest = messages
-    turns = [f"{_speaker(message)}: {_said(message)}" for message in rest]
-    return "\n\n".join([f" {_said(first)}", *turns])
+    turns = [f"{_speaker(message)}: {_turn_text(message)}" for message in rest]
+    return "\n\n".join([f" {_turn_text(first)}", *turns])
 
 
 def with_arguments(call: Mapping[str, object]) -> dict[str, object]:
-    """A call of a tool with its arguments read from their JSON, and without fields that are unset.
+    """A tool call with its arguments parsed from JSON, and without fields that are null.
 
     Example:
         >>> with_arguments({"id": None, "function": {"name": "add", "arguments": '{"a": 1}'}})
         {'function': {'name': 'add', 'arguments': {'a': 1}}}
     """
-    kept = {name: value for name, value in call.items() if value is not None}
-    function = kept.get("function")
+    fields = {name: value for name, value in call.items() if value is not None}
+    function = fields.get("function")
     if isinstance(function, Mapping) and isinstance(function.get("arguments"), str):
-        kept["function"] = {**function, "arguments": _read(function["arguments"])}
-    return kept
+        fields["function"] = {**function, "arguments": _parse(function["arguments"])}
+    return fields
 
 
 def _speaker(message: Mapping[str, object]) -> str:
@@ -56,16 +56,16 @@ def _speaker(message: Mapping[str, object]) -> str:
     return SPEAKERS.get(role, role.capitalize())
 
 
-def _said(message: Mapping[str, object]) -> str:
-    """What a turn says, and below it the calls that it makes, one JSON object a line."""
+def _turn_text(message: Mapping[str, object]) -> str:
+    """The text of a turn, and below it its tool calls, one JSON object a line."""
     calls = message.get("tool_calls")
-    made = [with_arguments(call) for call in calls] if isinstance(calls, list) else []
-    written = [json.dumps(call.get("function", call), ensure_ascii=False) for call in made]
-    said = [str(message["content"])] if message["content"] or not written else []
-    return "\n".join([*said, *written])
+    parsed = [with_arguments(call) for call in calls] if isinstance(calls, list) else []
+    lines = [json.dumps(call.get("function", call), ensure_ascii=False) for call in parsed]
+    texts = [str(message["content"])] if message["content"] or not lines else []
+    return "\n".join([*texts, *lines])
 
 
-def _read(text: str) -> object:
+def _parse(text: str) -> object:
     try:
         return json.loads(text)
     except ValueError:

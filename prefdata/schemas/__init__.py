@@ -11,12 +11,12 @@ Example:
 
 from __future__ import annotations
 
-from prefdata.schemas.base import Record
 from prefdata.schemas.comparisons import Comparison
-from prefdata.schemas.dimensions import DimensionScores, SideScores
 from prefdata.schemas.messages import Completion, FunctionCall, Message, Prompt, Role, ToolCall
 from prefdata.schemas.preferences import PreferencePair, UnpairedPreference
 from prefdata.schemas.ratings import RatedResponses, Rating, Response
+from prefdata.schemas.record import Record
+from prefdata.schemas.scores import DimensionScores, SideScores
 from prefdata.schemas.ties import Ties
 from prefdata.schemas.verdicts import AnnotatorKind, Verdict, Winner
 

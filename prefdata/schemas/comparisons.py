@@ -8,9 +8,9 @@ from statistics import fmean
 
 from pydantic import Field
 
-from prefdata.schemas.base import Record
 from prefdata.schemas.messages import Completion, Prompt
 from prefdata.schemas.preferences import Id, PreferencePair
+from prefdata.schemas.record import Record
 from prefdata.schemas.ties import Ties, without_preference
 from prefdata.schemas.verdicts import Verdict, Winner
 
@@ -107,5 +107,5 @@ class Comparison(Record):
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None
+    present = [value for value in values if value is not None]
+    return fmean(present) if present else None

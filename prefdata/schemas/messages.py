@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from prefdata.schemas.base import Record, Stored
+from prefdata.schemas.record import Record, Stored
 
 Role = Literal["system", "user", "assistant", "tool"]
 TOOLS = Stored(only_with="tools")

@@ -6,9 +6,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from prefdata.schemas.base import Record, Stored
-from prefdata.schemas.dimensions import DimensionScoresList
 from prefdata.schemas.messages import Completion, Prompt, to_trl
+from prefdata.schemas.record import Record, Stored
+from prefdata.schemas.scores import DimensionScoresList
 
 Id = Annotated[str | None, Stored(always=True)]
 """A hash of the content, made by the pipeline."""

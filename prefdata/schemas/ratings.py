@@ -6,9 +6,9 @@ from statistics import fmean
 
 from pydantic import Field
 
-from prefdata.schemas.base import Record
 from prefdata.schemas.messages import Completion, Prompt
 from prefdata.schemas.preferences import Id, PreferencePair
+from prefdata.schemas.record import Record
 from prefdata.schemas.ties import Ties, without_preference
 
 

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from prefdata.schemas.base import Record
-from prefdata.schemas.dimensions import SideScoresList
+from prefdata.schemas.record import Record
+from prefdata.schemas.scores import SideScoresList
 
 Winner = Literal["a", "b", "tie", "none"]
 """The better response, or a tie; ``"none"`` where the annotator gave no verdict."""
@@ -46,8 +46,8 @@ class Verdict(Record):
 
     def score_of(self, side: Literal["a", "b"], *, dimension: str = "overall") -> float | None:
         """Give the score of one side on a dimension, or ``None`` where there is none."""
-        found = [score for score in self.scores or () if score.dimension == dimension]
-        return getattr(found[0], side) if found else None
+        scores = [score for score in self.scores or () if score.dimension == dimension]
+        return getattr(scores[0], side) if scores else None
 
     @property
     def signed_strength(self) -> float | None:

@@ -70,10 +70,10 @@ def test_votes_in_csv_are_the_same_as_in_json(name: str, tmp_path: Path) -> None
     assert cells.ids == plain.ids
     assert cells.pairs == plain.pairs
     empty = {"text is empty": "field is missing"}  # a cell cannot tell one from the other
-    matched, wanted = (
+    matched, expected = (
         [empty.get(reason, reason) for _, reason in rejected(each)] for each in (cells, plain)
     )
-    assert matched == wanted
+    assert matched == expected
 
 
 @pytest.mark.parametrize(
@@ -191,9 +191,9 @@ def test_preferences_of_0_and_1_are_asked_about(tmp_path: Path) -> None:
 def test_the_strength_of_a_verdict_is_its_distance_from_the_middle(tmp_path: Path) -> None:
     """AlpacaEval: 1.25 prefers the first output by a quarter."""
     row = {**sample_rows("alpaca-eval")[0], "preference": 1.25}
-    made = record(tmp_path, row)
-    assert (made["winner"], made["strength"]) == (1, 0.25)
-    assert (made["model_a"], made["annotator"], made["origin"]) == (
+    verdict = record(tmp_path, row)
+    assert (verdict["winner"], verdict["strength"]) == (1, 0.25)
+    assert (verdict["model_a"], verdict["annotator"], verdict["origin"]) == (
         "north",
         "weighted_judge",
         "koala",
@@ -217,13 +217,13 @@ def test_safety_takes_the_safer_answer(tmp_path: Path) -> None:
 def test_both_labels_stay_with_a_row_whichever_counts(tmp_path: Path) -> None:
     """The one that does not count is there to see that they disagree."""
     row = sample_rows("pku-saferlhf")[2]
-    wanted = [
+    scores = [
         {"dimension": "helpfulness", "a": 1.0, "b": 0.0},
         {"dimension": "safety", "a": 0.0, "b": 1.0},
     ]
     for dimension, winner in (("", 1), ("helpfulness", 1), ("safety", -1)):
-        made = record(tmp_path, row, ReadOptions(dimension=dimension))
-        assert (made["winner"], made["dimensions"]) == (winner, wanted)
+        verdict = record(tmp_path, row, ReadOptions(dimension=dimension))
+        assert (verdict["winner"], verdict["dimensions"]) == (winner, scores)
 
 
 def test_a_dimension_that_there_is_not_is_named_with_its_neighbour(tmp_path: Path) -> None:

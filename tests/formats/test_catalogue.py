@@ -51,20 +51,20 @@ def copy_of(format: Format, folder: Path, text: str | None = None) -> Path:
     return path
 
 
-def pairs_of(outcome: Converted, wanted: dict[str, Any]) -> set[tuple[object, ...]]:
-    return outcome.labels if "labels" in wanted else outcome.pairs  # type: ignore[return-value]
+def pairs_of(outcome: Converted, expectation: dict[str, Any]) -> set[tuple[object, ...]]:
+    return outcome.labels if "labels" in expectation else outcome.pairs  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize("format", READ, ids=lambda each: each.name)
 def test_a_sample_gives_the_pairs_that_a_reader_expects(format: Format, tmp_path: Path) -> None:
     """Recognised without a flag; each pair and each reject is named beside the rows."""
-    wanted = expected(format)
+    expectation = expected(format)
     outcome = converted(copy_of(format, tmp_path))
     assert outcome.format == format.name
-    assert outcome.manifest["rows_read"] == len(wanted["rows"])
-    listed = wanted["labels"] if "labels" in wanted else wanted["pairs"]
-    assert pairs_of(outcome, wanted) == {tuple(each) for each in listed}
-    assert {each.line: each.reason for each in outcome.refused} == wanted.get("rejects", {})
+    assert outcome.manifest["rows_read"] == len(expectation["rows"])
+    listed = expectation["labels"] if "labels" in expectation else expectation["pairs"]
+    assert pairs_of(outcome, expectation) == {tuple(each) for each in listed}
+    assert {each.line: each.reason for each in outcome.refused} == expectation.get("rejects", {})
 
 
 @pytest.mark.parametrize("format", READ, ids=lambda each: each.name)
@@ -124,15 +124,15 @@ def test_more_columns_in_another_order_change_nothing(format: Format, tmp_path: 
 )
 def test_a_sample_in_a_file_of_any_name_gives_the_same(format: Format, tmp_path: Path) -> None:
     """Its columns tell what it is; or a generic format reads the same out of them."""
-    named = converted(copy_of(format, tmp_path))
+    by_name = converted(copy_of(format, tmp_path))
     (tmp_path / "any").mkdir()
     plain = tmp_path / "any" / f"data{file_of(format).suffix}"
     plain.write_bytes(file_of(format).read_bytes())
     outcome = converted(plain)
-    assert outcome.ids == named.ids
-    assert pairs_of(outcome, expected(format)) == pairs_of(named, expected(format))
+    assert outcome.ids == by_name.ids
+    assert pairs_of(outcome, expected(format)) == pairs_of(by_name, expected(format))
     assert [(each.line, each.reason) for each in outcome.refused] == [
-        (each.line, each.reason) for each in named.refused
+        (each.line, each.reason) for each in by_name.refused
     ]
 
 

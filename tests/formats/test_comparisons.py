@@ -51,37 +51,37 @@ TIES = [
 
 def test_every_spelling_of_the_first_prefers_the_first(tmp_path: Path) -> None:
     """The response that the word names is chosen."""
-    found = voted(tmp_path, FIRST)
-    assert found.pairs == {(f"{i}?", f"a {i}", f"b {i}") for i in range(len(FIRST))}
+    outcome = voted(tmp_path, FIRST)
+    assert outcome.pairs == {(f"{i}?", f"a {i}", f"b {i}") for i in range(len(FIRST))}
 
 
 def test_every_spelling_of_the_second_prefers_the_second(tmp_path: Path) -> None:
     """The mirror image."""
-    found = voted(tmp_path, SECOND)
-    assert found.pairs == {(f"{i}?", f"b {i}", f"a {i}") for i in range(len(SECOND))}
+    outcome = voted(tmp_path, SECOND)
+    assert outcome.pairs == {(f"{i}?", f"b {i}", f"a {i}") for i in range(len(SECOND))}
 
 
 def test_no_spelling_of_a_tie_becomes_a_pair(tmp_path: Path) -> None:
     """Each tie is in the rejects, and the one decided row is the only pair."""
-    found = voted(tmp_path, ["a", *TIES])
-    assert found.pairs == {("0?", "a 0", "b 0")}
-    assert found.refused == [Reject(i, "", "tie", "") for i in range(2, len(TIES) + 2)]
+    outcome = voted(tmp_path, ["a", *TIES])
+    assert outcome.pairs == {("0?", "a 0", "b 0")}
+    assert outcome.refused == [Reject(i, "", "tie", "") for i in range(2, len(TIES) + 2)]
 
 
 def test_no_verdict_is_neither_a_tie_nor_a_winner(tmp_path: Path) -> None:
     """Empty, null and N/A say that nobody decided."""
-    found = voted(tmp_path, ["a", "", None, "N/A", "none"])
-    assert found.pairs == {("0?", "a 0", "b 0")}
-    assert [reject[:3] for reject in found.refused] == [
+    outcome = voted(tmp_path, ["a", "", None, "N/A", "none"])
+    assert outcome.pairs == {("0?", "a 0", "b 0")}
+    assert [reject[:3] for reject in outcome.refused] == [
         (line, "winner", "no verdict") for line in (2, 3, 4, 5)
     ]
 
 
 def test_an_unknown_word_among_known_ones_is_refused(tmp_path: Path) -> None:
     """It is not taken for a tie, nor for either side."""
-    found = voted(tmp_path, ["a", "b", "perhaps"])
-    assert len(found.pairs) == 2
-    assert found.refused == [
+    outcome = voted(tmp_path, ["a", "b", "perhaps"])
+    assert len(outcome.pairs) == 2
+    assert outcome.refused == [
         Reject(3, "winner", "winner is not one of the known words", "found perhaps")
     ]
 
@@ -91,9 +91,9 @@ def test_one_and_two_are_the_first_and_the_second(
     winners: Sequence[object], tmp_path: Path
 ) -> None:
     """Nothing else can be meant once both are seen."""
-    found = voted(tmp_path, winners)
-    assert found.pairs == {("0?", "a 0", "b 0"), ("1?", "b 1", "a 1")}
-    assert found.refused == [Reject(3, "", "tie", "")] * (len(winners) - 2)
+    outcome = voted(tmp_path, winners)
+    assert outcome.pairs == {("0?", "a 0", "b 0"), ("1?", "b 1", "a 1")}
+    assert outcome.refused == [Reject(3, "", "tie", "")] * (len(winners) - 2)
 
 
 SETTLE = "say which is which with --winner, as in --winner"
@@ -156,13 +156,13 @@ SETTLED: dict[str, tuple[Sequence[object], dict[str, str], str]] = {
 }
 
 
-@pytest.mark.parametrize(("winners", "given", "sides"), SETTLED.values(), ids=SETTLED)
+@pytest.mark.parametrize(("winners", "meanings", "sides"), SETTLED.values(), ids=SETTLED)
 def test_the_option_settles_it(
-    winners: Sequence[object], given: dict[str, str], sides: str, tmp_path: Path
+    winners: Sequence[object], meanings: dict[str, str], sides: str, tmp_path: Path
 ) -> None:
     """What the user declared goes before everything else."""
-    found = voted(tmp_path, winners, ReadOptions(winner=given))
-    assert found.pairs == {
+    outcome = voted(tmp_path, winners, ReadOptions(winner=meanings))
+    assert outcome.pairs == {
         (f"{i}?", f"{side} {i}", f"{'b' if side == 'a' else 'a'} {i}")
         for i, side in enumerate(sides)
         if side != "-"
@@ -171,15 +171,15 @@ def test_the_option_settles_it(
 
 def test_signed_strength_is_the_margin(tmp_path: Path) -> None:
     """A strength of -3 for the first is a margin of 3."""
-    given = ReadOptions(winner={"negative": "a", "positive": "b", "0": "tie"})
-    found = voted(tmp_path, [-3, 1], given)
-    assert {row["margin"] for row in found.rows} == {3.0, 1.0}
+    read_options = ReadOptions(winner={"negative": "a", "positive": "b", "0": "tie"})
+    outcome = voted(tmp_path, [-3, 1], read_options)
+    assert {row["margin"] for row in outcome.rows} == {3.0, 1.0}
 
 
 def test_graded_words_give_the_margin(tmp_path: Path) -> None:
     """Slightly, better and much are 1, 2 and 3."""
-    found = voted(tmp_path, ["a-is-slightly-better", "b-is-better", "a-is-much-better"])
-    margins = {str(row["prompt"]): row["margin"] for row in found.rows}
+    outcome = voted(tmp_path, ["a-is-slightly-better", "b-is-better", "a-is-much-better"])
+    margins = {str(row["prompt"]): row["margin"] for row in outcome.rows}
     assert margins == {"0?": 1.0, "1?": 2.0, "2?": 3.0}
 
 
@@ -249,8 +249,8 @@ def test_the_names_of_columns_and_models_say_which_is_which(
     rows: Sequence[Row], pairs: set[tuple[str, str, str]], tmp_path: Path
 ) -> None:
     """0 is the first of response_0 and response_1; 1 is the first of response_1 and response_2."""
-    found = converted(jsonl(tmp_path / "votes.jsonl", rows))
-    assert found.pairs == pairs
+    outcome = converted(jsonl(tmp_path / "votes.jsonl", rows))
+    assert outcome.pairs == pairs
 
 
 def test_one_and_two_are_asked_about_where_columns_count_from_zero(tmp_path: Path) -> None:
@@ -267,9 +267,11 @@ def test_a_model_against_itself_cannot_win_by_its_name(tmp_path: Path) -> None:
     """Which of the two answers was meant is not known."""
     row = {"prompt": "0?", "response_a": "4", "response_b": "5", "model_a": "m", "model_b": "n"}
     rows = [{**row, "winner": "m"}, {**row, "model_b": "m", "winner": "m", "prompt": "1?"}]
-    found = converted(jsonl(tmp_path / "votes.jsonl", rows))
-    assert found.pairs == {("0?", "4", "5")}
-    assert found.refused == [Reject(2, "winner", "winner is not one of the known words", "found m")]
+    outcome = converted(jsonl(tmp_path / "votes.jsonl", rows))
+    assert outcome.pairs == {("0?", "4", "5")}
+    assert outcome.refused == [
+        Reject(2, "winner", "winner is not one of the known words", "found m")
+    ]
 
 
 def test_one_column_per_outcome(tmp_path: Path) -> None:
@@ -286,10 +288,10 @@ def test_one_column_per_outcome(tmp_path: Path) -> None:
         }
         for i, (a, b, tie) in enumerate(outcomes)
     ]
-    found = converted(jsonl(tmp_path / "votes.jsonl", rows))
-    assert found.pairs == {("0?", "a 0", "b 0"), ("1?", "b 1", "a 1")}
+    outcome = converted(jsonl(tmp_path / "votes.jsonl", rows))
+    assert outcome.pairs == {("0?", "a 0", "b 0"), ("1?", "b 1", "a 1")}
     column = "winner_model_a"
-    assert found.refused == [
+    assert outcome.refused == [
         Reject(3, "", "tie", ""),
         Reject(4, column, "no verdict", ""),
         Reject(5, column, "winner is not one of the known words", "more than one outcome is 1"),
@@ -310,9 +312,9 @@ def test_a_word_for_nothing_means_what_the_user_says(
     else:
         jsonl(file, [dict(zip(names, row, strict=True)) for row in rows])
     sides = {"left": "a", "right": "b"}
-    for said, reason in (({word: "tie"}, "tie"), ({}, "no verdict")):
-        found = converted(file, read_options=ReadOptions(winner={**sides, **said}))
-        assert [reject.reason for reject in found.refused] == [reason]
+    for meanings, reason in (({word: "tie"}, "tie"), ({}, "no verdict")):
+        outcome = converted(file, read_options=ReadOptions(winner={**sides, **meanings}))
+        assert [reject.reason for reject in outcome.refused] == [reason]
 
 
 def test_a_row_of_which_nobody_decided_anything_names_the_reason(tmp_path: Path) -> None:
@@ -325,8 +327,8 @@ def test_the_models_can_be_left_out(tmp_path: Path) -> None:
     """An empty mapping of a column that would be taken otherwise."""
     row = {"prompt": "2+2?", "response_a": "4", "response_b": "5", "winner": "model_a"}
     path = jsonl(tmp_path / "votes.jsonl", [{**row, "model_a": "x", "model_b": "y"}])
-    (found,) = converted(path, read_options=ReadOptions({"model_a": (), "model_b": ()})).rows
-    assert (found["model_chosen"], found["model_rejected"]) == (None, None)
+    (pair,) = converted(path, read_options=ReadOptions({"model_a": (), "model_b": ()})).rows
+    assert (pair["model_chosen"], pair["model_rejected"]) == (None, None)
 
 
 @pytest.mark.parametrize("odd", [2, -1, "3", 0.5])
@@ -334,9 +336,9 @@ def test_a_number_that_nobody_declared_is_no_winner(tmp_path: Path, odd: object)
     """Where 0 is the first and 1 the second, 2 is neither: it is not taken for the second."""
     outcome = voted(tmp_path, [0, 1, odd], ReadOptions(winner={"0": "a", "1": "b"}))
     assert outcome.pairs == {("0?", "a 0", "b 0"), ("1?", "b 1", "a 1")}
-    found = "0.5" if odd == 0.5 else str(odd)
+    text = "0.5" if odd == 0.5 else str(odd)
     assert outcome.refused == [
-        Reject(3, "winner", "winner is not one of the known words", f"found {found}")
+        Reject(3, "winner", "winner is not one of the known words", f"found {text}")
     ]
 
 
@@ -389,5 +391,5 @@ def test_a_winner_that_repeats_an_answer_is_told(tmp_path: Path) -> None:
     """No side can be given for each text."""
     with pytest.raises(UsageError) as caught:
         make(tmp_path, [judged("four", "five", "four"), judged("six", "two", "two", "else?")])
-    said = "winner holds four, two: it repeats the text of an answer; write a, b or tie instead"
-    assert caught.value.hint == said
+    question = "winner holds four, two: it repeats the text of an answer; write a, b or tie instead"
+    assert caught.value.hint == question

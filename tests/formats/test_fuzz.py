@@ -21,7 +21,7 @@ HOSTILE = ("\x00", "\ud83d", "\u202e", "\ufeff", "é" * 3, "💥" * 20_000, "\r\
 Place = tuple[str | int, ...]
 
 
-def places(value: object, at: Place = ()) -> Iterator[Place]:
+def places(value: object, place: Place = ()) -> Iterator[Place]:
     """Every place in a nested value, the value itself not among them."""
     items = (
         value.items()
@@ -31,24 +31,24 @@ def places(value: object, at: Place = ()) -> Iterator[Place]:
         else ()
     )
     for key, item in items:
-        yield (*at, key)
-        yield from places(item, (*at, key))
+        yield (*place, key)
+        yield from places(item, (*place, key))
 
 
 def damaged(row: dict[str, object], chance: random.Random) -> object:
     """A row with one thing wrong: gone, of another type, nested wrongly, or hostile text."""
     row = copy.deepcopy(row)
-    at = chance.choice(list(places(row)))
+    place = chance.choice(list(places(row)))
     holder: object = row
-    for key in at[:-1]:
+    for key in place[:-1]:
         holder = holder[key]  # type: ignore[index]
-    was = holder[at[-1]]  # type: ignore[index]
+    was = holder[place[-1]]  # type: ignore[index]
     if chance.random() < 0.2:
-        del holder[at[-1]]  # type: ignore[attr-defined]
+        del holder[place[-1]]  # type: ignore[attr-defined]
     elif chance.random() < 0.03:
         return chance.choice([None, [], [row], "row", 5, True])
     else:
-        holder[at[-1]] = chance.choice(wrong(was))  # type: ignore[index]
+        holder[place[-1]] = chance.choice(wrong(was))  # type: ignore[index]
     return row
 
 

@@ -12,10 +12,10 @@ from prefdata.errors import UsageError
 from tests.roundtrip import Row, converted, jsonl
 
 
-def described(folder: Path, **given: object) -> str:
+def described(folder: Path, **keys: object) -> str:
     """A format in YAML."""
     path = folder / "mine.yaml"
-    path.write_text(yaml.safe_dump(given), "utf-8")
+    path.write_text(yaml.safe_dump(keys), "utf-8")
     return str(path)
 
 
@@ -38,8 +38,8 @@ def test_each_label_of_a_list_stays_with_its_answer(tmp_path: Path) -> None:
         ("Two?", "4", True),
         ("Three?", "4", True),
     }
-    (found,) = inspect([source], format=mine)
-    assert found.outcomes == {"kept": {"kept": 3}}
+    (report,) = inspect([source], format=mine)
+    assert report.outcomes == {"kept": {"kept": 3}}
 
 
 def test_each_verdict_of_a_list_stays_with_its_answers(tmp_path: Path) -> None:

@@ -36,9 +36,9 @@ def flat(trees: Sequence[Row]) -> list[Row]:
 
     def walk(message: dict[str, object], of: Row) -> Iterator[Row]:
         replies = message.get("replies") or []
-        given = {name: value for name, value in message.items() if name != "replies"}
+        fields = {name: value for name, value in message.items() if name != "replies"}
         state = {"message_tree_id": of["message_tree_id"], "tree_state": of["tree_state"]}
-        yield {"parent_id": None, "rank": None, **given, **state}
+        yield {"parent_id": None, "rank": None, **fields, **state}
         assert isinstance(replies, list)
         for reply in replies:
             yield from walk(reply, of)
@@ -61,9 +61,9 @@ def test_messages_give_the_same_pairs_as_their_trees(tmp_path: Path) -> None:
     trees = sample_trees()
     expected = scores(converted(jsonl(tmp_path / "trees.jsonl", trees)))
     rows = flat(trees)
-    for number, given in enumerate((rows, rows[::-1], rows[1::2] + rows[::2])):
+    for number, order in enumerate((rows, rows[::-1], rows[1::2] + rows[::2])):
         (tmp_path / str(number)).mkdir()
-        outcome = converted(jsonl(tmp_path / str(number) / "messages.jsonl", given))
+        outcome = converted(jsonl(tmp_path / str(number) / "messages.jsonl", order))
         assert outcome.format == "oasst-messages"
         assert scores(outcome) == expected
 
@@ -96,9 +96,9 @@ def test_a_turn_of_the_user_is_left_over(tmp_path: Path) -> None:
 def test_inspect_counts_turns_of_the_user_as_left_over(tmp_path: Path) -> None:
     """They are no problem of the file."""
     rows = flat([tree("t", "2 + 2?", "4", "5")])
-    (found,) = inspect([jsonl(tmp_path / "messages.jsonl", rows)])
-    assert found.problems == ()
-    assert found.outcomes["left over"] == {"a turn of the user": 1}
+    (report,) = inspect([jsonl(tmp_path / "messages.jsonl", rows)])
+    assert report.problems == ()
+    assert report.outcomes["left over"] == {"a turn of the user": 1}
 
 
 def test_ranks_of_two_trees_do_not_mix(tmp_path: Path) -> None:
@@ -131,9 +131,9 @@ def test_a_reject_of_a_source_in_pieces_shows_its_own_row(
 ) -> None:
     """Read in many pieces and put together, rows keep their lines and texts."""
     rows = flat([tree(f"t{n}", f"{n} + 1?", "good " * 20, "bad") for n in range(40)])
-    lost = {**rows[1], "message_id": "lost", "parent_id": "nowhere"}
+    orphan = {**rows[1], "message_id": "lost", "parent_id": "nowhere"}
     monkeypatch.setattr(lines, "CHUNK_BYTES", 1 << 10)
-    outcome = converted(jsonl(tmp_path / "messages.jsonl", [*rows, lost, *rows[:1]]))
+    outcome = converted(jsonl(tmp_path / "messages.jsonl", [*rows, orphan, *rows[:1]]))
     assert len(outcome.rows) == 40
     assert outcome.refused == [
         Reject(121, "parent_id", "field is missing", "there is no message nowhere")

@@ -113,9 +113,9 @@ SHAPES: dict[str, Row] = {
 @pytest.mark.parametrize("row", SHAPES.values(), ids=SHAPES)
 def test_the_chosen_response_is_chosen(row: Row, tmp_path: Path) -> None:
     """Whatever the shape, the pair is the same: prompt, 4 over 5, nothing repeated."""
-    found = converted(jsonl(tmp_path / "pairs.jsonl", [row]))
-    assert found.pairs == ONE
-    assert found.refused == []
+    outcome = converted(jsonl(tmp_path / "pairs.jsonl", [row]))
+    assert outcome.pairs == ONE
+    assert outcome.refused == []
 
 
 MANY_TURNS: dict[str, Row] = {
@@ -160,8 +160,8 @@ MANY_TURNS: dict[str, Row] = {
 @pytest.mark.parametrize("row", MANY_TURNS.values(), ids=MANY_TURNS)
 def test_earlier_turns_belong_to_the_prompt(row: Row, tmp_path: Path) -> None:
     """With three turns and more, the completion holds only the last answer."""
-    found = converted(jsonl(tmp_path / "pairs.jsonl", [row]))
-    assert found.pairs == {("What is 2 + 2? | 4 | And 3 + 3?", "6", "7")}
+    outcome = converted(jsonl(tmp_path / "pairs.jsonl", [row]))
+    assert outcome.pairs == {("What is 2 + 2? | 4 | And 3 + 3?", "6", "7")}
     (prompt,) = pl.read_parquet(tmp_path / "out" / "data" / "*.parquet")["prompt"].to_list()
     assert [turn["role"] for turn in prompt] == ["user", "assistant", "user"]
 
@@ -189,8 +189,8 @@ SYSTEM: dict[str, Row] = {
 @pytest.mark.parametrize("row", SYSTEM.values(), ids=SYSTEM)
 def test_a_system_text_leads_the_prompt(row: Row, tmp_path: Path) -> None:
     """A system text is kept, wherever it stands, once."""
-    found = converted(jsonl(tmp_path / "pairs.jsonl", [row]))
-    assert found.pairs == {("Be brief. | What is 2 + 2?", "4", "5")}
+    outcome = converted(jsonl(tmp_path / "pairs.jsonl", [row]))
+    assert outcome.pairs == {("Be brief. | What is 2 + 2?", "4", "5")}
 
 
 def test_an_empty_system_text_is_no_turn(tmp_path: Path) -> None:
@@ -200,8 +200,8 @@ def test_an_empty_system_text_is_no_turn(tmp_path: Path) -> None:
         {"system": None, "prompt": "b?", "chosen": "4", "rejected": "5"},
         {"system": "Be brief.", "prompt": "c?", "chosen": "4", "rejected": "5"},
     ]
-    found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
-    assert found.pairs == {("a?", "4", "5"), ("b?", "4", "5"), ("Be brief. | c?", "4", "5")}
+    outcome = converted(jsonl(tmp_path / "pairs.jsonl", rows))
+    assert outcome.pairs == {("a?", "4", "5"), ("b?", "4", "5"), ("Be brief. | c?", "4", "5")}
 
 
 def test_an_instruction_and_its_input_are_one_prompt(tmp_path: Path) -> None:
@@ -210,16 +210,16 @@ def test_an_instruction_and_its_input_are_one_prompt(tmp_path: Path) -> None:
         {"instruction": "Add.", "input": "2 + 2", "chosen": "4", "rejected": "5"},
         {"instruction": "Say 4.", "input": "", "chosen": "4", "rejected": "5"},
     ]
-    found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
-    assert found.pairs == {("Add.\n2 + 2", "4", "5"), ("Say 4.", "4", "5")}
+    outcome = converted(jsonl(tmp_path / "pairs.jsonl", rows))
+    assert outcome.pairs == {("Add.\n2 + 2", "4", "5"), ("Say 4.", "4", "5")}
 
 
 def test_parts_of_a_prompt_may_be_messages(tmp_path: Path) -> None:
     """Columns joined with + follow each other, as text or as turns."""
     row = {"talk": [user("Hi"), bot("Hello")], "q": ASKED, "chosen": "4", "rejected": "5"}
     source = jsonl(tmp_path / "pairs.jsonl", [row])
-    found = converted(source, read_options=ReadOptions(columns={"prompt": ("talk", "q")}))
-    assert found.pairs == {("Hi | Hello | What is 2 + 2?", "4", "5")}
+    outcome = converted(source, read_options=ReadOptions(columns={"prompt": ("talk", "q")}))
+    assert outcome.pairs == {("Hi | Hello | What is 2 + 2?", "4", "5")}
 
 
 def test_text_and_messages_may_be_mixed(tmp_path: Path) -> None:
@@ -230,8 +230,8 @@ def test_text_and_messages_may_be_mixed(tmp_path: Path) -> None:
         {"prompt": [user("b?")], "chosen": [bot("4")], "rejected": "5"},
         {"prompt": blocks, "chosen": "4", "rejected": [bot("5")]},
     ]
-    found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
-    assert found.pairs == {("a?", "4", "5"), ("b?", "4", "5"), ("c?", "4", "5")}
+    outcome = converted(jsonl(tmp_path / "pairs.jsonl", rows))
+    assert outcome.pairs == {("a?", "4", "5"), ("b?", "4", "5"), ("c?", "4", "5")}
 
 
 REFUSED: dict[str, tuple[Row, Reject]] = {
@@ -262,9 +262,9 @@ def test_a_pair_that_contradicts_itself_is_refused(
         "score_chosen": 5,
         "score_rejected": 1,
     }
-    found = converted(jsonl(tmp_path / "pairs.jsonl", [sound, row]))
-    assert found.pairs == ONE
-    assert found.refused == [reject]
+    outcome = converted(jsonl(tmp_path / "pairs.jsonl", [sound, row]))
+    assert outcome.pairs == ONE
+    assert outcome.refused == [reject]
 
 
 TALKS: dict[str, tuple[object, object, Reject]] = {
@@ -336,9 +336,9 @@ def test_a_conversation_that_cannot_be_a_pair_is_refused_with_its_reason(
         {"chosen": [user(ASKED), bot("4")], "rejected": [user(ASKED), bot("5")]},
         {"chosen": chosen, "rejected": rejected},
     ]
-    found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
-    assert found.pairs == ONE
-    (refused,) = found.refused
+    outcome = converted(jsonl(tmp_path / "pairs.jsonl", rows))
+    assert outcome.pairs == ONE
+    (refused,) = outcome.refused
     assert refused[:3] == reject[:3]
     assert not reject.detail or refused.detail == reject.detail
 
@@ -366,9 +366,9 @@ def test_a_transcript_that_does_not_parse_is_refused(
         *({"chosen": f"{sound}4", "rejected": f"{sound}{n}"} for n in range(5, 15)),
         {"chosen": chosen, "rejected": f"{sound}5"},
     ]
-    found = converted(jsonl(tmp_path / "hh.jsonl", rows))
-    assert len(found.pairs) == 10
-    assert found.refused == [Reject(11, "chosen", "turns cannot be told apart", detail)]
+    outcome = converted(jsonl(tmp_path / "hh.jsonl", rows))
+    assert len(outcome.pairs) == 10
+    assert outcome.refused == [Reject(11, "chosen", "turns cannot be told apart", detail)]
 
 
 def test_a_list_of_texts_without_roles_is_refused(tmp_path: Path) -> None:
@@ -377,9 +377,9 @@ def test_a_list_of_texts_without_roles_is_refused(tmp_path: Path) -> None:
         {"prompt": ASKED, "chosen": ["4"], "rejected": ["5"]},
         {"prompt": "x?", "chosen": ["4"], "rejected": ["5", "6", "7"]},
     ]
-    found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
-    assert found.pairs == ONE
-    assert found.refused == [
+    outcome = converted(jsonl(tmp_path / "pairs.jsonl", rows))
+    assert outcome.pairs == ONE
+    assert outcome.refused == [
         Reject(2, "rejected", "turns cannot be told apart", "found 3 texts, and not who said which")
     ]
 
@@ -390,9 +390,9 @@ def test_a_history_that_cannot_be_read_refuses_the_row(tmp_path: Path) -> None:
         {"history": [["Hi", "Hello"]], "prompt": ASKED, "chosen": "4", "rejected": "5"},
         {"history": [["Hi", 5]], "prompt": ASKED, "chosen": "4", "rejected": "5"},
     ]
-    found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
-    assert found.pairs == {("Hi | Hello | What is 2 + 2?", "4", "5")}
-    assert found.refused == [
+    outcome = converted(jsonl(tmp_path / "pairs.jsonl", rows))
+    assert outcome.pairs == {("Hi | Hello | What is 2 + 2?", "4", "5")}
+    assert outcome.refused == [
         Reject(2, "history", "wrong type", "expected text or messages, found a number")
     ]
 
@@ -401,9 +401,9 @@ def test_a_prompt_that_the_conversations_do_not_hold_is_refused(tmp_path: Path) 
     """A prompt beside whole conversations must be what they begin with."""
     talk = {"chosen": [user(ASKED), bot("4")], "rejected": [user(ASKED), bot("5")]}
     rows: list[Row] = [{"prompt": ASKED, **talk}, {"prompt": "Who are you?", **talk}]
-    found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
-    assert found.pairs == ONE
-    assert found.refused == [
+    outcome = converted(jsonl(tmp_path / "pairs.jsonl", rows))
+    assert outcome.pairs == ONE
+    assert outcome.refused == [
         Reject(
             2,
             "prompt",
@@ -424,9 +424,9 @@ def test_a_prompt_may_be_left_out_where_conversations_hold_it(tmp_path: Path) ->
         {"prompt": " ", **bare},
         {"prompt": None, "chosen": talk["chosen"], "rejected": bare["rejected"]},
     ]
-    found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
-    assert found.pairs == {("b?", "4", "5"), *ONE}
-    assert [(each.line, each.field, each.reason) for each in found.refused] == [
+    outcome = converted(jsonl(tmp_path / "pairs.jsonl", rows))
+    assert outcome.pairs == {("b?", "4", "5"), *ONE}
+    assert [(each.line, each.field, each.reason) for each in outcome.refused] == [
         (3, "prompt", "field is missing"),
         (4, "prompt", "text is empty"),
         (5, "prompt", "field is missing"),
@@ -440,16 +440,16 @@ def test_a_number_of_any_size_costs_at_most_its_row(score: int, tmp_path: Path) 
     rows = [f'{{"prompt": "{n}?", "chosen": "4", "rejected": "5", "margin": 1}}' for n in range(3)]
     odd = f'{{"prompt": "3?", "chosen": "4", "rejected": "5", "margin": {score}}}'
     source.write_text("\n".join([*rows, odd, "{"]) + "\n", "utf-8")
-    found = converted(source)
-    assert {(f"{n}?", "4", "5") for n in range(3)} <= found.pairs
-    assert [each.line for each in found.refused] in ([5], [4, 5])
+    outcome = converted(source)
+    assert {(f"{n}?", "4", "5") for n in range(3)} <= outcome.pairs
+    assert [each.line for each in outcome.refused] in ([5], [4, 5])
 
 
 def test_answers_that_are_json_are_texts(tmp_path: Path) -> None:
     """An object that is no message is what the model said, to the letter."""
     row = {"prompt": '{"ask": 1}', "chosen": '{"a": [1, "x"]}', "rejected": '{"a": 2}'}
-    found = converted(jsonl(tmp_path / "pairs.jsonl", [row]))
-    assert found.pairs == {('{"ask": 1}', '{"a": [1, "x"]}', '{"a": 2}')}
+    outcome = converted(jsonl(tmp_path / "pairs.jsonl", [row]))
+    assert outcome.pairs == {('{"ask": 1}', '{"a": [1, "x"]}', '{"a": 2}')}
 
 
 @pytest.mark.parametrize("broken", ['[{"role": "user"', r'[{"role": "user", "content": "\ud800"}]'])
@@ -460,9 +460,9 @@ def test_a_broken_cell_costs_only_its_row(broken: str, tmp_path: Path) -> None:
         {"prompt": prompt, "chosen": cells["4"], "rejected": cells["5"]}
         for prompt in ('[{"role": "user", "content": "What is 2 + 2?"}]', broken)
     ]
-    found = converted(jsonl(tmp_path / "pairs.jsonl", rows))
-    assert found.pairs == ONE
-    assert found.refused == [Reject(2, "prompt", "not valid JSON", "in a cell")]
+    outcome = converted(jsonl(tmp_path / "pairs.jsonl", rows))
+    assert outcome.pairs == ONE
+    assert outcome.refused == [Reject(2, "prompt", "not valid JSON", "in a cell")]
 
 
 def test_columns_may_have_the_names_that_the_program_uses_itself(tmp_path: Path) -> None:
@@ -478,8 +478,8 @@ def test_columns_may_have_the_names_that_the_program_uses_itself(tmp_path: Path)
 def test_the_exact_name_goes_before_its_look_alikes(tmp_path: Path) -> None:
     """Of prompt and Prompt, prompt is the prompt, whichever comes first."""
     row = {"prompt": ASKED, "Prompt": "other", "chosen": "4", "rejected": "5"}
-    found = converted(jsonl(tmp_path / "pairs.jsonl", [row]))
-    assert found.pairs == ONE
+    outcome = converted(jsonl(tmp_path / "pairs.jsonl", [row]))
+    assert outcome.pairs == ONE
 
 
 @pytest.mark.parametrize("odd", [["x"], {"role": "user", "content": "x"}, 3])

@@ -85,8 +85,8 @@ SHAPES: dict[str, Sequence[Row]] = {
 @pytest.mark.parametrize("rows", SHAPES.values(), ids=SHAPES)
 def test_the_better_answer_is_chosen(rows: Sequence[Row], tmp_path: Path) -> None:
     """A high score is good, a low rank is good, and nothing else is assumed."""
-    found = converted(jsonl(tmp_path / "ratings.jsonl", rows))
-    assert found.pairs == ONE
+    outcome = converted(jsonl(tmp_path / "ratings.jsonl", rows))
+    assert outcome.pairs == ONE
 
 
 @pytest.mark.parametrize("column", ["grade", "position", "level", "order", "mark"])
@@ -122,9 +122,9 @@ def test_a_score_that_is_none_refuses_its_row(
 ) -> None:
     """It enters no mean, and changes no other row."""
     rows = [*long("score", "5", "1"), {"prompt": ASKED, "response": "6", "score": score}]
-    found = converted(jsonl(tmp_path / "ratings.jsonl", rows))
-    assert found.pairs == ONE
-    assert found.refused == [reject]
+    outcome = converted(jsonl(tmp_path / "ratings.jsonl", rows))
+    assert outcome.pairs == ONE
+    assert outcome.refused == [reject]
 
 
 def test_scores_that_are_lists_are_no_scores(tmp_path: Path) -> None:
@@ -157,9 +157,9 @@ LISTS: dict[str, tuple[Row, Reject]] = {
 def test_lists_that_do_not_match_refuse_their_row(row: Row, reject: Reject, tmp_path: Path) -> None:
     """A score is never given to another response than its own."""
     sound = {"prompt": ASKED, "responses": ["4", "5"], "scores": [5, 1]}
-    found = converted(jsonl(tmp_path / "ratings.jsonl", [sound, row]))
-    assert found.pairs == ONE
-    (refused,) = found.refused
+    outcome = converted(jsonl(tmp_path / "ratings.jsonl", [sound, row]))
+    assert outcome.pairs == ONE
+    (refused,) = outcome.refused
     assert refused[:3] == reject[:3]
     assert refused.detail == reject.detail or not reject.detail
 
@@ -176,9 +176,9 @@ def test_a_list_without_scores_is_ranked_when_the_user_says_so(tmp_path: Path) -
 def test_an_empty_answer_in_a_list_costs_only_itself(tmp_path: Path) -> None:
     """The other answers of the row make their pair."""
     row = {"prompt": ASKED, "responses": ["4", "", None, "5"], "scores": [5, 9, 9, 1]}
-    found = converted(jsonl(tmp_path / "ratings.jsonl", [row]))
-    assert found.pairs == ONE
-    assert found.refused == []
+    outcome = converted(jsonl(tmp_path / "ratings.jsonl", [row]))
+    assert outcome.pairs == ONE
+    assert outcome.refused == []
 
 
 def test_several_dimensions_are_asked_about(tmp_path: Path) -> None:
@@ -202,8 +202,8 @@ def test_several_dimensions_are_asked_about(tmp_path: Path) -> None:
 def test_an_annotator_may_be_a_list(tmp_path: Path) -> None:
     """MT-Bench writes a judge as a list of model and prompt: it is one annotator all the same."""
     rows = [{**row, "judge": ["gpt-4", "pair"]} for row in long("score", 5, 1)]
-    found = converted(jsonl(tmp_path / "ratings.jsonl", rows))
-    assert found.pairs == ONE
+    outcome = converted(jsonl(tmp_path / "ratings.jsonl", rows))
+    assert outcome.pairs == ONE
 
 
 def test_a_nested_list_in_one_cell_changes_no_other_row(tmp_path: Path) -> None:
@@ -218,10 +218,10 @@ def test_a_nested_list_in_one_cell_changes_no_other_row(tmp_path: Path) -> None:
         {"prompt": "c?", "responses": "__import__('os')", "scores": "[5, 1]"},
         {"prompt": "d?", "responses": r'["\ud800", "5"]', "scores": "[5, 1]"},
     ]
-    found = converted(jsonl(tmp_path / "ratings.jsonl", rows))
-    assert found.pairs == {(ASKED, "4", "5"), ("b?", "x", "y")}
+    outcome = converted(jsonl(tmp_path / "ratings.jsonl", rows))
+    assert outcome.pairs == {(ASKED, "4", "5"), ("b?", "x", "y")}
     refused = Reject(0, "responses", "wrong type", "expected a list")
-    assert found.refused == [refused._replace(line=3), refused._replace(line=4)]
+    assert outcome.refused == [refused._replace(line=3), refused._replace(line=4)]
 
 
 @pytest.mark.parametrize(

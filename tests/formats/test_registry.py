@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prefdata.formats import FORMATS, ReadOptions, Sample, families
-from prefdata.formats.registry import GENERIC, ORDER, Registry
+from prefdata.formats.registry import GENERIC, ORDER, Registry, load_families
 
 SURVEY = """\
 summary: one row per choice between two slogans
@@ -17,9 +17,16 @@ values: {1: a, 2: b}
 """
 
 
-def test_the_order_names_every_format_of_the_catalogue_once() -> None:
-    """What is listed is there, and nothing of today's catalogue is at its end by oversight."""
-    assert list(FORMATS) == [*(each.name for each in GENERIC), *ORDER]
+def test_each_name_is_that_of_one_format() -> None:
+    """Two files of one name, a module and a YAML file, would hide each other."""
+    names = [each.name for each in load_families()]
+    assert len(names) == len(set(names)) == len(FORMATS) - len(GENERIC)
+
+
+def test_the_order_names_what_is_there() -> None:
+    """Each name once; a format that was removed leaves no name behind."""
+    assert len(ORDER) == len(set(ORDER))
+    assert set(ORDER) <= set(FORMATS)
 
 
 def test_a_yaml_file_in_the_folder_is_a_format(

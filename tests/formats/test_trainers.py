@@ -14,7 +14,7 @@ from tests.roundtrip import Converted, Row, converted, jsonl
 TURN = {"role": "assistant", "content": "good"}
 
 
-def read(folder: Path, *rows: Row) -> Converted:
+def convert_rows(folder: Path, *rows: Row) -> Converted:
     return converted(jsonl(folder / "rows.jsonl", rows))
 
 
@@ -31,11 +31,11 @@ def test_a_set_that_is_known_by_its_name_is_read_the_same_without_it(
     (tmp_path / hub).mkdir()
     (tmp_path / "mine").mkdir()
     rows = sample_rows(name)
-    known = converted(jsonl(tmp_path / hub / "rows.jsonl", rows))
+    by_name = converted(jsonl(tmp_path / hub / "rows.jsonl", rows))
     plain = converted(jsonl(tmp_path / "mine" / "rows.jsonl", rows))
-    assert (format_of(known), format_of(plain)) == (name, "pairs")
-    assert known.ids == plain.ids
-    assert rejected(known) == rejected(plain)
+    assert (format_of(by_name), format_of(plain)) == (name, "pairs")
+    assert by_name.ids == plain.ids
+    assert rejected(by_name) == rejected(plain)
 
 
 def test_a_row_with_an_image_is_refused_where_its_trainer_is_known(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_row_with_an_image_is_refused_where_its_trainer_is_known(tmp_path: Pat
 def test_each_rejected_response_of_a_list_gives_its_own_pair(tmp_path: Path) -> None:
     """One row, two pairs, each with its own text."""
     row = {"messages": [question("One?"), TURN], "rejected_response": ["bad", "bad too"]}
-    outcome = read(tmp_path, row)
+    outcome = convert_rows(tmp_path, row)
     assert outcome.pairs == {("One?", "good", "bad"), ("One?", "good", "bad too")}
     assert outcome.manifest["rows_used"] == 1
 
@@ -58,13 +58,13 @@ def test_each_rejected_response_of_a_list_gives_its_own_pair(tmp_path: Path) -> 
 def test_a_rejected_response_stands_in_for_all_after_the_question(tmp_path: Path) -> None:
     """Also where the better answer has two messages."""
     row = {"messages": [question("One?"), TURN, TURN], "rejected_response": "bad"}
-    assert read(tmp_path, row).pairs == {("One?", "good | good", "bad")}
+    assert convert_rows(tmp_path, row).pairs == {("One?", "good | good", "bad")}
 
 
 def test_a_margin_of_ms_swift_is_kept(tmp_path: Path) -> None:
     """As the margin of the pair."""
     row = {"messages": [question("One?"), TURN], "rejected_response": "bad", "margin": 0.5}
-    assert read(tmp_path, row).rows[0]["margin"] == 0.5
+    assert convert_rows(tmp_path, row).rows[0]["margin"] == 0.5
 
 
 def test_messages_with_a_label_beside_a_pair_are_a_pair(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_messages_with_a_label_beside_a_pair_are_a_pair(tmp_path: Path) -> None:
         "rejected": [question("One?"), {**TURN, "content": "bad"}],
         "label": True,
     }
-    outcome = read(tmp_path, row)
+    outcome = convert_rows(tmp_path, row)
     assert format_of(outcome) == "pairs"
     assert outcome.pairs == {("One?", "good", "bad")}
 
@@ -86,13 +86,13 @@ def test_labels_of_conversations_are_read_by_either_name(label: str, tmp_path: P
     """LLaMA-Factory lets both columns be named at will."""
     for column in ("messages", "conversations"):
         row = {column: [question("One?"), TURN], label: True}
-        assert read(tmp_path, row).labels == {("One?", "good", True)}
+        assert convert_rows(tmp_path, row).labels == {("One?", "good", True)}
 
 
 def test_a_labelled_conversation_without_an_answer_says_so(tmp_path: Path) -> None:
     """There is one conversation, so that it cannot differ from another."""
     good = {"messages": [question("One?"), TURN], "label": True}
-    outcome = read(tmp_path, good, {**good, "messages": [question("One?")]})
+    outcome = convert_rows(tmp_path, good, {**good, "messages": [question("One?")]})
     assert rejected(outcome) == [("messages", "the last turn is not the assistant's")]
 
 
@@ -103,9 +103,9 @@ def test_weights_are_what_tells_v1_and_other_messages_are_pairs(tmp_path: Path) 
         side: [{k: v for k, v in turn.items() if k != "loss_weight"} for turn in row[side]]  # type: ignore[attr-defined]
         for side in ("chosen_messages", "rejected_messages")
     }
-    known, plain = read(tmp_path, row), read(tmp_path, bare)
-    assert (format_of(known), format_of(plain)) == ("llama-factory-v1", "pairs")
-    assert known.ids == plain.ids
+    weighted, plain = convert_rows(tmp_path, row), convert_rows(tmp_path, bare)
+    assert (format_of(weighted), format_of(plain)) == ("llama-factory-v1", "pairs")
+    assert weighted.ids == plain.ids
 
 
 @pytest.mark.parametrize("type_", ["tool_use", "tool_call", "tools"])
@@ -113,7 +113,7 @@ def test_a_block_that_is_a_tool_is_not_called_an_image(type_: str, tmp_path: Pat
     """Each refusal says what was found."""
     odd = [{"role": "user", "content": [{"type": type_, "text": "x"}]}]
     good = {"prompt": [question("One?")], "chosen": [TURN], "rejected": [{**TURN, "content": "b"}]}
-    outcome = read(tmp_path, good, {**good, "prompt": odd})
+    outcome = convert_rows(tmp_path, good, {**good, "prompt": odd})
     assert rejected(outcome) == [("prompt", "tool calls are not carried")]
 
 
@@ -121,7 +121,7 @@ def test_a_block_whose_type_is_no_word_is_refused(tmp_path: Path) -> None:
     """Not a defect of the program."""
     odd = [{"role": "user", "content": [{"type": ["x"], "text": "x"}]}]
     good = {"prompt": [question("One?")], "chosen": [TURN], "rejected": [{**TURN, "content": "b"}]}
-    outcome = read(tmp_path, good, {**good, "prompt": odd})
+    outcome = convert_rows(tmp_path, good, {**good, "prompt": odd})
     assert rejected(outcome) == [("prompt", "images and audio are not covered")]
 
 

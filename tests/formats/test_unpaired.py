@@ -12,13 +12,15 @@ from prefdata.formats import ReadOptions
 from tests.roundtrip import Converted, Reject, Row, converted, jsonl
 
 
-def labelled(folder: Path, *labels: object, given: Mapping[str, bool] | None = None) -> Converted:
+def labelled(
+    folder: Path, *labels: object, declared: Mapping[str, bool] | None = None
+) -> Converted:
     rows = [
         {"prompt": f"{i}?", "completion": f"answer {i}", "label": label}
         for i, label in enumerate(labels)
     ]
     return converted(
-        jsonl(folder / "labels.jsonl", rows), read_options=ReadOptions(label=given or {})
+        jsonl(folder / "labels.jsonl", rows), read_options=ReadOptions(label=declared or {})
     )
 
 
@@ -42,8 +44,8 @@ SPELLINGS = [
 @pytest.mark.parametrize(("good", "bad"), SPELLINGS, ids=map(str, SPELLINGS))
 def test_the_good_label_is_true(good: object, bad: object, tmp_path: Path) -> None:
     """Whatever the words, the first row was liked and the second was not."""
-    found = labelled(tmp_path, good, bad)
-    assert found.labels == {("0?", "answer 0", True), ("1?", "answer 1", False)}
+    outcome = labelled(tmp_path, good, bad)
+    assert outcome.labels == {("0?", "answer 0", True), ("1?", "answer 1", False)}
 
 
 SETTLE = "which is good? say so with --label, as in --label"
@@ -66,25 +68,25 @@ def test_labels_that_do_not_speak_are_asked_about(
 
 def test_the_option_settles_it(tmp_path: Path) -> None:
     """What the user declared goes before everything else."""
-    found = labelled(tmp_path, "fail", "pass", given={"pass": True, "fail": False})
-    assert found.labels == {("0?", "answer 0", False), ("1?", "answer 1", True)}
+    outcome = labelled(tmp_path, "fail", "pass", declared={"pass": True, "fail": False})
+    assert outcome.labels == {("0?", "answer 0", False), ("1?", "answer 1", True)}
 
 
 def test_an_empty_cell_is_a_label_where_the_user_says_so(tmp_path: Path) -> None:
     """And missing where not."""
     file = tmp_path / "labels.csv"
     file.write_text("prompt,completion,label\na?,b,\n", encoding="utf-8")
-    said = {"good": True, "": False}
-    assert converted(file, read_options=ReadOptions(label=said)).labels == {("a?", "b", False)}
+    meanings = {"good": True, "": False}
+    assert converted(file, read_options=ReadOptions(label=meanings)).labels == {("a?", "b", False)}
     with pytest.raises(InputError, match="1 of 'field is missing'"):
         converted(file, read_options=ReadOptions(label={"good": True, "bad": False}))
 
 
 def test_a_label_that_is_no_label_is_refused(tmp_path: Path) -> None:
     """An unknown word and a missing label are neither true nor false."""
-    found = labelled(tmp_path, "good", "bad", "meh", None)
-    assert len(found.labels) == 2
-    assert found.refused == [
+    outcome = labelled(tmp_path, "good", "bad", "meh", None)
+    assert len(outcome.labels) == 2
+    assert outcome.refused == [
         Reject(3, "label", "label is neither true nor false", "found meh"),
         Reject(4, "label", "field is missing", ""),
     ]
@@ -111,8 +113,8 @@ SHAPES: dict[str, Row] = {
 @pytest.mark.parametrize("row", SHAPES.values(), ids=SHAPES)
 def test_every_shape_gives_prompt_completion_and_label(row: Row, tmp_path: Path) -> None:
     """The prompt never stays inside the completion."""
-    found = converted(jsonl(tmp_path / "labels.jsonl", [row]))
-    assert found.labels == {("0?", "answer 0", True)}
+    outcome = converted(jsonl(tmp_path / "labels.jsonl", [row]))
+    assert outcome.labels == {("0?", "answer 0", True)}
 
 
 def test_a_rating_beside_a_kto_label_only_explains_it(tmp_path: Path) -> None:
@@ -121,8 +123,8 @@ def test_a_rating_beside_a_kto_label_only_explains_it(tmp_path: Path) -> None:
         {"prompt": "0?", "completion": "good", "label": True, "rating": 2.5},
         {"prompt": "0?", "completion": "bad", "label": False, "rating": 4.5},
     ]
-    found = converted(jsonl(tmp_path / "labels.jsonl", rows))
-    assert found.labels == {("0?", "good", True), ("0?", "bad", False)}
+    outcome = converted(jsonl(tmp_path / "labels.jsonl", rows))
+    assert outcome.labels == {("0?", "good", True), ("0?", "bad", False)}
 
 
 def test_a_rating_that_the_user_names_goes_before_the_label(tmp_path: Path) -> None:
@@ -132,8 +134,8 @@ def test_a_rating_that_the_user_names_goes_before_the_label(tmp_path: Path) -> N
         {"prompt": "0?", "completion": "good", "label": False, "rating": 4.5},
     ]
     source = jsonl(tmp_path / "labels.jsonl", rows)
-    found = converted(source, read_options=ReadOptions(columns={"score": ("rating",)}))
-    assert found.pairs == {("0?", "good", "bad")}
+    outcome = converted(source, read_options=ReadOptions(columns={"score": ("rating",)}))
+    assert outcome.pairs == {("0?", "good", "bad")}
 
 
 def test_a_label_beside_a_rating_counts_in_csv_as_in_json(tmp_path: Path) -> None:

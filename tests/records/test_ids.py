@@ -66,9 +66,11 @@ def test_where_a_text_lies_in_memory_does_not_matter(
 ) -> None:
     """Texts short and long, picked out twice, cut out of each other, and put end to end."""
     long = pl.Series([text and text * 3 for text in texts], dtype=pl.String)
-    drawn = long.gather([place % len(texts) for place in places])
-    shared = pl.concat([long, drawn, long.str.slice(1, 15), drawn.str.strip_chars("a")])[begin:]
-    found = list(content_ids(pl.DataFrame({"prompt": shared}), {"prompt": "id"})["id"])
-    said = [text for text in shared if text is not None]
-    normal = ids(*(unicodedata.normalize("NFC", text) for text in said)) if said else []
-    assert [one for one, text in zip(found, shared, strict=True) if text is not None] == normal
+    gathered = long.gather([place % len(texts) for place in places])
+    shared = pl.concat([long, gathered, long.str.slice(1, 15), gathered.str.strip_chars("a")])[
+        begin:
+    ]
+    result = list(content_ids(pl.DataFrame({"prompt": shared}), {"prompt": "id"})["id"])
+    present = [text for text in shared if text is not None]
+    normal = ids(*(unicodedata.normalize("NFC", text) for text in present)) if present else []
+    assert [one for one, text in zip(result, shared, strict=True) if text is not None] == normal

@@ -93,18 +93,18 @@ def test_without_scores_the_margin_is_the_strength() -> None:
 
 
 @pytest.mark.parametrize(
-    ("winners", "said"),
+    ("winners", "message"),
     [
         (["a", "b"], "no pair can be made: the verdicts are tied"),
         (["none"], "no pair can be made: there is no verdict"),
     ],
 )
-def test_a_tie_never_becomes_a_pair(winners: list[Winner], said: str) -> None:
+def test_a_tie_never_becomes_a_pair(winners: list[Winner], message: str) -> None:
     """It gives nothing, or stops with a reason and a remedy, as the caller says."""
     assert comparison(*winners).to_pair(ties="drop") is None
     with pytest.raises(InputError) as caught:
         comparison(*winners).to_pair(ties="error")
-    assert str(caught.value) == said
+    assert str(caught.value) == message
     assert caught.value.hint == "Leave it out with ties='drop'."
 
 

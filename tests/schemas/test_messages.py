@@ -46,7 +46,7 @@ def test_a_completion_may_call_a_tool_and_go_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("messages", "said"),
+    ("messages", "message"),
     [
         ([], "List should have at least 1 item"),
         ([USER, CALL], "a prompt ends with the user or a tool, not the assistant"),
@@ -62,23 +62,25 @@ def test_a_completion_may_call_a_tool_and_go_on() -> None:
         ([{**USER, "from": "me"}], "Extra inputs are not permitted"),
     ],
 )
-def test_a_prompt_that_is_none_is_refused(messages: list[dict[str, object]], said: str) -> None:
+def test_a_prompt_that_is_none_is_refused(messages: list[dict[str, object]], message: str) -> None:
     """Each rule of a prompt has words of its own."""
-    with pytest.raises(ValidationError, match=said):
+    with pytest.raises(ValidationError, match=message):
         prompt(*messages)
 
 
 @pytest.mark.parametrize(
-    ("messages", "said"),
+    ("messages", "message"),
     [
         ([], "List should have at least 1 item"),
         ([USER], "a response begins with the assistant, not the user"),
         ([{"role": "assistant", "content": " "}], "the response is empty"),
     ],
 )
-def test_a_completion_that_is_none_is_refused(messages: list[dict[str, object]], said: str) -> None:
+def test_a_completion_that_is_none_is_refused(
+    messages: list[dict[str, object]], message: str
+) -> None:
     """Each rule of a completion has words of its own."""
-    with pytest.raises(ValidationError, match=said):
+    with pytest.raises(ValidationError, match=message):
         completion(*messages)
 
 

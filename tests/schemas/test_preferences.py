@@ -36,7 +36,7 @@ def test_an_unpaired_preference_becomes_what_trl_takes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "said"),
+    ("field", "value", "message"),
     [
         ("agreement", 1.2, "less than or equal to 1"),
         ("votes", 0, "greater than or equal to 1"),
@@ -45,7 +45,7 @@ def test_an_unpaired_preference_becomes_what_trl_takes() -> None:
         ("dimensions", [{"dimension": "tone"}, {"dimension": "tone"}], "'tone' stands twice"),
     ],
 )
-def test_a_value_out_of_range_is_refused(field: str, value: object, said: str) -> None:
+def test_a_value_out_of_range_is_refused(field: str, value: object, message: str) -> None:
     """A mistyped field and a number that cannot be are errors, not data."""
-    with pytest.raises(ValidationError, match=said):
+    with pytest.raises(ValidationError, match=message):
         PreferencePair.model_validate({**PAIR, field: value})

@@ -46,18 +46,20 @@ def test_a_response_without_a_rating_is_not_the_worst() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scores", "said"),
+    ("scores", "message"),
     [
         ({"Paris": [3], "Rome": [3]}, "no pair can be made: all scores are 3"),
         ({"Paris": [3]}, "no pair can be made: fewer than two responses are rated on 'overall'"),
     ],
 )
-def test_without_a_preference_there_is_no_pair(scores: dict[str, list[float]], said: str) -> None:
+def test_without_a_preference_there_is_no_pair(
+    scores: dict[str, list[float]], message: str
+) -> None:
     """It gives nothing, or stops, as the caller says."""
     assert answers(**scores).to_pair(ties="drop") is None
     with pytest.raises(InputError) as caught:
         answers(**scores).to_pair(ties="error")
-    assert str(caught.value) == said
+    assert str(caught.value) == message
 
 
 @given(rated)

@@ -114,9 +114,8 @@ def _in_session(row: RawRow) -> RawRow:
     full = _turns(row, "full_conversation")
     questions = [turn for turn in _turns(row, SIDES[0]) if turn.get("role") == "user"]
     before = len(full) - len(questions)
-    if before < 0 or [_text_of(t.get("user")) for t in full[before:]] != [
-        _text_of(t) for t in questions
-    ]:
+    last = [_text_of(turn.get("user")) for turn in full[max(before, 0) :]]
+    if before < 0 or last != [_text_of(turn) for turn in questions]:
         detail = "it does not end with the turns of this vote"
         raise InvalidRow(reasons.BAD_TURNS, "full_conversation", detail)
     conversations = {}

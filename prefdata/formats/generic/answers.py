@@ -1,4 +1,4 @@
-"""From raw columns to a prompt and its responses, whichever way the source writes them.
+"""From raw columns to a prompt and its responses, as messages.
 
 The prompt may stand in columns of its own, or be the beginning that all conversations share. Where
 conversations repeat it, it is taken off message by message; where they do not share it, the row is
@@ -28,7 +28,7 @@ PROBLEM = ("reason", "field", "detail")
 
 
 def parse_answers(frame: pl.DataFrame, match: Match, responses: dict[str, str]) -> pl.DataFrame:
-    """Add ``prompt`` and the responses as messages, and why a row has none.
+    """Add ``prompt`` and the responses as messages, and the reason where a row has none.
 
     Args:
         frame: the raw columns.
@@ -65,7 +65,7 @@ def _single_turns(frame: pl.DataFrame, match: Match, responses: dict[str, str]) 
 
 
 def _texts(frame: pl.DataFrame, match: Match, responses: dict[str, str]) -> pl.DataFrame:
-    """The way for single turns: columns stay text, and each is checked in one go."""
+    """The fast way for single turns: columns stay text, and each is checked as a whole."""
     frame = frame.with_columns(
         _joined(match.columns["prompt"]).alias("prompt"),
         *(pl.col(column).alias(name) for name, column in responses.items()),
@@ -103,7 +103,7 @@ def _keep_first_problem(frame: pl.DataFrame, parsed: ParsedMessages, field: str)
 def flag_rows(
     frame: pl.DataFrame, bad: pl.Expr, reason: str, field: str, detail: pl.Expr | None = None
 ) -> pl.DataFrame:
-    """Give a reason to the rows where ``bad`` holds and no other reason stands yet."""
+    """Give a reason to the rows where ``bad`` is true and that have no reason yet."""
     new = frame.select((bad.fill_null(value=False) & pl.col("reason").is_null()).alias("new"))
     if not new["new"].any():
         return frame
@@ -120,7 +120,7 @@ def flag_rows(
 
 
 def _self_contained(responses: Sequence[pl.Series]) -> pl.Series:
-    """Which rows hold whole conversations, so that they bring their prompt along."""
+    """The rows in which all responses are whole conversations, which hold the prompt too."""
     sides = pl.DataFrame([turns.alias(str(place)) for place, turns in enumerate(responses)])
     first = (_role(name, 0) for name in sides.columns)
     return sides.select(
@@ -173,7 +173,7 @@ def _with_prompt(frame: pl.DataFrame, match: Match, self_contained: pl.Series) -
 
 
 def _as_one_turn(turns: pl.DataFrame) -> pl.DataFrame:
-    """Bare texts of several columns are one turn, also where other rows have messages there."""
+    """Join bare texts of several columns into one turn, also where other rows have messages."""
     first, *others = turns.columns
     bare = [(pl.col(n).list.len() == 1) & (_role(n, 0) == "user") for n in turns.columns]
     alone = pl.all_horizontal(one | one.is_null() for one in bare)
@@ -192,7 +192,7 @@ def _text(name: str) -> pl.Expr:
 
 
 def _with_system(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
-    """Put what the system column says before the prompt, unless a system turn stands there."""
+    """Put the system column before the prompt, unless that begins with a system turn."""
     if not (column := match.column("system")):
         return frame
     parsed = _optional(parse_messages(frame[column], match.shapes.get(column, "text"), "system"))
@@ -231,7 +231,7 @@ def _role(name: str, index: int) -> pl.Expr:
 
 
 def _split(frame: pl.DataFrame, names: Mapping[str, str], *, has_prompt: bool) -> pl.DataFrame:
-    """Take the shared beginning off conversations; leave bare responses as they are."""
+    """Split whole conversations into the beginning they share and the rest."""
     raw = [f"@{name}" for name in names]
     bare = pl.all_horizontal((_role(name, 0) == "assistant").fill_null(value=True) for name in raw)
     self_contained = frame.select((~bare & pl.col("reason").is_null()).alias("x")).to_series()
@@ -287,7 +287,7 @@ def _flag_other_prompt(frame: pl.DataFrame, plain: pl.Expr, context: str) -> pl.
 
 
 def _split_by_row(frame: pl.DataFrame, names: Mapping[str, str], odd: pl.Series) -> pl.DataFrame:
-    """Conversations that do not simply share all but their last turn: row by row, 20 µs each."""
+    """Split conversations that differ before their last turn: row by row, at 20 µs each."""
     places = odd.arg_true()
     rows = frame[places].select(f"@{name}" for name in names).rows()
     results = [_common_beginning(row) for row in rows]
@@ -317,7 +317,7 @@ def _replace_at(column: pl.Series, places: pl.Series, values: pl.Series) -> pl.S
 
 
 def _common_beginning(row: Sequence[Turns]) -> tuple[tuple[Turns, ...] | None, str, str, int]:
-    """The longest beginning that all conversations share, and what each has behind it.
+    """The longest beginning that all conversations share, and the rest of each.
 
     Where there is none: the reason, the detail, and which conversation is at fault.
     """

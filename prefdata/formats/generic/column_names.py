@@ -1,4 +1,4 @@
-"""Which column names stand for which field, as people write them."""
+"""The usual column names of each field."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ INSIDE = re.compile(rf"(?:response|answer|completion|output|model)?_?{SIDE}_(?P<
 
 
 def plain(name: str) -> str:
-    """A column name as it is compared.
+    """A column name in the spelling in which names are compared.
 
     Example:
         >>> plain("Chosen-Rating ")
@@ -197,7 +197,7 @@ def lookup(names: Collection[str], field: str) -> str:
 
 
 def sided(names: Iterable[str], field: str) -> dict[str, str]:
-    """Columns that repeat a field once per side: side to column.
+    """Columns that hold a field once per side: side to column.
 
     Example:
         >>> sided(["response_a", "response_b", "score"], "response")

@@ -41,7 +41,7 @@ FIELDS = (
     "agreement",
 )
 NUMBERS = FIELDS[-3:]
-"""Fields that only the user or a layout fills: what a column of that name counts is not plain."""
+"""Fields that only ``--map`` or a description fills: the name of a column does not say enough."""
 
 ONE_HOT = re.compile(
     r"(?:winner|is|won|win|preferred)_?(?:model_?)?(?P<side>a|b|1|2|tie)(?:_(?:wins|won|is_better))?"
@@ -162,7 +162,7 @@ def _values(
 
 
 def _how_to_name_sides(sample: Sample, columns: pick.Columns, words: Collection[str]) -> str:
-    """What to do where a row's winner is named by other columns of it, which may change sides."""
+    """The remedy where the winner is named by other columns of its row, which may change sides."""
     winners = [(row, value_key(row.get(name))) for name in columns["winner"] for row in sample.rows]
     winners = [(row, word) for row, word in winners if word in words]
     sides = [column for side in "ab" for column in columns[f"response_{side}"]]
@@ -178,7 +178,7 @@ def _how_to_name_sides(sample: Sample, columns: pick.Columns, words: Collection[
 
 
 def _words(row: Mapping[str, object], columns: Iterable[str]) -> set[str]:
-    """What stands in columns of a row, as words."""
+    """The values of some columns of a row, as words."""
     return {value_key(row[name]) for name in columns if row.get(name) is not None}
 
 
@@ -230,7 +230,7 @@ def build_comparisons(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
 
 
 def _with_winner(frame: pl.DataFrame, column: str, match: Match) -> pl.DataFrame:
-    """Read one winner column: each distinct word is looked up once."""
+    """Add winner and strength from one winner column; each distinct word is looked up once."""
     words = pl.Series(
         "word", [None if v is None else value_key(v) for v in frame[column]], pl.String
     )
@@ -273,7 +273,7 @@ def _with_winner(frame: pl.DataFrame, column: str, match: Match) -> pl.DataFrame
 
 
 def _with_strength(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
-    """Add how strong a verdict is, how many votes it rests on, and how far they agree."""
+    """Add the strength of a verdict, its number of votes and their agreement."""
     measures = {name: match.column(name) for name in NUMBERS if match.column(name)}
     frame = frame.with_columns(number(frame[column]).alias(n) for n, column in measures.items())
     strength, votes, share = (pl.col(name) for name in NUMBERS)
@@ -296,7 +296,7 @@ def _with_strength(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
 def winner_meaning(
     word: str, values: Mapping[str, str], *, zero_based: bool = False
 ) -> tuple[str, float | None] | None:
-    """What one winner means where values are declared: its side, and how strong it is.
+    """The meaning of a winner where values are declared: its side and strength.
 
     Args:
         word: the winner, as `value_key` has it.
@@ -334,7 +334,7 @@ def _size(word: str) -> float | None:
 
 
 def _with_flag_winner(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
-    """One column of 0 and 1 for each outcome: exactly one of them must be 1."""
+    """Add the winner from one column of 0 and 1 per outcome: exactly one of them must be 1."""
     flags = {
         side: pl.Series(
             [value_key(v) in ("1", "true") for v in frame[match.column(f"winner_{side}")]]

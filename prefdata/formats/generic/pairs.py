@@ -33,7 +33,7 @@ DIMENSIONS = "dimensions"
 
 
 def match_pairs(sample: Sample, read_options: ReadOptions) -> Match | None:
-    """Fits where a chosen and a rejected column stand, and a prompt can be had."""
+    """Fits where there is a chosen and a rejected column, and a prompt beside or inside them."""
     if not pick.only_allowed(read_options, FIELDS):
         return None
     columns = pick.fields(sample, read_options, ("chosen", "rejected", *EXTRAS))
@@ -71,7 +71,7 @@ def _has_dimensions(sample: Sample) -> bool:
 
 
 def _parse_dimensions(value: object) -> list[dict[str, object]] | None:
-    """The scores of a pair by dimension; None where it is something else."""
+    """Parse the scores of a pair by dimension; None where it is something else."""
     scores = parse_cell(value) if isinstance(value, str) else value
     if not isinstance(scores, list):
         return None
@@ -119,7 +119,7 @@ def build_pairs(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
 
 
 def _with_dimensions(frame: pl.DataFrame, column: str) -> pl.DataFrame:
-    """Read what both responses scored on each dimension; the chosen one is a."""
+    """Add the scores of both responses on each dimension; the chosen one is a."""
     scores = [_parse_dimensions(value) for value in frame[column]]
     sides = [
         None
@@ -142,7 +142,7 @@ def _scored(scores: Mapping[str, object], side: str) -> float | None:
 
 
 def _flag_impossible(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
-    """Refuse rows whose votes, agreement or margin cannot be what they are called."""
+    """Refuse rows whose votes, agreement or margin are out of range."""
     votes, share, margin = pl.col("votes"), pl.col("agreement"), pl.col("strength")
     countable_votes = countable(votes)
     checks = {

@@ -1,4 +1,4 @@
-"""Which columns fill a format's fields: what the user mapped, else what their names say."""
+"""Choosing the columns of a format's fields: as the user mapped them, else by their names."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ def prompt(sample: Sample, read_options: ReadOptions, used: Iterable[str]) -> Co
 
 
 def only_allowed(read_options: ReadOptions, allowed: Iterable[str]) -> bool:
-    """Whether the user mapped nothing that this format does not have."""
+    """Whether every field that the user mapped is a field of this format."""
     return set(read_options.columns) <= set(allowed)
 
 
 def shapes(sample: Sample, columns: Columns, text_fields: Iterable[str]) -> dict[str, Shape]:
-    """How each text column is written."""
+    """The shape of the text in each column."""
     names = [name for field in text_fields for name in columns.get(field, ())]
     return {
         name: "json" if name in sample.mixed else shape_of(sample.values(name)) for name in names
@@ -73,7 +73,7 @@ def shapes(sample: Sample, columns: Columns, text_fields: Iterable[str]) -> dict
 
 
 def holds_prompt(match_shapes: dict[str, Shape], names: Iterable[str], sample: Sample) -> bool:
-    """Whether responses come as whole conversations, so that they bring their prompt along."""
+    """Whether responses are whole conversations, which hold the prompt too."""
     for name in names:
         values = sample.values(name)
         several = any(isinstance(v, list) and len(v) > 1 for v in values)

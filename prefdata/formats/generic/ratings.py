@@ -50,7 +50,7 @@ TEXTS = ("prompt", "system", "history", "response")
 def _measure(
     sample: Sample, read_options: ReadOptions, used: set[str]
 ) -> tuple[str, str, tuple[str, ...]]:
-    """The field that orders responses, its column, and a question where its sense is not plain."""
+    """The field that orders responses, its column, and a question if its direction is unclear."""
     for field in ("rank", "score"):
         if read_options.columns.get(field):
             return field, read_options.columns[field][0], ()
@@ -133,7 +133,7 @@ def _with_score(frame: pl.DataFrame, column: str, *, down: bool) -> pl.DataFrame
 
 
 def add_attributes(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
-    """Add what is known of each rating besides the number, as text."""
+    """Add annotator, model, dimension, list and origin of each rating, as text."""
     names = {
         "annotator": "annotator",
         "model": "model",
@@ -291,7 +291,7 @@ def build_lists(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
 
 
 def _responses(column: pl.Series) -> tuple[pl.Series, Shape]:
-    """Lists of responses, and how each is written: as it stands, or as JSON where some are nested.
+    """Lists of responses, and their shape: text, or JSON where some response is nested.
 
     A text keeps its shape wherever it stands, so that one odd row changes no other.
     """

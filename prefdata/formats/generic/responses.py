@@ -65,8 +65,8 @@ def _responses(sample: Sample, read_options: ReadOptions) -> pick.Columns:
 def build_responses(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     """One response per row, side or entry, without a score."""
     if "responses" in match.columns:
-        made = build_lists(frame, match)
-        return made.with_columns(pl.lit(None, pl.Float64).alias("score"))
+        ratings = build_lists(frame, match)
+        return ratings.with_columns(pl.lit(None, pl.Float64).alias("score"))
     responses, models = match.columns["response"], match.columns.get("model", ())
     sides = []
     for index, response in enumerate(responses):

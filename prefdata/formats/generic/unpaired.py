@@ -79,7 +79,7 @@ def match_unpaired(sample: Sample, read_options: ReadOptions) -> Match | None:
 
 
 def _for_kto(sample: Sample, columns: pick.Columns) -> bool:
-    """Whether it is written as KTO trainers want it: a rating beside the label only explains it."""
+    """Whether its columns are those of KTO trainers: then a rating only explains the label."""
     usual_names = columns["completion"] == ("completion",) and columns["label"] == ("label",)
     labels = sample.values("label")
     if sample.text_only:
@@ -103,7 +103,7 @@ def _boolean(sample: Sample, read_options: ReadOptions) -> pick.Columns:
 def resolve_labels(
     labels: Iterable[object], declared: Mapping[str, bool]
 ) -> tuple[dict[str, str], str]:
-    """Say what each value of a label column means, from a sample of them.
+    """The meaning of each value of a label column, from a sample of values.
 
     Args:
         labels: labels of the sample.

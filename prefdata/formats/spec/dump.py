@@ -55,7 +55,7 @@ def to_yaml(format: Format) -> str:
 
 
 def _keys(spec: FormatSpec) -> dict[str, object]:
-    """What a file says of the layout; what is empty, or as it is without being said, is left out.
+    """The keys of a file that describes the source; empty ones, and defaults, are left out.
 
     A field whose column a source may lack is optional, as nothing else says so of it.
     """

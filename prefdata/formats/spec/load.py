@@ -165,7 +165,7 @@ EXPECTED = {
 
 
 def _error(error: ValidationError, path: Path) -> InputError | UnknownNameError:
-    """The first thing that is wrong, in words; a key that is not known goes before all else."""
+    """The first validation error in words; an unknown key goes before all else."""
     errors = error.errors()
     unknown = [each for each in errors if each["type"] == "extra_forbidden"]
     first = (unknown or errors)[0]

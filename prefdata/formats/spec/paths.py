@@ -74,7 +74,7 @@ def _step(part: re.Match[str]) -> str | int:
 
 
 def value_at(row: Mapping[str, object], path: FieldPath) -> object:
-    """What stands at a path, None where there is nothing; a list of that where it has ``[]``.
+    """The value at a path, None where there is none; a list of values where the path has ``[]``.
 
     Example:
         >>> row = {"answers": [{"text": "4"}, {"text": "5"}], "info": None}

@@ -229,7 +229,7 @@ class FormatSpec:
 
     @property
     def where(self) -> str:
-        """What to call it in a message."""
+        """Its name in a message."""
         return self.file or f"the format {self.name}"
 
     @property

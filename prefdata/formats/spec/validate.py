@@ -269,7 +269,7 @@ def _broken_path(path: FieldPath, rows: Sequence[RawRow]) -> BrokenPath | None:
         next_values = _below(values, step)
         if next_values is None:
             objects = [value for value in values if isinstance(value, Mapping)]
-            keys = list(dict.fromkeys(str(name) for held in objects for name in held))
+            keys = list(dict.fromkeys(str(key) for value in objects for key in value))
             by_key = isinstance(step, str) and step != EACH
             return BrokenPath(place, step, keys if by_key else (), values)
         place += f"[{step}]" if isinstance(step, int) else step if step == EACH else f".{step}"

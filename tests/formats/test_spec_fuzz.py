@@ -15,7 +15,7 @@ from prefdata.formats.spec.dump import to_yaml
 from prefdata.formats.spec.load import load_format
 from tests.formats.test_catalogue import file_of
 from tests.formats.test_fuzz import places
-from tests.formats.test_layout_yaml import PLAIN
+from tests.formats.test_spec_dump import PLAIN
 
 TRIES = 20
 """Damaged files of each format."""
@@ -53,11 +53,11 @@ def test_a_damaged_format_fits_or_is_wrong_usage(format: Format, tmp_path: Path)
     lines = file_of(format).read_text("utf-8").splitlines()
     rows = [row for line in lines if isinstance(row := json.loads(line), dict)]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    path, found = tmp_path / "mine.yaml", list[tuple[int, bool]]()
+    path, errors = tmp_path / "mine.yaml", list[tuple[int, bool]]()
     for _ in range(TRIES):
         path.write_text(damaged(to_yaml(format), chance), encoding="utf-8")
         try:
             load_format(path).match(Sample(names, rows, origin="rows.jsonl"), ReadOptions())
         except PrefdataError as error:
-            found.append((error.exit_code, bool(error.hint)))
-    assert set(found) == {(2, True)}
+            errors.append((error.exit_code, bool(error.hint)))
+    assert set(errors) == {(2, True)}

@@ -22,8 +22,8 @@ def rows(name: str) -> list[dict[str, object]]:
 
 def of(outcome: Converted, prompt: str) -> Row:
     """The one pair whose prompt ends with that."""
-    (found,) = [row for row in outcome.rows if row["prompt"].endswith(prompt)]
-    return found
+    (match,) = [row for row in outcome.rows if row["prompt"].endswith(prompt)]
+    return match
 
 
 def test_ultrafeedback_takes_the_mean_of_the_ratings_that_are_there(tmp_path: Path) -> None:

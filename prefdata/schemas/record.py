@@ -1,12 +1,15 @@
-"""What every record can do: validate, compare, and give its JSON Schema and its Arrow schema."""
+"""What every record can do: validate, compare, give its JSON Schema and its Arrow schema."""
 
 from __future__ import annotations
 
+import types
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
+from pydantic.fields import FieldInfo
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,7 +77,54 @@ class Record(BaseModel):
             >>> UnpairedPreference.arrow_schema().field("label")
             pyarrow.Field<label: bool not null>
         """
-        from prefdata.schemas.arrow import schema_of
+        options = {"": True, "tools": tools, "dimensions": dimensions}
+        return _arrow_schema(cls, [option for option, on in options.items() if on])
 
-        wanted = {"": True, "tools": tools, "dimensions": dimensions}
-        return schema_of(cls, [option for option, on in wanted.items() if on])
+
+def _arrow_schema(record: type[BaseModel], options: Collection[str]) -> pa.Schema:
+    """Derive the schema of a record's rows.
+
+    Args:
+        record: the record.
+        options: which fields to store of those marked ``Stored(only_with=…)``; ``""`` is the rest.
+    """
+    import pyarrow as pa
+
+    fields = _stored_fields(record, options).items()
+    return pa.schema(
+        [
+            pa.field(name, _arrow_type(info.annotation, options), _nullable(info))
+            for name, info in fields
+        ]
+    )
+
+
+def _stored_fields(record: type[BaseModel], options: Collection[str]) -> dict[str, FieldInfo]:
+    fields = record.model_fields.items()
+    return {name: info for name, info in fields if _mark(info).only_with in options}
+
+
+def _mark(info: FieldInfo) -> Stored:
+    return next((mark for mark in info.metadata if isinstance(mark, Stored)), Stored())
+
+
+def _nullable(info: FieldInfo) -> bool:
+    return not _mark(info).always and types.NoneType in get_args(info.annotation)
+
+
+def _arrow_type(annotation: object, options: Collection[str]) -> pa.DataType:
+    """Map a field's type; inside a list all is nullable, as Polars and `datasets` have it."""
+    import pyarrow as pa
+
+    plain = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
+    inner = [part for part in get_args(annotation) if part is not types.NoneType]
+    if get_origin(annotation) in (Union, types.UnionType):
+        return _arrow_type(inner[0], options)
+    if get_origin(annotation) is Literal:
+        return plain[type(inner[0])]
+    if get_origin(annotation) is list:
+        return pa.list_(_arrow_type(inner[0], options))
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = _stored_fields(annotation, options).items()
+        return pa.struct([(name, _arrow_type(info.annotation, options)) for name, info in fields])
+    return next(kind for python_type, kind in plain.items() if python_type is annotation)

@@ -40,32 +40,32 @@ def placed(folder: Path, where: str, rows: list[Row]) -> Path:
 )
 def test_a_data_set_is_known_by_the_name_of_its_folder(where: str, tmp_path: Path) -> None:
     """As the hub's cache, a download and a person write it."""
-    found = converted(placed(tmp_path, where, [{"dataset": "one", **talk("a?")}]))
-    assert found.format == "dpo-mix"
-    assert found.pairs == {("a?", "good", "bad")}
+    outcome = converted(placed(tmp_path, where, [{"dataset": "one", **talk("a?")}]))
+    assert outcome.format == "dpo-mix"
+    assert outcome.pairs == {("a?", "good", "bad")}
 
 
 def test_the_name_alone_makes_no_source_of_it(tmp_path: Path) -> None:
     """Intel's name stands in that of Argilla's set, whose columns are others."""
     row = {"system": "", "input": "a?", "chosen": "good", "rejected": "bad"}
     judged = {**row, "status": "unchanged", "chosen_score": 9.0, "in_gsm8k_train": False}
-    found = converted(placed(tmp_path, "argilla/distilabel-intel-orca-dpo-pairs", [judged]))
-    assert found.format == "orca-dpo-pairs-judged"
+    outcome = converted(placed(tmp_path, "argilla/distilabel-intel-orca-dpo-pairs", [judged]))
+    assert outcome.format == "orca-dpo-pairs-judged"
 
 
 def test_a_format_that_the_user_names_needs_no_name_of_a_folder(tmp_path: Path) -> None:
     """What --format says goes before what the name says."""
     source = jsonl(tmp_path / "rows.jsonl", [{"dataset": "one", **talk("a?")}])
     assert converted(source).format == "pairs"
-    found = converted(source, format="dpo-mix")
-    assert found.format == "dpo-mix"
-    assert [row["source"] for row in found.rows] == ["one"]
+    outcome = converted(source, format="dpo-mix")
+    assert outcome.format == "dpo-mix"
+    assert [row["source"] for row in outcome.rows] == ["one"]
 
 
 def test_nothing_is_nearly_a_set_that_is_refused_or_known_by_its_name() -> None:
     """No column would make it that; the hint would send the user the wrong way."""
-    found = near_misses(Sample(["question", "chosen", "rejected"], []))
-    assert not {"rlaif-v", "orca-dpo-pairs", "tulu-3-preference"} & {each.format for each in found}
+    misses = near_misses(Sample(["question", "chosen", "rejected"], []))
+    assert not {"rlaif-v", "orca-dpo-pairs", "tulu-3-preference"} & {each.format for each in misses}
 
 
 def test_columns_of_a_known_source_may_mix_text_and_messages(tmp_path: Path) -> None:
@@ -75,9 +75,9 @@ def test_columns_of_a_known_source_may_mix_text_and_messages(tmp_path: Path) -> 
         {"id": "2", "prompt": [user("b?")], **talk("b?")},
     ]
     where = "allenai/llama-3.1-tulu-3-8b-preference-mixture"
-    found = converted(placed(tmp_path, where, rows))
-    assert found.format == "tulu-3-preference"
-    assert found.pairs == {("a?", "good", "bad"), ("b?", "good", "bad")}
+    outcome = converted(placed(tmp_path, where, rows))
+    assert outcome.format == "tulu-3-preference"
+    assert outcome.pairs == {("a?", "good", "bad"), ("b?", "good", "bad")}
 
 
 def test_each_right_answer_is_better_than_each_wrong_one(tmp_path: Path) -> None:
@@ -90,8 +90,8 @@ def test_each_right_answer_is_better_than_each_wrong_one(tmp_path: Path) -> None
         "total_completions": 4,
         "subset": "Ties",
     }
-    found = converted(jsonl(tmp_path / "rows.jsonl", [row]), strategy="all")
-    assert found.pairs == {
+    outcome = converted(jsonl(tmp_path / "rows.jsonl", [row]), strategy="all")
+    assert outcome.pairs == {
         ("a?", good, bad) for good in ("good", "good too") for bad in ("bad", "bad too")
     }
 
@@ -106,8 +106,8 @@ def test_capybara_pairs_of_several_turns_are_not_identical(tmp_path: Path) -> No
         "rating_chosen": 5,
         "rating_rejected": 2,
     }
-    found = converted(placed(tmp_path, "argilla/distilabel-capybara-dpo-7k-binarized", [row]))
-    assert found.pairs == {("Hi | Hello | b?", "good", "bad")}
+    outcome = converted(placed(tmp_path, "argilla/distilabel-capybara-dpo-7k-binarized", [row]))
+    assert outcome.pairs == {("Hi | Hello | b?", "good", "bad")}
 
 
 def test_distilabel_ratings_that_are_missing_or_tied_make_no_pair(tmp_path: Path) -> None:
@@ -118,6 +118,6 @@ def test_distilabel_ratings_that_are_missing_or_tied_make_no_pair(tmp_path: Path
         {"instruction": "c?", "generations": ["one", "other"], "ratings": [4, 4]},
         {"instruction": "d?", "generations": ["one", "other"], "ratings": ["N/A", "N/A"]},
     ]
-    found = converted(jsonl(tmp_path / "rows.jsonl", rows))
-    assert found.format == "distilabel"
-    assert found.pairs == {("a?", "good", "bad")}
+    outcome = converted(jsonl(tmp_path / "rows.jsonl", rows))
+    assert outcome.format == "distilabel"
+    assert outcome.pairs == {("a?", "good", "bad")}

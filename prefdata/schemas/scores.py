@@ -6,7 +6,7 @@ from typing import Annotated, Protocol, TypeVar
 
 from pydantic import AfterValidator
 
-from prefdata.schemas.base import Record
+from prefdata.schemas.record import Record
 
 
 class SideScores(Record):

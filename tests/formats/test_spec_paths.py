@@ -36,8 +36,8 @@ optional: [model]
 """
 
 
-def read(folder: Path, layout: str, rows: Sequence[Row]) -> Converted:
-    (folder / "mine.yaml").write_text(layout, encoding="utf-8")
+def convert_rows(folder: Path, text: str, rows: Sequence[Row]) -> Converted:
+    (folder / "mine.yaml").write_text(text, encoding="utf-8")
     return converted(jsonl(folder / "rows.jsonl", rows), format=str(folder / "mine.yaml"))
 
 
@@ -106,7 +106,7 @@ def test_braces_in_the_data_are_no_template() -> None:
 def test_lists_of_different_lengths_are_refused_with_both_lengths(tmp_path: Path) -> None:
     """No answer gets the score of another."""
     rows = [answered(5, 1, models=["north", "south"]), answered(5, 1, models=["north"])]
-    outcome = read(tmp_path, LISTS, rows)
+    outcome = convert_rows(tmp_path, LISTS, rows)
     assert outcome.refused[0][1:] == (
         "models[]",
         "wrong type",
@@ -117,7 +117,7 @@ def test_lists_of_different_lengths_are_refused_with_both_lengths(tmp_path: Path
 def test_an_optional_list_may_be_missing(tmp_path: Path) -> None:
     """A row without models has answers all the same."""
     rows = [answered(5, 1, models=["north", "south"]), {**answered(4, 2), "question": "Two?"}]
-    outcome = read(tmp_path, LISTS, rows)
+    outcome = convert_rows(tmp_path, LISTS, rows)
     assert outcome.pairs == {("One?", "5 stars", "1 stars"), ("Two?", "4 stars", "2 stars")}
     assert {row["model_chosen"] for row in outcome.rows} == {"north", None}
 
@@ -125,7 +125,7 @@ def test_an_optional_list_may_be_missing(tmp_path: Path) -> None:
 def test_an_empty_list_and_one_that_is_no_list_are_refused(tmp_path: Path) -> None:
     """Each with what was expected."""
     odd: list[Row] = [{"question": "Q", "answers": "x"}, {"question": "Q"}]
-    outcome = read(tmp_path, LISTS, [answered(5, 1), answered(), *odd])
+    outcome = convert_rows(tmp_path, LISTS, [answered(5, 1), answered(), *odd])
     assert [each[1:] for each in outcome.refused] == [
         ("answers[].text", "fewer than two responses", "the list is empty"),
         ("answers[].text", "field is missing", "expected a list"),
@@ -137,13 +137,13 @@ def test_items_that_are_no_objects_give_missing_values(tmp_path: Path) -> None:
     """The other items of the row are used."""
     row = answered(5, 1)
     row["answers"] = [*row["answers"], "x", None]  # type: ignore[misc]
-    outcome = read(tmp_path, LISTS, [row])
+    outcome = convert_rows(tmp_path, LISTS, [row])
     assert outcome.pairs == {("One?", "5 stars", "1 stars")}
 
 
 def test_a_score_that_is_no_number_is_refused_alone(tmp_path: Path) -> None:
     """N/A is no score of -1, and true none of 1."""
-    outcome = read(tmp_path, LISTS, [answered(5, "N/A", "4", None, True, [3])])
+    outcome = convert_rows(tmp_path, LISTS, [answered(5, "N/A", "4", None, True, [3])])
     assert outcome.pairs == {("One?", "5 stars", "4 stars")}
 
 
@@ -156,7 +156,7 @@ def test_a_template_takes_text_and_numbers_and_refuses_the_rest(tmp_path: Path) 
         summary(4, title=["x"]),
         {**summary(5), "info": {}},
     ]
-    outcome = read(tmp_path, NESTED, rows)
+    outcome = convert_rows(tmp_path, NESTED, rows)
     assert {prompt for prompt, _, _ in outcome.pairs} == {"T: post 1", "7: post 2", ": post 3"}
     assert all(pair[1:] == ("good", "bad") for pair in outcome.pairs)
     assert [each[1:] for each in outcome.refused] == [
@@ -168,7 +168,7 @@ def test_a_template_takes_text_and_numbers_and_refuses_the_rest(tmp_path: Path) 
 def test_objects_in_the_cells_of_a_csv_file_are_gone_into(tmp_path: Path) -> None:
     """The same ids as from JSON; a cell that is cut off is named."""
     rows = [summary(1), summary(2, 1)]
-    plain = read(tmp_path, NESTED, rows)
+    plain = convert_rows(tmp_path, NESTED, rows)
     with (tmp_path / "rows.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(rows[0])
@@ -184,15 +184,15 @@ def test_objects_in_the_cells_of_a_csv_file_are_gone_into(tmp_path: Path) -> Non
     ]
 
 
-@pytest.mark.parametrize("layout", ["nested", "lists"])
-def test_nested_columns_of_parquet_give_the_ids_of_json(layout: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("nesting", ["nested", "lists"])
+def test_nested_columns_of_parquet_give_the_ids_of_json(nesting: str, tmp_path: Path) -> None:
     """Structures and lists of structures, with nulls inside."""
     rows: list[dict[str, object]]
-    if layout == "nested":
+    if nesting == "nested":
         rows = [summary(1), summary(2, 1), summary(3, title=None), {**summary(4), "info": None}]
     else:
         rows = [answered(5, 1, models=["n", "s"]), {**answered(4, None, 2), "question": "Two?"}]
-    plain = read(tmp_path, NESTED if layout == "nested" else LISTS, rows)
+    plain = convert_rows(tmp_path, NESTED if nesting == "nested" else LISTS, rows)
     names = list(dict.fromkeys(name for row in rows for name in row))
     table = pa.table({name: [row.get(name) for row in rows] for name in names})
     pq.write_table(table, tmp_path / "rows.parquet")
@@ -203,7 +203,7 @@ def test_nested_columns_of_parquet_give_the_ids_of_json(layout: str, tmp_path: P
 
 def test_roles_of_ones_own_are_renamed(tmp_path: Path) -> None:
     """Wherever messages stand."""
-    layout = """
+    text = """
 kind: pairs
 fields: {prompt: talk, chosen: best, rejected: worst}
 roles: {client: user, clerk: assistant}
@@ -213,33 +213,33 @@ roles: {client: user, clerk: assistant}
         "best": [{"role": "clerk", "content": "good"}],
         "worst": [{"role": "clerk", "content": "bad"}],
     }
-    assert read(tmp_path, layout, [row]).pairs == {("One?", "good", "bad")}
+    assert convert_rows(tmp_path, text, [row]).pairs == {("One?", "good", "bad")}
 
 
 def test_ranks_of_a_list_are_in_its_order(tmp_path: Path) -> None:
     """Best first, and worst first."""
     for order, pair in (("best-first", ("x", "z")), ("worst-first", ("z", "x"))):
-        layout = f"kind: ratings\nfields: {{prompt: q, response: 'r[]'}}\norder: {order}\n"
+        text = f"kind: ratings\nfields: {{prompt: q, response: 'r[]'}}\norder: {order}\n"
         row = {"q": "One?", "r": ["x", "y", "z"]}
-        assert read(tmp_path, layout, [row]).pairs == {("One?", *pair)}
+        assert convert_rows(tmp_path, text, [row]).pairs == {("One?", *pair)}
 
 
 def test_a_column_for_each_winner_must_be_there(tmp_path: Path) -> None:
     """A file without one of them is not of that format, and nothing is read from half of it."""
-    layout = """
+    text = """
 kind: comparisons
 fields: {prompt: p, response_a: x, response_b: y, winner_a: i, winner_b: j}
 """
     row = {"p": "One?", "x": "good", "y": "bad", "i": 1, "j": 0}
-    assert read(tmp_path, layout, [row]).pairs == {("One?", "good", "bad")}
+    assert convert_rows(tmp_path, text, [row]).pairs == {("One?", "good", "bad")}
     del row["j"]
     with pytest.raises(UnknownNameError, match="unknown column 'j'"):
-        read(tmp_path, layout, [row])
+        convert_rows(tmp_path, text, [row])
 
 
 def test_scores_on_dimensions_count_as_the_weights_say(tmp_path: Path) -> None:
     """One of them is the user's to choose."""
-    layout = """
+    text = """
 kind: ratings
 fields: {prompt: p, response: r, score: {style: s, truth: t}}
 dimensions: {truth: 1}
@@ -248,7 +248,7 @@ dimensions: {truth: 1}
         {"p": "One?", "r": "true", "s": 1, "t": 5},
         {"p": "One?", "r": "pretty", "s": 5, "t": 1},
     ]
-    assert read(tmp_path, layout, rows).pairs == {("One?", "true", "pretty")}
+    assert convert_rows(tmp_path, text, rows).pairs == {("One?", "true", "pretty")}
     chosen = converted(
         tmp_path / "rows.jsonl",
         format=str(tmp_path / "mine.yaml"),

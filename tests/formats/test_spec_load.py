@@ -23,7 +23,7 @@ def yaml_file(folder: Path, text: str) -> Path:
     return path
 
 
-def said(folder: Path, text: str) -> tuple[str, str]:
+def message_of(folder: Path, text: str) -> tuple[str, str]:
     """The message and the hint that a file gives."""
     with pytest.raises(PrefdataError) as error:
         load_format(yaml_file(folder, text))
@@ -346,8 +346,8 @@ WRONG = {
 def test_what_is_wrong_is_said_in_one_message(name: str, tmp_path: Path) -> None:
     """What, where, and what to do."""
     text, message, hint = WRONG[name]
-    found, remedy = said(tmp_path, text)
-    assert found == message
+    error, remedy = message_of(tmp_path, text)
+    assert error == message
     assert remedy.startswith(hint)
 
 
@@ -387,15 +387,15 @@ def test_yes_and_no_are_words_and_true_is_true(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "label"), [("true", True), ("1", 1), ("01", "01"), ("1:30", "1:30")]
+    ("value", "label"), [("true", True), ("1", 1), ("01", "01"), ("1:30", "1:30")]
 )
-def test_a_value_means_what_is_written(written: str, label: object, tmp_path: Path) -> None:
+def test_a_value_means_what_is_written(value: str, label: object, tmp_path: Path) -> None:
     """True, numbers, and what YAML 1.1 takes for octal numbers and times of day."""
     rows: list[Row] = [
         {"p": "One?", "a": "good", "w": label},
         {"p": "Two?", "a": "bad", "w": "no"},
     ]
-    format = yaml_file(tmp_path, f"{LABELS}values: {{{written}: true, no: false}}\n")
+    format = yaml_file(tmp_path, f"{LABELS}values: {{{value}: true, no: false}}\n")
     outcome = converted(jsonl(tmp_path / "rows.jsonl", rows), format=str(format))
     assert outcome.labels == {("One?", "good", True), ("Two?", "bad", False)}
 
@@ -437,11 +437,11 @@ def test_what_a_file_tells_of_a_source_is_shown(tmp_path: Path) -> None:
         "sets: [us/answers]\nlicence: our own\nnotes: Two were lost.\nties: none\nexample: >-\n"
         '  {"p": "One?", "a": "good",\n  "b": "bad"}\n'
     )
-    shown = describe(load_format(yaml_file(tmp_path, BASE + text))).splitlines()
-    assert "sets        us/answers" in shown
-    assert "licence     our own" in shown
-    assert "note        Two were lost." in shown
-    assert shown[-2:] == [
+    lines = describe(load_format(yaml_file(tmp_path, BASE + text))).splitlines()
+    assert "sets        us/answers" in lines
+    assert "licence     our own" in lines
+    assert "note        Two were lost." in lines
+    assert lines[-2:] == [
         'a row       {"p": "One?", "a": "good", "b": "bad"}',
         "gives       prompt 'One?', chosen 'good', rejected 'bad'",
     ]

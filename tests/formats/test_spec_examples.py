@@ -15,7 +15,7 @@ from tests.roundtrip import Converted, Reject, Row, converted, jsonl
 EXAMPLES = Path(__file__).parents[2] / "examples" / "formats"
 
 
-def read(folder: Path, name: str, *rows: Row) -> Converted:
+def convert_rows(folder: Path, name: str, *rows: Row) -> Converted:
     return converted(jsonl(folder / "rows.jsonl", rows), format=str(EXAMPLES / f"{name}.yaml"))
 
 
@@ -32,14 +32,20 @@ def test_all_examples_are_there() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.yaml")} == names
 
 
-def panda(asked: str, first: object, second: object, *votes: object) -> dict[str, object]:
-    said = {f"annotator{number}": vote for number, vote in enumerate(votes, 1)}
-    return {"instruction": asked, "input": "", "response1": first, "response2": second, **said}
+def panda(question: str, first: object, second: object, *votes: object) -> dict[str, object]:
+    verdicts = {f"annotator{number}": vote for number, vote in enumerate(votes, 1)}
+    return {
+        "instruction": question,
+        "input": "",
+        "response1": first,
+        "response2": second,
+        **verdicts,
+    }
 
 
 def test_pandalm_takes_the_majority_of_three_people(tmp_path: Path) -> None:
     """1 is the first, 2 the second, 0 a tie; a response that is true or empty is refused."""
-    outcome = read(
+    outcome = convert_rows(
         tmp_path,
         "pandalm",
         panda("One?", "good", "bad", 1, 1, 2),
@@ -68,10 +74,10 @@ def test_pandalm_takes_the_majority_of_three_people(tmp_path: Path) -> None:
 def test_auto_j_has_the_first_at_0_and_the_second_at_1(tmp_path: Path) -> None:
     """2 is a tie, and any other number is no verdict."""
 
-    def judged(asked: str, first: str, second: str, label: object) -> dict[str, object]:
-        return {"prompt": asked, "response 1": first, "response 2": second, "label": label}
+    def judged(question: str, first: str, second: str, label: object) -> dict[str, object]:
+        return {"prompt": question, "response 1": first, "response 2": second, "label": label}
 
-    outcome = read(
+    outcome = convert_rows(
         tmp_path,
         "auto-j",
         judged("One?", "good", "bad", 0),
@@ -89,11 +95,11 @@ def test_auto_j_has_the_first_at_0_and_the_second_at_1(tmp_path: Path) -> None:
 def test_qlora_cancels_verdicts_that_turn_with_the_order(tmp_path: Path) -> None:
     """The same two answers in both orders: 1 is whichever stands first, 3 a tie."""
 
-    def verdict(asked: str, first: str, second: str, score: object) -> dict[str, object]:
+    def verdict(question: str, first: str, second: str, score: object) -> dict[str, object]:
         sides = {"response_1": first, "response_2": second, "model_1": "n", "model_2": "s"}
-        return {"prompt": asked, **sides, "score": score, "judge": "gpt-4"}
+        return {"prompt": question, **sides, "score": score, "judge": "gpt-4"}
 
-    outcome = read(
+    outcome = convert_rows(
         tmp_path,
         "qlora",
         verdict("One?", "good", "bad", 1),
@@ -116,7 +122,7 @@ def test_qlora_cancels_verdicts_that_turn_with_the_order(tmp_path: Path) -> None
 
 def test_oasst_rm_ranks_answers_by_their_place(tmp_path: Path) -> None:
     """The first is the best, the last the worst; the history stands before the question."""
-    outcome = read(
+    outcome = convert_rows(
         tmp_path,
         "oasst-rm",
         {"instruction": "One?", "input": "", "output": ["good", "so-so", "bad"], "history": []},
