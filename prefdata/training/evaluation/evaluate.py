@@ -51,7 +51,7 @@ def evaluate(
 
     Example:
         >>> evaluate("pairs-dpo", data=Path("pairs")).estimates["accuracy"]  # doctest: +SKIP
-        Estimate(value=0.71, interval=(0.62, 0.79), n=120)
+        Estimate(value=0.71, low=0.62, high=0.79, n=120, hits=None)
     """
     require_train("pref eval")
     paths = [data] if isinstance(data, Path) else list(data)
