@@ -13,7 +13,7 @@ from prefdata.cli.output import nothing, results_alone, say, show_json, show_tab
 
 if TYPE_CHECKING:
     from prefdata.stats.gates import ConditionResult
-    from prefdata.training import Estimate, Evaluation, Prompting
+    from prefdata.training import Estimate, EvaluationResult, Prompting
 
 
 @click.command("eval")
@@ -128,15 +128,15 @@ def evaluate(
     """
     from prefdata.stats.gates import parse_gate
     from prefdata.training import evaluate as measure
-    from prefdata.training.evaluation.evalreport import prepare_output, report_on, write_evaluation
     from prefdata.training.evaluation.lm_eval import benchmark, require_benchmarks
     from prefdata.training.evaluation.metrics import METRICS
+    from prefdata.training.evaluation.result import build_report, check_output, write_evaluation
     from prefdata.training.model.distributed import is_main, launch
 
     conditions = parse_gate(gate, METRICS) if gate else []
     if benchmarks:
         require_benchmarks()
-    existing = prepare_output(output, force=force)
+    existing = check_output(output, force=force)
     rate = win_rate(judged) if judged else None
     if processes > 1:
         return launch(processes, without_processes())
@@ -149,14 +149,14 @@ def evaluate(
         max_length=max_length,
         dtype=dtype,
         prompting=_prompting(prompts, answers, most_prompts, max_new_tokens, temperature, seed),
-        say=told,
+        log=told,
     )
     found = found if rate is None else found.with_win_rate(rate)
     if not is_main():
         return 0
-    report, checked = report_on(found, conditions)
+    report, checked = build_report(found, conditions)
     if benchmarks:
-        report["benchmarks"] = benchmark(model, benchmarks, limit=benchmark_limit, say=told)
+        report["benchmarks"] = benchmark(model, benchmarks, limit=benchmark_limit, log=told)
     if output is not None:
         write_evaluation(found, report, output, existing)
     if as_json:
@@ -183,7 +183,7 @@ def _prompting(
 
 
 def _shown(
-    found: Evaluation, checked: Sequence[ConditionResult], output: Path | None, *, quiet: bool
+    found: EvaluationResult, checked: Sequence[ConditionResult], output: Path | None, *, quiet: bool
 ) -> int:
     """Say what was found, and give the exit code."""
     if not quiet:

@@ -41,9 +41,9 @@ def _shown(
     if quiet or not live or not target.is_terminal:
         yield None, nothing if quiet else say
         return
-    from prefdata.report.display import Table
+    from prefdata.report.display import TableDisplay
 
-    with Table(target) as table:
+    with TableDisplay(target) as table:
         yield table, target.print
 
 
@@ -143,13 +143,13 @@ def _one(recipe: Recipe, how: Mapping[str, bool], *, as_json: bool, quiet: bool)
     from prefdata.training import train as run
 
     with _shown(quiet=quiet) as (display, told):
-        result = run(recipe, **how, display=display, say=told)
+        result = run(recipe, **how, display=display, log=told)
     if not quiet:
         show_table(result.table())
         say(f"saved {result.output} after {result.steps:,} steps, {result.seconds:.0f} s")
         say(f"next: {result.next_step()}")
     if as_json:
-        show_json(result.as_json())
+        show_json(result.to_dict())
     return 0
 
 

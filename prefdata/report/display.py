@@ -1,4 +1,4 @@
-"""What a reader sees while a run goes: a live table on a terminal, plain lines elsewhere."""
+"""Progress of a training run: a live table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from rich.console import Console, Group
     from rich.live import Live
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
+"""Called with one line of progress at a time."""
 
 SECONDS_BETWEEN_LINES = 3.0
 BARS = "▁▂▃▄▅▆▇█"
 WIDTH = 40
 
-SHOWN = {
+LABELS = {
     "loss": "loss",
     "rewards/accuracies": "accuracy",
     "rewards/margins": "margin",
@@ -31,45 +32,53 @@ SHOWN = {
     "eval_accuracy": "accuracy, held out",
     "samples/words": "words of an answer",
 }
-"""What is shown of the logs, and what it is called."""
+"""The logs that the table shows, and their names there."""
+
+
+def silent(_line: str) -> None:
+    """Log nothing.
+
+    Example:
+        >>> silent("step 1/4")
+    """
 
 
 class Display(Protocol):
-    """What a run shows itself on."""
+    """Where a run shows its progress."""
 
     def update(self, step: int, steps: int, logs: Mapping[str, float]) -> None:
         """Show the logs of a step."""
 
 
-class Lines:
+class LineDisplay:
     """A line every few seconds, and at least one per fifth of the run.
 
     Args:
-        say: gets a line at a time.
+        log: called with one line at a time.
 
     Example:
-        >>> Lines(print).update(1, 4, {"loss": 0.6931})
+        >>> LineDisplay(print).update(1, 4, {"loss": 0.6931})
         step 1/4  loss 0.693  0 s
     """
 
-    def __init__(self, say: Say) -> None:
-        self.say = say
-        self.began = self.said = time.monotonic()
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self.start = self.last_line = time.monotonic()
 
     def update(self, step: int, steps: int, logs: Mapping[str, float]) -> None:
-        """Say how far the run is, where a line is due."""
+        """Log the step, where a line is due."""
         now, fifth = time.monotonic(), max(steps // 5, 1)
-        due = step == 1 or step % fifth == 0 or now - self.said >= SECONDS_BETWEEN_LINES
+        due = step == 1 or step % fifth == 0 or now - self.last_line >= SECONDS_BETWEEN_LINES
         if "loss" not in logs or not due:
             return
-        self.said = now
-        shown = [f"step {step}/{steps}", f"loss {logs['loss']:.3f}"]
+        self.last_line = now
+        parts = [f"step {step}/{steps}", f"loss {logs['loss']:.3f}"]
         rewards = [key for key in ("rewards/accuracies", "rewards/margins") if key in logs]
-        shown += [f"{key} {logs[key]:.3f}" for key in rewards]
-        self.say("  ".join([*shown, f"{now - self.began:.0f} s"]))
+        parts += [f"{key} {logs[key]:.3f}" for key in rewards]
+        self.log("  ".join([*parts, f"{now - self.start:.0f} s"]))
 
 
-class Table(AbstractContextManager["Table"]):
+class TableDisplay(AbstractContextManager["TableDisplay"]):
     """A live table of the last numbers with a sparkline each, in place.
 
     Args:
@@ -79,7 +88,7 @@ class Table(AbstractContextManager["Table"]):
     def __init__(self, console: Console) -> None:
         self.console = console
         self.curves: dict[str, list[float]] = {}
-        self.began = time.monotonic()
+        self.start = time.monotonic()
         self.first: tuple[int, float] | None = None
         self.tokens = 0.0
         self.live: Live | None = None
@@ -100,29 +109,29 @@ class Table(AbstractContextManager["Table"]):
         now = time.monotonic()
         self.first = self.first or (step - 1, now)
         self.tokens = logs.get("num_tokens", self.tokens)
-        for key, name in SHOWN.items():
+        for key, name in LABELS.items():
             if key in logs:
                 self.curves.setdefault(name, []).append(logs[key])
         if self.live:
-            self.live.update(self.drawn(step, steps, now), refresh=True)
+            self.live.update(self.render(step, steps, now), refresh=True)
 
-    def drawn(self, step: int, steps: int, now: float) -> Group:
-        """The table as it stands, and below it how far the run is."""
+    def render(self, step: int, steps: int, now: float) -> Group:
+        """The table as it is now, and below it how far the run is."""
         from rich.console import Group
-        from rich.table import Table as RichTable
+        from rich.table import Table
 
-        table = RichTable()
+        table = Table()
         for column in ("", "now", "so far"):
             table.add_column(column, justify="right" if column == "now" else "left")
         for name, values in self.curves.items():
             table.add_row(name, f"{values[-1]:.3f}", sparkline(values))
-        began, since = self.first or (0, self.began)
-        spent = max(now - since, 1e-9)
-        left = (steps - step) * spent / max(step - began, 1)
-        said = [f"step {step:,} of {steps:,}", f"{left:,.0f} s left"]
+        first_step, first_time = self.first or (0, self.start)
+        seconds = max(now - first_time, 1e-9)
+        remaining = (steps - step) * seconds / max(step - first_step, 1)
+        parts = [f"step {step:,} of {steps:,}", f"{remaining:,.0f} s left"]
         if self.tokens:
-            said.insert(1, f"{self.tokens / max(now - self.began, 1e-9):,.0f} tokens/s")
-        return Group(table, "  ".join(said))
+            parts.insert(1, f"{self.tokens / max(now - self.start, 1e-9):,.0f} tokens/s")
+        return Group(table, "  ".join(parts))
 
 
 def sparkline(values: list[float], width: int = WIDTH) -> str:

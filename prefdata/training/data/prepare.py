@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from prefdata.report.display import Say
+from prefdata.report.display import Log
 from prefdata.training.config.plan import Plan
 from prefdata.training.config.recipe import Recipe
 from prefdata.training.data.dataset_views import COMPLETIONS, load_view
@@ -38,7 +38,7 @@ def prepared_folder(folder: Path) -> Iterator[Path]:
 
 
 def prepared_once(
-    plan: Plan, tokenizer: PreTrainedTokenizerBase, cache: Path, say: Say
+    plan: Plan, tokenizer: PreTrainedTokenizerBase, cache: Path, say: Log
 ) -> tuple[dict[str, Dataset], dict[str, Preflight]]:
     """As `prepare`, by the first of several processes; the others read what it wrote.
 
@@ -60,7 +60,7 @@ def prepared_once(
 
 
 def prepare(
-    plan: Plan, tokenizer: PreTrainedTokenizerBase, cache: Path, say: Say
+    plan: Plan, tokenizer: PreTrainedTokenizerBase, cache: Path, say: Log
 ) -> tuple[dict[str, Dataset], dict[str, Preflight]]:
     """Each split as the trainer reads it, without the rows that it could not learn from.
 
@@ -121,7 +121,7 @@ def _with_margins(rows: Dataset, scale: float | None) -> Dataset:
     return rows.map(lambda row: {"margin": scale * row["margin"]})
 
 
-def _tell_balance(found: Preflight, recipe: Recipe, say: Say) -> None:
+def _tell_balance(found: Preflight, recipe: Recipe, say: Log) -> None:
     """KTO's classes should weigh alike, within a third (arXiv 2402.01306, eq. 8)."""
     weights = [
         float(str(recipe.options.get(f"{side}_weight", 1.0)))

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from prefdata.errors import InputError
-from prefdata.report.display import Say
+from prefdata.report.display import Log
 
 
-def run_command(command: str, places: Mapping[str, Path], say: Say) -> None:
+def run_command(command: str, places: Mapping[str, Path], say: Log) -> None:
     """Run a command of a plan without a shell, its words filled in.
 
     Args:

@@ -17,12 +17,12 @@ from pydantic import JsonValue
 
 from prefdata.errors import InputError, RecipeError, TrainingError, UsageError
 from prefdata.io.dataset.atomic_dir import remove_folder
-from prefdata.report.display import Display, Say
+from prefdata.report.display import Display, Log
 from prefdata.stats.gates import check_gate, parse_gate
 from prefdata.stats.intervals import Estimate
 from prefdata.training.data.prompts import Prompting
-from prefdata.training.evaluation.evalreport import ANSWERS
 from prefdata.training.evaluation.metrics import METRICS
+from prefdata.training.evaluation.result import ANSWERS_FILE
 from prefdata.training.model import distributed
 from prefdata.training.rounds.commands import run_command
 from prefdata.training.rounds.plan import WIN_RATE, RoundSpec, RoundsPlan
@@ -30,7 +30,7 @@ from prefdata.training.rounds.result import RoundsResult
 from prefdata.training.rounds.roundcheck import check_rounds
 from prefdata.training.rounds.state import read_state, round_identity, write_state
 from prefdata.training.rounds.steps import Steps
-from prefdata.training.run.run_dir import RunFolder
+from prefdata.training.run.run_dir import RunDir
 
 WinRate = Callable[[Sequence[Path]], Estimate]
 """How often the answers after training win, from judged comparisons of before and after."""
@@ -45,7 +45,7 @@ def run_rounds(
     each_in: int = 1,
     win_rate: WinRate | None = None,
     display: Display | None = None,
-    say: Say | None = None,
+    say: Log | None = None,
 ) -> RoundsResult:
     """Run the rounds of a plan that are not done yet.
 
@@ -159,7 +159,7 @@ class Rounds:
             data = one.data or str(self._made(one, model, self.folder / f"{name}.data"))
             if not (output / "recipe.yaml").is_file():
                 recipe = self.plan.recipe_of(one, data=data, model=model, output=output)
-                resume = RunFolder(self.folder / f"{name}.run").begun
+                resume = RunDir.of(output).exists
                 self.steps.train(recipe, resume=resume)
             return self._judged(one, data, name, rests_on)
         except TrainingError as error:
@@ -203,7 +203,7 @@ class Rounds:
             output=output,
         )
         if compare and self.win_rate and self.plan.judges_answers(one):
-            generations, judged = answers / "eval" / ANSWERS, answers / "judged"
+            generations, judged = answers / "eval" / ANSWERS_FILE, answers / "judged"
             if judged.is_dir():
                 remove_folder(judged)
             judged.unlink(missing_ok=True)

@@ -18,13 +18,13 @@ from typing import Any
 
 from prefdata import errors
 from prefdata.errors import InputError, Interrupted, PrefdataError
-from prefdata.report.display import Display, Say
+from prefdata.report.display import Display, Log
 from prefdata.stats.intervals import Estimate
 from prefdata.training.config.recipe import Recipe
 from prefdata.training.data.prompts import Prompting
-from prefdata.training.evaluation.candidates import answer_prompts, write_candidates
-from prefdata.training.evaluation.evalreport import report_on, write_evaluation
 from prefdata.training.evaluation.evaluate import evaluate
+from prefdata.training.evaluation.generate import answer_prompts, write_candidates
+from prefdata.training.evaluation.result import build_report, write_evaluation
 from prefdata.training.model import distributed
 from prefdata.training.run.run import train
 
@@ -47,7 +47,7 @@ class Steps:
 
     processes: int = 1
     display: Display | None = None
-    say: Say | None = None
+    say: Log | None = None
 
     def train(self, recipe: Recipe, *, resume: bool) -> None:
         """Train as a recipe says.
@@ -95,7 +95,7 @@ class Steps:
             candidates: the file that gets the answers; it appears whole, or not at all.
 
         Raises:
-            PrefdataError: as `prefdata.training.evaluation.candidates.answer_prompts` does.
+            PrefdataError: as `prefdata.training.evaluation.generate.answer_prompts` does.
         """
         asked = {"model": model, "prompting": _as_json(prompting), "output": str(candidates)}
         self._do("answer", asked)
@@ -153,26 +153,26 @@ def _prompting(asked: Mapping[str, Any]) -> Prompting:
     return Prompting(**{**asked, "source": asked["source"] and Path(asked["source"])})
 
 
-def _train(asked: Asked, display: Display | None, say: Say) -> None:
+def _train(asked: Asked, display: Display | None, say: Log) -> None:
     recipe = Recipe.model_validate(asked["recipe"])
-    train(recipe, resume=asked["resume"], display=display, say=say)
+    train(recipe, resume=asked["resume"], display=display, log=say)
 
 
-def _evaluate(asked: Asked, _display: Display | None, say: Say) -> dict[str, Any]:
+def _evaluate(asked: Asked, _display: Display | None, say: Log) -> dict[str, Any]:
     found = evaluate(
         asked["model"],
         data=[Path(path) for path in asked["data"]],
         reference=asked["reference"],
         prompting=asked["prompting"] and _prompting(asked["prompting"]),
-        say=say,
+        log=say,
     )
     if asked["output"] and distributed.is_main():
-        write_evaluation(found, report_on(found)[0], Path(asked["output"]))
+        write_evaluation(found, build_report(found)[0], Path(asked["output"]))
     return {name: estimate.to_dict() for name, estimate in found.estimates.items()}
 
 
-def _answer(asked: Asked, _display: Display | None, say: Say) -> None:
-    made = answer_prompts(asked["model"], _prompting(asked["prompting"]), say=say)
+def _answer(asked: Asked, _display: Display | None, say: Log) -> None:
+    made = answer_prompts(asked["model"], _prompting(asked["prompting"]), log=say)
     if distributed.is_main():
         output = Path(asked["output"])
         new = output.with_suffix(".new")
@@ -180,7 +180,7 @@ def _answer(asked: Asked, _display: Display | None, say: Say) -> None:
         new.replace(output)
 
 
-STEPS: Mapping[str, Callable[[Asked, Display | None, Say], Any]] = {
+STEPS: Mapping[str, Callable[[Asked, Display | None, Log], Any]] = {
     "train": _train,
     "evaluate": _evaluate,
     "answer": _answer,

@@ -13,13 +13,13 @@ from pydantic import JsonValue
 
 from prefdata.errors import RecipeError, UsageError
 from prefdata.io.dataset.atomic_dir import refuse_existing, remove_folder
-from prefdata.report.display import Display, Say
+from prefdata.report.display import Display, Log, silent
 from prefdata.training.config.output_files import of_a_sweep
 from prefdata.training.config.plan import Plan, make_plan
 from prefdata.training.config.recipe import load_recipe
 from prefdata.training.model import distributed
 from prefdata.training.run.run import train
-from prefdata.training.run.run_dir import check_same, identity, run_folder
+from prefdata.training.run.run_dir import RunDir, check_identity, run_identity
 from prefdata.training.sweep.result import LOGGED, PAGE, Metric, Sweep, SweptRun
 
 STATE = "sweep.json"
@@ -62,7 +62,7 @@ def sweep(
     force: bool = False,
     resume: bool = False,
     display: Display | None = None,
-    say: Say = lambda _line: None,
+    say: Log = silent,
 ) -> Sweep:
     """Train one model per combination of values, and find the best.
 
@@ -130,17 +130,17 @@ def _run(
     done: dict[str, JsonValue],
     *,
     display: Display | None,
-    say: Say,
+    say: Log,
 ) -> None:
     """Train one model, unless it is there; go on where it was interrupted."""
-    rests_on = identity(planned.plan)
+    rests_on = run_identity(planned.plan)
     if planned.name in done:
-        check_same(_as_mapping(done[planned.name]), rests_on)
+        check_identity(_as_mapping(done[planned.name]), rests_on)
         return
-    begun = distributed.agreed(run_folder(planned.plan).begun)
+    begun = distributed.agreed(RunDir.of(planned.plan.output).exists)
     done[planned.name] = rests_on
     _write_state(output, done)
-    train(planned.plan.recipe, resume=begun, display=display, say=say)
+    train(planned.plan.recipe, resume=begun, display=display, log=say)
 
 
 def _plans(

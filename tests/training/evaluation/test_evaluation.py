@@ -12,8 +12,13 @@ import pytest
 
 from prefdata.training import LoraSettings, Recipe, TrainingResult, evaluate, train
 from prefdata.training.data.preflight import Encoded
-from prefdata.training.evaluation.logprobs import score
-from prefdata.training.evaluation.metrics import EvalRow, figures, slices, write_rows
+from prefdata.training.evaluation.logprobs import score_rows
+from prefdata.training.evaluation.metrics import (
+    ExampleResult,
+    compute_metrics,
+    slice_metrics,
+    write_rows,
+)
 from prefdata.training.model.load import load_model, load_tokenizer
 from prefdata.training.model.quiet import hushed
 from tests.training.datasets import polite_pairs, write_dataset
@@ -34,14 +39,14 @@ def test_a_score_is_the_sum_of_log_probabilities(chat_model: Path) -> None:
             for at in range(len(prompt), length)
         )
         row = Encoded(prompt, [answer, [5]], merged=False)
-        found = next(score([row], model, reference=model, max_length=length))
+        found = next(score_rows([row], model, reference=model, max_length=length))
     assert found[0].logp == pytest.approx(expected, abs=1e-4)
     assert found[0].tokens == len(answer) - 1
-    assert found[0].reference == found[0].logp
+    assert found[0].reference_logp == found[0].logp
     assert found[0].kl == 0
 
 
-def numbers(row: EvalRow) -> dict[str, float]:
+def numbers(row: ExampleResult) -> dict[str, float]:
     return {name: value for name, value in vars(row).items() if isinstance(value, int | float)}
 
 
@@ -71,7 +76,7 @@ def test_a_trained_model_is_measured_against_where_it_started(
 
 def test_the_json_has_value_interval_and_rows(trained: TrainingResult, pairs: Path) -> None:
     """Keys end in accuracy, margin and kl, and every figure is a JSON number."""
-    found = json.loads(json.dumps(evaluate(trained.output, data=pairs).as_json(), allow_nan=False))
+    found = json.loads(json.dumps(evaluate(trained.output, data=pairs).to_dict(), allow_nan=False))
     assert set(found) == {
         *("model", "data", "split", "reference", "beta", "measure", "left_out"),
         *("accuracy", "mean_accuracy", "margin", "length_accuracy"),
@@ -161,13 +166,13 @@ def test_figures_equal_a_computation_by_hand(
     assert {row["source"] for row in written} == {"hand"}
 
 
-def row(**changes: Any) -> EvalRow:
+def row(**changes: Any) -> ExampleResult:
     """A pair of ten tokens each."""
-    known: dict[str, Any] = dict.fromkeys(field.name for field in fields(EvalRow))
+    known: dict[str, Any] = dict.fromkeys(field.name for field in fields(ExampleResult))
     lengths = dict.fromkeys(
         ("chosen_tokens", "rejected_tokens", "chosen_length", "rejected_length"), 10
     )
-    return EvalRow(**{**known, "set": "d", "row": 0, **lengths, **changes})
+    return ExampleResult(**{**known, "set": "d", "row": 0, **lengths, **changes})
 
 
 def test_figures_by_hand() -> None:
@@ -184,7 +189,7 @@ def test_figures_by_hand() -> None:
             chosen_tokens=20,
         ),
     ]
-    found = {name: estimate.value for name, estimate in figures(rows).items()}
+    found = {name: estimate.value for name, estimate in compute_metrics(rows).items()}
     assert found == {
         "accuracy": 0.5,
         "mean_accuracy": 1.0,
@@ -209,7 +214,7 @@ def test_slices_hold_the_rows_that_they_name() -> None:
         )
         for number in range(12)
     ]
-    found = slices(rows)
+    found = slice_metrics(rows)
     assert set(found) == {"source", "data_margin", "longer", "length"}
     assert {k: v["accuracy"].value for k, v in found["source"].items()} == {"books": 0, "forum": 1}
     shown = {k: v["accuracy"].n for k, v in found["longer"].items()}
@@ -218,7 +223,7 @@ def test_slices_hold_the_rows_that_they_name() -> None:
     assert next(iter(found["data_margin"])) == "0 to 2.75"
     assert sum(v["accuracy"].n for v in found["length"].values()) == 12
     assert list(found["length"])[-1].endswith(" to 21 tokens")
-    assert slices([row(), row()]) == {}
+    assert slice_metrics([row(), row()]) == {}
 
 
 def test_several_sets_keep_their_names(
@@ -227,12 +232,12 @@ def test_several_sets_keep_their_names(
     """Each has its figures under its name; labelled answers are ranked by reward."""
     other = write_dataset(tmp_path / "pairs", polite_pairs(4), polite_pairs(3, seed=5))
     found = evaluate(trained.output, data=[pairs, other, labelled])
-    assert [one.name for one in found.sets] == ["pairs", "pairs-2", "labelled"]
+    assert [one.name for one in found.datasets] == ["pairs", "pairs-2", "labelled"]
     assert found.estimates["pairs-2/accuracy"].n == 3
     ranked = found.estimates["labelled/reward_accuracy"]
     assert (ranked.value, ranked.n) == (1.0, 24)
     assert "labelled/accuracy" not in found.estimates
-    as_json = json.loads(json.dumps(found.as_json(), allow_nan=False))
+    as_json = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert as_json["sets"]["labelled"]["reward_accuracy"]["value"] == 1
 
 
@@ -269,4 +274,4 @@ def test_a_reward_model_is_measured_by_its_scores(
 
 def test_answers_of_one_kind_leave_nothing_to_rank() -> None:
     """There is no accuracy then, not one of zero."""
-    assert figures([row(label=True, chosen_reward=1.0, chosen_logp=-1.0)]) == {}
+    assert compute_metrics([row(label=True, chosen_reward=1.0, chosen_logp=-1.0)]) == {}

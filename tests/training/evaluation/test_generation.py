@@ -6,16 +6,16 @@ import json
 from pathlib import Path
 
 import pytest
-
-from prefdata.errors import InputError, UsageError
-from prefdata.schemas import Comparison
-from prefdata.training import Prompting, TrainingResult, evaluate
-from prefdata.training.data.prompts import read_prompts
 from prefdata.training.evaluation.candidates import (
     answer_prompts,
     write_candidates,
     write_generations,
 )
+
+from prefdata.errors import InputError, UsageError
+from prefdata.schemas import Comparison
+from prefdata.training import Prompting, TrainingResult, evaluate
+from prefdata.training.data.prompts import read_prompts
 
 ASKED = [{"role": "user", "content": "Tell me of the river."}]
 
@@ -90,7 +90,7 @@ def test_prompts_that_are_not_there_are_told_before_a_model_is_loaded(
         (tmp_path / "p.pdf").touch()
         how = Prompting(tmp_path / name)
         with pytest.raises(UsageError, match=message):
-            evaluate(trained.output, data=pairs, prompting=how, say=said.append)
+            evaluate(trained.output, data=pairs, prompting=how, log=said.append)
     assert said == []
 
 
@@ -135,4 +135,4 @@ def test_several_answers_differ_and_a_seed_repeats_them(
 def test_candidates_need_prompts_that_are_named(chat_model: Path) -> None:
     """There is no data set here whose held-out prompts could stand in."""
     with pytest.raises(UsageError, match="no prompts are named to answer"):
-        answer_prompts(str(chat_model), Prompting(), say=print)
+        answer_prompts(str(chat_model), Prompting(), log=print)

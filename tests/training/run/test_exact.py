@@ -12,7 +12,7 @@ import pytest
 
 from prefdata.training import Recipe, train
 from prefdata.training.data.tokenize import encode
-from prefdata.training.evaluation.logprobs import score
+from prefdata.training.evaluation.logprobs import score_rows
 from prefdata.training.model.load import load_model, load_tokenizer
 from prefdata.training.model.quiet import hushed
 from tests.training.datasets import pair, polite_pairs, said, write_dataset
@@ -63,8 +63,11 @@ def largest_error(flipped: Fraction, folder: Path, **options: float | str) -> fl
     with hushed():
         encoded = encode(row, answers, load_tokenizer(str(output)))
         models = [load_model(str(path)) for path in (output, output / "reference")]
-        scores = next(score([encoded], models[0], reference=models[1], max_length=64))
-    found = {answer: one.reward(BETA) for answer, one in zip(answers, scores, strict=True)}
+        scores = next(score_rows([encoded], models[0], reference=models[1], max_length=64))
+    found = {
+        answer: one.reward("implicit", BETA) or 0.0
+        for answer, one in zip(answers, scores, strict=True)
+    }
     return max(
         abs((found[a] - found[b]) - (REWARDS[a] - REWARDS[b]))
         for a, b in itertools.combinations(answers, 2)

@@ -12,7 +12,7 @@ from prefdata.training import METHODS
 from prefdata.training.config.losses import trl_losses
 from prefdata.training.data.dataset_views import load_view
 from prefdata.training.data.tokenize import encode
-from prefdata.training.evaluation.logprobs import score
+from prefdata.training.evaluation.logprobs import score_rows
 from prefdata.training.model.load import load_model, load_tokenizer, named
 from prefdata.training.model.quiet import hushed
 from prefdata.training.model.tiny import make_tiny
@@ -54,7 +54,7 @@ def pairs_by_hand(two: tuple[Path, Path, Path], tmp_path_factory: Any) -> list[f
         )
         encoded = [encode(row, ("chosen", "rejected"), tokenizer) for row in rows]
         found = [
-            list(score(encoded, load_model(str(model)), max_length=256, batch_size=1))
+            list(score_rows(encoded, load_model(str(model)), max_length=256, batch_size=1))
             for model in (policy, reference)
         ]
     return [
@@ -239,7 +239,10 @@ def divergence(two: tuple[Path, Path, Path], work: Path) -> float:
             for row, before in zip(encoded, [encoded[-1], *encoded[:-1]], strict=True)
         ]
         ours, theirs = (
-            [s[0].logp for s in score(moved, load_model(str(m)), max_length=256, batch_size=1)]
+            [
+                s[0].logp or 0.0
+                for s in score_rows(moved, load_model(str(m)), max_length=256, batch_size=1)
+            ]
             for m in (policy, reference)
         )
     return max(0.0, sum(a - b for a, b in zip(ours, theirs, strict=True)) / len(ours))

@@ -142,7 +142,7 @@ def said_of_reference(recipe: Recipe, output: Path) -> str:
             raise Told(line)
 
     with pytest.raises(Told) as caught:
-        train(recipe.model_copy(update={"output": str(output)}), say=listen)
+        train(recipe.model_copy(update={"output": str(output)}), log=listen)
     return str(caught.value)
 
 
@@ -224,7 +224,7 @@ def test_a_few_steps_do_not_wait_for_all_rows(base: Recipe, tmp_path: Path) -> N
     """The whole reference is computed only for a run that passes over all rows."""
     said: list[str] = []
     short = base.model_copy(update={"output": str(tmp_path / "m"), "max_steps": 1})
-    train(short, say=said.append)
+    train(short, log=said.append)
     assert not [line for line in said if line.startswith("reference:")]
 
 

@@ -106,7 +106,7 @@ def test_a_killed_run_goes_on_as_if_unbroken(
     with pytest.raises(Killed):
         train(broken, display=KilledAt(8))
     said: list[str] = []
-    resumed = train(broken, resume=True, say=said.append)
+    resumed = train(broken, resume=True, log=said.append)
     assert "going on after step 6 of 10" in said
     assert_same(whole, resumed)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "whole"]
@@ -177,7 +177,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(pairs: Path, chat_model: Path, tmp_p
     said: list[str] = []
     asked = recipe(chat_model, pairs, tmp_path / "m")
     with pytest.raises(Interrupted) as caught:
-        train(asked, display=Pressed(), say=said.append)
+        train(asked, display=Pressed(), log=said.append)
     assert "SIGINT: saving after this step; once more stops at once" in said
     assert str(caught.value) == (
         "stopped after step 5 of 10, saved in m.run; go on with the same command and --resume"

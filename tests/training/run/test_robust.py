@@ -65,7 +65,7 @@ def test_less_memory_makes_the_same_steps(
 ) -> None:
     """Fewer rows at a time, more often: the same losses as with memory enough."""
     said: list[str] = []
-    small = train(recipe(chat_model, pairs, tmp_path / "s"), say=said.append)
+    small = train(recipe(chat_model, pairs, tmp_path / "s"), log=said.append)
     assert [line for line in said if line.startswith("out of memory")] == [
         "out of memory with batches of 8: again with 4, 2 to a step",
         "out of memory with batches of 4: again with 2, 4 to a step",
@@ -135,7 +135,7 @@ def test_a_full_disk_is_found_before_training(
     with pytest.raises(TrainingError, match=r"the run writes 0\.0 GB, and 0\.0 GB are free"):
         train(asked)
     said: list[str] = []
-    train(recipe(chat_model, pairs, tmp_path / "m"), say=said.append)
+    train(recipe(chat_model, pairs, tmp_path / "m"), log=said.append)
     assert [line for line in said if "GB of the" in line]
 
 
@@ -218,7 +218,7 @@ def test_a_run_warns_while_it_goes_when_answers_repeat(chat_model: Path, tmp_pat
         evaluation=EvaluationSettings(every=8),
     )
     said: list[str] = []
-    result = train(asked, say=said.append)
+    result = train(asked, log=said.append)
     notes = [line for line in said if line.startswith("note: at step ")]
     assert sum("sample answers repeat themselves, 0 before" in line for line in notes) == 1
     found = [entry for entry in history(result) if "samples/words" in entry]
