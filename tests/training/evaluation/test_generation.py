@@ -6,16 +6,16 @@ import json
 from pathlib import Path
 
 import pytest
-from prefdata.training.evaluation.candidates import (
-    answer_prompts,
-    write_candidates,
-    write_generations,
-)
 
 from prefdata.errors import InputError, UsageError
 from prefdata.schemas import Comparison
 from prefdata.training import Prompting, TrainingResult, evaluate
 from prefdata.training.data.prompts import read_prompts
+from prefdata.training.evaluation.generate import (
+    answer_prompts,
+    write_candidates,
+    write_generations,
+)
 
 ASKED = [{"role": "user", "content": "Tell me of the river."}]
 

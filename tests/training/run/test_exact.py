@@ -64,12 +64,10 @@ def largest_error(flipped: Fraction, folder: Path, **options: float | str) -> fl
         encoded = encode(row, answers, load_tokenizer(str(output)))
         models = [load_model(str(path)) for path in (output, output / "reference")]
         scores = next(score_rows([encoded], models[0], reference=models[1], max_length=64))
-    found = {
-        answer: one.reward("implicit", BETA) or 0.0
-        for answer, one in zip(answers, scores, strict=True)
-    }
+    rewards = [score.reward("implicit", BETA) or 0.0 for score in scores]
+    learned = dict(zip(answers, rewards, strict=True))
     return max(
-        abs((found[a] - found[b]) - (REWARDS[a] - REWARDS[b]))
+        abs((learned[a] - learned[b]) - (REWARDS[a] - REWARDS[b]))
         for a, b in itertools.combinations(answers, 2)
     )
 

@@ -9,10 +9,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from prefdata.training.run.chart import chart
 
 from prefdata.training import TrainingResult
-from prefdata.training.run.report_page import write_page
+from prefdata.training.run.report_page import chart, write_page
 from prefdata.training.run.samples import SampleAnswer, sample_notes
 
 HISTORY = [
@@ -96,7 +95,6 @@ def test_a_chart_shows_every_finite_point() -> None:
 )
 def test_answers_that_grow_or_repeat_are_warned_of(before: str, after: str, note: str) -> None:
     """In plain words; and what stayed as it was is not."""
-    assert [
-        note in line for line in sample_notes([SampleAnswer("Hi", before, after)]).values()
-    ] == [True]
+    notes = sample_notes([SampleAnswer("Hi", before, after)])
+    assert [note in text for text in notes.values()] == [True]
     assert sample_notes([SampleAnswer("Hi", before, before)]) == {}
