@@ -21,7 +21,7 @@ from prefdata.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from prefdata.report.display import Display
+    from prefdata.report.progress import Display
     from prefdata.training.config.recipe import Recipe
 
 
@@ -41,7 +41,7 @@ def _shown(
     if quiet or not live or not target.is_terminal:
         yield None, nothing if quiet else say
         return
-    from prefdata.report.display import TableDisplay
+    from prefdata.report.progress import TableDisplay
 
     with TableDisplay(target) as table:
         yield table, target.print

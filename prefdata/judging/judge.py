@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from prefdata.conversion.convert import Progress
-from prefdata.conversion.report import source_reports, write_about
+from prefdata.conversion.report import source_reports, write_manifest_and_card
 from prefdata.errors import UsageError
 from prefdata.io.dataset.atomic_dir import refuse_existing, replacing
 from prefdata.io.readers.memory import Sources
@@ -74,7 +74,7 @@ def ask_judges(
     _check(judges, asking, ruling)
     tell = progress or (lambda _stage, _done, _total: None)
     existing = refuse_existing(
-        target, force=force or _is_unfinished(target), made_of="manifest.json"
+        target, force=force or _is_unfinished(target), marker="manifest.json"
     )
     path = journal_of(target, asking)
     scorers, judges = _loaded(judges, local)
@@ -93,7 +93,7 @@ def ask_judges(
         job = Job(target, path, asking, ruling, cases, asked, made, spent)
         read = source_reports(cases.recognised, hashes, cases.account)
         report = reported(job, read, time.monotonic() - begun)
-        write_about(folder, report)
+        write_manifest_and_card(folder, report)
     return report
 
 

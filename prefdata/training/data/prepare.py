@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from prefdata.report.display import Log
+from prefdata.report.progress import Log
 from prefdata.training.config.plan import Plan
 from prefdata.training.config.recipe import Recipe
 from prefdata.training.data.dataset_views import COMPLETIONS, load_view

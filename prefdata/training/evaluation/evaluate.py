@@ -8,7 +8,7 @@ from typing import Literal
 
 from prefdata.errors import UsageError
 from prefdata.io.dataset.dataset_reader import DatasetDirectory, open_dataset
-from prefdata.report.display import Log, silent
+from prefdata.report.progress import Log, silent
 from prefdata.stats.intervals import Estimate, mean
 from prefdata.training.config.check_model import adapter_base, check_model, is_adapter
 from prefdata.training.config.losses import beta_of

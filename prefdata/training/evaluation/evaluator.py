@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefdata.errors import InputError
 from prefdata.io.dataset.dataset_reader import DatasetDirectory
-from prefdata.report.display import Log
+from prefdata.report.progress import Log
 from prefdata.training.config.methods import Measure
 from prefdata.training.data.dataset_views import COMPLETIONS, load_view
 from prefdata.training.data.preflight import examine

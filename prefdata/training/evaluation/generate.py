@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefdata.errors import UsageError
 from prefdata.records.plain_text import prompt_text
-from prefdata.report.display import Log
+from prefdata.report.progress import Log
 from prefdata.training.data.prompts import Messages, Prompting, read_prompts
 from prefdata.training.data.tokenize import Encoded
 from prefdata.training.evaluation.logprobs import score_rows

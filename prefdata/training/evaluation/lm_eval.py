@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pydantic import JsonValue
 
 from prefdata.errors import MissingExtraError, UsageError
-from prefdata.report.display import Log, silent
+from prefdata.report.progress import Log, silent
 
 
 def require_benchmarks() -> None:

@@ -245,7 +245,7 @@ def check_output(output: Path | None, *, force: bool) -> ExistingOutput | None:
     Example:
         >>> check_output(None, force=False)
     """
-    return refuse_existing(output, force=force, made_of=METRICS_FILE) if output else None
+    return refuse_existing(output, force=force, marker=METRICS_FILE) if output else None
 
 
 def write_evaluation(

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from prefdata.errors import InputError, RecipeError, TrainingError, UsageError
 from prefdata.io.dataset.atomic_dir import remove_folder
-from prefdata.report.display import Display, Log
+from prefdata.report.progress import Display, Log
 from prefdata.stats.gates import check_gate, parse_gate
 from prefdata.stats.intervals import Estimate
 from prefdata.training.data.prompts import Prompting

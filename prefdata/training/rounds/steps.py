@@ -18,7 +18,7 @@ from typing import Any
 
 from prefdata import errors
 from prefdata.errors import InputError, Interrupted, PrefdataError
-from prefdata.report.display import Display, Log
+from prefdata.report.progress import Display, Log
 from prefdata.stats.intervals import Estimate
 from prefdata.training.config.recipe import Recipe
 from prefdata.training.data.prompts import Prompting

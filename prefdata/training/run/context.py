@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prefdata.report.display import Display, Log
+from prefdata.report.progress import Display, Log
 from prefdata.training.config.plan import Plan
 from prefdata.training.data.preflight import Preflight
 from prefdata.training.run.run_dir import RunDir

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from prefdata.errors import InputError, TrainingError
 from prefdata.io.dataset.atomic_dir import replacing
-from prefdata.report.display import Display, LineDisplay, Log, silent
+from prefdata.report.progress import Display, LineDisplay, Log, silent
 from prefdata.training.config.plan import Plan, make_plan
 from prefdata.training.config.recipe import Recipe
 from prefdata.training.data.prepare import prepared_folder, prepared_once

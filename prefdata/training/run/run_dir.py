@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from prefdata.errors import RecipeError, TrainingError, UsageError
 from prefdata.io.dataset.atomic_dir import remove_folder
-from prefdata.report.display import Log
+from prefdata.report.progress import Log
 from prefdata.training.config.check_model import adapter_base, is_adapter, is_local
 from prefdata.training.config.plan import Plan
 from prefdata.training.config.recipe import TINY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prefdata.report.display import Log
+from prefdata.report.progress import Log
 from prefdata.training.config.check_model import adapter_base, is_adapter, is_local
 from prefdata.training.config.plan import Plan
 from prefdata.training.config.recipe import TINY

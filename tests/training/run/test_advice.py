@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from prefdata.errors import TrainingError
-from prefdata.report.display import LineDisplay, TableDisplay, sparkline
+from prefdata.report.progress import LineDisplay, TableDisplay, sparkline
 from prefdata.training.run.diagnostics import Diagnostics
 
 
