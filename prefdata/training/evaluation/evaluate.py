@@ -11,10 +11,11 @@ from prefdata.io.dataset.dataset_reader import DatasetDirectory, open_dataset
 from prefdata.report.progress import Log, silent
 from prefdata.stats.intervals import Estimate, mean
 from prefdata.training.config.check_model import adapter_base, check_model, is_adapter
+from prefdata.training.config.load_recipe import read_recipe
 from prefdata.training.config.losses import beta_of
 from prefdata.training.config.methods import Measure, find_method
 from prefdata.training.config.plan import require_train
-from prefdata.training.config.recipe import TINY, Recipe, load_recipe
+from prefdata.training.config.recipe import TINY, Recipe
 from prefdata.training.data.prompts import Prompting, check_prompts, read_prompts
 from prefdata.training.evaluation.evaluator import Evaluator
 from prefdata.training.evaluation.generate import GeneratedAnswer, generate_answers
@@ -72,9 +73,9 @@ def evaluate(
     if prompting is not None:
         check_prompts(prompting.source)
     log("loading torch and transformers")
-    from prefdata.training.model.quiet import hushed
+    from prefdata.training.model.library_output import suppress_output
 
-    with hushed():
+    with suppress_output():
         evaluator = _load(model, reference, recipe, batch_size, dtype)
         rows: list[ExampleResult] = []
         results: list[DatasetResult] = []
@@ -158,7 +159,7 @@ def saved_recipe(model: str) -> Recipe:
         'dpo'
     """
     saved = Path(model).expanduser() / "recipe.yaml"
-    return load_recipe(saved) if saved.is_file() else Recipe()
+    return read_recipe(saved) if saved.is_file() else Recipe()
 
 
 def saved_reference(model: str, recipe: Recipe) -> str | None:

@@ -15,7 +15,7 @@ from prefdata.report.progress import Log
 from prefdata.training.config.methods import Measure
 from prefdata.training.data.dataset_views import COMPLETIONS, load_view
 from prefdata.training.data.preflight import examine
-from prefdata.training.data.tokenize import Encoded, ViewRow, encode
+from prefdata.training.data.tokenize import EncodedRow, ViewRow, encode
 from prefdata.training.evaluation.logprobs import CompletionScore, score_rows
 from prefdata.training.evaluation.metrics import ExampleResult, compute_metrics, slice_metrics
 from prefdata.training.evaluation.result import DatasetResult
@@ -66,7 +66,7 @@ class Evaluator:
         """
         return self.score_encoded(encode(row, sides, self.tokenizer) for row in rows)
 
-    def score_encoded(self, rows: Iterable[Encoded]) -> Iterator[list[CompletionScore]]:
+    def score_encoded(self, rows: Iterable[EncodedRow]) -> Iterator[list[CompletionScore]]:
         """Score rows of token ids."""
         return score_rows(
             rows,
@@ -114,7 +114,7 @@ class Evaluator:
                     self.tokenizer,
                     self.max_length,
                     drops_long=self.measure == "reward",
-                ).lost
+                ).lost_rows
             )
             log(f"{name}, {split} split: {len(rows):,} rows, {len(left_out):,} left out")
             if len(left_out) == len(rows):
@@ -134,21 +134,21 @@ class Evaluator:
         self, name: str, rows: Dataset, positions: Sequence[int], sides: Sequence[str]
     ) -> list[ExampleResult]:
         """The results of the rows at some positions; each of several processes scores a share."""
-        own = positions[distributed.rank() :: distributed.count()]
+        own = positions[distributed.rank() :: distributed.world_size()]
         encoded, to_score = tee(encode(rows[position], sides, self.tokenizer) for position in own)
         scores = self.score_encoded(to_score)
         examples = [
             self._example(name, position, rows[position], tokens, row_scores)
             for position, tokens, row_scores in zip(own, encoded, scores, strict=True)
         ]
-        return sorted(distributed.gathered(examples), key=lambda example: example.row)
+        return sorted(distributed.all_gather(examples), key=lambda example: example.row)
 
     def _example(
         self,
         name: str,
         position: int,
         row: Mapping[str, Any],
-        encoded: Encoded,
+        encoded: EncodedRow,
         scores: Sequence[CompletionScore],
     ) -> ExampleResult:
         chosen, rejected = scores[0], scores[1] if len(scores) > 1 else None

@@ -12,7 +12,7 @@ from prefdata.errors import UsageError
 from prefdata.records.plain_text import prompt_text
 from prefdata.report.progress import Log
 from prefdata.training.data.prompts import Messages, Prompting, read_prompts
-from prefdata.training.data.tokenize import Encoded
+from prefdata.training.data.tokenize import EncodedRow
 from prefdata.training.evaluation.logprobs import score_rows
 from prefdata.training.model import distributed
 
@@ -98,15 +98,15 @@ def answer_prompts(model: str, prompting: Prompting, *, log: Log) -> list[Genera
         UsageError: no prompts are named, or there is no such file.
         InputError: a row holds no prompt.
     """
+    from prefdata.training.model.library_output import suppress_output
     from prefdata.training.model.load import load_model, load_tokenizer
-    from prefdata.training.model.quiet import hushed
 
     if prompting.source is None:
         raise UsageError(
             "no prompts are named to answer", hint="Name a file, or a data set directory."
         )
     prompts = read_prompts(prompting.source, most=prompting.most)
-    with hushed():
+    with suppress_output():
         return generate_answers(
             prompts, load_model(model), None, load_tokenizer(model), prompting, log=log
         )
@@ -141,7 +141,7 @@ def generate_answers(
         for prompt in prompts
         for _ in range(prompting.answers)
     ]
-    positions = range(distributed.rank(), len(tasks), distributed.count())
+    positions = range(distributed.rank(), len(tasks), distributed.world_size())
     ids = [tasks[position][1] for position in positions]
     options: dict[str, Any] = {
         "max_new_tokens": prompting.max_new_tokens,
@@ -169,7 +169,7 @@ def generate_answers(
             positions, after, before, kl, strict=True
         )
     ]
-    gathered = distributed.gathered(list(zip(positions, answers, strict=True)))
+    gathered = distributed.all_gather(list(zip(positions, answers, strict=True)))
     return [answer for _, answer in sorted(gathered, key=lambda pair: pair[0])]
 
 
@@ -245,7 +245,7 @@ def _sampled_kl(
     batch_size: int,
 ) -> list[float]:
     """Per answer of the model, one sample of its divergence from the reference, in nats."""
-    rows = [Encoded(p, [a], merged=False) for p, a in zip(prompts, answers, strict=True)]
+    rows = [EncodedRow(p, [a], merged=False) for p, a in zip(prompts, answers, strict=True)]
     longest = max((len(row.prompt) + len(row.completions[0]) for row in rows), default=0)
     scores = score_rows(rows, model, reference=reference, max_length=longest, batch_size=batch_size)
     return [(one.logp or 0.0) - (one.reference_logp or 0.0) for [one] in scores]

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefdata.training.config.methods import Measure
-from prefdata.training.data.tokenize import Encoded
+from prefdata.training.data.tokenize import EncodedRow
 
 if TYPE_CHECKING:
     import torch
@@ -72,7 +72,7 @@ class _Sequence(NamedTuple):
 
 
 def score_rows(
-    rows: Iterable[Encoded],
+    rows: Iterable[EncodedRow],
     model: torch.nn.Module,
     *,
     reference: torch.nn.Module | None = None,

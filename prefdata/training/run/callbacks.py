@@ -200,7 +200,7 @@ class StopCallback(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: 
         **_kwargs: object,
     ) -> None:
         """Save, and stop, all processes at the same step."""
-        self.requested = distributed.any_of(self.requested)
+        self.requested = distributed.any_process(self.requested)
         if self.requested:
             control.should_save = control.should_log = control.should_training_stop = True
 

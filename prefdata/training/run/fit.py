@@ -66,7 +66,7 @@ def _smaller_batches(run: RunContext, batches: Batches, error: Exception) -> Bat
     """Batches that need less memory for the same step, where there are any."""
     recipe, method = run.plan.recipe, run.plan.method
     in_batch = any(loss.in_batch for loss in method.chosen_losses(recipe.options))
-    single = distributed.count() == 1
+    single = distributed.world_size() == 1
     if recipe.smaller_on_oom and single and not in_batch and batches.rows > method.min_batch_size:
         smaller = batches.smaller()
         if smaller.rows >= method.min_batch_size:
@@ -96,7 +96,11 @@ def _attempt(run: RunContext, batches: Batches) -> FitResult:
 
 def _check_and_train(run: RunContext, trainer: Trainer) -> FitResult:
     """Check the start, evaluate the starting model, train."""
-    from prefdata.training.model.sharding import ready_to_measure, ready_to_train, zero_stage
+    from prefdata.training.model.sharding import (
+        prepare_for_evaluation,
+        prepare_for_training,
+        zero_stage,
+    )
     from prefdata.training.run.online_eval import OnlineEval
     from prefdata.training.run.run_dir import check_disk
     from prefdata.training.run.samples import AnswerSampler
@@ -105,7 +109,7 @@ def _check_and_train(run: RunContext, trainer: Trainer) -> FitResult:
     recipe = run.plan.recipe
     if (stage := zero_stage(trainer)) is not None:
         run.log(f"DeepSpeed: ZeRO stage {stage}")
-    ready_to_measure(trainer)
+    prepare_for_evaluation(trainer)
     check_disk(trainer, run.run_dir.path, run.log)
     _log_reference(run, trainer)
     own_reference = recipe.reference not in ("", recipe.model)
@@ -114,7 +118,7 @@ def _check_and_train(run: RunContext, trainer: Trainer) -> FitResult:
     online_eval = OnlineEval(trainer, run)
     before = online_eval.metrics()
     sampler = AnswerSampler(trainer, run)
-    ready_to_train(trainer)
+    prepare_for_training(trainer)
     _train(run, trainer, online_eval, sampler)
     return FitResult(trainer, online_eval, sampler, before)
 
@@ -172,7 +176,7 @@ def _train_or_resume(run: RunContext, trainer: Trainer) -> None:
     """Train from the start, or from the last checkpoint of an interrupted run."""
     from transformers import TrainerState
 
-    from prefdata.training.model.sharding import load_finished
+    from prefdata.training.model.sharding import load_last_checkpoint
 
     checkpoint = run.run_dir.last_checkpoint()
     if checkpoint is None:
@@ -181,7 +185,7 @@ def _train_or_resume(run: RunContext, trainer: Trainer) -> None:
     state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
     run.log(f"going on after step {state.global_step:,} of {state.max_steps:,}")
     if state.global_step >= state.max_steps:
-        load_finished(trainer, checkpoint, state)  # train() would take a step more
+        load_last_checkpoint(trainer, checkpoint, state)  # train() would take a step more
         trainer.state = state
         return
     tokens = [entry["num_tokens"] for entry in state.log_history if "num_tokens" in entry]

@@ -34,8 +34,8 @@ class OnlineEval:
         self.method, self.beta = run.plan.method, beta_of(run.plan.recipe.options)
         self.reference: list[list[CompletionScore]] = []
         if self.method.measure == "implicit":
-            named = trainer.ref_model if run.plan.recipe.reference else None
-            self.reference = self._scores(named or trainer.model)
+            import_class = trainer.ref_model if run.plan.recipe.reference else None
+            self.reference = self._scores(import_class or trainer.model)
 
     def metrics(self) -> dict[str, float]:
         """The loss by TRL, then the metrics of the rewards."""

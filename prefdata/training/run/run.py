@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 from prefdata.errors import InputError, TrainingError
 from prefdata.io.dataset.atomic_dir import replacing
 from prefdata.report.progress import Display, LineDisplay, Log, silent
-from prefdata.training.config.plan import Plan, make_plan
+from prefdata.training.config.plan import Plan, resolve
 from prefdata.training.config.recipe import Recipe
-from prefdata.training.data.prepare import prepared_folder, prepared_once
+from prefdata.training.data.prepare import prepare_once, shared_cache
 from prefdata.training.model import distributed
 from prefdata.training.model.load import load_tokenizer
 from prefdata.training.run.card import recipe_yaml, write_model_files
@@ -60,20 +60,20 @@ def train(
         MissingExtraError: the extra ``train`` is not installed.
     """
     start_time = time.monotonic()
-    plan = make_plan(recipe, force=force)
+    plan = resolve(recipe, force=force)
     log = log if distributed.is_main() else silent
-    distributed.wait()  # nothing is written before all have found the plan in order
+    distributed.barrier()  # nothing is written before all have found the plan in order
     run_dir = RunDir.of(plan.output)
-    with distributed.first_alone():
+    with distributed.main_process_first():
         if distributed.is_main():
             open_run_dir(plan, force=force, resume=resume)
     try:
         source = _train_first_stage(plan, run_dir, display, log) if plan.recipe.first else None
         log("loading torch, transformers and TRL")
-        from prefdata.training.model.quiet import hushed
+        from prefdata.training.model.library_output import suppress_output
 
         with (
-            hushed(),
+            suppress_output(),
             _tensorboard_in(run_dir),
             _output_folder(plan) as folder,
             _prepared(plan, run_dir, source, display or LineDisplay(log), log) as run,
@@ -89,7 +89,7 @@ def train(
             run_dir.remove()
         except InputError as error:
             log(f"note: the model is saved, and {error}")
-    distributed.wait()
+    distributed.barrier()
     return result
 
 
@@ -107,8 +107,8 @@ def _output_folder(plan: Plan) -> Iterator[Path]:
 def _train_first_stage(plan: Plan, run_dir: RunDir, display: Display | None, log: Log) -> str:
     """The model of the first stage, trained now or before the run was interrupted."""
     first, recipe = plan.recipe.first, plan.recipe
-    resume = distributed.agreed(RunDir.of(run_dir.first).path.is_dir())
-    finished = distributed.agreed((run_dir.first / "recipe.yaml").is_file())
+    resume = distributed.broadcast(RunDir.of(run_dir.first).path.is_dir())
+    finished = distributed.broadcast((run_dir.first / "recipe.yaml").is_file())
     if first is not None and not finished:
         stage = recipe.model_copy(
             update={
@@ -163,7 +163,7 @@ def _prepared(
 
     recipe = plan.recipe
     _log_processes(recipe, log)
-    with distributed.first_alone():
+    with distributed.main_process_first():
         source = source or starting_model(plan, run_dir.start, log)
     tokenizer = load_tokenizer(
         source,
@@ -171,8 +171,8 @@ def _prepared(
         revision=recipe.revision,
         trust_remote_code=recipe.trust_remote_code,
     )
-    with prepared_folder(run_dir.path) as cache:
-        views, preflight = prepared_once(plan, tokenizer, cache, log)
+    with shared_cache(run_dir.path) as cache:
+        views, preflight = prepare_once(plan, tokenizer, cache, log)
         eval_rows = views[plan.eval_split]
         if plan.eval_split == "train":
             eval_rows = eval_rows.select(range(min(len(eval_rows), TRAIN_ROWS_EVALUATED)))
@@ -184,7 +184,7 @@ def _prepared(
 def _log_processes(recipe: Recipe, log: Log) -> None:
     from prefdata.training.run.trainer import accumulation
 
-    ids = distributed.gathered([os.getpid()])
+    ids = distributed.all_gather([os.getpid()])
     if len(ids) > 1:
         rows = len(ids) * recipe.batch_size * accumulation(recipe)
         log(f"{len(ids)} processes ({', '.join(map(str, ids))}): {rows:,} rows a step")
@@ -237,7 +237,7 @@ def _result(run: RunContext, trained: FitResult, start_time: float) -> TrainingR
         method=recipe.method,
         lora=recipe.lora is not None,
         rows={split: len(view) for split, view in run.views.items()},
-        lost={split: len(preflight.lost) for split, preflight in run.preflight.items()},
+        lost={split: len(preflight.lost_rows) for split, preflight in run.preflight.items()},
         cut={split: preflight.cut for split, preflight in run.preflight.items()},
         steps=steps,
         seconds=round(time.monotonic() - start_time, 1),

@@ -18,7 +18,7 @@ from prefdata.report.progress import Log
 from prefdata.training.config.check_model import adapter_base, is_adapter, is_local
 from prefdata.training.config.plan import Plan
 from prefdata.training.config.recipe import TINY
-from prefdata.training.model.sharding import shape
+from prefdata.training.model.sharding import full_shape
 
 if TYPE_CHECKING:
     from transformers import Trainer
@@ -257,10 +257,10 @@ def check_disk(trainer: Trainer, folder: Path, log: Log) -> None:
 def bytes_needed(trainer: Trainer) -> int:
     """Bytes that the run writes at most: the model, and its checkpoints with one being written."""
     weights = list(trainer.model.parameters())
-    model: int = sum(shape(weight).numel() * weight.element_size() for weight in weights)
+    model: int = sum(full_shape(weight).numel() * weight.element_size() for weight in weights)
     trained = [weight for weight in weights if weight.requires_grad]
     checkpoint: int = sum(
-        shape(weight).numel() * (weight.element_size() + OPTIMIZER_BYTES) for weight in trained
+        full_shape(weight).numel() * (weight.element_size() + OPTIMIZER_BYTES) for weight in trained
     )
     saves = str(getattr(trainer.args.save_strategy, "value", trainer.args.save_strategy)) != "no"
     checkpoints: int = (trainer.args.save_total_limit or 2) + 1 if saves else 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefdata.training.evaluation.generate import decode_answer, generate_ids, prompt_ids
 from prefdata.training.model import distributed
-from prefdata.training.model.sharding import is_spread
+from prefdata.training.model.sharding import is_sharded
 from prefdata.training.run.context import RunContext
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class AnswerSampler:
     def __init__(self, trainer: Trainer, run: RunContext) -> None:
         self.trainer, self.run = trainer, run
         generates = run.plan.method.task == "CAUSAL_LM" and distributed.is_main()
-        self.prompts = self._prompts() if generates and not is_spread(trainer) else {}
+        self.prompts = self._prompts() if generates and not is_sharded(trainer) else {}
         self.before = self._answers()
 
     def sample(self) -> list[SampleAnswer]:

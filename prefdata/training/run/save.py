@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from prefdata.training.model import distributed
-from prefdata.training.model.sharding import by_itself, gathered_weights
+from prefdata.training.model.sharding import full_state_dict, unsharded_loading
 from prefdata.training.run.context import RunContext
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def save_model(trainer: Trainer, run: RunContext, folder: Path) -> None:
         run: what it trained.
         folder: of the model.
     """
-    weights = gathered_weights(trainer)
+    weights = full_state_dict(trainer)
     if not distributed.is_main():
         return
     model = trainer.accelerator.unwrap_model(trainer.model)
@@ -68,7 +68,7 @@ def _merge(
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     loader = AutoModelForSequenceClassification if is_reward else AutoModelForCausalLM
-    with TemporaryDirectory() as adapter, by_itself():
+    with TemporaryDirectory() as adapter, unsharded_loading():
         model.save_pretrained(adapter, state_dict=weights)
         base = loader.from_pretrained(
             run.source,

@@ -8,8 +8,8 @@ from prefdata.report.progress import Log
 from prefdata.training.config.check_model import adapter_base, is_adapter, is_local
 from prefdata.training.config.plan import Plan
 from prefdata.training.config.recipe import TINY
-from prefdata.training.model.load import load_tokenizer, unloadable
-from prefdata.training.model.sharding import by_itself
+from prefdata.training.model.load import load_error, load_tokenizer
+from prefdata.training.model.sharding import unsharded_loading
 
 
 def starting_model(plan: Plan, folder: Path, log: Log) -> str:
@@ -33,7 +33,7 @@ def starting_model(plan: Plan, folder: Path, log: Log) -> str:
 
             log("making a tiny model with random weights, and a tokenizer from the data")
             seed, max_length = plan.recipe.seed, plan.recipe.max_length
-            with by_itself():
+            with unsharded_loading():
                 make_tiny(folder, plan.dataset, seed=seed, max_length=max_length)
         return str(folder)
     if not is_local(model):
@@ -44,7 +44,7 @@ def starting_model(plan: Plan, folder: Path, log: Log) -> str:
         return str(path)
     if not (folder / "config.json").is_file():
         log(f"merging the adapter {model} into its base model")
-        with by_itself():
+        with unsharded_loading():
             _merge(path, folder, trust_remote_code=plan.recipe.trust_remote_code)
     return str(folder)
 
@@ -61,7 +61,7 @@ def _merge(adapter: Path, folder: Path, *, trust_remote_code: bool) -> None:
         )
         merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     except (OSError, ValueError, SafetensorError) as error:
-        raise unloadable(str(adapter), error) from error
+        raise load_error(str(adapter), error) from error
     has_tokenizer = (adapter / "tokenizer_config.json").is_file()
     tokenizer = load_tokenizer(
         str(adapter) if has_tokenizer else base, trust_remote_code=trust_remote_code

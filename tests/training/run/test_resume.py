@@ -17,8 +17,8 @@ import pytest
 
 from prefdata.errors import Interrupted, RecipeError, UsageError
 from prefdata.training import Recipe, TrainingResult, train
-from prefdata.training.config.settings import FirstStage, LoraSettings
-from prefdata.training.model.quiet import hushed
+from prefdata.training.config.recipe import FirstStage, LoraSettings
+from prefdata.training.model.library_output import suppress_output
 from tests.training.datasets import polite_pairs, write_dataset
 from tests.training.saved import history
 
@@ -56,7 +56,7 @@ def recipe(model: Path, data: Path, output: Path, **changes: Any) -> Recipe:
 
 
 def weights(folder: str | Path) -> dict[str, Any]:
-    with hushed():
+    with suppress_output():
         from safetensors.torch import load_file
 
         return load_file(Path(folder) / "model.safetensors")
@@ -101,14 +101,14 @@ def test_a_killed_run_goes_on_as_if_unbroken(
     changes: dict[str, Any], pairs: Path, chat_model: Path, tmp_path: Path
 ) -> None:
     """The same curve and the same weights as the run that was not killed."""
-    whole = train(recipe(chat_model, pairs, tmp_path / "whole", **changes))
+    uninterrupted = train(recipe(chat_model, pairs, tmp_path / "whole", **changes))
     broken = recipe(chat_model, pairs, tmp_path / "broken", **changes)
     with pytest.raises(Killed):
         train(broken, display=KilledAt(8))
     said: list[str] = []
     resumed = train(broken, resume=True, log=said.append)
     assert "going on after step 6 of 10" in said
-    assert_same(whole, resumed)
+    assert_same(uninterrupted, resumed)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "whole"]
 
 
@@ -125,7 +125,7 @@ def test_a_run_killed_while_it_was_saved_takes_no_step_more(
     pairs: Path, chat_model: Path, tmp_path: Path
 ) -> None:
     """Its last checkpoint is the end; transformers would train one step more."""
-    whole = train(recipe(chat_model, pairs, tmp_path / "whole", max_steps=6))
+    uninterrupted = train(recipe(chat_model, pairs, tmp_path / "whole", max_steps=6))
     broken = recipe(chat_model, pairs, tmp_path / "broken", max_steps=6)
 
     class KilledAfter:
@@ -138,7 +138,7 @@ def test_a_run_killed_while_it_was_saved_takes_no_step_more(
         train(broken, display=KilledAfter())
     resumed = train(broken, resume=True)
     assert resumed.steps == 6
-    assert resumed.after == pytest.approx(whole.after, abs=1e-6)
+    assert resumed.after == pytest.approx(uninterrupted.after, abs=1e-6)
 
 
 @pytest.mark.slow
@@ -157,10 +157,10 @@ def test_a_killed_process_goes_on(pairs: Path, chat_model: Path, tmp_path: Path)
     assert process.returncode == -signal.SIGKILL
     assert subprocess.run(run, capture_output=True, check=False).returncode == 2
     done = subprocess.run([*run, "--resume", "--json"], capture_output=True, text=True, check=True)
-    whole = train(
+    uninterrupted = train(
         recipe(chat_model, pairs, tmp_path / "whole", max_steps=40),
     )
-    assert json.loads(done.stdout)["after"] == pytest.approx(whole.after, abs=1e-5)
+    assert json.loads(done.stdout)["after"] == pytest.approx(uninterrupted.after, abs=1e-5)
     ours, theirs = weights(tmp_path / "broken"), weights(tmp_path / "whole")
     assert all(float((ours[name] - theirs[name]).abs().max()) < 1e-5 for name in ours)
 
@@ -253,11 +253,11 @@ def test_a_run_of_two_stages_goes_on_in_either(
 ) -> None:
     """What the first stage learned is kept, and is the reference of the second."""
     stage = FirstStage(max_steps=4, learning_rate=1e-3, options={"save_steps": 2})
-    whole = train(recipe(chat_model, pairs, tmp_path / "whole", first=stage))
+    uninterrupted = train(recipe(chat_model, pairs, tmp_path / "whole", first=stage))
     broken = recipe(chat_model, pairs, tmp_path / "broken", first=stage)
     with pytest.raises(Killed):
         train(broken, display=KilledAt(3))
     with pytest.raises(Killed):
         train(broken, display=KilledAt(8), resume=True)
-    assert_same(whole, train(broken, resume=True))
+    assert_same(uninterrupted, train(broken, resume=True))
     assert (tmp_path / "broken" / "reference" / "model.safetensors").is_file()
