@@ -84,7 +84,7 @@ def with_reference(
 
     key = reference_key(trainer, rows)
     trainer.reference_keys = [*getattr(trainer, "reference_keys", []), key]
-    logps = _read(folder / f"{key}.parquet", len(rows))
+    logps = _read_cached(folder / f"{key}.parquet", len(rows))
     missing = distributed.any_process(logps is None)  # on several machines the folders may differ
     trainer.reference_hits = getattr(trainer, "reference_hits", 0) + (not missing)
     if missing or logps is None:
@@ -190,7 +190,7 @@ def _compute(
     return logps
 
 
-def _read(file: Path, rows: int) -> dict[str, list[float]] | None:
+def _read_cached(file: Path, rows: int) -> dict[str, list[float]] | None:
     """The cached columns; None where there are none, or not of every row."""
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -35,8 +35,8 @@ def save_model(trainer: Trainer, run: RunContext, folder: Path) -> None:
     if lora and lora.merge:
         model, weights = _merge(model, run, weights), None
     elif lora:
-        kept = str(run.plan.output.absolute() / REFERENCE)
-        base = kept if run.start_is_temporary else run.source
+        reference = str(run.plan.output.absolute() / REFERENCE)
+        base = reference if run.start_is_temporary else run.source
         model.peft_config["default"].base_model_name_or_path = base
     model.config.use_cache = True  # switched off for training; generation needs it
     model.save_pretrained(folder, state_dict=weights)

@@ -34,9 +34,9 @@ def verdicts(flipped: Fraction) -> list[dict[str, list[dict[str, str]]]]:
     rows = []
     for (one, high), (other, low) in itertools.combinations(STRENGTHS.items(), 2):
         wins = Fraction(high, high + low)
-        seen = (1 - flipped) * wins + flipped * (1 - wins)
-        rows += [pair("Which colour?", one, other)] * seen.numerator
-        rows += [pair("Which colour?", other, one)] * (seen.denominator - seen.numerator)
+        chance = (1 - flipped) * wins + flipped * (1 - wins)
+        rows += [pair("Which colour?", one, other)] * chance.numerator
+        rows += [pair("Which colour?", other, one)] * (chance.denominator - chance.numerator)
     return rows
 
 

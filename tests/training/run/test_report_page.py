@@ -76,12 +76,10 @@ def test_whatever_a_model_says_stays_text(trained: TrainingResult, tmp_path: Pat
 
 def test_a_chart_shows_every_finite_point() -> None:
     """And says nothing of one that is not a number, or of no points at all."""
-    drawn = chart(
-        "loss", {"train": [(1, 0.7), (2, float("inf")), (3, 0.2)], "held out": [(2, 0.5)]}
-    )
-    assert drawn.count("<circle") == 3
-    assert "inf" not in drawn
-    assert drawn.count("<polyline") == 2
+    svg = chart("loss", {"train": [(1, 0.7), (2, float("inf")), (3, 0.2)], "held out": [(2, 0.5)]})
+    assert svg.count("<circle") == 3
+    assert "inf" not in svg
+    assert svg.count("<polyline") == 2
     assert chart("loss", {"train": [(1, float("nan"))]}) == ""
     assert chart("flat", {"train": [(1, 2.0), (2, 2.0)]}).count("<circle") == 2
 
