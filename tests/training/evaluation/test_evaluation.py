@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+import shutil
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from prefdata.training import LoraSettings, Recipe, TrainingResult, evaluate, train
+from prefdata.training import LoraSettings, Prompting, Recipe, TrainingResult, evaluate, train
 from prefdata.training.data.tokenize import EncodedRow
 from prefdata.training.evaluation.logprobs import score_rows
 from prefdata.training.evaluation.metrics import (
@@ -270,6 +272,42 @@ def test_a_reward_model_is_measured_by_its_scores(
     assert results[0].estimates["accuracy"].value == result.after["rewards/accuracies"]
     for row, other_row in zip(results[0].rows, results[1].rows, strict=True):
         assert numbers(other_row) == pytest.approx(numbers(row), rel=1e-5, abs=1e-6)
+
+
+def test_a_reward_model_that_pads_with_its_end_token_is_read_where_it_was_trained(
+    chat_model: Path, pairs: Path, tmp_path: Path
+) -> None:
+    """TRL's loss is of the last token that is not padding, here the one before the end token."""
+    model = tmp_path / "model"
+    shutil.copytree(chat_model, model)
+    config = json.loads((model / "tokenizer_config.json").read_text("utf-8"))
+    text = json.dumps({**config, "pad_token": config["eos_token"]})
+    (model / "tokenizer_config.json").write_text(text, encoding="utf-8")
+    recipe = Recipe(
+        model=str(model),
+        data=str(pairs),
+        output=str(tmp_path / "m"),
+        method="reward",
+        max_steps=6,
+        learning_rate=1e-3,
+    )
+    trained = train(recipe)
+    for batch_size in (1, 7):
+        result = evaluate(trained.output, data=pairs, batch_size=batch_size)
+        assert result.estimates["margin"].value == pytest.approx(
+            trained.after["rewards/margins"], rel=1e-4
+        )
+
+
+def test_an_evaluation_can_be_pickled(trained: TrainingResult, pairs: Path) -> None:
+    """With its rows and answers; whoever reads it gets the same metrics."""
+    result = evaluate(
+        trained.output, data=str(pairs), prompting=Prompting(most=2, max_new_tokens=4)
+    )
+    copy = pickle.loads(pickle.dumps(result))  # noqa: S301  # our own
+    assert copy == result
+    assert copy.to_dict() == result.to_dict()
+    assert json.loads(json.dumps(result.to_dict())) == result.to_dict()
 
 
 def test_answers_of_one_kind_leave_nothing_to_rank() -> None:

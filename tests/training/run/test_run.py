@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 
 import pytest
 
 from prefdata.errors import InputError, RecipeError, TrainingError, UsageError
-from prefdata.training import Recipe, TrainingResult, load_recipe, train
+from prefdata.training import LoraSettings, Recipe, TrainingResult, evaluate, load_recipe, train
 from prefdata.training.model.library_output import suppress_output
 from prefdata.training.run.start_check import check_start
 from tests.training.datasets import pair, polite_pairs, write_dataset
@@ -218,6 +219,26 @@ def test_an_interrupted_run_leaves_the_old_model(
         train(Recipe(model="tiny", data=str(pairs), output=str(output)), force=True, log=interrupt)
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
     assert sorted(path.name for path in output.iterdir()) == before
+
+
+def test_an_adapter_finds_the_model_that_it_was_trained_on(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the run made that model, and its output is a relative path."""
+    monkeypatch.chdir(tmp_path)
+    lora = LoraSettings(merge=False)
+    train(Recipe(model="tiny", data=str(pairs), output="m", lora=lora, max_steps=1))
+    config = json.loads((tmp_path / "m" / "adapter_config.json").read_text("utf-8"))
+    assert config["base_model_name_or_path"] == str(tmp_path / "m" / "reference")
+    assert evaluate("m", data=pairs).reference == "m/reference"
+
+
+def test_a_training_result_can_be_pickled(trained: TrainingResult) -> None:
+    """And is plain values that JSON can hold."""
+    copy = pickle.loads(pickle.dumps(trained))  # noqa: S301  # our own
+    assert copy == trained
+    assert json.loads(json.dumps(trained.to_dict())) == trained.to_dict()
+    assert trained.to_dict()["method"] == "dpo"
 
 
 def test_force_replaces_a_model(pairs: Path, trained: TrainingResult, tmp_path: Path) -> None:
