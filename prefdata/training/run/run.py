@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pydantic import JsonValue
+
 from prefdata.errors import InputError, TrainingError
 from prefdata.io.dataset.atomic_dir import replacing
 from prefdata.report.progress import Display, LineDisplay, Log, silent
+from prefdata.training.config.load_recipe import load_recipe
 from prefdata.training.config.plan import Plan, resolve
 from prefdata.training.config.recipe import Recipe
 from prefdata.training.data.prepare import prepare_once, shared_cache
@@ -31,12 +34,13 @@ TRAIN_ROWS_EVALUATED = 200
 
 
 def train(
-    recipe: Recipe,
+    recipe: Recipe | str | Path | None = None,
     *,
     force: bool = False,
     resume: bool = False,
     display: Display | None = None,
     log: Log = silent,
+    **keys: JsonValue | Path,
 ) -> TrainingResult:
     """Train a model on a data set directory, evaluate it before and after, and save it.
 
@@ -45,11 +49,13 @@ def train(
     it, in a folder of its name and ``.run``, from which an interrupted run is resumed.
 
     Args:
-        recipe: what to train, on what, and how.
+        recipe: what to train, on what, and how; or the YAML file that says so.
         force: replace an existing output, and throw an interrupted run away.
         resume: go on with an interrupted run.
         display: shows the numbers during training; by default as lines through `log`.
         log: called with one line of progress at a time.
+        **keys: keys of the recipe, such as ``model``, ``data``, ``method`` or ``options``; they win
+            over those in `recipe`.
 
     Raises:
         RecipeError: the recipe does not fit the data, the model or TRL; or not the run to resume.
@@ -60,7 +66,7 @@ def train(
         MissingExtraError: the extra ``train`` is not installed.
     """
     start_time = time.monotonic()
-    plan = resolve(recipe, force=force)
+    plan = resolve(_as_recipe(recipe, keys), force=force)
     log = log if distributed.is_main() else silent
     distributed.barrier()  # nothing is written before all have found the plan in order
     run_dir = RunDir.of(plan.output)
@@ -91,6 +97,17 @@ def train(
             log(f"note: the model is saved, and {error}")
     distributed.barrier()
     return result
+
+
+def _as_recipe(recipe: Recipe | str | Path | None, keys: Mapping[str, JsonValue | Path]) -> Recipe:
+    """The recipe with some keys replaced."""
+    if isinstance(recipe, Recipe) and not keys:
+        return recipe
+    flags = {key: str(value) if isinstance(value, Path) else value for key, value in keys.items()}
+    if isinstance(recipe, Recipe):
+        flags = recipe.model_dump(mode="json", exclude_unset=True) | flags
+        recipe = None
+    return load_recipe(None if recipe is None else Path(recipe), flags=flags, where="train")
 
 
 @contextmanager

@@ -233,6 +233,23 @@ def test_an_adapter_finds_the_model_that_it_was_trained_on(
     assert evaluate("m", data=pairs).reference == "m/reference"
 
 
+def test_the_keys_of_a_recipe_can_be_keywords(pairs: Path, tmp_path: Path) -> None:
+    """Alone, over the file of a recipe, and over a recipe; a wrong one is named."""
+    keys = {"model": "tiny", "data": str(pairs), "max_steps": 1}
+    file = tmp_path / "recipe.yaml"
+    file.write_text(json.dumps({**keys, "method": "simpo"}), encoding="utf-8")
+    results = [
+        train(model="tiny", data=pairs, output=tmp_path / "a", max_steps=1),
+        train(file, output=tmp_path / "b", method="dpo"),
+        train(Recipe(**keys, method="simpo"), output=str(tmp_path / "c"), method="dpo"),
+    ]
+    assert [result.method for result in results] == ["dpo"] * 3
+    assert len({result.after["loss"] for result in results}) == 1
+    with pytest.raises(RecipeError, match="train: unknown key 'modle'") as caught:
+        train(modle="tiny")
+    assert caught.value.hint.startswith("Did you mean 'model'?")
+
+
 def test_a_training_result_can_be_pickled(trained: TrainingResult) -> None:
     """And is plain values that JSON can hold."""
     copy = pickle.loads(pickle.dumps(trained))  # noqa: S301  # our own
