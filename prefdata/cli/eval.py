@@ -12,7 +12,7 @@ from prefdata.cli.launch import without_processes
 from prefdata.cli.output import errors_as_json, nothing, results_alone, say, show_json, show_table
 
 if TYPE_CHECKING:
-    from prefdata.stats.gates import Checked
+    from prefdata.stats.gates import ConditionResult
     from prefdata.training import Evaluation, Prompting
 
 
@@ -127,14 +127,15 @@ def evaluate(
 
     A gate may use every figure, and .low and .high for the ends of its interval.
     """
+    from prefdata.stats.gates import parse_gate
     from prefdata.training import evaluate as measure
-    from prefdata.training import parse_gate
     from prefdata.training.evaluation.evalreport import prepare_output, report_on, write_evaluation
     from prefdata.training.evaluation.judged import judged_win_rate
     from prefdata.training.evaluation.lm_eval import benchmark, require_benchmarks
+    from prefdata.training.evaluation.metrics import METRICS
     from prefdata.training.model.distributed import is_main, launch
 
-    conditions = parse_gate(gate) if gate else []
+    conditions = parse_gate(gate, METRICS) if gate else []
     if benchmarks:
         require_benchmarks()
     existing = prepare_output(output, force=force)
@@ -184,7 +185,7 @@ def _prompting(
 
 
 def _show(
-    result: Evaluation, checks: Sequence[Checked], output: Path | None, *, quiet: bool
+    result: Evaluation, checks: Sequence[ConditionResult], output: Path | None, *, quiet: bool
 ) -> int:
     """Print the figures and the gate, its misses even when quiet, and give the exit code."""
     if not quiet:

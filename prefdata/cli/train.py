@@ -22,7 +22,7 @@ from prefdata.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from prefdata.report.display import Display
+    from prefdata.report.progress import Display
     from prefdata.training.config.recipe import Recipe
 
 
@@ -40,9 +40,9 @@ def _display(*, quiet: bool) -> Iterator[tuple[Display | None, Callable[[str], N
     if quiet or not terminal.is_terminal:
         yield None, nothing if quiet else say
         return
-    from prefdata.report.display import Table
+    from prefdata.report.progress import TableDisplay
 
-    with Table(terminal) as table:
+    with TableDisplay(terminal) as table:
         yield table, terminal.print
 
 
@@ -166,7 +166,7 @@ def _sweep(
     with _display(quiet=quiet) as (display, log):
         result = sweep(source, parse_sweep(grid), **options, display=display, log=log)
     if as_json:
-        show_json(result.as_json())
+        show_json(result.to_dict())
     if not quiet:
         show_table(result.table())
         others = f", and {result.tied - 1} as good" if result.tied > 1 else ""
@@ -193,7 +193,7 @@ def _rounds(
         log=None if quiet else say,
     )
     if as_json:
-        show_json(result.as_json())
+        show_json(result.to_dict())
     if not quiet:
         show_table(result.table())
         say(f"next: {result.next_step()}")

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import polars as pl
 
 from prefdata.conversion.check_dimensions import ask_which, check_chosen, check_names, check_rule
-from prefdata.conversion.convert import recognise
-from prefdata.conversion.ingest import Recognised, names_in, read_records
+from prefdata.conversion.convert import detect_sources
+from prefdata.conversion.ingest import DetectedSource, dimension_names, read_records
 from prefdata.formats import ReadOptions
-from prefdata.io.dataset.dataset_writer import readable, stored
+from prefdata.io.dataset.dataset_writer import dataset_schema, first_row
+from prefdata.io.readers.memory import Sources
 from prefdata.io.readers.sources import open_sources
 from prefdata.io.store.record_store import SCHEMAS
 from prefdata.records.frames import as_messages
 from prefdata.transforms import make_pairs, make_unpaired
-from prefdata.transforms.dimensions import compared
+from prefdata.transforms.dimensions import win_loss_counts
 from prefdata.transforms.make_pairs import PairResult
-from prefdata.transforms.mixing import parts
+from prefdata.transforms.mixing import match_sources
 from prefdata.transforms.options import Options
-from prefdata.transforms.row_outcomes import LEFT_OVER, by_row
+from prefdata.transforms.row_outcomes import LEFT_OVER, best_by_row
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Inspection:
 
 
 def inspect(
-    sources: Sequence[str | Path],
+    sources: Sources,
     *,
     options: Options | None = None,
     read_options: ReadOptions | None = None,
@@ -101,7 +101,8 @@ def inspect(
     """Say what sources are, by their first rows.
 
     Args:
-        sources: files, globs, folders, or ``"-"`` for standard input.
+        sources: one or several: paths, globs, folders, ``"-"`` for standard input, frames of
+            Polars, pandas, PyArrow or datasets, lists of dictionaries or records.
         options: how pairs would be made.
         read_options: what the sources do not say themselves.
         format: the format of all sources, where detection is not wanted.
@@ -120,10 +121,10 @@ def inspect(
     """
     read_options = read_options or ReadOptions()
     options = options or Options()
-    with open_sources([str(source) for source in sources], fetch=False) as files:
-        recognised = recognise(files, read_options, format, encoding, options=options)
+    with open_sources(sources, fetch=False) as files:
+        recognised = detect_sources(files, read_options, format, encoding, options=options)
         check_rule(options, read_options, recognised)
-        parts(options, [each.name for each in files])
+        match_sources(options, [each.name for each in files])
         alone = len(recognised) == 1
         return [
             _inspected(each, options, read_options, encoding, alone=alone) for each in recognised
@@ -131,14 +132,14 @@ def inspect(
 
 
 def _inspected(
-    each: Recognised, options: Options, read_options: ReadOptions, encoding: str, *, alone: bool
+    each: DetectedSource, options: Options, read_options: ReadOptions, encoding: str, *, alone: bool
 ) -> Inspection:
     match, kind = each.detection.match, each.detection.format.kind
     piece, made = next(read_records(each, 0, encoding))
     bad = made.filter(pl.col("reason").is_not_null())
     more = [*(("group_id",) if each.grouped else ()), *each.keep]
     good = made.filter(pl.col("reason").is_null()).select(*SCHEMAS[kind], *more)
-    dimensions = set(match.dimensions) | names_in(good)
+    dimensions = set(match.dimensions) | dimension_names(good)
     if alone or not each.rated_by_row:
         looked_at = f"the first {piece.rows:,} rows of {each.source.name}"
         check_names(options, dimensions, looked_at)
@@ -148,25 +149,25 @@ def _inspected(
     result, rows = _decided(good, kind, more, each, options)
     whole = bad.join(good, on="row", how="anti").unique("row", keep="first", maintain_order=True)
     left = pl.col("reason").is_in(LEFT_OVER)
-    unread = [(u.reason, u.field, u.line, u.detail) for u in piece.unread]
-    problems = _problems(whole.filter(~left), unread)
-    used = {*match.wanted, *each.keep.values()}
+    unreadable = [(u.reason, u.field, u.line, u.detail) for u in piece.unreadable]
+    problems = _problems(whole.filter(~left), unreadable)
+    used = {*match.source_columns, *each.keep.values()}
     becomes = "unpaired" if kind == "unpaired" else "pairs"
-    columns = stored(becomes, dimensions=bool(dimensions), keep=list(each.keep)).names
+    columns = dataset_schema(becomes, dimensions=bool(dimensions), keep=list(each.keep)).names
     runner_up = each.detection.runner_up
     return Inspection(
         each.source.name,
         each.source.kind,
         tuple(each.sample.names),
         match.format,
-        match.why,
+        match.evidence,
         match.polarity,
         match.columns,
         tuple(n for n in each.sample.names if n not in used),
         runner_up.format if runner_up else "",
-        dict(each.detection.near),
+        dict(each.detection.near_misses),
         piece.rows,
-        _outcomes(result.ledger, whole.filter(left), problems),
+        _outcomes(result.outcomes, whole.filter(left), problems),
         problems,
         "conversation" if each.grouped else "prompt",
         _standings(result.rows),
@@ -175,11 +176,11 @@ def _inspected(
 
 
 def _decided(
-    good: pl.DataFrame, kind: str, more: Sequence[str], each: Recognised, options: Options
+    good: pl.DataFrame, kind: str, more: Sequence[str], each: DetectedSource, options: Options
 ) -> tuple[PairResult, pl.DataFrame]:
     """What sound records give, and the rows of it with their texts."""
     if kind == "unpaired":
-        result = make_unpaired.unpaired(good, options)
+        result = make_unpaired.make_unpaired(good, options)
         texts = good.select(
             "prompt", *each.keep, of_row="row", of_item="item", completion="response"
         )
@@ -190,7 +191,7 @@ def _decided(
         for name in ("ratings", "comparisons")
     }
     frames[kind] = good
-    result = make_pairs.pairs(frames["ratings"], frames["comparisons"], options)
+    result = make_pairs.make_pairs(frames["ratings"], frames["comparisons"], options)
     texts = make_pairs.with_texts(result.rows, frames["ratings"], frames["comparisons"], each.keep)
     return result, texts
 
@@ -200,7 +201,7 @@ def _outcomes(
 ) -> dict[str, dict[str, int]]:
     """What became of the rows, and why; the most frequent first."""
     found: dict[str, dict[str, int]] = {}
-    became = by_row(ledger).group_by("outcome", "reason").len().sort("len", descending=True)
+    became = best_by_row(ledger).group_by("outcome", "reason").len().sort("len", descending=True)
     for outcome, reason, count in became.rows():
         found.setdefault(outcome, {})[reason] = count
     for reason, count in left.group_by("reason", maintain_order=True).len().rows():
@@ -214,12 +215,17 @@ def _outcomes(
 def _standings(rows: pl.DataFrame) -> dict[str, dict[str, int]]:
     if "dimensions" not in rows.columns:
         return {}
-    return {name: found._asdict() for name, found in compared(rows).items()}
+    return {name: found._asdict() for name, found in win_loss_counts(rows).items()}
 
 
-def _problems(bad: pl.DataFrame, unread: list[tuple[str, str, int, str]]) -> tuple[Problem, ...]:
+def _problems(
+    bad: pl.DataFrame, unreadable: list[tuple[str, str, int, str]]
+) -> tuple[Problem, ...]:
     said = pl.col("field", "detail").fill_null("")
-    found = [*bad.with_columns(said).select("reason", "field", "line", "detail").rows(), *unread]
+    found = [
+        *bad.with_columns(said).select("reason", "field", "line", "detail").rows(),
+        *unreadable,
+    ]
     counts = Counter((reason, field) for reason, field, *_ in found)
     return tuple(
         Problem(
@@ -245,4 +251,4 @@ def _example(rows: pl.DataFrame, columns: Sequence[str]) -> dict[str, object]:
         pl.col(name).list.eval(pl.element().struct.field("content").str.len_chars()).list.sum()
         for name in texts
     )
-    return readable(rows.bottom_k(1, by=size), columns)
+    return first_row(rows.bottom_k(1, by=size), columns)

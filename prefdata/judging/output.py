@@ -9,12 +9,12 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from prefdata.conversion.conversation_groups import Groups
+from prefdata.conversion.conversation_groups import ConversationGroups
 from prefdata.conversion.plan import ConvertTotals, by_split
 from prefdata.io.dataset.dataset_writer import (
+    dataset_schema,
+    first_row,
     number_shards,
-    readable,
-    stored,
     write_parquet,
 )
 from prefdata.judging.cases import Cases
@@ -26,10 +26,10 @@ from prefdata.records import reasons
 from prefdata.records.frames import as_messages
 from prefdata.records.ids import conversation_ids, hexed, joined_ids
 from prefdata.schemas import Comparison
-from prefdata.transforms.row_outcomes import REJECTS, by_row, entries
+from prefdata.transforms.row_outcomes import REJECTS, as_outcomes, best_by_row
 from prefdata.transforms.split import SPLITS, in_test
 
-PAIRS = stored("pairs")
+PAIRS = dataset_schema("pairs")
 CALLS = pa.schema(
     [
         ("comparison", pa.string()),
@@ -108,7 +108,11 @@ class Output:
 
     def __post_init__(self) -> None:
         budget = self.cases.buckets.frames.budget
-        groups = Groups(self.folder.parent / "groups", budget) if self.cases.grouped else None
+        groups = (
+            ConversationGroups(self.folder.parent / "groups", budget)
+            if self.cases.grouped
+            else None
+        )
         alone = {judge.name: Counts() for judge in self.judges}
         self.made = Made(ConvertTotals(groups=groups), Result(alone=alone))
 
@@ -218,7 +222,7 @@ class Output:
         for split, these in by_split(rows).items():
             if these.height:
                 self._write(PAIRS, these, f"data/{split}-{name}")
-                self.made.pairs.example = self.made.pairs.example or readable(these)
+                self.made.pairs.example = self.made.pairs.example or first_row(these)
         return rows.select("prompt_id", "group_id", "test")
 
     def _settle(self, bucket: int, told: Sequence[pl.DataFrame], fates: pl.DataFrame) -> None:
@@ -231,12 +235,12 @@ class Output:
         of_cases = _by_case(rows.filter(~ranked_by), told)
         ledger = pl.concat(
             [
-                entries(of_cases.filter("rated"), rated=True),
-                entries(of_cases.filter(~pl.col("rated")), rated=False),
+                as_outcomes(of_cases.filter("rated"), rated=True),
+                as_outcomes(of_cases.filter(~pl.col("rated")), rated=False),
                 *([_by_response(rows.filter(ranked_by), fates)] if self._by_rank else []),
             ]
         )
-        best = by_row(ledger)
+        best = best_by_row(ledger)
         lost = best.filter(pl.col("outcome") == "rejected").select(
             "source", "row", "line", "reason"
         )
@@ -397,4 +401,4 @@ def _by_response(rows: pl.DataFrame, fates: pl.DataFrame) -> pl.DataFrame:
     place = ["source", "row", "line", "item"]
     on = ["prompt_id", "response_id"]
     once = rows.select(*place, *on).unique(place, keep="first", maintain_order=True)
-    return entries(once.join(fates, on=on, how="left", maintain_order="left"), rated=True)
+    return as_outcomes(once.join(fates, on=on, how="left", maintain_order="left"), rated=True)

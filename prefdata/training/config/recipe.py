@@ -24,7 +24,7 @@ from prefdata.training.config.misfits import misfits
 from prefdata.training.config.removed import GONE, OWNED
 from prefdata.training.config.settings import EvaluationSettings, FirstStage, LoraSettings
 from prefdata.training.config.trl_options import check_options, option_types
-from prefdata.yamlfile import TwiceError, parse_yaml, read_yaml
+from prefdata.yamlfile import DuplicateKeyError, parse_yaml, read_yaml
 
 TINY = "tiny"
 """The model name that stands for a small random-weight model made on the spot."""
@@ -283,7 +283,7 @@ def _value(text: str) -> JsonValue:
     """The value that YAML would read: 0.2 is a number, [a, b] a list."""
     try:
         return cast("JsonValue", parse_yaml(text))
-    except TwiceError as error:
+    except DuplicateKeyError as error:
         raise RecipeError(f"--set: {error.problem} in {text!r}", hint="Keep one of them.") from None
     except (yaml.YAMLError, RecursionError):
         return text

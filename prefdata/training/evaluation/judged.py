@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prefdata.agreement.before_after import before_after
-from prefdata.stats.estimates import Estimate
+from prefdata.stats.intervals import Estimate
 
 
 def judged_win_rate(judged: Sequence[Path]) -> Estimate:
@@ -19,4 +19,4 @@ def judged_win_rate(judged: Sequence[Path]) -> Estimate:
         InputError: there is no comparison of before and after.
     """
     rate = before_after(judged).rate
-    return Estimate(rate.value or 0.0, (rate.low, rate.high), int(rate.of))
+    return Estimate(rate.value, rate.low, rate.high, rate.n)

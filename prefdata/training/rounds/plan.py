@@ -14,10 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from prefdata.errors import RecipeError, UnknownNameError
 from prefdata.io.dataset.dataset_reader import open_dataset
-from prefdata.stats.gates import OF_REWARD_MODELS, parse_gate
+from prefdata.stats.gates import parse_gate
 from prefdata.training.config.plan import make_plan, require_train
 from prefdata.training.config.recipe import Recipe, load_recipe
 from prefdata.training.data.prompts import check_prompts
+from prefdata.training.evaluation.metrics import METRICS, REWARD_MODEL_METRICS
 from prefdata.yamlfile import read_yaml
 
 WIN_RATE, SAMPLED_KL = "win_rate", "sampled_kl"
@@ -158,14 +159,17 @@ class RoundsPlan(BaseModel):
 
     def compare_of(self, spec: RoundSpec) -> AnswerComparison | None:
         """How the answers of a round are compared; None where its gate needs no answers."""
-        figures = {condition.name for condition in parse_gate(self.gate_of(spec))}
-        if not figures & {WIN_RATE, SAMPLED_KL}:
+        if not self.figures_of(spec) & {WIN_RATE, SAMPLED_KL}:
             return None
         return spec.compare or self.compare or AnswerComparison()
 
     def judges_answers(self, spec: RoundSpec) -> bool:
         """Whether the gate of a round needs to know who gives the better answers."""
-        return any(condition.name == WIN_RATE for condition in parse_gate(self.gate_of(spec)))
+        return WIN_RATE in self.figures_of(spec)
+
+    def figures_of(self, spec: RoundSpec) -> set[str]:
+        """The names of the figures in the gate of a round."""
+        return {condition.name for condition in parse_gate(self.gate_of(spec), METRICS)}
 
 
 def check_rounds(source: Path) -> RoundsPlan:
@@ -204,12 +208,12 @@ def check_rounds(source: Path) -> RoundsPlan:
 
 def _check_figures(gate: str, where: str) -> None:
     """Raise where the gate of a reward model has a figure that only a language model has."""
-    for condition in parse_gate(gate):
+    for condition in parse_gate(gate, METRICS):
         figure = condition.name.rpartition("/")[2]
-        if figure not in OF_REWARD_MODELS:
+        if figure not in REWARD_MODEL_METRICS:
             raise RecipeError(
                 f"{where}: its gate asks for {figure}, which a reward model does not have",
-                hint=f"Hold it to {', '.join(OF_REWARD_MODELS)}, or train with another method.",
+                hint=f"Hold it to {', '.join(REWARD_MODEL_METRICS)}, or train with another method.",
             )
 
 

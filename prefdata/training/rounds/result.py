@@ -33,11 +33,11 @@ class RoundsResult:
         accepted = all(entry["status"] == "accepted" for entry in self.rounds.values())
         return accepted and not self.left
 
-    def as_json(self) -> dict[str, JsonValue]:
-        """The result as JSON values.
+    def to_dict(self) -> dict[str, JsonValue]:
+        """The result as plain values that JSON can hold.
 
         Example:
-            >>> RoundsResult("rounds", "tiny", {}).as_json()["model"]
+            >>> RoundsResult("rounds", "tiny", {}).to_dict()["model"]
             'tiny'
         """
         return {

@@ -17,12 +17,13 @@ from pydantic import JsonValue
 
 from prefdata.errors import InputError, RecipeError, TrainingError, UsageError
 from prefdata.io.dataset.atomic_dir import remove_folder
-from prefdata.report.display import Say
-from prefdata.stats.estimates import Estimate
+from prefdata.report.progress import Say
 from prefdata.stats.gates import check_gate, parse_gate
+from prefdata.stats.intervals import Estimate
 from prefdata.training.data.prompts import Prompting
 from prefdata.training.evaluation.evalreport import ANSWERS
 from prefdata.training.evaluation.judged import judged_win_rate
+from prefdata.training.evaluation.metrics import METRICS
 from prefdata.training.model import distributed
 from prefdata.training.rounds.plan import WIN_RATE, RoundSpec, RoundsPlan, check_rounds
 from prefdata.training.rounds.result import RoundsResult
@@ -159,11 +160,11 @@ class Rounds:
     def _hold_to_gate(self, spec: RoundSpec, data: str, name: str, rests_on: str) -> dict[str, Any]:
         """Measure the model of a round, and accept it where its gate holds."""
         estimates = self._measure(spec, data, name)
-        checks = check_gate(parse_gate(self.plan.gate_of(spec)), estimates)
+        checks = check_gate(parse_gate(self.plan.gate_of(spec), METRICS), estimates, METRICS)
         for check in checks:
             self._log(f"gate: {check}")
         figures: dict[str, JsonValue] = {
-            key: estimate.as_json() for key, estimate in estimates.items()
+            key: estimate.to_dict() for key, estimate in estimates.items()
         }
         missed = [str(check) for check in checks if not check.met]
         if missed:

@@ -22,8 +22,8 @@ from typing import Any
 import yaml
 
 from prefdata.errors import InputError, Interrupted, error_from_dict
-from prefdata.report.display import Say
-from prefdata.stats.estimates import Estimate
+from prefdata.report.progress import Say
+from prefdata.stats.intervals import Estimate
 from prefdata.training.config.recipe import Recipe
 from prefdata.training.data.prompts import Prompting
 
@@ -102,14 +102,10 @@ class Steps:
         if output is not None:
             arguments += ["-o", str(output), "-f"]
         report = self._run("evaluate", "prefdata", arguments)
-        figures = {
-            name: value
+        return {
+            name: Estimate.from_dict(value)
             for name, value in report.items()
             if isinstance(value, dict) and value.keys() == {"value", "interval", "n"}
-        }
-        return {
-            name: Estimate(entry["value"], entry["interval"] and (*entry["interval"],), entry["n"])
-            for name, entry in figures.items()
         }
 
     def generate(self, model: str, prompting: Prompting, candidates: Path) -> None:

@@ -43,7 +43,7 @@ class SweepRun:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SweepResult:
     """A finished sweep.
 
     Args:
@@ -70,8 +70,8 @@ class Sweep:
         key = LOGGED[self.metric]
         return sum(run.after[key] == self.best.after[key] for run in self.runs)
 
-    def as_json(self) -> dict[str, JsonValue]:
-        """The sweep as JSON values."""
+    def to_dict(self) -> dict[str, JsonValue]:
+        """The sweep as plain values that JSON can hold."""
         runs: list[JsonValue] = [
             {
                 "name": run.name,

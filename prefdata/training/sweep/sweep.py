@@ -13,14 +13,14 @@ from pydantic import JsonValue
 
 from prefdata.errors import RecipeError, UsageError
 from prefdata.io.dataset.atomic_dir import refuse_existing, remove_folder
-from prefdata.report.display import Display, Say
+from prefdata.report.progress import Display, Say
 from prefdata.training.config.output_files import of_a_sweep
 from prefdata.training.config.plan import Plan, make_plan
 from prefdata.training.config.recipe import load_recipe
 from prefdata.training.model import distributed
 from prefdata.training.run.run import train
 from prefdata.training.run.run_dir import check_same, identity, run_folder
-from prefdata.training.sweep.result import LOGGED, PAGE, Metric, Sweep, SweepRun
+from prefdata.training.sweep.result import LOGGED, PAGE, Metric, SweepResult, SweepRun
 
 STATE = "sweep.json"
 
@@ -69,7 +69,7 @@ def sweep(
     resume: bool = False,
     display: Display | None = None,
     log: Say = lambda _line: None,
-) -> Sweep:
+) -> SweepResult:
     """Train one model per combination of values, and find the best.
 
     The reference's log-probabilities are computed once, for the first run that needs them. All
@@ -106,7 +106,7 @@ def sweep(
         log(f"run {number} of {len(plans)}: {values}{before}")
         _run(planned, output, done, display=display, log=log)
         runs.append(_result(planned, output / planned.name))
-    result = Sweep(str(output), base.data, metric, tuple(runs))
+    result = SweepResult(str(output), base.data, metric, tuple(runs))
     if distributed.is_main():
         result.write_page()
     return result
@@ -197,7 +197,7 @@ def _open(output: Path, *, force: bool, resume: bool) -> dict[str, JsonValue]:
     with distributed.first_alone():
         if distributed.is_main():
             files = of_a_sweep(output / STATE, PAGE)
-            refuse_existing(output, force=force, made_of=STATE, ours=files)
+            refuse_existing(output, force=force, marker=STATE, own_files=files)
             remove_folder(output)
             output.mkdir(parents=True)
             _write_state(output, {})

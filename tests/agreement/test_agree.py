@@ -12,22 +12,22 @@ import polars as pl
 import pytest
 
 from prefdata.agreement.agree import AgreeReport, agree
-from prefdata.agreement.agreement import Figures
+from prefdata.agreement.agreement import AnnotatorAgreement
 from prefdata.errors import InputError, UnknownNameError, UsageError
 from prefdata.formats import ReadOptions
 from prefdata.io.dataset.dataset_writer import write_parquet
 from prefdata.records import reasons
 from prefdata.schemas import Comparison, Verdict
-from tests.roundtrip import Row, jsonl, judged
+from tests.roundtrip import Row, jsonl, judged, pickled
 
 
-def figures(report: AgreeReport, name: str) -> Figures:
+def figures(report: AgreeReport, name: str) -> AnnotatorAgreement:
     return next(each for each in report.agreement.annotators if each.annotator == name)
 
 
-def right(report: AgreeReport, name: str) -> tuple[float, float]:
+def right(report: AgreeReport, name: str) -> tuple[float | None, float]:
     accuracy = figures(report, name).accuracy
-    return accuracy.hits, accuracy.of
+    return accuracy.hits, accuracy.n
 
 
 def votes(annotator: str, winners: str, *, turned: bool = False) -> list[Row]:
@@ -51,7 +51,7 @@ def test_files_join_on_texts_in_either_order(tmp_path: Path) -> None:
     assert right(report, "gpt-4") == (3, 4)
     assert report.agreement.comparisons == 4
     assert report.agreement.people == ("anna",)
-    assert report.told_by == "their names"
+    assert report.people_from == "their names"
 
 
 def test_the_order_of_the_files_changes_nothing(tmp_path: Path) -> None:
@@ -66,9 +66,9 @@ def test_both_orders_in_a_file_show_who_flips(tmp_path: Path) -> None:
     """Twice the first answer: a flip, no verdict, and a taste for the first place."""
     rows = [*votes("anna", "aab"), *votes("gpt-4", "aaa"), *votes("gpt-4", "bab", turned=True)]
     gpt = figures(agree([jsonl(tmp_path / "v.jsonl", rows)]), "gpt-4")
-    assert (gpt.flips.hits, gpt.flips.of) == (2, 3)
-    assert (gpt.accuracy.hits, gpt.accuracy.of, gpt.coverage.of) == (1, 1, 3)
-    assert (gpt.first_slot.hits, gpt.first_slot.of) == (5, 6)
+    assert (gpt.flips.hits, gpt.flips.n) == (2, 3)
+    assert (gpt.accuracy.hits, gpt.accuracy.n, gpt.coverage.n) == (1, 1, 3)
+    assert (gpt.first_slot.hits, gpt.first_slot.n) == (5, 6)
 
 
 def test_an_unusable_verdict_costs_coverage(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_an_unusable_verdict_costs_coverage(tmp_path: Path) -> None:
     rows = [*votes("anna", "aaaa"), *votes("gpt-4", "aa-?")]
     report = agree([jsonl(tmp_path / "v.jsonl", rows)])
     gpt = figures(report, "gpt-4")
-    assert (gpt.coverage.hits, gpt.coverage.of) == (2, 4)
+    assert (gpt.coverage.hits, gpt.coverage.n) == (2, 4)
     (source,) = report.sources
     assert source.no_verdict == {reasons.NO_WINNER: 1, reasons.UNKNOWN_WINNER: 1}
 
@@ -131,8 +131,8 @@ def test_a_pair_is_the_verdict_of_who_made_it(tmp_path: Path) -> None:
     labels = jsonl(tmp_path / "labels.jsonl", pairs)
     report = agree([labels, jsonl(tmp_path / "v.jsonl", votes("gpt-4", "aab"))])
     assert right(report, "gpt-4") == (2, 3)
-    assert figures(report, "labels.jsonl").first_slot.of == 0
-    assert figures(report, "gpt-4").first_slot.of == 3
+    assert figures(report, "labels.jsonl").first_slot.n == 0
+    assert figures(report, "gpt-4").first_slot.n == 3
 
 
 def test_ids_join_what_has_no_texts(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_ids_alone_take_sides_as_they_stand(tmp_path: Path) -> None:
     paths = [jsonl(tmp_path / "t.jsonl", texts), jsonl(tmp_path / "gpt.jsonl", bare)]
     report = agree(paths, ids=("id",))
     assert right(report, "gpt.jsonl") == (20, 20)
-    assert figures(report, "gpt.jsonl").longer.of == 20
+    assert figures(report, "gpt.jsonl").longer.n == 20
 
 
 def test_ids_must_tell_comparisons_apart(tmp_path: Path) -> None:
@@ -279,9 +279,9 @@ def test_a_data_set_directory_gives_its_comparisons(tmp_path: Path) -> None:
     report = agree([stored(tmp_path / "judged", records())])
     assert right(report, "x1") == (1, 2)
     x1 = figures(report, "x1")
-    assert (x1.coverage.hits, x1.coverage.of) == (2, 4)
-    assert x1.first_slot.of == 0
-    assert report.told_by == "the data"
+    assert (x1.coverage.hits, x1.coverage.n) == (2, 4)
+    assert x1.first_slot.n == 0
+    assert report.people_from == "the data"
     assert report.sources[0].rows == 4
 
 
@@ -301,9 +301,9 @@ def test_the_calls_of_a_judge_show_its_flips(tmp_path: Path) -> None:
     pl.DataFrame(calls, names, orient="row").write_parquet(folder / "calls" / "calls-0.parquet")
     x1 = figures(agree([folder]), "x1")
     assert x1.verdicts == 8
-    assert (x1.accuracy.hits, x1.accuracy.of, x1.coverage.of) == (1, 2, 4)
-    assert (x1.flips.hits, x1.flips.of) == (1, 3)
-    assert (x1.first_slot.hits, x1.first_slot.of) == (4, 6)
+    assert (x1.accuracy.hits, x1.accuracy.n, x1.coverage.n) == (1, 2, 4)
+    assert (x1.flips.hits, x1.flips.n) == (1, 3)
+    assert (x1.first_slot.hits, x1.first_slot.n) == (4, 6)
 
 
 def test_records_as_json_lines_join_with_other_files(tmp_path: Path) -> None:
@@ -324,7 +324,7 @@ def test_categories_may_stand_in_one_file(tmp_path: Path) -> None:
     ]
     report = agree(paths, by="kind")
     found = {name: each.judges[0].accuracy for name, each in report.agreement.categories.items()}
-    assert {name: (share.hits, share.of) for name, share in found.items()} == {
+    assert {name: (share.hits, share.n) for name, share in found.items()} == {
         "a": (1, 2),
         "b": (2, 2),
         "c": (0, 1),
@@ -358,7 +358,7 @@ def test_transcripts_of_a_known_layout_are_verdicts_too(tmp_path: Path) -> None:
     paths = [jsonl(tmp_path / "hh.jsonl", pairs), jsonl(tmp_path / "j.jsonl", judge)]
     report = agree(paths)
     assert right(report, "gpt-4") == (2, 2)
-    assert figures(report, "hh.jsonl").first_slot.of == 0
+    assert figures(report, "hh.jsonl").first_slot.n == 0
 
 
 def test_who_is_a_person_can_be_said(tmp_path: Path) -> None:
@@ -376,8 +376,8 @@ def test_one_judge_alone_shows_its_flips(tmp_path: Path) -> None:
     rows = [*votes("gpt-4", "aa"), *votes("gpt-4", "ab", turned=True)]
     report = agree([jsonl(tmp_path / "v.jsonl", rows)])
     gpt = figures(report, "gpt-4")
-    assert (gpt.flips.hits, gpt.flips.of) == (1, 2)
-    assert gpt.accuracy.of == 0
+    assert (gpt.flips.hits, gpt.flips.n) == (1, 2)
+    assert gpt.accuracy.n == 0
     assert "There is one annotator: how far others agree is not known." in report.remarks
 
 
@@ -411,7 +411,7 @@ def test_recorded_judges_have_the_agreement_that_is_known(data: Path, tmp_path: 
     for (name, judge), (hits, decided, asked) in LLMBAR.items():
         inside = report.agreement.categories[name]
         found = next(each for each in inside.annotators if each.annotator == judge)
-        assert (found.accuracy.hits, found.accuracy.of, found.coverage.of) == (hits, decided, asked)
+        assert (found.accuracy.hits, found.accuracy.n, found.coverage.n) == (hits, decided, asked)
 
 
 def _as_shown(each: dict[str, Any]) -> list[Row]:
@@ -451,8 +451,8 @@ def test_mt_bench_is_that_of_its_paper(
     accuracy, ceiling = (
         (gpt.accuracy_with_ties, found.ceiling_with_ties) if ties else (gpt.accuracy, found.ceiling)
     )
-    assert (accuracy.hits, accuracy.of) == judge
-    assert (ceiling.hits, ceiling.of) == people
+    assert (accuracy.hits, accuracy.n) == judge
+    assert (ceiling.hits, ceiling.n) == people
 
 
 PANDALM = ReadOptions(
@@ -481,7 +481,7 @@ def test_pandalm_is_what_a_plain_count_gives(data: Path) -> None:
     replies = {r["idx"]: r["gpt_result"] for r in json.loads(judge.read_text(encoding="utf-8"))}
     rows = json.loads(people.read_text(encoding="utf-8"))
     read = [row for row in rows if _readable(row)]
-    assert report.sources[0].left_out.total() == len(rows) - len(read)
+    assert sum(report.sources[0].left_out.values()) == len(rows) - len(read)
     assert report.sources[1].no_verdict == {reasons.UNKNOWN_WINNER: 25}
     hits = decided = 0
     for row in read:
@@ -515,7 +515,7 @@ def test_pandalm_people_agree_as_a_plain_count_says(data: Path) -> None:
     ]
     same = sum(one == other for one, other in pairs)
     found = report.agreement
-    assert (found.ceiling_with_ties.hits, found.ceiling_with_ties.of) == (same, len(pairs))
+    assert (found.ceiling_with_ties.hits, found.ceiling_with_ties.n) == (same, len(pairs))
     assert [each.kappa for each in found.annotators] == [
         pytest.approx(0.86, abs=0.02) for _ in range(3)
     ]
@@ -528,5 +528,45 @@ def test_a_judge_in_both_orders_flips_as_often_as_counted(data: Path) -> None:
     gpt = figures(
         agree([path], read_options=ReadOptions(winner={"1": "a", "2": "b", "3": "tie"})), "gpt-4"
     )
-    assert (gpt.flips.hits, gpt.flips.of) == (860, 2227)
+    assert (gpt.flips.hits, gpt.flips.n) == (860, 2227)
     assert gpt.first_slot.value == pytest.approx(0.65, abs=0.001)
+
+
+def test_records_in_either_order_are_one_comparison() -> None:
+    """They are a source as they are; the verdict is turned with the responses."""
+    one = Comparison(
+        prompt="2+2?",
+        response_a="4",
+        response_b="It is 5.",
+        verdicts=[Verdict(winner="a", annotator="anna", annotator_kind="person")],
+    )
+    gpt = Verdict(winner="a", annotator="gpt", annotator_kind="model")
+    other = one.model_copy(update={"verdicts": [gpt]}).swapped()
+    report = agree([one, other])
+    assert (report.agreement.comparisons, report.agreement.verdicts) == (1, 2)
+    assert right(report, "gpt") == (1, 1)
+    assert figures(report, "gpt").longer.hits == 0
+
+
+def test_frames_are_sources(tmp_path: Path) -> None:
+    """Of Polars here, beside a file, and a list of rows; all give what files would."""
+    people, judge = votes("anna", "aabb"), votes("gpt-4", "aaba", turned=True)
+    as_files = agree([jsonl(tmp_path / "a.jsonl", people), jsonl(tmp_path / "b.jsonl", judge)])
+    mixed: list[pl.DataFrame | Path] = [pl.DataFrame(people), tmp_path / "b.jsonl"]
+    as_frames = agree(mixed)
+    assert as_frames.agreement == as_files.agreement
+    assert as_frames.source_names == ("DataFrame", str(tmp_path / "b.jsonl"))
+    assert agree([*people, *judge]).agreement == as_files.agreement
+
+
+def test_a_report_and_an_error_can_be_pickled() -> None:
+    """As a process pool has it."""
+    rows = [*votes("anna", "ab"), *votes("gpt-4", "aa")]
+    report = agree(rows)
+    again = pickled(report)
+    assert again == report
+    assert json.dumps(again.to_dict()) == json.dumps(report.to_dict())
+    with pytest.raises(InputError) as caught:
+        agree(votes("anna", "ab"))
+    error = pickled(caught.value)
+    assert (str(error), error.hint) == (str(caught.value), caught.value.hint)
