@@ -167,9 +167,9 @@ class RoundsPlan(BaseModel):
         """Whether the gate of a round needs to know who gives the better answers."""
         return WIN_RATE in self.figures_of(spec)
 
-    def figures_of(self, spec: RoundSpec) -> set[str]:
+    def figures_of(self, spec: RoundSpec) -> frozenset[str]:
         """The names of the figures in the gate of a round."""
-        return {condition.name for condition in parse_gate(self.gate_of(spec), METRICS)}
+        return frozenset(each.name for each in parse_gate(self.gate_of(spec), METRICS))
 
 
 def check_rounds(source: Path) -> RoundsPlan:
