@@ -134,10 +134,10 @@ def train(
     if grid:
         options = {"flags": keys, "settings": settings, "metric": best, **output}
         return _sweep(file, grid, options, as_json=as_json, quiet=quiet)
-    return _one(recipe, output, as_json=as_json, quiet=quiet)
+    return _run(recipe, output, as_json=as_json, quiet=quiet)
 
 
-def _one(recipe: Recipe, output: Mapping[str, bool], *, as_json: bool, quiet: bool) -> int:
+def _run(recipe: Recipe, output: Mapping[str, bool], *, as_json: bool, quiet: bool) -> int:
     """Train one model."""
     from prefdata.training import train as run
 

@@ -29,8 +29,8 @@ def main(arguments: Sequence[str]) -> int:
     """
     options = _parser().parse_args(arguments)
     if options.processes > 1:
-        at = arguments.index("--processes")
-        rest = [*arguments[:at], *arguments[at + 2 :]]
+        option = arguments.index("--processes")
+        rest = [*arguments[:option], *arguments[option + 2 :]]
         return distributed.launch(
             options.processes, rest, module="prefdata.training.rounds.generate"
         )

@@ -134,14 +134,17 @@ class Steps:
         unseen: list[str] = []
         log = self.log or unseen.append
 
-        def read(line: str) -> None:
+        def on_line(line: str) -> None:
             if not result and line != "{":
                 log(line)
             elif result[-1:] != ["}"]:
                 result.append(line)
 
         ended = run_program(
-            command, read, stdout=subprocess.PIPE, stderr=None if self.live else subprocess.STDOUT
+            command,
+            on_line,
+            stdout=subprocess.PIPE,
+            stderr=None if self.live else subprocess.STDOUT,
         )
         reply: dict[str, Any] = json.loads("\n".join(result) or "{}")
         error = error_from_dict(reply["error"]) if "error" in reply else None

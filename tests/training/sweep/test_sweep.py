@@ -69,10 +69,10 @@ def test_three_betas_cost_one_pass_of_the_reference(
     assert sum(line.endswith("found in the cache") for line in lines) == 2
     assert [run.settings["beta"] for run in result.runs] == ["0.01", "0.1", "0.5"]
     alone = Recipe(**{**flags, "options": {**flags["options"], "beta": 0.5}})
-    by_itself = train(
+    single = train(
         alone.model_copy(update={"output": f"{flags['output']}-x", "reference_cache": False})
     )
-    assert result.runs[2].after == pytest.approx(by_itself.after, abs=1e-5)
+    assert result.runs[2].after == pytest.approx(single.after, abs=1e-5)
 
     state = result.to_dict()
     assert state["metric"] == "accuracy"
