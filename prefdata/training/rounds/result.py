@@ -19,19 +19,19 @@ class RoundsResult:
         output: the folder of models and state.
         model: the last accepted model, or what the first round starts from.
         rounds: the entries of state.json, by name.
-        left: rounds that were not run, after a failure.
+        not_run: rounds that were not run, after a failure.
     """
 
     output: str
     model: str
     rounds: dict[str, dict[str, Any]]
-    left: tuple[str, ...] = ()
+    not_run: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
         """Whether every round was accepted."""
         accepted = all(entry["status"] == "accepted" for entry in self.rounds.values())
-        return accepted and not self.left
+        return accepted and not self.not_run
 
     def to_dict(self) -> dict[str, JsonValue]:
         """The result as plain values that JSON can hold.
@@ -45,7 +45,7 @@ class RoundsResult:
             "model": self.model,
             "passed": self.passed,
             "rounds": dict(self.rounds),
-            "left": list(self.left),
+            "left": list(self.not_run),
         }
 
     def table(self) -> Table:
@@ -62,7 +62,7 @@ class RoundsResult:
             table.add_column(column)
         for name, entry in self.rounds.items():
             table.add_row(name, str(entry["status"]), str(entry["why"]))
-        for name in self.left:
+        for name in self.not_run:
             table.add_row(name, "not run", "an earlier round failed, and after_failure is stop")
         return table
 

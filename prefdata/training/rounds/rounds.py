@@ -113,9 +113,11 @@ class Rounds:
                 return self._result(model, names[:number], names[number:])
         return self._result(model, names)
 
-    def _result(self, model: str, names: Sequence[str], left: Sequence[str] = ()) -> RoundsResult:
-        done = {name: self.state[name] for name in names}
-        return RoundsResult(str(self.folder), model, done, tuple(left))
+    def _result(
+        self, model: str, names: Sequence[str], not_run: Sequence[str] = ()
+    ) -> RoundsResult:
+        rounds = {name: self.state[name] for name in names}
+        return RoundsResult(str(self.folder), model, rounds, tuple(not_run))
 
     def _forget(self, spec: RoundSpec, names: Sequence[str], *, force: bool) -> None:
         if not force:
@@ -169,8 +171,10 @@ class Rounds:
         missed = [str(check) for check in checks if not check.met]
         if missed:
             return self._fail(spec, name, rests_on, "; ".join(missed), figures=figures)
-        why = "; ".join(map(str, checks))
-        self._set(spec, status="accepted", rests_on=rests_on, model=name, why=why, figures=figures)
+        reason = "; ".join(map(str, checks))
+        self._set(
+            spec, status="accepted", rests_on=rests_on, model=name, why=reason, figures=figures
+        )
         return self.state[spec.name]
 
     def _measure(self, spec: RoundSpec, data: str, name: str) -> dict[str, Estimate]:
@@ -206,15 +210,15 @@ class Rounds:
             new.replace(link)
 
     def _fail(
-        self, spec: RoundSpec, name: str, rests_on: str, why: str, **more: JsonValue
+        self, spec: RoundSpec, name: str, rests_on: str, reason: str, **more: JsonValue
     ) -> dict[str, Any]:
         """Put the model of a failed round aside, and keep the last good one."""
         output, aside = self.folder / name, self.folder / f"{name}.failed"
         remove_folder(aside)
         if output.is_dir():
             output.rename(aside)
-        self._set(spec, status="failed", rests_on=rests_on, model=aside.name, why=why, **more)
-        self._log(f"round {spec.name} failed: {why}")
+        self._set(spec, status="failed", rests_on=rests_on, model=aside.name, why=reason, **more)
+        self._log(f"round {spec.name} failed: {reason}")
         return self.state[spec.name]
 
     def _make_pairs(self, spec: RoundSpec, model: str, folder: Path) -> Path:

@@ -140,12 +140,8 @@ class Steps:
             elif result[-1:] != ["}"]:
                 result.append(line)
 
-        ended = run_program(
-            command,
-            on_line,
-            stdout=subprocess.PIPE,
-            stderr=None if self.live else subprocess.STDOUT,
-        )
+        stderr = None if self.live else subprocess.STDOUT
+        ended = run_program(command, on_line, stdout=subprocess.PIPE, stderr=stderr)
         reply: dict[str, Any] = json.loads("\n".join(result) or "{}")
         error = error_from_dict(reply["error"]) if "error" in reply else None
         if isinstance(error, Interrupted) or ended.signals:

@@ -128,7 +128,7 @@ def test_the_rounds_after_a_failure_can_wait(place: Place) -> None:
     """Until its gate is another one: then it is tried again, and they follow."""
     after = {"name": "again", "data": "helpful"}
     result = run_rounds(place.plan(HELPFUL, IMPOSSIBLE, after, after_failure="stop"))
-    assert result.left == ("again",)
+    assert result.not_run == ("again",)
     assert place.accepted() == "01-helpful"
     assert result.next_step() == f"the last good model is {place.folder}/out/01-helpful"
     result = run_rounds(place.plan(HELPFUL, SAFE, after, after_failure="stop"))
