@@ -142,14 +142,14 @@ class Steps:
 
         stderr = None if self.live else subprocess.STDOUT
         ended = run_program(command, on_line, stdout=subprocess.PIPE, stderr=stderr)
-        reply: dict[str, Any] = json.loads("\n".join(result) or "{}")
+        reply: dict[str, Any] = json.loads("\n".join(result)) if result[-1:] == ["}"] else {}
         error = error_from_dict(reply["error"]) if "error" in reply else None
         if isinstance(error, Interrupted) or ended.signals:
             raise _stopped(ended.signals, error)
         if error is not None:
             raise error
         if ended.code:
-            sys.stderr.writelines(f"{line}\n" for line in unseen)
+            sys.stderr.writelines(f"{line}\n" for line in unseen)  # a traceback, as of a defect
             where = f" in {self.processes} processes" if self.processes > 1 else ""
             raise InputError(  # says nothing of the run itself: it may be tried again
                 f"{step}{where} ended with exit code {ended.code}",
