@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from prefdata.errors import RecipeError, UnknownNameError
 from prefdata.io.dataset.dataset_reader import open_dataset
 from prefdata.stats.gates import parse_gate
-from prefdata.training.config.plan import make_plan, require_train
-from prefdata.training.config.recipe import Recipe, load_recipe
+from prefdata.training.config.load_recipe import load_recipe
+from prefdata.training.config.plan import require_train, resolve
+from prefdata.training.config.recipe import Recipe
 from prefdata.training.data.prompts import check_prompts
 from prefdata.training.evaluation.metrics import METRICS, REWARD_MODEL_METRICS
 from prefdata.yamlfile import read_yaml
@@ -194,7 +195,7 @@ def check_rounds(source: Path) -> RoundsPlan:
             recipe = plan.recipe_of(
                 spec, data=spec.data, model=plan.model, output=unused, where=where
             )
-            make_plan(recipe, check_output=False)
+            resolve(recipe, check_output=False)
         else:
             recipe = plan.recipe_of(spec, data="", model=plan.model, output=Path(), where=where)
             check_prompts(Path(spec.prompts))

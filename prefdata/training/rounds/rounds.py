@@ -59,7 +59,7 @@ def run_rounds(
         UsageError: a path is not what it should be.
         Interrupted: the user stopped it; the same command goes on.
     """
-    if distributed.count() > 1:
+    if distributed.world_size() > 1:
         raise UsageError(
             "the rounds of a plan were started by a launcher, once in every process",
             hint="Start them once; --processes N has each round use several.",
