@@ -13,7 +13,7 @@ from prefdata.cli.output import errors_as_json, nothing, results_alone, say, sho
 
 if TYPE_CHECKING:
     from prefdata.stats.gates import ConditionResult
-    from prefdata.training import Evaluation, Prompting
+    from prefdata.training import EvaluationResult, Prompting
 
 
 @click.command("eval")
@@ -129,16 +129,16 @@ def evaluate(
     """
     from prefdata.stats.gates import parse_gate
     from prefdata.training import evaluate as measure
-    from prefdata.training.evaluation.evalreport import prepare_output, report_on, write_evaluation
     from prefdata.training.evaluation.judged import judged_win_rate
     from prefdata.training.evaluation.lm_eval import benchmark, require_benchmarks
     from prefdata.training.evaluation.metrics import METRICS
+    from prefdata.training.evaluation.result import build_report, check_output, write_evaluation
     from prefdata.training.model.distributed import is_main, launch
 
     conditions = parse_gate(gate, METRICS) if gate else []
     if benchmarks:
         require_benchmarks()
-    existing = prepare_output(output, force=force)
+    existing = check_output(output, force=force)
     rate = judged_win_rate(judged) if judged else None
     if processes > 1:
         return launch(processes, without_processes())
@@ -151,14 +151,14 @@ def evaluate(
         max_length=max_length,
         dtype=dtype,
         prompting=_prompting(prompts, answers, most_prompts, max_new_tokens, temperature, seed),
-        say=log,
+        log=log,
     )
     result = result if rate is None else result.with_win_rate(rate)
     if not is_main():
         return 0
-    report, checks = report_on(result, conditions)
+    report, checks = build_report(result, conditions)
     if benchmarks:
-        report["benchmarks"] = benchmark(model, benchmarks, limit=benchmark_limit, say=log)
+        report["benchmarks"] = benchmark(model, benchmarks, limit=benchmark_limit, log=log)
     if output is not None:
         write_evaluation(result, report, output, existing)
     if as_json:
@@ -185,7 +185,7 @@ def _prompting(
 
 
 def _show(
-    result: Evaluation, checks: Sequence[ConditionResult], output: Path | None, *, quiet: bool
+    result: EvaluationResult, checks: Sequence[ConditionResult], output: Path | None, *, quiet: bool
 ) -> int:
     """Print the figures and the gate, its misses even when quiet, and give the exit code."""
     if not quiet:

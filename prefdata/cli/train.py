@@ -142,9 +142,9 @@ def _run(recipe: Recipe, output: Mapping[str, bool], *, as_json: bool, quiet: bo
     from prefdata.training import train as run
 
     with _display(quiet=quiet) as (display, log):
-        result = run(recipe, **output, display=display, say=log)
+        result = run(recipe, **output, display=display, log=log)
     if as_json:
-        show_json(result.as_json())
+        show_json(result.to_dict())
     if not quiet:
         show_table(result.table())
         say(f"saved {result.output} after {result.steps:,} steps, {result.seconds:.0f} s")

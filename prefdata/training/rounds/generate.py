@@ -13,8 +13,9 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from prefdata.errors import Interrupted, PrefdataError, error_to_dict
+from prefdata.report.progress import silent
 from prefdata.training.data.prompts import Prompting
-from prefdata.training.evaluation.candidates import answer_prompts, write_candidates
+from prefdata.training.evaluation.generate import answer_prompts, write_candidates
 from prefdata.training.model import distributed
 
 
@@ -74,7 +75,7 @@ def _generate(options: Namespace) -> None:
     )
     speaks = distributed.is_main() and not options.quiet
     with redirect_stdout(sys.stderr):  # where libraries print, DeepSpeed for one
-        answers = answer_prompts(options.model, prompting, say=_log if speaks else _ignore)
+        answers = answer_prompts(options.model, prompting, log=_log if speaks else silent)
     if distributed.is_main():
         partial = options.output.with_suffix(".new")
         write_candidates(answers, partial)
@@ -88,10 +89,6 @@ def _show(result: object) -> None:
 
 def _log(line: str) -> None:
     sys.stderr.write(f"{line}\n")
-
-
-def _ignore(_line: str) -> None:
-    """No progress."""
 
 
 if __name__ == "__main__":

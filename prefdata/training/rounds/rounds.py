@@ -17,19 +17,19 @@ from pydantic import JsonValue
 
 from prefdata.errors import InputError, RecipeError, TrainingError, UsageError
 from prefdata.io.dataset.atomic_dir import remove_folder
-from prefdata.report.progress import Say
+from prefdata.report.progress import Log
 from prefdata.stats.gates import check_gate, parse_gate
 from prefdata.stats.intervals import Estimate
 from prefdata.training.data.prompts import Prompting
-from prefdata.training.evaluation.evalreport import ANSWERS
 from prefdata.training.evaluation.judged import judged_win_rate
 from prefdata.training.evaluation.metrics import METRICS
+from prefdata.training.evaluation.result import ANSWERS_FILE
 from prefdata.training.model import distributed
 from prefdata.training.rounds.plan import WIN_RATE, RoundSpec, RoundsPlan, check_rounds
 from prefdata.training.rounds.result import RoundsResult
 from prefdata.training.rounds.state import read_state, round_identity, write_state
 from prefdata.training.rounds.steps import Steps, run_command
-from prefdata.training.run.run_dir import RunFolder
+from prefdata.training.run.run_dir import RunDir
 
 ACCEPTED = "accepted"
 
@@ -40,7 +40,7 @@ def run_rounds(
     force: bool = False,
     processes: int = 1,
     live: bool = False,
-    log: Say | None = None,
+    log: Log | None = None,
 ) -> RoundsResult:
     """Run the rounds of a plan that are not done yet.
 
@@ -145,7 +145,7 @@ class Rounds:
             data = spec.data or str(self._make_pairs(spec, model, self.folder / f"{name}.data"))
             if not (output / "recipe.yaml").is_file():
                 recipe = self.plan.recipe_of(spec, data=data, model=model, output=output)
-                resume = RunFolder(self.folder / f"{name}.run").begun
+                resume = RunDir.of(output).exists
                 self.steps.train(recipe, resume=resume)
             return self._hold_to_gate(spec, data, name, rests_on)
         except TrainingError as error:
@@ -193,7 +193,7 @@ class Rounds:
             output=output,
         )
         if compare and self.plan.judges_answers(spec):
-            generations, judged = answers / "eval" / ANSWERS, answers / "judged"
+            generations, judged = answers / "eval" / ANSWERS_FILE, answers / "judged"
             if judged.is_dir():
                 remove_folder(judged)
             judged.unlink(missing_ok=True)

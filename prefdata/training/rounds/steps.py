@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 
 from prefdata.errors import InputError, Interrupted, error_from_dict
-from prefdata.report.progress import Say
+from prefdata.report.progress import Log
 from prefdata.stats.intervals import Estimate
 from prefdata.training.config.recipe import Recipe
 from prefdata.training.data.prompts import Prompting
@@ -46,7 +46,7 @@ class Steps:
     """
 
     processes: int = 1
-    log: Say | None = None
+    log: Log | None = None
     live: bool = False
 
     def train(self, recipe: Recipe, *, resume: bool) -> None:
@@ -117,7 +117,7 @@ class Steps:
             candidates: the file that gets the answers; it appears whole, or not at all.
 
         Raises:
-            PrefdataError: as `prefdata.training.evaluation.candidates.answer_prompts` does.
+            PrefdataError: as `prefdata.training.evaluation.generate.answer_prompts` does.
         """
         arguments = [model, str(prompting.source), "-o", str(candidates)]
         arguments += ["--answers", str(prompting.answers)]
@@ -158,7 +158,7 @@ class Steps:
         return reply
 
 
-def run_command(command: str, places: Mapping[str, Path], log: Say) -> None:
+def run_command(command: str, places: Mapping[str, Path], log: Log) -> None:
     """Run a command of a plan without a shell: a judge, or what makes pairs of its verdicts.
 
     Args:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import JsonValue
 
-from prefdata.training.run.chart import chart, html_table, page
+from prefdata.training.run.report_page import chart, html_table, page
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -13,13 +13,13 @@ from pydantic import JsonValue
 
 from prefdata.errors import RecipeError, UsageError
 from prefdata.io.dataset.atomic_dir import refuse_existing, remove_folder
-from prefdata.report.progress import Display, Say
+from prefdata.report.progress import Display, Log, silent
 from prefdata.training.config.load_recipe import load_recipe
 from prefdata.training.config.output_files import sweep_output_files
 from prefdata.training.config.plan import Plan, resolve
 from prefdata.training.model import distributed
 from prefdata.training.run.run import train
-from prefdata.training.run.run_dir import check_same, identity, run_folder
+from prefdata.training.run.run_dir import RunDir, check_identity, run_identity
 from prefdata.training.sweep.result import LOGGED, PAGE, Metric, SweepResult, SweepRun
 
 STATE = "sweep.json"
@@ -68,7 +68,7 @@ def sweep(
     force: bool = False,
     resume: bool = False,
     display: Display | None = None,
-    log: Say = lambda _line: None,
+    log: Log = silent,
 ) -> SweepResult:
     """Train one model per combination of values, and find the best.
 
@@ -132,17 +132,17 @@ def _run(
     done: dict[str, JsonValue],
     *,
     display: Display | None,
-    log: Say,
+    log: Log,
 ) -> None:
     """Train one model, unless it is there; go on where it was interrupted."""
-    rests_on = identity(planned.plan)
+    rests_on = run_identity(planned.plan)
     if planned.name in done:
-        check_same(_as_mapping(done[planned.name]), rests_on)
+        check_identity(_as_mapping(done[planned.name]), rests_on)
         return
-    begun = distributed.broadcast(run_folder(planned.plan).begun)
+    begun = distributed.broadcast(RunDir.of(planned.plan.output).exists)
     done[planned.name] = rests_on
     _write_state(output, done)
-    train(planned.plan.recipe, resume=begun, display=display, say=log)
+    train(planned.plan.recipe, resume=begun, display=display, log=log)
 
 
 def _plans(

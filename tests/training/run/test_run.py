@@ -86,13 +86,13 @@ def test_a_tokenizer_without_a_template_gets_plain_text(
     pairs: Path, plain_model: Path, tmp_path: Path
 ) -> None:
     """And is told so."""
-    said: list[str] = []
+    lines: list[str] = []
     recipe = Recipe(
         model=str(plain_model), data=str(pairs), output=str(tmp_path / "m"), learning_rate=1e-3
     )
-    result = train(recipe, say=said.append)
+    result = train(recipe, log=lines.append)
     assert result.after["loss"] < 0.4
-    assert "no chat template: turns are written out as 'User: …' and 'Assistant: …'" in said
+    assert "no chat template: turns are written out as 'User: …' and 'Assistant: …'" in lines
     assert generate(tmp_path / "m").startswith("Tell me of the river")
     assert not (tmp_path / "m" / "reference").exists()
 
@@ -101,10 +101,10 @@ def test_a_local_model_with_a_template_gets_messages(
     pairs: Path, chat_model: Path, tmp_path: Path
 ) -> None:
     """A chat model is trained on its own template, for as many steps as were asked for."""
-    said: list[str] = []
+    lines: list[str] = []
     recipe = Recipe(model=str(chat_model), data=str(pairs), output=str(tmp_path / "m"), max_steps=2)
-    assert train(recipe, say=said.append).steps == 2
-    assert "chat template found: rows go in as messages" in said
+    assert train(recipe, log=lines.append).steps == 2
+    assert "chat template found: rows go in as messages" in lines
 
 
 @pytest.mark.parametrize("kind", ["labelled", "pairs"])
@@ -215,7 +215,7 @@ def test_an_interrupted_run_leaves_the_old_model(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(Recipe(model="tiny", data=str(pairs), output=str(output)), force=True, say=interrupt)
+        train(Recipe(model="tiny", data=str(pairs), output=str(output)), force=True, log=interrupt)
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
     assert sorted(path.name for path in output.iterdir()) == before
 
