@@ -1,4 +1,4 @@
-"""The command `pref`, also as `python -m prefdata`: it takes hold of Control-C before all else."""
+"""The command `pref`, also as `python -m prefdata`: it handles Control-C before all else."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ STDERR = 2
 def main() -> None:
     """Run the command line; see `prefdata.cli.main`.
 
-    While there is nothing to tidy up, in the first moments and in the last, an interrupt leaves at
-    once and says nothing: anywhere else Python would tell where in an import it was.
+    While there is nothing to clean up, in the first moments and in the last, an interrupt exits at
+    once and prints nothing: Python would print where in an import it was.
     """
     _open_standard_streams()
-    heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if heeded:
-        signal.signal(signal.SIGINT, _leave)
+    is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_default:
+        signal.signal(signal.SIGINT, _exit)
     from prefdata.cli import main as run
 
     try:
-        if heeded:
+        if is_default:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         run()
     finally:
-        if heeded:
-            signal.signal(signal.SIGINT, _leave)
+        if is_default:
+            signal.signal(signal.SIGINT, _exit)
 
 
-def _leave(_number: int, _frame: object) -> None:
+def _exit(_number: int, _frame: object) -> None:
     os._exit(130)
 
 
 def _open_standard_streams() -> None:
-    """Let no file of data take the number of a stream that is closed, and with it what it gets."""
+    """Let no data file take the number of a standard stream that is closed, and its output."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= STDERR:
         pass
     os.close(number)

@@ -5,37 +5,19 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
+from typing import Any, NamedTuple, TypeVar, Unpack
 
 import pyarrow.parquet as pq
 
-from prefdata.conversion.convert import convert
+from prefdata.conversion.convert import run_conversion
+from prefdata.conversion.convert_options import ConvertOptions, convert_config
 from prefdata.formats import ReadOptions
-from prefdata.transforms.options import Aggregate, Conflicts, Options, SplitBy, Strategy
 
 Row = Mapping[str, object]
 Read = dict[str, Any]
 T = TypeVar("T")
-
-
-class How(TypedDict, total=False):
-    """Options of a conversion; see `Options`."""
-
-    strategy: Strategy
-    aggregate: Aggregate
-    conflicts: Conflicts
-    min_margin: float
-    test_size: float
-    seed: int
-    weights: dict[str, float]
-    lexicographic: tuple[str, ...]
-    pareto: tuple[str, ...]
-    veto: tuple[str, ...]
-    split_by: SplitBy
-    keep: tuple[str, ...]
-    caps: dict[str, int]
-    mix: dict[str, float]
 
 
 class Reject(NamedTuple):
@@ -140,13 +122,13 @@ def make(
     folder: Path,
     *sources: Sequence[Row | str],
     read_options: ReadOptions | None = None,
-    **how: Unpack[How],
+    **options: Unpack[ConvertOptions],
 ) -> Converted:
     """Convert sources, called ``0.jsonl``, ``1.jsonl``, …; without a test split, if not told."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [jsonl(folder / f"{number}.jsonl", rows) for number, rows in enumerate(sources)]
-    how.setdefault("test_size", 0.0)
-    return converted(paths, read_options=read_options, **how)
+    options.setdefault("test_size", 0.0)
+    return converted(paths, read_options=read_options, **options)
 
 
 def converted(
@@ -154,23 +136,15 @@ def converted(
     output: Path | None = None,
     *,
     read_options: ReadOptions | None = None,
-    format: str = "",
-    encoding: str = "",
-    **how: Unpack[How],
+    **options: Unpack[ConvertOptions],
 ) -> Converted:
     """Convert files, to a folder beside the first one if not told, and read what came of it."""
     sources = [source] if isinstance(source, Path) else list(source)
     output = output or sources[0].parent / "out"
-    options = Options(**how)
-    report = convert(
-        sources,
-        output,
-        options=options,
-        read_options=read_options,
-        format=format,
-        encoding=encoding,
-        force=True,
-    )
+    config = convert_config(options)
+    if read_options:
+        config = replace(config, read_options=read_options)
+    report = run_conversion(sources, output, config, force=True)
     return read(output)._replace(report=report)
 
 

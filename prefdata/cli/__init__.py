@@ -11,11 +11,11 @@ import click
 from prefdata._version import __version__
 from prefdata.cli import agree, convert, demo, export, formats, inspect, judge, schema, train
 from prefdata.cli import eval as evaluation
-from prefdata.cli.exit_codes import Commands, exit_code_of, forget_unread
+from prefdata.cli.exit_codes import Commands, discard_unread, exit_code_of
 from prefdata.cli.output import accept_every_character
 
 KEEP_MEMORY = "dirty_decay_ms:5000,muzzy_decay_ms:-1"
-"""Polars gives memory back at once, only for a conversion to take it again a moment later."""
+"""Polars returns memory at once, only for a conversion to take it again a moment later."""
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -60,5 +60,5 @@ def main(args: Sequence[str] | None = None) -> None:
     code = exit_code_of(
         lambda: pref.main(args=typed, prog_name="pref", standalone_mode=False), typed
     )
-    forget_unread()
+    discard_unread()
     sys.exit(code)

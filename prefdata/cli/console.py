@@ -11,15 +11,14 @@ from rich.segment import Segment
 from prefdata.cli.terminal_safe import safe
 
 WIDTH = 100
-"""Columns where there is no terminal to tell."""
+"""Columns where there is no terminal."""
 
 
 class Screen(Console):
-    """A console as wide as the terminal, on which data is shown and obeyed by nothing.
+    """A console as wide as the terminal, on which data is printed as it is and does nothing.
 
-    Brackets and names between colons stay as they are, and what a terminal would act upon becomes
-    a picture. How a run ends that nobody reads is left to `prefdata.cli.exit_codes`: Rich exits
-    with 1, from the midst of whatever is going on.
+    Brackets and names between colons are no markup, and what a terminal would act upon becomes a
+    picture. A closed pipe is left to `prefdata.cli.exit_codes`: Rich would exit with 1 at once.
     """
 
     def __init__(self, *, stderr: bool, file: TextIO | None = None) -> None:
@@ -32,9 +31,9 @@ class Screen(Console):
     ) -> Iterable[Segment]:
         """Render, as Rich does, with all text made safe."""
         for segment in super().render(renderable, options):
-            shown = segment.text if segment.control else safe(segment.text)
-            yield segment if shown == segment.text else Segment(shown, segment.style)
+            text = segment.text if segment.control else safe(segment.text)
+            yield segment if text == segment.text else Segment(text, segment.style)
 
     def on_broken_pipe(self) -> NoReturn:
-        """Say so to whoever prints."""
+        """Raise to whoever prints."""
         raise BrokenPipeError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from prefdata.cli.options import limit_of, options_from, pairing, read_options_from, reading
+from prefdata.cli.options import config_from, limit_of, pairing, reading
 from prefdata.cli.output import console, show_json, too_many_rejected
 
 
@@ -20,17 +20,11 @@ from prefdata.cli.output import console, show_json, too_many_rejected
 def convert(
     sources: tuple[str, ...],
     output: str,
-    columns: tuple[str, ...],
-    winner: tuple[str, ...],
-    label: tuple[str, ...],
-    dimension: str,
-    format_: str,
-    encoding: str,
     max_rejects: str | None,
     force: bool,
     as_json: bool,
     quiet: bool,
-    **how: object,
+    **options: object,
 ) -> int:
     """Turn feedback into a data set directory of clean pairs.
 
@@ -43,21 +37,14 @@ def convert(
     which column is which, is recognised; 'pref inspect' says how.
     """
     from prefdata.cli.views.convert import show_conversion
-    from prefdata.conversion.convert import convert as run
+    from prefdata.conversion.convert import run_conversion
     from prefdata.report.progress import progress
 
     limit = limit_of(max_rejects)
     screen = console()
-    with progress(screen, quiet=quiet) as tell:
-        report = run(
-            sources,
-            output,
-            options=options_from(how),
-            read_options=read_options_from(columns, winner, label, dimension),
-            format=format_,
-            encoding=encoding,
-            force=force,
-            progress=tell,
+    with progress(screen, quiet=quiet) as on_progress:
+        report = run_conversion(
+            sources, output, config_from(options), force=force, progress=on_progress
         )
     if not quiet:
         show_conversion(report, screen)

@@ -1,4 +1,4 @@
-"""How a run of the command ends: its exit code, and what it says last."""
+"""How a run of the command ends: its exit code, and its last message."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from prefdata.errors import Interrupted, PrefdataError
 
 INTERRUPTED = 130
 UNREAD = 141
-"""What a shell says of a command that was stopped because nobody reads what it writes."""
+"""The exit code of a shell for a command whose output nobody reads."""
 
 LEFT = "Nothing was left half written; run the same command again."
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""What a system says where no more can be written."""
+"""Errors of the system where no more can be written."""
 
 
 class UnreadError(Exception):
-    """Nobody reads any more what the command prints."""
+    """Nobody reads the output of the command any more."""
 
 
 class Commands(click.Group):
-    """A group of commands that tells apart a closed pipe; Click makes a failure of it.
+    """A group of commands that raises on a closed pipe; Click would make a failure of it.
 
-    Its context holds what the user typed behind its name, whoever called it.
+    Its context has the arguments that the user typed.
     """
 
     def make_context(
@@ -59,10 +59,10 @@ class Commands(click.Group):
 
 
 def exit_code_of(run: Callable[[], object], typed: Sequence[str]) -> int:
-    """Run, say what went wrong, and give the exit code; a defect is raised, with a note.
+    """Run, print what went wrong, and return the exit code; a defect is raised, with a note.
 
     Args:
-        run: does the work; a number that it gives is the exit code.
+        run: does the work; a number that it returns is the exit code.
         typed: what the user typed after ``pref``.
     """
     try:
@@ -78,22 +78,22 @@ def exit_code_of(run: Callable[[], object], typed: Sequence[str]) -> int:
         return UNREAD
     except (KeyboardInterrupt, click.Abort) as stopped:
         cause = stopped.__cause__  # Click turns every interrupt into its own Abort
-        _tell(f"Interrupted. {cause if isinstance(cause, Interrupted) else LEFT}")
+        _print_once(f"Interrupted. {cause if isinstance(cause, Interrupted) else LEFT}")
         return INTERRUPTED
     except BaseException as error:
-        found = _code_of_unforeseen(error)
-        if found is None:
+        unexpected = _code_of_unexpected(error)
+        if unexpected is None:
             error.add_note(
                 f"This is a defect of prefdata {__version__}. Please report it, with these lines "
                 f"and the command: {safe(shlex.join(['pref', *typed]))}"
             )
             raise
-        return found
+        return unexpected
     return code if isinstance(code, int) else 0
 
 
-def _code_of_unforeseen(error: BaseException) -> int | None:
-    """The exit code of what is no error of ours; None where it is a defect."""
+def _code_of_unexpected(error: BaseException) -> int | None:
+    """The exit code of an error that is not ours; None where it is a defect."""
     if isinstance(error, OSError) and error.errno in FULL:
         return _failed(
             PrefdataError(
@@ -102,9 +102,9 @@ def _code_of_unforeseen(error: BaseException) -> int | None:
             )
         )
     if _interrupted_in_polars(error):
-        _tell(f"Interrupted. {LEFT}")
+        _print_once(f"Interrupted. {LEFT}")
         return INTERRUPTED
-    if isinstance(error, RuntimeError) and failure_told():  # the others were heard of no more
+    if isinstance(error, RuntimeError) and failure_told():  # this one only lost the others
         return 1
     return None
 
@@ -116,22 +116,22 @@ def _interrupted_in_polars(error: BaseException) -> bool:
 
 def _failed(error: PrefdataError) -> int:
     if tells_failure():
-        _say(f"Error: {error}" + (f"\nHint: {error.hint}" if error.hint else ""))
+        _print(f"Error: {error}" + (f"\nHint: {error.hint}" if error.hint else ""))
     return error.exit_code
 
 
-def _tell(text: str) -> None:
+def _print_once(text: str) -> None:
     if speaks():
-        _say(text)
+        _print(text)
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     with suppress(OSError):
         say(text)
 
 
-def forget_unread() -> None:
-    """Let what nobody reads go nowhere: Python complains at its end of what it cannot flush."""
+def discard_unread() -> None:
+    """Send what nobody reads to nowhere: Python complains at exit of what it cannot flush."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and not _flushed(stream):
             with suppress(OSError, ValueError):

@@ -7,7 +7,7 @@ import shlex
 import click
 
 from prefdata.cli.launch import typed
-from prefdata.cli.options import options_from, pairing, read_options_from, reading
+from prefdata.cli.options import config_from, pairing, reading
 from prefdata.cli.output import console, show_json
 
 
@@ -18,14 +18,8 @@ from prefdata.cli.output import console, show_json
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 def inspect(
     sources: tuple[str, ...],
-    columns: tuple[str, ...],
-    winner: tuple[str, ...],
-    label: tuple[str, ...],
-    dimension: str,
-    format_: str,
-    encoding: str,
     as_json: bool,
-    **how: object,
+    **options: object,
 ) -> None:
     """Say what a file is, why, and what would become of its rows.
 
@@ -36,20 +30,14 @@ def inspect(
     Looks at the first rows only, and writes nothing.
     """
     from prefdata.cli.views.inspect import show_inspection
-    from prefdata.conversion.inspect import inspect as run
+    from prefdata.conversion.inspect import run_inspection
 
-    found = run(
-        sources,
-        options=options_from(how),
-        read_options=read_options_from(columns, winner, label, dimension),
-        format=format_,
-        encoding=encoding,
-    )
+    inspections = run_inspection(sources, config_from(options))
     if as_json:
-        show_json([each.to_dict() for each in found])
+        show_json([each.to_dict() for each in inspections])
         return
-    for each in found:
+    for each in inspections:
         show_inspection(each, console(stderr=False))
-    if any(each.example for each in found):
+    if any(each.example for each in inspections):
         again = shlex.join(["pref", "convert", *typed()[1:], "-o", "pairs"])
         console(stderr=False).print(f"\nNext: {again}")

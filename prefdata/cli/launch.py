@@ -9,21 +9,21 @@ import click
 
 
 def typed() -> list[str]:
-    """What the user typed behind the program's name."""
+    """The arguments that the user typed."""
     return list(click.get_current_context().find_root().obj)
 
 
 def without_processes() -> list[str]:
     """The command line as each of the processes gets it: the same, without --processes."""
-    kept, skip = [], False
+    args, skip = [], False
     for arg in typed():
         if skip or arg.startswith("--processes="):
             skip = False
         elif arg == "--processes":
             skip = True
         else:
-            kept.append(arg)
-    return kept
+            args.append(arg)
+    return args
 
 
 def alone() -> bool:

@@ -1,10 +1,10 @@
-"""The options that several commands share, and what they mean to the library."""
+"""The options that several commands share, and how the library takes them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isnan
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -12,6 +12,7 @@ from prefdata.errors import UsageError
 from prefdata.transforms.options import AGGREGATES, CONFLICTS, STRATEGIES
 
 if TYPE_CHECKING:
+    from prefdata.conversion.convert_options import ConvertConfig
     from prefdata.formats import ReadOptions
     from prefdata.transforms.options import Options
 
@@ -19,7 +20,7 @@ Command = TypeVar("Command", bound=Callable[..., object])
 
 
 def format_names(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
-    """The formats that start as typed, for the shell."""
+    """The formats that start with the typed text, for the shell."""
     from prefdata.formats import FORMATS
 
     return [name for name in FORMATS if name.startswith(typed)]
@@ -169,34 +170,36 @@ def pairing(command: Command) -> Command:
     return command
 
 
-def options_from(how: Mapping[str, object]) -> Options:
-    """The options of `pairing` as the library has them."""
+def config_from(values: Mapping[str, Any]) -> ConvertConfig:
+    """The options of `reading` and `pairing` as the library takes them."""
+    from prefdata.conversion.convert_options import ConvertConfig
+
+    options = dict(values)
+    format, encoding = options.pop("format_"), options.pop("encoding")
+    reading = {name: options.pop(name) for name in ("columns", "winner", "label", "dimension")}
+    return ConvertConfig(_pairing_from(options), read_options_from(**reading), format, encoding)
+
+
+def _pairing_from(values: Mapping[str, Any]) -> Options:
     from prefdata.transforms.options import Options
 
-    texts = {name: cast("tuple[str, ...]", how[name]) for name in LISTS}
-    numbers = {name: _numbers(f"--{name}", texts[name]) for name in ("weights", "cap", "mix")}
-    named = {name: _listed(texts[name]) for name in LISTS if name not in numbers}
-    rest = {name: value for name, value in how.items() if name not in LISTS}
-    return Options(
-        **{**rest, "split_by": rest["split_by"] or ""},  # type: ignore[arg-type]
-        **named,  # type: ignore[arg-type]
-        weights=numbers["weights"],
-        mix=numbers["mix"],
-        caps={n: int(c) if c.is_integer() else c for n, c in numbers["cap"].items()},  # type: ignore[misc]
-    )
+    options = {**values, "split_by": values["split_by"] or ""}
+    for name in ("lexicographic", "pareto", "veto", "keep"):
+        options[name] = _split(values[name])
+    for name in ("weights", "cap", "mix"):
+        options[name] = _numbers(f"--{name}", values[name])
+    caps = {n: int(cap) if cap.is_integer() else cap for n, cap in options.pop("cap").items()}
+    return Options(**options, caps=caps)
 
 
-LISTS = ("weights", "lexicographic", "pareto", "veto", "keep", "cap", "mix")
-
-
-def _listed(texts: Sequence[str]) -> tuple[str, ...]:
+def _split(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(part.strip() for text in texts for part in text.split(",") if part.strip())
 
 
 def _numbers(option: str, texts: Sequence[str]) -> dict[str, float]:
-    """Names with a number each; a name may hold a sign of equality, the number does not."""
-    found: dict[str, float] = {}
-    for part in _listed(texts):
+    """Names with a number each; a name may have an equals sign in it."""
+    numbers: dict[str, float] = {}
+    for part in _split(texts):
         name, equals, number = part.rpartition("=")
         name = name.strip()
         try:
@@ -208,10 +211,10 @@ def _numbers(option: str, texts: Sequence[str]) -> dict[str, float]:
                 f"{option} {part!r} is not a name with a number",
                 hint=f"Write it as in {option} {EXAMPLES[option]}.",
             )
-        if name in found:
+        if name in numbers:
             raise UsageError(f"{option} names {name} twice", hint="Give each name one number.")
-        found[name] = value
-    return found
+        numbers[name] = value
+    return numbers
 
 
 def assigned(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
@@ -238,20 +241,20 @@ EXAMPLES = {
 def read_options_from(
     columns: Sequence[str], winner: Sequence[str], label: Sequence[str], dimension: str
 ) -> ReadOptions:
-    """What the user said about the source, with the words on the left checked."""
+    """The options of reading, with the words on the left checked."""
     from prefdata.errors import UnknownNameError
     from prefdata.formats import ReadOptions
     from prefdata.formats.winner_values import value_key
 
     sides, labels = assigned("--winner", winner), assigned("--label", label)
-    for option, given, words in (
+    for option, values, words in (
         ("--winner", sides, ("a", "b", "tie")),
         ("--label", labels, ("true", "false")),
     ):
-        for word, _ in given:
+        for word, _ in values:
             if word not in words:
                 raise UnknownNameError("word", word, words, where=option)
-        _check_once(option, "value", [value_key(value) for _, value in given])
+        _check_once(option, "value", [value_key(value) for _, value in values])
     mapped = assigned("--map", columns)
     _check_once("--map", "field", [field for field, _ in mapped])
     return ReadOptions(
@@ -262,14 +265,14 @@ def read_options_from(
     )
 
 
-def _check_once(option: str, what: str, given: Sequence[str]) -> None:
-    """No part of an option takes back another."""
-    if twice := next((each for each in given if given.count(each) > 1), None):
-        raise UsageError(f"{option} names the {what} {twice!r} twice", hint="Name it once.")
+def _check_once(option: str, what: str, names: Sequence[str]) -> None:
+    """Check that no part of an option contradicts another."""
+    if duplicate := next((each for each in names if names.count(each) > 1), None):
+        raise UsageError(f"{option} names the {what} {duplicate!r} twice", hint="Name it once.")
 
 
 def limit_of(text: str | None) -> Callable[[int], float] | None:
-    """How many rejects are allowed of so many rows: a number, or a share in percent."""
+    """The number of rejects that is allowed of a number of rows: a number, or percent."""
     if text is None:
         return None
     try:
@@ -284,7 +287,7 @@ def limit_of(text: str | None) -> Callable[[int], float] | None:
 
 
 def share_of(text: str | None) -> float | None:
-    """The least agreement that is asked for: a share, as 0.8 or 80%."""
+    """The least agreement: a share, as 0.8 or 80%."""
     if text is None:
         return None
     try:

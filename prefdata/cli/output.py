@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 RESULTS: ContextVar[TextIO | None] = ContextVar("results", default=None)
-"""Where results go, if that is not what Python calls stdout."""
+"""Where results go, if not to what Python calls stdout."""
 
 
 def console(*, stderr: bool = True) -> Console:
@@ -38,27 +38,27 @@ def say(line: str) -> None:
 
 
 def too_many_rejected(
-    rejected: int, read: int, limit: Callable[[int], float] | None, asked: str | None
+    rejected: int, total: int, limit: Callable[[int], float] | None, option: str | None
 ) -> bool:
-    """Whether more rows were rejected than `--max-rejects` allows, which is said then.
+    """Whether more rows were rejected than `--max-rejects` allows, with a message if so.
 
     Args:
-        rejected: how many rows were.
-        read: how many there are.
-        limit: how many may be, of so many rows; None for any number.
-        asked: the limit in the user's words.
+        rejected: rejected rows.
+        total: all rows.
+        limit: the most rejected rows of a number of rows; None for any number.
+        option: the limit as the user wrote it.
     """
-    if limit is None or rejected <= limit(read):
+    if limit is None or rejected <= limit(total):
         return False
-    say(f"{rejected:,} of {read:,} rows were rejected; --max-rejects allows {asked}")
+    say(f"{rejected:,} of {total:,} rows were rejected; --max-rejects allows {option}")
     return True
 
 
 @contextmanager
 def results_alone() -> Iterator[None]:
-    """Keep stdout for what is shown as a result; what libraries print there meanwhile is none.
+    """Keep stdout for results; what libraries print there meanwhile goes to stderr.
 
-    DeepSpeed, for one, logs there from the moment that it is imported.
+    DeepSpeed, for one, logs to stdout from the moment that it is imported.
     """
     before = RESULTS.set(RESULTS.get() or sys.stdout)
     try:
@@ -94,7 +94,7 @@ def show_json(value: object) -> None:
 
 
 def accept_every_character() -> None:
-    """Have what the terminal's encoding does not know written as a number, instead of failing."""
+    """Print characters that the terminal's encoding does not have as numbers, and do not fail."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -1,13 +1,13 @@
-"""Text of others on the terminal: it is shown, and it does nothing."""
+"""Text of others on the terminal: it is printed, and does nothing."""
 
 from __future__ import annotations
 
 import re
 
 UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What a terminal obeys instead of showing it, what turns the order of other text round, and what
-no file can hold: control characters but for tab and line break, overrides of the direction of
-writing, and lone surrogates. Marks that letters of many languages need are left alone."""
+"""Characters that a terminal obeys, that reverse the order of other text, or that no file can hold:
+control characters but for tab and line break, overrides of the direction of writing, and lone
+surrogates. Marks that letters of many languages need are left alone."""
 
 PICTURES = 0x2400
 """Where Unicode has pictures of the control characters, in their order."""
@@ -25,8 +25,8 @@ def safe(text: str) -> str:
     return UNSAFE.sub(_picture, text)
 
 
-def _picture(found: re.Match[str]) -> str:
-    code = ord(found[0])
+def _picture(match: re.Match[str]) -> str:
+    code = ord(match[0])
     return chr(PICTURES + code) if code < 0x20 else "\u2421" if code == 0x7F else "\ufffd"
 
 
@@ -37,4 +37,4 @@ def safe_json(text: str) -> str:
         >>> safe_json('"a\u202eb"')
         '"a\\u202eb"'
     """
-    return UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

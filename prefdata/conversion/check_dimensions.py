@@ -1,4 +1,4 @@
-"""Whether the dimensions that were named are there, and which question there is where none was."""
+"""Checks that named dimensions exist, and the question where several exist and none is named."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from prefdata.transforms.options import Options
 
 
 def check_rule(
-    options: Options, read_options: ReadOptions, recognised: Collection[DetectedSource]
+    options: Options, read_options: ReadOptions, sources: Collection[DetectedSource]
 ) -> None:
-    """Hold what was asked against what is known of the sources before they are read.
+    """Check the options against what is known of the sources before they are read.
 
     Raises:
         UsageError: a source has no scores by dimension, or two options would both decide.
@@ -24,64 +24,65 @@ def check_rule(
             f"--dimension and --{options.rule} cannot both decide which is better",
             hint="Choose one of them; --veto goes with each.",
         )
-    for each in recognised:
+    for each in sources:
         match = each.detection.match
-        told_by_rows = {"dimension", "dimensions"} & set(match.columns)
-        if not told_by_rows:
+        named_by_rows = {"dimension", "dimensions"} & set(match.columns)
+        if not named_by_rows:
             check_names(options, set(match.dimensions), each.source.name)
 
 
-def check_names(options: Options, found: Collection[str], name: str) -> None:
-    """Hold the dimensions that were named against those that a source has.
+def check_names(options: Options, dimensions: Collection[str], name: str) -> None:
+    """Check that a source has the dimensions that the options name.
 
     Raises:
         UsageError: it has none.
         UnknownNameError: it has not all of them.
     """
-    asked = options.rule or ("veto" if options.veto else "")
-    if asked and not found:
+    option = options.rule or ("veto" if options.veto else "")
+    if option and not dimensions:
         raise UsageError(
-            f"{name} has no scores by dimension, which --{asked} needs",
+            f"{name} has no scores by dimension, which --{option} needs",
             hint="Name the column that says which dimension a rating is on, as in "
             "--map dimension=aspect, or convert this source by itself.",
         )
     for dimension in options.all_dimensions:
-        if dimension not in found:
-            raise UnknownNameError("dimension", dimension, sorted(found), where=name)
+        if dimension not in dimensions:
+            raise UnknownNameError("dimension", dimension, sorted(dimensions), where=name)
 
 
-def check_chosen(read_options: ReadOptions, found: Collection[str], name: str) -> None:
-    """Hold the one dimension that counts against those that rows are on.
+def check_chosen(read_options: ReadOptions, dimensions: Collection[str], name: str) -> None:
+    """Check that rows are on the one dimension that counts.
 
     Raises:
         UnknownNameError: no row is on it.
     """
-    if read_options.dimension and found and read_options.dimension not in found:
-        raise UnknownNameError("dimension", read_options.dimension, sorted(found), where=name)
+    chosen = read_options.dimension
+    if chosen and dimensions and chosen not in dimensions:
+        raise UnknownNameError("dimension", chosen, sorted(dimensions), where=name)
 
 
-def not_so_far(read_options: ReadOptions, options: Options, found: Collection[str]) -> str:
-    """Which of the dimensions that were named no row was on so far, for the line of progress.
+def missing_so_far(read_options: ReadOptions, options: Options, dimensions: Collection[str]) -> str:
+    """The named dimensions that no row is on so far, for the line of progress.
 
     It is no error before the end: the rows may be in the order of their dimensions.
 
     Example:
-        >>> not_so_far(ReadOptions(dimension="saftey"), Options(), {"safety", "clarity"})
+        >>> missing_so_far(ReadOptions(dimension="saftey"), Options(), {"safety", "clarity"})
         ' (none on saftey so far, but on clarity, safety)'
     """
-    named = dict.fromkeys((*filter(None, [read_options.dimension]), *options.all_dimensions))
-    absent = ", ".join(name for name in named if name not in found)
-    there = ", ".join(sorted(found)[:8])
-    return f" (none on {absent} so far, but on {there})" if absent and there else ""
+    names = dict.fromkeys((*filter(None, [read_options.dimension]), *options.all_dimensions))
+    missing = ", ".join(name for name in names if name not in dimensions)
+    present = ", ".join(sorted(dimensions)[:8])
+    return f" (none on {missing} so far, but on {present})" if missing and present else ""
 
 
 def ask_which(
     dimensions: Collection[str], read_options: ReadOptions, options: Options, name: str
 ) -> None:
-    """Stop where ratings of different things would be taken for ratings of one.
+    """Stop where ratings on different dimensions would count as ratings on one.
 
     Args:
-        dimensions: those that rows are on.
+        dimensions: the dimensions that rows are on.
         read_options: may say which one counts.
         options: may say how they decide together.
         name: the source or sources, for the message.

@@ -1,4 +1,4 @@
-"""What stays on one side of the split, and the check that it did."""
+"""What stays on one side of the split, and the check that it does."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from prefdata.io.store.frame_store import FrameStore, MemoryBudget
 from prefdata.transforms.options import Options, SplitBy
 
 AT_ONCE = 1 << 22
-"""Rows of which the groups are looked at together."""
+"""Rows whose groups are compared at once."""
 
 GROUPS = "groups"
-"""What they are kept under."""
+"""Their key in the store."""
 
 
 def split_by(options: Options, sources: Iterable[tuple[Source, Detection]]) -> SplitBy:
-    """What the split goes by: what was asked for, else the widest that a source needs."""
+    """What the split goes by: the option, else the widest that a source needs."""
     if options.split_by:
         return options.split_by
     needs = any(
@@ -37,17 +37,17 @@ def _was_by_conversation(source: Source) -> bool:
     """Whether a source is a file of a data set that was split by conversation."""
     manifest = Path(source.name).parent.parent / "manifest.json"
     try:
-        told = json.loads(manifest.read_bytes())
-        return bool(told["program"] == "prefdata" and told["split_by"] == "conversation")
+        values = json.loads(manifest.read_bytes())
+        return bool(values["program"] == "prefdata" and values["split_by"] == "conversation")
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
 class ConversationGroups:
-    """Holds which conversations each split has, to be checked when all are known.
+    """The conversations of each split, to be checked when all are known.
 
     Args:
-        folder: where to keep what memory has no room for.
+        folder: for what does not fit in memory.
         budget: the memory that may be used.
     """
 
@@ -62,23 +62,23 @@ class ConversationGroups:
             self.frames.put(GROUPS, part)
             self.rows += part.height
 
-    def counted(self) -> Counter[str]:
+    def count(self) -> Counter[str]:
         """Conversations by split.
 
         Raises:
             PrefdataError: one of them is in both, which is a defect of the program.
         """
-        found: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         parts = self.rows // AT_ONCE + 1
         for part in range(parts if self.rows else 0):
-            mine = pl.col("group_id") % parts == part
-            held = pl.concat(each.filter(mine) for each in self.frames.get(GROUPS)).unique()
-            shared = held.height - held["group_id"].n_unique()
+            in_part = pl.col("group_id") % parts == part
+            groups = pl.concat(each.filter(in_part) for each in self.frames.get(GROUPS)).unique()
+            shared = groups.height - groups["group_id"].n_unique()
             if shared:
                 raise PrefdataError(
                     f"{shared:,} conversations are in both splits; nothing was written",
                     hint="This is a defect of prefdata: please report it.",
                 )
-            found["test"] += int(held["test"].sum())
-            found["train"] += held.height - int(held["test"].sum())
-        return found
+            counts["test"] += int(groups["test"].sum())
+            counts["train"] += groups.height - int(groups["test"].sum())
+        return counts

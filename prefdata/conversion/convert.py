@@ -1,4 +1,4 @@
-"""The main job as one call: sources in, a data set directory out, every row accounted for."""
+"""Conversion in one call: sources in, a data set directory out, every row accounted for."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, Unpack
 
 from prefdata.conversion.check_dimensions import (
     ask_which,
     check_chosen,
     check_names,
     check_rule,
-    not_so_far,
+    missing_so_far,
 )
 from prefdata.conversion.conversation_groups import ConversationGroups, split_by
+from prefdata.conversion.convert_options import ConvertConfig, ConvertOptions, convert_config
 from prefdata.conversion.ingest import DetectedSource, ingest
-from prefdata.conversion.kept_columns import chosen
+from prefdata.conversion.kept_columns import choose_columns
 from prefdata.conversion.plan import MOST_SOURCES, ConvertPlan, ConvertTotals
 from prefdata.conversion.report import (
     RunReport,
@@ -30,8 +31,8 @@ from prefdata.conversion.report import (
     source_reports,
     write_manifest_and_card,
 )
-from prefdata.conversion.write_bucketed import assemble
-from prefdata.conversion.write_streamed import stream
+from prefdata.conversion.write_bucketed import write_bucketed
+from prefdata.conversion.write_streamed import write_streamed
 from prefdata.errors import InputError, UsageError
 from prefdata.formats import ReadOptions, detect
 from prefdata.formats.base import Format
@@ -48,18 +49,17 @@ from prefdata.transforms.mixing import match_sources
 from prefdata.transforms.options import Options
 
 Progress = Callable[[str, int, int], None]
-"""Is told the stage, how much of it is done, and of how much (0 where that is not known)."""
+"""Called with the stage, how much of it is done, and the total (0 where it is unknown)."""
 
 EXPANSION = {"gz": 4, "zst": 4, "": 1}
-"""How many times larger a source is when it is read, to choose the number of buckets."""
-
+"""How many times larger a source is when it is unpacked, to choose the number of buckets."""
 
 LIGHT = 2
-"""How many times fewer buckets records need without their texts, which are most of them."""
+"""How many times fewer buckets records need without their texts, which are most of their size."""
 
 
-class Shared(TypedDict):
-    """What both halves of a conversion work on."""
+class Outputs(TypedDict):
+    """What both halves of a conversion write to."""
 
     store: RecordStore
     row_log: RowLog
@@ -73,7 +73,7 @@ class OverlapReport:
     Attributes:
         sources: their names.
         prompts: prompts that both have.
-        pairs: pairs, or labelled answers, that each of them gives by itself.
+        pairs: pairs, or labelled answers, that each of them gives alone.
         contradictions: pairs that one of them gives the other way round.
     """
 
@@ -106,12 +106,9 @@ def convert(
     sources: Sources,
     output: str | Path,
     *,
-    options: Options | None = None,
-    read_options: ReadOptions | None = None,
-    format: str = "",
-    encoding: str = "",
     force: bool = False,
     progress: Progress | None = None,
+    **options: Unpack[ConvertOptions],
 ) -> ConvertReport:
     """Convert feedback to a data set directory.
 
@@ -119,55 +116,63 @@ def convert(
         sources: one or several: paths, globs, folders, ``"-"`` for standard input, frames of
             Polars, pandas, PyArrow or datasets, lists of dictionaries or records.
         output: the directory to write; it appears when all is done, or not at all.
-        options: how pairs are made.
-        read_options: what the sources do not say themselves, such as which column is which.
-        format: the format of all sources, where detection is not wanted.
-        encoding: the encoding of text sources, if not UTF-8.
         force: replace a data set directory that exists.
-        progress: is called now and then.
+        progress: called with the stage, what is done of it, and the total (0 if unknown).
+        **options: how sources are read and pairs are made; see
+            `prefdata.conversion.convert_options.ConvertOptions`.
 
     Returns:
         The account of every row, and what was written.
 
     Raises:
         UsageError: the request cannot be met as it was made.
-        InputError: a source cannot be used, or nothing in it gives a pair.
+        UnknownNameError: an option names a column, a dimension or a format that does not exist.
+        InputError: a source cannot be used, or none of its rows gives a pair.
 
     Example:
-        >>> report = convert(["examples/ratings.csv"], "pairs")  # doctest: +SKIP
-        >>> report.rows_read == report.rows_used + report.rows_rejected  # doctest: +SKIP
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     report = convert("examples/ratings.csv", Path(folder, "pairs"), strategy="all")
+        >>> report.rows_read == report.rows_used + report.rows_rejected
         True
     """
-    begun, options, read_options = (
-        time.monotonic(),
-        options or Options(),
-        read_options or ReadOptions(),
-    )
-    tell = progress or (lambda _stage, _done, _total: None)
+    config = convert_config(options)
+    return run_conversion(sources, output, config, force=force, progress=progress)
+
+
+def run_conversion(
+    sources: Sources,
+    output: str | Path,
+    config: ConvertConfig,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> ConvertReport:
+    """Convert feedback as `convert` does, with options that are checked already."""
+    start = time.monotonic()
     target = Path(output)
     existing = refuse_existing(target, force=force, marker="manifest.json")
-    with (
-        open_sources(sources) as files,
-        ThreadPoolExecutor(1) as hasher,
-    ):
+    with open_sources(sources) as files, ThreadPoolExecutor(1) as hasher:
         hashes = [hasher.submit(each.sha256) for each in files]
-        begun_as = _stamps(files)
+        stamps = _stamps(files)
         try:
-            recognised = detect_sources(files, read_options, format, encoding, options=options)
-            job = _job(recognised, options, encoding)
-            check_rule(options, read_options, recognised)
+            plan = _plan(files, config)
             with replacing(target, existing) as folder:
-                account, made = _run(folder, job, read_options, tell)
-                _refuse_changed(files, begun_as)
-                read = [each.result() for each in hashes]
-                reports = source_reports(recognised, read, account, made.by_source)
-                report = _report(target, job, reports, account, made, read_options)
-                report = replace(report, seconds=round(time.monotonic() - begun, 2))
+                account, totals = _run(folder, plan, progress or _no_progress)
+                _refuse_changed(files, stamps)
+                digests = [each.result() for each in hashes]
+                reports = source_reports(plan.sources, digests, account, totals.by_source)
+                report = _report(target, plan, reports, account, totals)
+                report = replace(report, seconds=round(time.monotonic() - start, 2))
                 write_manifest_and_card(folder, report)
         finally:
             for each in hashes:
                 each.cancel()
     return report
+
+
+def _no_progress(_stage: str, _done: int, _total: int) -> None:
+    """Show nothing."""
 
 
 def detect_sources(
@@ -179,7 +184,7 @@ def detect_sources(
     *,
     options: Options | None = None,
 ) -> list[DetectedSource]:
-    """Recognise each source by its first rows, and say how it is read.
+    """Detect the format of each source by its first rows, and how it is read.
 
     Args:
         files: the sources.
@@ -195,40 +200,46 @@ def detect_sources(
         UnknownNameError: a column that is to be kept is in none of them.
     """
     options = options or Options(split_by="prompt")
-    told = replace(read_options, deciding=tuple(options.rule_dimensions))
-    samples = [read_sample(each, encoding) for each in files]
+    read_options = replace(read_options, deciding=tuple(options.rule_dimensions))
+    samples = [read_sample(file, encoding) for file in files]
     detections = [
-        detect(first, told, name=each.name, format=format, others=others)
-        for each, first in zip(files, samples, strict=True)
+        detect(sample, read_options, name=file.name, format=format, others=others)
+        for file, sample in zip(files, samples, strict=True)
     ]
     grouped = split_by(options, zip(files, detections, strict=True)) == "conversation"
-    keep = chosen(options.keep, [each.names for each in samples])
+    columns = choose_columns(options.keep, [sample.names for sample in samples])
     return [
-        DetectedSource(file, first, found, read_options.dimension, grouped, kept)
-        for file, first, found, kept in zip(files, samples, detections, keep, strict=True)
+        DetectedSource(file, sample, detection, read_options.dimension, grouped, keep)
+        for file, sample, detection, keep in zip(files, samples, detections, columns, strict=True)
     ]
 
 
-def _job(recognised: Sequence[DetectedSource], options: Options, encoding: str) -> ConvertPlan:
-    kind = _one_kind(recognised)
-    match_sources(options, [each.source.name for each in recognised])
-    keep = tuple(recognised[0].keep)
-    return ConvertPlan(kind, recognised, encoding, options, dataset_schema(kind, keep=keep), keep)
+def _plan(files: Sequence[Source], config: ConvertConfig) -> ConvertPlan:
+    options, read_options = config.options, config.read_options
+    sources = detect_sources(files, read_options, config.format, config.encoding, options=options)
+    kind = _one_kind(sources)
+    match_sources(options, [each.source.name for each in sources])
+    check_rule(options, read_options, sources)
+    keep = tuple(sources[0].keep)
+    schema = dataset_schema(kind, keep=keep)
+    return ConvertPlan(kind, sources, config.encoding, options, read_options, schema, keep)
 
 
-def _one_kind(recognised: Sequence[DetectedSource]) -> str:
-    kinds = {each.detection.format.kind == "unpaired": each for each in recognised}
+def _one_kind(sources: Sequence[DetectedSource]) -> str:
+    kinds = {each.detection.format.kind == "unpaired": each for each in sources}
     if len(kinds) > 1:
         raise UsageError(
             f"{kinds[True].source.name} holds unpaired preferences, "
             f"{kinds[False].source.name} does not",
             hint="Convert them separately: they make two kinds of data set.",
         )
-    senses = {
-        e.detection.match.polarity: e for e in recognised if e.detection.format.kind == "ratings"
+    polarities = {
+        each.detection.match.polarity: each
+        for each in sources
+        if each.detection.format.kind == "ratings"
     }
-    if len(senses) > 1:
-        one, other = senses.items()
+    if len(polarities) > 1:
+        one, other = polarities.items()
         raise UsageError(
             f"in {one[1].source.name} {one[0]}, in {other[1].source.name} {other[0]}",
             hint="Convert them separately: ranks and scores cannot be compared with each other.",
@@ -236,121 +247,115 @@ def _one_kind(recognised: Sequence[DetectedSource]) -> str:
     return "unpaired" if True in kinds else "pairs"
 
 
-def _run(
-    folder: Path, job: ConvertPlan, read_options: ReadOptions, tell: Progress
-) -> tuple[Account, ConvertTotals]:
-    names = [each.source.name for each in job.recognised]
-    grouped = job.recognised[0].grouped
-    account, row_log = Account(), RowLog(folder, names)
-    store = _spool(folder.parent / "spool", job)
-    shared = Shared(store=store, row_log=row_log, account=account)
+def _run(folder: Path, plan: ConvertPlan, progress: Progress) -> tuple[Account, ConvertTotals]:
+    grouped = plan.sources[0].grouped
+    account, row_log = Account(), RowLog(folder, plan.names)
+    store = _record_store(folder.parent / "spool", plan)
+    outputs = Outputs(store=store, row_log=row_log, account=account)
     with store:
-        rated = _read(job, read_options, shared, tell)
-    made = ConvertTotals(
-        groups=ConversationGroups(store.folder / "groups", store.budget) if grouped else None
-    )
-    job = replace(job, schema=dataset_schema(job.kind, dimensions=rated, keep=job.keep))
+        has_dimensions = _read(plan, outputs, progress)
+    groups = ConversationGroups(store.folder / "groups", store.budget) if grouped else None
+    totals = ConvertTotals(groups=groups)
+    schema = dataset_schema(plan.kind, dimensions=has_dimensions, keep=plan.keep)
+    plan = replace(plan, schema=schema)
     if store.texts:
-        spread = frozenset(
-            n for n, e in enumerate(job.recognised) if e.detection.match.multi_prompt
-        )
-        pairing = partial(tell, "pairing")
-        assemble(folder, job, made, **shared, spread=spread, progress=pairing)
+        write_bucketed(folder, plan, totals, **outputs, progress=partial(progress, "pairing"))
     else:
-        stream(folder, job, made, **shared, progress=partial(tell, "writing"))
+        write_streamed(folder, plan, totals, **outputs, progress=partial(progress, "writing"))
     row_log.close()
-    made.conversations = made.groups.counted() if made.groups else Counter()
+    totals.conversations = groups.count() if groups else Counter()
     shutil.rmtree(store.folder)
-    account.check(names)
-    if not sum(made.rows.values()):
-        raise _nothing(account, names)
-    return account, made
+    account.check(plan.names)
+    if not totals.rows.total():
+        raise _no_pair(account, plan.names)
+    return account, totals
 
 
-def _read(job: ConvertPlan, read_options: ReadOptions, shared: Shared, tell: Progress) -> bool:
-    """Read all sources into the spool; whether any of them has scores by dimension."""
-    read, absent = 0, ""
+def _read(plan: ConvertPlan, outputs: Outputs, progress: Progress) -> bool:
+    """Read all sources into the store; whether any of them has scores by dimension."""
+    rows_read, warning = 0, ""
 
-    def reading(rows: int) -> None:
-        nonlocal read
-        read += rows
-        tell(f"reading{absent}", read, 0)
+    def count_rows(rows: int) -> None:
+        nonlocal rows_read
+        rows_read += rows
+        progress(f"reading{warning}", rows_read, 0)
 
     dimensions: set[str] = set()
-    by_row: set[str] = set()
-    for number, each in enumerate(job.recognised):
+    row_dimensions: set[str] = set()
+    for number, each in enumerate(plan.sources):
 
-        def seen(found: set[str], each: DetectedSource = each, number: int = number) -> None:
-            nonlocal absent
-            _ask_which(each, by_row, read_options, job, number, found)
-            absent = (
-                not_so_far(read_options, job.options, by_row | found) if each.rated_by_row else ""
-            )
+        def check(names: set[str], each: DetectedSource = each, number: int = number) -> None:
+            nonlocal warning
+            so_far = row_dimensions | names
+            warning = _check_so_far(plan, number, so_far) if each.rated_by_row else ""
 
-        found = ingest(each, number, job.encoding, **shared, progress=reading, seen=seen)
-        dimensions |= found
+        names = ingest(
+            each, number, plan.encoding, **outputs, progress=count_rows, on_dimensions=check
+        )
+        dimensions |= names
         if each.rated_by_row:
-            by_row.update(found)
+            row_dimensions.update(names)
         else:
-            check_names(job.options, found, each.source.name)
-    if rated := [each.source.name for each in job.recognised if each.rated_by_row]:
+            check_names(plan.options, names, each.source.name)
+    if rated := [each.source.name for each in plan.sources if each.rated_by_row]:
         # Each dimension may have a file of its own.
-        check_names(job.options, by_row, ", ".join(rated[:3]))
-        check_chosen(read_options, by_row, ", ".join(rated[:3]))
+        check_names(plan.options, row_dimensions, ", ".join(rated[:3]))
+        check_chosen(plan.read_options, row_dimensions, ", ".join(rated[:3]))
     return bool(dimensions)
 
 
-def _ask_which(
-    each: DetectedSource,
-    before: set[str],
-    read_options: ReadOptions,
-    job: ConvertPlan,
-    number: int,
-    found: set[str],
-) -> None:
-    """Ask as soon as a second dimension is seen: what follows in the file answers no question."""
-    if each.rated_by_row:
-        names = ", ".join(other.source.name for other in job.recognised[: number + 1])
-        ask_which(before | found, read_options, job.options, names)
+def _check_so_far(plan: ConvertPlan, number: int, dimensions: set[str]) -> str:
+    """Ask at the second dimension: the rows that follow answer no question.
+
+    Returns:
+        What the line of progress says of dimensions that no row is on yet.
+    """
+    names = ", ".join(plan.names[: number + 1])
+    ask_which(dimensions, plan.read_options, plan.options, names)
+    return missing_so_far(plan.read_options, plan.options, dimensions)
 
 
-def _spool(folder: Path, job: ConvertPlan) -> RecordStore:
-    """Ratings need their texts on disk: those of a pair may stand anywhere in the sources."""
-    size = sum(e.source.local.stat().st_size * EXPANSION[e.source.packed] for e in job.recognised)
-    gathered = any(each.detection.format.kind == "ratings" for each in job.recognised)
+def _record_store(folder: Path, plan: ConvertPlan) -> RecordStore:
+    """Ratings are stored with their texts: the two of a pair may be anywhere in the sources."""
+    size = sum(
+        each.source.local.stat().st_size * EXPANSION[each.source.compression]
+        for each in plan.sources
+    )
+    texts = any(each.detection.format.kind == "ratings" for each in plan.sources)
     return RecordStore(
         folder,
-        size if gathered else size // LIGHT,
-        texts=gathered,
-        grouped=job.recognised[0].grouped,
-        keep=job.keep,
+        size if texts else size // LIGHT,
+        texts=texts,
+        grouped=plan.sources[0].grouped,
+        keep=plan.keep,
     )
 
 
-def _nothing(account: Account, names: Sequence[str]) -> InputError:
-    """No row gave a pair: say why in the order of how often."""
-    why = [
+def _no_pair(account: Account, names: Sequence[str]) -> InputError:
+    """The error where no row gave a pair, with the reasons in the order of how often."""
+    outcomes = account.outcomes()
+    counts = [
         f"{count:,} of {reason!r}"
-        for by_reason in account.outcomes().values()
+        for by_reason in outcomes.values()
         for reason, count in by_reason.items()
     ]
-    commonest = next(iter(next(iter(account.outcomes().values()), {})), "")
+    commonest = next(iter(next(iter(outcomes.values()), {})), "")
     look = "'pref inspect' shows how the source was read and what was found; nothing was written."
     return InputError(
         f"none of the {account.rows_read.total():,} rows of {', '.join(names[:3])} gave a pair: "
-        f"{', '.join(why[:4])}",
+        f"{', '.join(counts[:4])}",
         hint=f"{REMEDIES.get(commonest, '')} {look}".lstrip(),
     )
 
 
 def _stamps(files: Sequence[Source]) -> list[tuple[int, int]]:
     """Size and time of change of each source."""
-    found = [each.local.stat() for each in files]
-    return [(each.st_size, each.st_mtime_ns) for each in found]
+    stats = [each.local.stat() for each in files]
+    return [(each.st_size, each.st_mtime_ns) for each in stats]
 
 
-def _refuse_changed(files: Sequence[Source], begun_as: Sequence[tuple[int, int]]) -> None:
-    for each, before, now in zip(files, begun_as, _stamps(files), strict=True):
+def _refuse_changed(files: Sequence[Source], stamps: Sequence[tuple[int, int]]) -> None:
+    for each, before, now in zip(files, stamps, _stamps(files), strict=True):
         if before != now:
             raise InputError(
                 f"{each.name} changed while it was read; nothing was written",
@@ -360,36 +365,35 @@ def _refuse_changed(files: Sequence[Source], begun_as: Sequence[tuple[int, int]]
 
 def _report(
     target: Path,
-    job: ConvertPlan,
+    plan: ConvertPlan,
     reports: tuple[SourceReport, ...],
     account: Account,
-    made: ConvertTotals,
-    read_options: ReadOptions,
+    totals: ConvertTotals,
 ) -> ConvertReport:
-    asked = {
-        **asdict(job.options),
-        "map": dict(read_options.columns),
-        "winner": dict(read_options.winner),
-        "label": dict(read_options.label),
-        "dimension": read_options.dimension,
+    options = {
+        **asdict(plan.options),
+        "map": dict(plan.read_options.columns),
+        "winner": dict(plan.read_options.winner),
+        "label": dict(plan.read_options.label),
+        "dimension": plan.read_options.dimension,
     }
     return ConvertReport(
-        **report_fields(account, made, grouped=job.recognised[0].grouped),
+        **report_fields(account, totals, grouped=plan.sources[0].grouped),
         output=str(target),
-        kind=job.kind,
+        kind=plan.kind,
         sources=reports,
         leaks=0,
-        dimensions={name: found._asdict() for name, found in sorted(made.dimensions.items())},
-        overlap=_overlap(job, made),
-        options=asked,
+        dimensions={name: counts._asdict() for name, counts in sorted(totals.dimensions.items())},
+        overlap=_overlap(plan, totals),
+        options=options,
         seconds=0.0,
     )
 
 
-def _overlap(job: ConvertPlan, made: ConvertTotals) -> tuple[OverlapReport, ...] | None:
-    if len(job.recognised) > MOST_SOURCES:
+def _overlap(plan: ConvertPlan, totals: ConvertTotals) -> tuple[OverlapReport, ...] | None:
+    if len(plan.sources) > MOST_SOURCES:
         return None
     return tuple(
-        OverlapReport((job.names[one], job.names[other]), *common)
-        for (one, other), common in sorted(made.overlap.items())
+        OverlapReport((plan.names[one], plan.names[other]), *shared)
+        for (one, other), shared in sorted(totals.overlap.items())
     )

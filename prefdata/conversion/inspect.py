@@ -1,17 +1,18 @@
-"""What a source is, why, and what would become of its first rows; writes nothing."""
+"""What a source is, why, and what would become of its first rows; nothing is written."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Unpack
 
 import polars as pl
 
 from prefdata.conversion.check_dimensions import ask_which, check_chosen, check_names, check_rule
 from prefdata.conversion.convert import detect_sources
+from prefdata.conversion.convert_options import ConvertConfig, ConvertOptions, convert_config
 from prefdata.conversion.ingest import DetectedSource, dimension_names, read_records
-from prefdata.formats import ReadOptions
 from prefdata.io.dataset.dataset_writer import dataset_schema, first_row
 from prefdata.io.readers.memory import Sources
 from prefdata.io.readers.sources import open_sources
@@ -30,11 +31,11 @@ class Problem:
     """Rows that give no record, for one reason.
 
     Attributes:
-        reason: why.
+        reason: the reason.
         field: the column at fault, or ``""``.
         rows: how many.
-        lines: the first lines that they stand on.
-        detail: what was found in the first of them, or ``""``.
+        lines: the first of their lines.
+        detail: what is wrong with the first of them, or ``""``.
     """
 
     reason: str
@@ -52,14 +53,14 @@ class Inspection:
         name: its path, or ``stdin``.
         kind: how its bytes are laid out, such as ``csv``.
         names: its columns.
-        format: what it was recognised as.
-        why: what was seen, a phrase each.
+        format: the name of its format.
+        why: why it would be read so, a phrase each.
         polarity: which value means better.
         columns: field to the columns that would fill it.
         unused: columns that would not be used.
         runner_up: the format that came second, or ``""``.
         near: known formats that it would be with a few more columns, and which.
-        rows: how many rows were looked at: all, or a first piece.
+        rows: how many rows were inspected: all, or a first piece.
         outcomes: what would become of them, by outcome and reason.
         problems: rows that give no record, the most frequent reason first.
         split_by: what would stay on one side of the split: a ``prompt`` or a ``conversation``.
@@ -90,95 +91,93 @@ class Inspection:
         return asdict(self)
 
 
-def inspect(
-    sources: Sources,
-    *,
-    options: Options | None = None,
-    read_options: ReadOptions | None = None,
-    format: str = "",
-    encoding: str = "",
-) -> list[Inspection]:
+def inspect(sources: Sources, **options: Unpack[ConvertOptions]) -> list[Inspection]:
     """Say what sources are, by their first rows.
 
     Args:
         sources: one or several: paths, globs, folders, ``"-"`` for standard input, frames of
             Polars, pandas, PyArrow or datasets, lists of dictionaries or records.
-        options: how pairs would be made.
-        read_options: what the sources do not say themselves.
-        format: the format of all sources, where detection is not wanted.
-        encoding: the encoding of text sources, if not UTF-8.
+        **options: as for `prefdata.convert`: what would become of the rows depends on them.
 
     Returns:
         One inspection per source.
 
     Raises:
         UsageError: the request cannot be met as it was made.
+        UnknownNameError: an option names a column, a dimension or a format that does not exist.
         InputError: a source cannot be used.
 
     Example:
-        >>> inspect(["examples/ratings.csv"])[0].format
+        >>> inspect("examples/ratings.csv")[0].format
         'ratings-long'
     """
-    read_options = read_options or ReadOptions()
-    options = options or Options()
+    return run_inspection(sources, convert_config(options))
+
+
+def run_inspection(sources: Sources, config: ConvertConfig) -> list[Inspection]:
+    """Inspect sources as `inspect` does, with options that are checked already."""
+    options, read_options, encoding = config.options, config.read_options, config.encoding
     with open_sources(sources, fetch=False) as files:
-        recognised = detect_sources(files, read_options, format, encoding, options=options)
-        check_rule(options, read_options, recognised)
+        detected = detect_sources(files, read_options, config.format, encoding, options=options)
+        check_rule(options, read_options, detected)
         match_sources(options, [each.name for each in files])
-        alone = len(recognised) == 1
-        return [
-            _inspected(each, options, read_options, encoding, alone=alone) for each in recognised
-        ]
+        return [_inspect(each, config, alone=len(detected) == 1) for each in detected]
 
 
-def _inspected(
-    each: DetectedSource, options: Options, read_options: ReadOptions, encoding: str, *, alone: bool
-) -> Inspection:
+def _inspect(each: DetectedSource, config: ConvertConfig, *, alone: bool) -> Inspection:
     match, kind = each.detection.match, each.detection.format.kind
-    piece, made = next(read_records(each, 0, encoding))
-    bad = made.filter(pl.col("reason").is_not_null())
+    chunk, records = next(read_records(each, 0, config.encoding))
+    bad = records.filter(pl.col("reason").is_not_null())
     more = [*(("group_id",) if each.grouped else ()), *each.keep]
-    good = made.filter(pl.col("reason").is_null()).select(*SCHEMAS[kind], *more)
+    good = records.filter(pl.col("reason").is_null()).select(*SCHEMAS[kind], *more)
     dimensions = set(match.dimensions) | dimension_names(good)
-    if alone or not each.rated_by_row:
-        looked_at = f"the first {piece.rows:,} rows of {each.source.name}"
-        check_names(options, dimensions, looked_at)
-        check_chosen(read_options, dimensions if each.rated_by_row else (), looked_at)
-    if each.rated_by_row:
-        ask_which(dimensions, read_options, options, each.source.name)
-    result, rows = _decided(good, kind, more, each, options)
+    _check_dimensions(each, config, dimensions, chunk.rows, alone=alone)
+    result, pairs = _pairs(good, more, each, config.options)
     whole = bad.join(good, on="row", how="anti").unique("row", keep="first", maintain_order=True)
-    left = pl.col("reason").is_in(LEFT_OVER)
-    unreadable = [(u.reason, u.field, u.line, u.detail) for u in piece.unreadable]
-    problems = _problems(whole.filter(~left), unreadable)
+    left_over = pl.col("reason").is_in(LEFT_OVER)
+    unreadable = [(row.reason, row.field, row.line, row.detail) for row in chunk.unreadable]
+    problems = _problems(whole.filter(~left_over), unreadable)
     used = {*match.source_columns, *each.keep.values()}
     becomes = "unpaired" if kind == "unpaired" else "pairs"
-    columns = dataset_schema(becomes, dimensions=bool(dimensions), keep=list(each.keep)).names
+    schema = dataset_schema(becomes, dimensions=bool(dimensions), keep=list(each.keep))
     runner_up = each.detection.runner_up
     return Inspection(
-        each.source.name,
-        each.source.kind,
-        tuple(each.sample.names),
-        match.format,
-        match.evidence,
-        match.polarity,
-        match.columns,
-        tuple(n for n in each.sample.names if n not in used),
-        runner_up.format if runner_up else "",
-        dict(each.detection.near_misses),
-        piece.rows,
-        _outcomes(result.outcomes, whole.filter(left), problems),
-        problems,
-        "conversation" if each.grouped else "prompt",
-        _standings(result.rows),
-        _example(rows, columns),
+        name=each.source.name,
+        kind=each.source.kind,
+        names=tuple(each.sample.names),
+        format=match.format,
+        why=match.evidence,
+        polarity=match.polarity,
+        columns=dict(match.columns),
+        unused=tuple(name for name in each.sample.names if name not in used),
+        runner_up=runner_up.format if runner_up else "",
+        near=dict(each.detection.near_misses),
+        rows=chunk.rows,
+        outcomes=_outcomes(result.outcomes, whole.filter(left_over), problems),
+        problems=problems,
+        split_by="conversation" if each.grouped else "prompt",
+        dimensions=_win_loss(result.rows),
+        example=_example(pairs, schema.names),
     )
 
 
-def _decided(
-    good: pl.DataFrame, kind: str, more: Sequence[str], each: DetectedSource, options: Options
+def _check_dimensions(
+    each: DetectedSource, config: ConvertConfig, dimensions: set[str], rows: int, *, alone: bool
+) -> None:
+    """Check what the options say of dimensions; of several files, each may have its own."""
+    if alone or not each.rated_by_row:
+        inspected = f"the first {rows:,} rows of {each.source.name}"
+        check_names(config.options, dimensions, inspected)
+        check_chosen(config.read_options, dimensions if each.rated_by_row else (), inspected)
+    if each.rated_by_row:
+        ask_which(dimensions, config.read_options, config.options, each.source.name)
+
+
+def _pairs(
+    good: pl.DataFrame, more: Sequence[str], each: DetectedSource, options: Options
 ) -> tuple[PairResult, pl.DataFrame]:
     """What sound records give, and the rows of it with their texts."""
+    kind = each.detection.format.kind
     if kind == "unpaired":
         result = make_unpaired.make_unpaired(good, options)
         texts = good.select(
@@ -197,50 +196,49 @@ def _decided(
 
 
 def _outcomes(
-    ledger: pl.DataFrame, left: pl.DataFrame, problems: Sequence[Problem]
+    row_outcomes: pl.DataFrame, left_over: pl.DataFrame, problems: Sequence[Problem]
 ) -> dict[str, dict[str, int]]:
     """What became of the rows, and why; the most frequent first."""
-    found: dict[str, dict[str, int]] = {}
-    became = best_by_row(ledger).group_by("outcome", "reason").len().sort("len", descending=True)
+    outcomes: dict[str, dict[str, int]] = {}
+    counts = best_by_row(row_outcomes).group_by("outcome", "reason", maintain_order=True).len()
+    became = counts.sort("len", descending=True, maintain_order=True)
     for outcome, reason, count in became.rows():
-        found.setdefault(outcome, {})[reason] = count
-    for reason, count in left.group_by("reason", maintain_order=True).len().rows():
-        found.setdefault("left over", {})[reason] = count
+        outcomes.setdefault(outcome, {})[reason] = count
+    for reason, count in left_over.group_by("reason", maintain_order=True).len().rows():
+        outcomes.setdefault("left over", {})[reason] = count
     for each in problems:
-        rejected = found.setdefault("rejected", {})
+        rejected = outcomes.setdefault("rejected", {})
         rejected[each.reason] = rejected.get(each.reason, 0) + each.rows
-    return found
+    return outcomes
 
 
-def _standings(rows: pl.DataFrame) -> dict[str, dict[str, int]]:
+def _win_loss(rows: pl.DataFrame) -> dict[str, dict[str, int]]:
     if "dimensions" not in rows.columns:
         return {}
-    return {name: found._asdict() for name, found in win_loss_counts(rows).items()}
+    return {name: counts._asdict() for name, counts in win_loss_counts(rows).items()}
 
 
 def _problems(
     bad: pl.DataFrame, unreadable: list[tuple[str, str, int, str]]
 ) -> tuple[Problem, ...]:
-    said = pl.col("field", "detail").fill_null("")
-    found = [
-        *bad.with_columns(said).select("reason", "field", "line", "detail").rows(),
-        *unreadable,
-    ]
-    counts = Counter((reason, field) for reason, field, *_ in found)
+    texts = pl.col("field", "detail").fill_null("")
+    columns = ("reason", "field", "line", "detail")
+    rows = [*bad.with_columns(texts).select(columns).rows(), *unreadable]
+    counts = Counter((reason, field) for reason, field, *_ in rows)
     return tuple(
         Problem(
             reason,
             field,
             count,
-            tuple(sorted({line for r, f, line, _ in found if (r, f) == (reason, field)})[:3]),
-            next(detail for r, f, _, detail in found if (r, f) == (reason, field)),
+            tuple(sorted({line for r, f, line, _ in rows if (r, f) == (reason, field)})[:3]),
+            next(detail for r, f, _, detail in rows if (r, f) == (reason, field)),
         )
         for (reason, field), count in counts.most_common()
     )
 
 
 def _example(rows: pl.DataFrame, columns: Sequence[str]) -> dict[str, object]:
-    """The shortest row, so that it can be read at a glance."""
+    """The shortest row, which is the quickest to read."""
     if not rows.height:
         return {}
     texts = [

@@ -1,8 +1,8 @@
-"""Columns of the sources that are passed on: each row of the data set gets them as text.
+"""Columns of the sources that are passed on: every row of the data set has them as text.
 
-A kept column is called ``keep_`` and its name in the source, so that it is never taken for one that
-a trainer knows. Lists and objects are JSON, numbers stand in their shortest form, and all rows have
-the same type whatever the source holds.
+A kept column is named ``keep_`` and its name in the source, so that it is never taken for one that
+a trainer knows. Lists and objects are JSON, numbers have their shortest form, and all rows have the
+same type whatever the source has.
 """
 
 from __future__ import annotations
@@ -19,68 +19,68 @@ from prefdata.io.readers.json_types import to_text
 PREFIX = "keep_"
 
 
-def called(column: str) -> str:
-    """What a kept column is called.
+def kept_name(column: str) -> str:
+    """The name of a kept column.
 
     Example:
-        >>> called("lang"), called("keep_lang")
+        >>> kept_name("lang"), kept_name("keep_lang")
         ('keep_lang', 'keep_lang')
     """
     return PREFIX + column.removeprefix(PREFIX)
 
 
-def chosen(patterns: Sequence[str], names: Sequence[Sequence[str]]) -> list[dict[str, str]]:
-    """Which columns of each source are kept.
+def choose_columns(patterns: Sequence[str], names: Sequence[Sequence[str]]) -> list[dict[str, str]]:
+    """The columns of each source that are kept.
 
     Args:
         patterns: names of columns, which may hold ``*`` and ``?``.
         names: the columns of each source.
 
     Returns:
-        Of each source, what every kept column is in it; ``""`` where it has none.
+        For each source, kept column to the source's column, or to ``""`` where it has none.
 
     Raises:
-        UnknownNameError: a pattern fits no column of any source.
+        UnknownNameError: a pattern matches no column of any source.
 
     Example:
-        >>> chosen(["lang", "id*"], [["lang", "id"], ["id"]])
+        >>> choose_columns(["lang", "id*"], [["lang", "id"], ["id"]])
         [{'keep_lang': 'lang', 'keep_id': 'id'}, {'keep_lang': '', 'keep_id': 'id'}]
     """
-    every = list(dict.fromkeys(name for held in names for name in held))
-    wanted: dict[str, None] = {}
+    every = list(dict.fromkeys(name for columns in names for name in columns))
+    chosen: dict[str, None] = {}
     for pattern in patterns:
-        found = [name for name in every if name == pattern or fnmatchcase(name, pattern)]
-        if not found:
+        matches = [name for name in every if name == pattern or fnmatchcase(name, pattern)]
+        if not matches:
             raise UnknownNameError("column", pattern, every, where="--keep")
-        wanted |= dict.fromkeys(found)
-    kept = list(dict.fromkeys(map(called, wanted)))
-    made = []
-    for held in names:
-        of_source = {called(name): name for name in wanted if name in held}
-        made.append({name: of_source.get(name, "") for name in kept})
-    return made
+        chosen |= dict.fromkeys(matches)
+    kept_names = list(dict.fromkeys(map(kept_name, chosen)))
+    by_source = []
+    for columns in names:
+        present = {kept_name(name): name for name in chosen if name in columns}
+        by_source.append({name: present.get(name, "") for name in kept_names})
+    return by_source
 
 
-def with_kept(
-    made: pl.DataFrame, frame: pl.DataFrame, keep: Mapping[str, str], raw: Collection[str]
+def add_kept_columns(
+    records: pl.DataFrame, frame: pl.DataFrame, keep: Mapping[str, str], raw: Collection[str]
 ) -> pl.DataFrame:
     """Add the kept columns to records.
 
     Args:
-        made: records, with the ``row`` that each comes from.
+        records: with the ``row`` that each comes from.
         frame: the raw columns of the same rows.
-        keep: what each kept column is in the source.
+        keep: kept column to the source's column, as from `choose_columns`.
         raw: columns that were read as JSON text.
     """
-    places = frame["row"].search_sorted(made["row"])
+    places = frame["row"].search_sorted(records["row"])
     columns = []
     for name, column in keep.items():
         if column:
             texts = _texts(frame[column], encoded=column in raw)
             columns.append(texts.gather(places).alias(name))
         else:
-            columns.append(pl.Series(name, [None], pl.String).new_from_index(0, made.height))
-    return made.with_columns(columns)
+            columns.append(pl.Series(name, [None], pl.String).new_from_index(0, records.height))
+    return records.with_columns(columns)
 
 
 def _texts(column: pl.Series, *, encoded: bool) -> pl.Series:

@@ -1,4 +1,4 @@
-"""What becomes of the records of one bucket: the same for both ways of writing a data set."""
+"""The pairs of one bucket: the same for both ways of writing a data set."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from prefdata.transforms.make_pairs import PairResult
 from prefdata.transforms.overlap import Overlap
 
 
-class Records(NamedTuple):
+class BucketRecords(NamedTuple):
     """The records of one bucket."""
 
     ratings: pl.DataFrame
@@ -24,51 +24,51 @@ class Records(NamedTuple):
     unpaired: pl.DataFrame
 
 
-def records(store: RecordStore, number: int, *, drop: bool = True) -> Records:
-    """Fetch the records of a bucket; ``drop`` removes them from the store."""
-    return Records(
+def bucket_records(store: RecordStore, number: int, *, drop: bool = True) -> BucketRecords:
+    """The records of a bucket; ``drop`` removes them from the store."""
+    return BucketRecords(
         store.get("ratings", number, drop=drop),
         store.get("comparisons", number, drop=drop),
         store.get("unpaired", number, drop=drop),
     )
 
 
-def decided(job: ConvertPlan, held: Records) -> PairResult:
-    """What the records of a bucket give, within the caps and shares that are known by now."""
-    if job.kind == "unpaired":
-        found = make_unpaired.make_unpaired(held.unpaired, job.options)
+def bucket_pairs(plan: ConvertPlan, records: BucketRecords) -> PairResult:
+    """The pairs, or labelled answers, of a bucket, within the limits that the plan has by now."""
+    if plan.kind == "unpaired":
+        result = make_unpaired.make_unpaired(records.unpaired, plan.options)
     else:
-        found = make_pairs.make_pairs(held.ratings, held.comparisons, job.options)
-    return mixing.apply_limits(found, job.ends, job.options.seed) if job.ends else found
+        result = make_pairs.make_pairs(records.ratings, records.comparisons, plan.options)
+    return mixing.apply_limits(result, plan.limits, plan.options.seed) if plan.limits else result
 
 
-def overlapping(job: ConvertPlan, held: Records) -> Overlap:
+def bucket_overlap(plan: ConvertPlan, records: BucketRecords) -> Overlap:
     """What the sources have in common in a bucket."""
-    if not job.compares_sources:
+    if not plan.compares_sources:
         return {}
-    if job.kind == "unpaired":
-        return overlap.label_overlap(held.unpaired)
-    return overlap.pair_overlap(held.ratings, held.comparisons, job.options)
+    if plan.kind == "unpaired":
+        return overlap.label_overlap(records.unpaired)
+    return overlap.pair_overlap(records.ratings, records.comparisons, plan.options)
 
 
-def ends(
-    job: ConvertPlan, store: RecordStore, in_order: Callable[..., Iterator[pl.DataFrame]]
+def source_limits(
+    plan: ConvertPlan, store: RecordStore, in_order: Callable[..., Iterator[pl.DataFrame]]
 ) -> dict[int, int]:
-    """Where the rows of each source end, by its cap or share; nothing is written yet.
+    """The place at which the rows of each source end, by its cap or share.
 
-    It holds 8 bytes for each row of the data set.
+    Takes 8 bytes of memory for each row of the data set.
     """
-    wanted = mixing.match_sources(job.options, job.names)
-    if not (wanted.caps or wanted.mix):
+    parts = mixing.match_sources(plan.options, plan.names)
+    if not (parts.caps or parts.mix):
         return {}
 
     def work(number: int) -> pl.DataFrame:
-        rows = decided(job, records(store, number, drop=False)).rows
-        return mixing.place_rows(rows, job.options.seed)
+        rows = bucket_pairs(plan, bucket_records(store, number, drop=False)).rows
+        return mixing.place_rows(rows, plan.options.seed)
 
     places: dict[int, list[np.ndarray]] = defaultdict(list)
     for placed in in_order(work, len(store.buckets)):
         for (source,), part in placed.partition_by("from_source", as_dict=True).items():
             places[int(str(source))].append(part["place"].to_numpy())
-    whole = {source: np.concatenate(found) for source, found in places.items()}
-    return mixing.limits(whole, wanted, job.options)
+    by_source = {source: np.concatenate(arrays) for source, arrays in places.items()}
+    return mixing.limits(by_source, parts, plan.options)

@@ -1,4 +1,4 @@
-"""What one conversion has to do, as both of its ways know it."""
+"""What one conversion has to do, and what it has written, for both of its ways."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import pyarrow as pa
 from prefdata.conversion.conversation_groups import ConversationGroups
 from prefdata.conversion.ingest import DetectedSource
 from prefdata.errors import PrefdataError
+from prefdata.formats import ReadOptions
 from prefdata.transforms.dimensions import WinLossCounts, win_loss_counts
 from prefdata.transforms.options import Options
 from prefdata.transforms.overlap import Overlap, SharedCounts
 
 MOST_SOURCES = 100
-"""Sources that are held against each other: what is told grows with the square of their number."""
+"""Sources that are compared with each other: the report grows with the square of their number."""
 
 
 @dataclass(frozen=True)
@@ -26,31 +27,33 @@ class ConvertPlan:
 
     Attributes:
         kind: ``"pairs"`` or ``"unpaired"``.
-        recognised: the sources.
-        encoding: of their text, if it was named.
+        sources: the sources.
+        encoding: of their text, if it is named.
         options: how pairs are made.
+        read_options: what the sources do not say themselves.
         schema: the columns of the data set.
         keep: those of them that are columns of the sources.
-        ends: source to the place at which its rows end, where it has a cap or a share.
+        limits: source to the place at which its rows end, where it has a cap or a share.
     """
 
     kind: str
-    recognised: Sequence[DetectedSource]
+    sources: Sequence[DetectedSource]
     encoding: str
     options: Options
+    read_options: ReadOptions
     schema: pa.Schema
     keep: tuple[str, ...] = ()
-    ends: Mapping[int, int] = field(default_factory=dict)
+    limits: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
         """The names of the sources."""
-        return [each.source.name for each in self.recognised]
+        return [each.source.name for each in self.sources]
 
     @property
     def compares_sources(self) -> bool:
-        """Whether the sources are held against each other."""
-        return 1 < len(self.recognised) <= MOST_SOURCES
+        """Whether the sources are compared with each other."""
+        return 1 < len(self.sources) <= MOST_SOURCES
 
 
 @dataclass
@@ -61,11 +64,11 @@ class ConvertTotals:
         rows: rows by split.
         prompts: distinct prompts by split.
         example: the first row, with its texts.
-        dimensions: how the chosen response stands on each dimension.
-        groups: takes the conversations of each split, where the split goes by them.
+        dimensions: how the chosen response compares on each dimension.
+        groups: the conversations of each split, where the split goes by them.
         by_source: rows by source.
         overlap: what each two sources have in common.
-        conversations: conversations by split, once they were counted.
+        conversations: conversations by split, once they are counted.
     """
 
     rows: Counter[str] = field(default_factory=Counter)
@@ -78,7 +81,7 @@ class ConvertTotals:
     conversations: Counter[str] = field(default_factory=Counter)
 
     def count(self, rows: pl.DataFrame) -> None:
-        """Add up the rows of a bucket, and hold that no prompt stands in both splits."""
+        """Add up the rows of a bucket, and check that no prompt is in both splits."""
         parts = by_split(rows)
         shared = parts["train"].join(parts["test"], on="prompt_id", how="semi").height
         if shared:
@@ -94,12 +97,12 @@ class ConvertTotals:
         if self.groups:
             self.groups.put(rows)
         if "dimensions" in rows.columns:
-            for name, found in win_loss_counts(rows).items():
-                self.dimensions[name] = self.dimensions.get(name, WinLossCounts()).plus(found)
+            for name, counts in win_loss_counts(rows).items():
+                self.dimensions[name] = self.dimensions.get(name, WinLossCounts()).plus(counts)
 
-    def compare(self, found: Overlap) -> None:
+    def add_overlap(self, overlap: Overlap) -> None:
         """Add up what sources have in common in a bucket."""
-        for sources, common in found.items():
+        for sources, common in overlap.items():
             self.overlap[sources] = self.overlap.get(sources, SharedCounts()).plus(common)
 
 

@@ -1,4 +1,4 @@
-"""What every run that writes a data set directory reports: its sources, its account, its splits."""
+"""What every run that writes a data set directory reports: sources, account, splits."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class SourceReport:
         name: its path, or ``stdin``.
         size: bytes on disk.
         sha256: the hash of these bytes.
-        format: what it was recognised as.
-        why: what was seen, a phrase each.
+        format: the name of its format.
+        why: why it is read so, a phrase each.
         polarity: which value means better.
         rows: rows read.
         outcomes: rows by outcome and reason.
-        gave: rows of the data set that it gave, by the source of their chosen response or, where
-            several sources say the same, of the first of them; None where it is not known.
+        gave: rows of the data set from it, by the source of their chosen response or, where several
+            sources have the same, of the first of them; None where it is unknown.
     """
 
     name: str
@@ -46,7 +46,7 @@ class SourceReport:
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport:
-    """What a run that writes a data set directory did.
+    """The result of a run that writes a data set directory.
 
     Attributes:
         output: the data set directory.
@@ -54,12 +54,12 @@ class RunReport:
         sources: one report per source.
         rows_read: rows read in all.
         rows_used: of these, in a pair, merged with another row, or left over.
-        rows_rejected: the others; they lie in ``rejects/``.
+        rows_rejected: the others; they are in ``rejects/``.
         outcomes: rows by outcome and reason.
         split_by: what stays on one side of the split: a ``prompt`` or a ``conversation``.
         splits: rows, distinct prompts and, where the split goes by them, conversations by split.
         example: the first row of the data set.
-        options: what was asked for.
+        options: the options of the run.
         seconds: wall time.
     """
 
@@ -98,46 +98,48 @@ class ReportFields(TypedDict):
     example: Mapping[str, object]
 
 
-def report_fields(account: Account, made: ConvertTotals, *, grouped: bool) -> ReportFields:
-    """Put together what the account and the files say.
+def report_fields(account: Account, totals: ConvertTotals, *, grouped: bool) -> ReportFields:
+    """The fields of a report that follow from the account and from what was written.
 
     Args:
         account: what became of every row.
-        made: what was written.
+        totals: what was written.
         grouped: whether the split goes by conversation.
     """
     outcomes = account.outcomes()
     rejected = sum(outcomes.get("rejected", {}).values())
-    read = sum(account.rows_read.values())
+    rows_read = account.rows_read.total()
     splits = {
-        s: {"rows": made.rows[s], "prompts": made.prompts[s]} for s in made.rows if made.rows[s]
+        split: {"rows": rows, "prompts": totals.prompts[split]}
+        for split, rows in totals.rows.items()
+        if rows
     }
     if grouped:
-        splits = {s: {**n, "conversations": made.conversations[s]} for s, n in splits.items()}
+        splits = {s: {**n, "conversations": totals.conversations[s]} for s, n in splits.items()}
     return ReportFields(
-        rows_read=read,
-        rows_used=read - rejected,
+        rows_read=rows_read,
+        rows_used=rows_read - rejected,
         rows_rejected=rejected,
         outcomes=outcomes,
         split_by="conversation" if grouped else "prompt",
         splits=splits,
-        example=made.example,
+        example=totals.example,
     )
 
 
 def source_reports(
-    recognised: Sequence[DetectedSource],
+    sources: Sequence[DetectedSource],
     hashes: Sequence[str],
     account: Account,
-    gave: Mapping[int, int] | None = None,
+    rows_by_source: Mapping[int, int] | None = None,
 ) -> tuple[SourceReport, ...]:
-    """What was read from each source.
+    """A report on each source.
 
     Args:
-        recognised: the sources.
+        sources: the sources.
         hashes: the SHA-256 of each.
         account: what became of their rows.
-        gave: rows of the data set by source, where it is known.
+        rows_by_source: rows of the data set by source, where they are known.
     """
     return tuple(
         SourceReport(
@@ -149,9 +151,9 @@ def source_reports(
             polarity=each.detection.match.polarity,
             rows=account.rows_read[number],
             outcomes=account.outcomes(number),
-            gave=None if gave is None else gave.get(number, 0),
+            gave=None if rows_by_source is None else rows_by_source.get(number, 0),
         )
-        for number, each in enumerate(recognised)
+        for number, each in enumerate(sources)
     )
 
 

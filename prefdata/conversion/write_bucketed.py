@@ -1,7 +1,7 @@
-"""The second half of a conversion with ratings: records on disk to pairs in Parquet.
+"""The second half of a conversion with ratings: stored records to pairs in Parquet.
 
-The two texts of a pair may stand anywhere in the sources, so all texts lie on disk by bucket of
-prompts, and each bucket is worked out by itself.
+The two texts of a pair may be anywhere in the sources, so all texts are stored by bucket of
+prompts, and each bucket is processed by itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,12 @@ from typing import NamedTuple, TypeVar
 
 import polars as pl
 
-from prefdata.conversion.pair_bucket import decided, ends, overlapping, records
+from prefdata.conversion.pair_bucket import (
+    bucket_overlap,
+    bucket_pairs,
+    bucket_records,
+    source_limits,
+)
 from prefdata.conversion.plan import ConvertPlan, ConvertTotals, by_split
 from prefdata.io.dataset.dataset_writer import first_row, number_shards, write_parquet
 from prefdata.io.dataset.row_log import RowLog
@@ -32,8 +37,8 @@ Result = TypeVar("Result")
 WORKERS = min(4, os.cpu_count() or 1)
 
 
-class Made(NamedTuple):
-    """What a bucket gives: rows without texts, the account of its records, and what was refused."""
+class BucketResult(NamedTuple):
+    """Rows without texts, what became of the records, the rejects, and what sources share."""
 
     rows: pl.DataFrame
     outcomes: pl.DataFrame
@@ -42,74 +47,76 @@ class Made(NamedTuple):
     example: dict[str, object]
 
 
-def assemble(
+def write_bucketed(
     folder: Path,
-    job: ConvertPlan,
-    result: ConvertTotals,
+    plan: ConvertPlan,
+    totals: ConvertTotals,
     *,
     store: RecordStore,
     row_log: RowLog,
     account: Account,
-    spread: frozenset[int],
     progress: Callable[[int, int], None],
 ) -> None:
     """Write the data set's files.
 
-    Buckets are worked out and compressed side by side, and taken up in their order.
+    Buckets are processed and compressed in parallel, and counted in their order.
 
     Args:
-        folder: the data set directory that is being made.
-        job: what to do.
-        result: is told what was written.
-        store: holds the records with their texts.
-        row_log: takes the account of every row.
-        account: is told what became of each row.
-        spread: the sources whose rows answer several prompts, and so lie in several buckets.
-        progress: is told how many buckets are done, of how many.
+        folder: the data set directory that is being written.
+        plan: what to do.
+        totals: counts what is written.
+        store: the records with their texts.
+        row_log: logs what becomes of every row.
+        account: counts what becomes of every row.
+        progress: called with the number of buckets that are done, and of all.
     """
     (folder / "data").mkdir()
-    job = replace(job, ends=ends(job, store, in_order))
+    plan = replace(plan, limits=source_limits(plan, store, in_order))
+    # Rows that answer several prompts are in several buckets: they are settled at the end.
+    multi_prompt = pl.col("source").is_in(
+        [number for number, each in enumerate(plan.sources) if each.detection.match.multi_prompt]
+    )
     late: list[pl.DataFrame] = []
 
-    def work(number: int) -> Made:
-        return _made(number, folder / "data", store, job)
+    def work(number: int) -> BucketResult:
+        return _write_bucket(number, folder / "data", store, plan)
 
-    for number, made in enumerate(in_order(work, len(store.buckets))):
-        row_log.add(made.outcomes, made.rejects)
-        here = pl.col("source").is_in(sorted(spread))
-        account.settle(best_by_row(made.outcomes.filter(~here)))
-        late.append(best_by_row(made.outcomes.filter(here)))
-        result.count(made.rows)
-        result.compare(made.overlap)
-        result.example = result.example or made.example
+    for number, bucket in enumerate(in_order(work, len(store.buckets))):
+        row_log.add(bucket.outcomes, bucket.rejects)
+        account.settle(best_by_row(bucket.outcomes.filter(~multi_prompt)))
+        late.append(best_by_row(bucket.outcomes.filter(multi_prompt)))
+        totals.count(bucket.rows)
+        totals.add_overlap(bucket.overlap)
+        totals.example = totals.example or bucket.example
         progress(number + 1, len(store.buckets))
     account.settle(best_by_row(pl.concat(late)))
     for split in SPLITS:
         number_shards(folder / "data", split)
 
 
-def _made(number: int, folder: Path, store: RecordStore, job: ConvertPlan) -> Made:
-    held = records(store, number)
-    made = decided(job, held)
+def _write_bucket(number: int, folder: Path, store: RecordStore, plan: ConvertPlan) -> BucketResult:
+    records = bucket_records(store, number)
+    result = bucket_pairs(plan, records)
     example: dict[str, object] = {}
-    for split, rows in by_split(made.rows).items():
+    for split, rows in by_split(result.rows).items():
         if rows.height:
-            part = make_pairs.with_texts(rows, held.ratings, held.comparisons, job.keep)
-            write_parquet(part, folder / f"{split}-{number:06d}.parquet", job.schema)
-            example = example or first_row(part, job.schema.names)
-    gone = rejected_rows(made.outcomes)
-    said = held.comparisons.unique(["source", "row"], keep="first").select(
+            part = make_pairs.with_texts(rows, records.ratings, records.comparisons, plan.keep)
+            write_parquet(part, folder / f"{split}-{number:06d}.parquet", plan.schema)
+            example = example or first_row(part, plan.schema.names)
+    rejected = rejected_rows(result.outcomes)
+    raw = records.comparisons.unique(["source", "row"], keep="first").select(
         "source",
         "row",
         pl.struct("prompt", "a", "b", "winner", "annotator").struct.json_encode().alias("raw"),
     )
-    gone = gone.join(said, on=["source", "row"], how="left", maintain_order="left")
-    rejects = as_rejects(gone.drop("raw"), gone["raw"])
-    return Made(made.rows, made.outcomes, rejects, overlapping(job, held), example)
+    rejected = rejected.join(raw, on=["source", "row"], how="left", maintain_order="left")
+    rejects = as_rejects(rejected.drop("raw"), rejected["raw"])
+    overlap = bucket_overlap(plan, records)
+    return BucketResult(result.rows, result.outcomes, rejects, overlap, example)
 
 
 def in_order(work: Callable[[int], Result], count: int) -> Iterator[Result]:
-    """Results in order, with no more at hand than there are workers."""
+    """Results in order, with no more in memory than there are workers."""
     with ThreadPoolExecutor(WORKERS) as pool:
         waiting: deque[Future[Result]] = deque()
         for number in range(count):

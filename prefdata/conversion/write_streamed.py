@@ -1,7 +1,7 @@
 """The second half of a conversion without ratings: the sources are read again, and written out.
 
-All texts of a pair stand in one row of a source. So what to do with each row is decided by ids
-alone, and the texts go straight from the source to Parquet, in the order of the source.
+All texts of a pair are in one row of a source. So ids alone decide what becomes of each row, and
+the texts go straight from the source to Parquet, in the order of the source.
 """
 
 from __future__ import annotations
@@ -13,7 +13,12 @@ from pathlib import Path
 import polars as pl
 
 from prefdata.conversion.ingest import read_records
-from prefdata.conversion.pair_bucket import decided, ends, overlapping, records
+from prefdata.conversion.pair_bucket import (
+    bucket_overlap,
+    bucket_pairs,
+    bucket_records,
+    source_limits,
+)
 from prefdata.conversion.plan import ConvertPlan, ConvertTotals, by_split
 from prefdata.conversion.write_bucketed import WORKERS, in_order
 from prefdata.errors import InputError
@@ -30,13 +35,13 @@ from prefdata.transforms.row_outcomes import ROW_OUTCOMES, as_rejects, best_by_r
 from prefdata.transforms.split import SPLITS
 
 MOST_ITEMS = 1 << 24
-"""More records than one row can hold."""
+"""More records than one row can have."""
 
 
-def stream(
+def write_streamed(
     folder: Path,
-    job: ConvertPlan,
-    result: ConvertTotals,
+    plan: ConvertPlan,
+    totals: ConvertTotals,
     *,
     store: RecordStore,
     row_log: RowLog,
@@ -46,38 +51,38 @@ def stream(
     """Write the data set's files.
 
     Args:
-        folder: the data set directory that is being made.
-        job: what to do; the sources are read a second time.
-        result: is told what was written.
-        store: holds the records without their texts.
-        row_log: takes the account of every row.
-        account: is told what became of each row.
-        progress: is told how many rows are written, of how many.
+        folder: the data set directory that is being written.
+        plan: what to do; the sources are read a second time.
+        totals: counts what is written.
+        store: the records without their texts.
+        row_log: logs what becomes of every row.
+        account: counts what becomes of every row.
+        progress: called with the number of rows that are written, and of all.
 
     Raises:
         InputError: a source changed while it was read.
     """
     (folder / "data").mkdir()
-    kept, gone = (DecisionStore(store.folder / name, store.budget) for name in ("kept", "gone"))
-    job = replace(job, ends=ends(job, store, in_order))
+    pairs, rejects = (DecisionStore(store.folder / name, store.budget) for name in ("kept", "gone"))
+    plan = replace(plan, limits=source_limits(plan, store, in_order))
 
     def work(number: int) -> tuple[PairResult, Overlap]:
-        held = records(store, number)
-        found = decided(job, held)
-        kept.put(found.rows, number)
-        gone.put(
-            rejected_rows(found.outcomes).rename({"source": "of_source", "row": "of_row"}), number
+        records = bucket_records(store, number)
+        result = bucket_pairs(plan, records)
+        pairs.put(result.rows, number)
+        rejects.put(
+            rejected_rows(result.outcomes).rename({"source": "of_source", "row": "of_row"}), number
         )
-        return found, overlapping(job, held)
+        return result, bucket_overlap(plan, records)
 
-    for found, overlap in in_order(work, len(store.buckets)):
-        row_log.add(found.outcomes, _none())
-        account.settle(best_by_row(found.outcomes))
-        result.count(found.rows)
-        result.compare(overlap)
-    shards = ShardWriter(folder / "data", job.schema, WORKERS)
+    for result, overlap in in_order(work, len(store.buckets)):
+        row_log.add(result.outcomes, _no_rejects())
+        account.settle(best_by_row(result.outcomes))
+        totals.count(result.rows)
+        totals.add_overlap(overlap)
+    shards = ShardWriter(folder / "data", plan.schema, WORKERS)
     try:
-        _write(shards, job, (kept, gone), row_log, account, result, progress)
+        _write(shards, plan, (pairs, rejects), row_log, account, totals, progress)
         shards.close(SPLITS)
     except BaseException:
         shards.cancel()
@@ -86,45 +91,45 @@ def stream(
 
 def _write(
     shards: ShardWriter,
-    job: ConvertPlan,
+    plan: ConvertPlan,
     decisions: tuple[DecisionStore, DecisionStore],
     row_log: RowLog,
     account: Account,
-    result: ConvertTotals,
+    totals: ConvertTotals,
     progress: Callable[[int, int], None],
 ) -> None:
-    """Read the sources again, and write what was decided to keep, and what to refuse."""
-    kept, gone = decisions
+    """Read the sources again, and write the pairs and the rejects that were decided."""
+    pairs, rejects = decisions
     done, total = 0, account.rows_read.total()
-    for number, each in enumerate(job.recognised):
-        begun = done
-        for piece, made in read_records(each, number, job.encoding, ids=False):
-            first, end = done - begun, done - begun + piece.rows
-            parts = _with_texts(kept.get(number, first, end), made, job.keep)
+    for number, each in enumerate(plan.sources):
+        before = done
+        for chunk, records in read_records(each, number, plan.encoding, ids=False):
+            first, end = done - before, done - before + chunk.rows
+            parts = _with_texts(pairs.get(number, first, end), records, plan.keep)
             shards.add(parts)
-            row_log.add(_no_entries(), _refused(gone.get(number, first, end), piece))
-            result.example = result.example or _example(parts, job.schema.names)
-            done += piece.rows
+            row_log.add(_no_entries(), _rejects(rejects.get(number, first, end), chunk))
+            totals.example = totals.example or _example(parts, plan.schema.names)
+            done += chunk.rows
             progress(done, total)
-        if done - begun != account.rows_read[number]:
+        if done - before != account.rows_read[number]:
             raise InputError(
                 f"{each.source.name} changed while it was read: it had "
-                f"{account.rows_read[number]:,} rows, then {done - begun:,}",
+                f"{account.rows_read[number]:,} rows, then {done - before:,}",
                 hint="Convert a copy of it, or wait until it is written.",
             )
 
 
 def _with_texts(
-    rows: pl.DataFrame, made: pl.DataFrame, keep: Collection[str]
+    rows: pl.DataFrame, records: pl.DataFrame, keep: Collection[str]
 ) -> dict[str, pl.DataFrame]:
-    """The rows of each split with their texts, from the records of one piece."""
+    """The rows of each split with their texts, from the records of one chunk."""
     if not rows.height:
         return {}
-    records = made.select(_place("row", "item"), pl.exclude("row", "item"))
-    found = {}
+    records = records.select(_place("row", "item"), pl.exclude("row", "item"))
+    parts = {}
     for split, part in by_split(rows).items():
-        wanted = part.select(_place("of_row", "of_item")).to_series()
-        places = records["place"].search_sorted(wanted)
+        place = part.select(_place("of_row", "of_item")).to_series()
+        places = records["place"].search_sorted(place)
         texts = {name: records[name].gather(places) for name in ("prompt", *keep)}
         if "label" in part.columns:
             texts["completion"] = records["response"].gather(places)
@@ -133,28 +138,28 @@ def _with_texts(
             other = part.select((pl.col("winner") != 1).cast(pl.UInt32) * swap).to_series()
             texts["chosen"] = both.gather(places + other)
             texts["rejected"] = both.gather(places + (swap - other))
-        found[split] = part.with_columns(text.alias(name) for name, text in texts.items())
-    return found
+        parts[split] = part.with_columns(text.alias(name) for name, text in texts.items())
+    return parts
 
 
 def _place(row: str, item: str) -> pl.Expr:
-    """Which record it is, as one number that grows from record to record."""
+    """The row and item of a record as one number, which grows from record to record."""
     return (pl.col(row) * MOST_ITEMS + pl.col(item)).alias("place")
 
 
-def _refused(gone: pl.DataFrame, piece: Chunk) -> pl.DataFrame:
-    if not gone.height:
-        return _none()
-    places = piece.frame["row"].search_sorted(gone["of_row"])
-    raw = pl.Series([piece.raw(int(at)) for at in places], dtype=pl.String)
-    return as_rejects(gone.rename({"of_source": "source", "of_row": "row"}), raw)
+def _rejects(rows: pl.DataFrame, chunk: Chunk) -> pl.DataFrame:
+    if not rows.height:
+        return _no_rejects()
+    places = chunk.frame["row"].search_sorted(rows["of_row"])
+    raw = pl.Series([chunk.raw(int(place)) for place in places], dtype=pl.String)
+    return as_rejects(rows.rename({"of_source": "source", "of_row": "row"}), raw)
 
 
 def _example(parts: dict[str, pl.DataFrame], columns: Sequence[str]) -> dict[str, object]:
     return next((first_row(part, columns) for part in parts.values() if part.height), {})
 
 
-def _none() -> pl.DataFrame:
+def _no_rejects() -> pl.DataFrame:
     return as_rejects(rejected_rows(_no_entries()), pl.Series("raw", [], pl.String))
 
 

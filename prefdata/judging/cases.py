@@ -130,7 +130,7 @@ def read_cases(files: Sequence[Source], folder: Path, inputs: Inputs, tell: Prog
     recognised = detect_sources(
         files, read_options, inputs.format, inputs.encoding, others, options=options
     )
-    size = sum(each.local.stat().st_size * EXPANSION[each.packed] for each in files)
+    size = sum(each.local.stat().st_size * EXPANSION[each.compression] for each in files)
     row_log, account = RowLog(folder, [each.source.name for each in recognised]), Account()
     buckets = BucketStore(folder.parent / "cases", size)
     reading = Reading(buckets, row_log, account, tell)

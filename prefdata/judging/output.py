@@ -131,7 +131,7 @@ class Output:
         if not pairs.rows:
             self._write(PAIRS, pl.DataFrame(PAIRS.empty_table()), "data/train-0.parquet")
         if pairs.groups:
-            pairs.conversations = pairs.groups.counted()
+            pairs.conversations = pairs.groups.count()
         for split in SPLITS:
             number_shards(self.folder / "data", split)
         for name in FOLDERS:

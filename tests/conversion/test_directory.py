@@ -18,7 +18,6 @@ from prefdata.io.dataset import dataset_writer
 from prefdata.io.dataset.dataset_reader import open_dataset
 from prefdata.io.store import bucket_store
 from prefdata.schemas import PreferencePair, UnpairedPreference
-from prefdata.transforms.options import Options
 from tests.roundtrip import Row, jsonl, labelled, pair, rated
 
 RATED: list[Row] = [
@@ -42,7 +41,7 @@ SOURCES = {"ratings": RATED, "pairs": PAIRS, "labels": LABELLED}
 def directory(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A data set directory of each kind, with some rows in the test split."""
     source = jsonl(tmp_path / f"{request.param}.jsonl", [*SOURCES[request.param], "{"])
-    convert([source], tmp_path / "out", options=Options(test_size=0.3))
+    convert([source], tmp_path / "out", test_size=0.3)
     return tmp_path / "out"
 
 
@@ -157,7 +156,7 @@ def test_a_very_long_answer_is_kept_whole(tmp_path: Path) -> None:
     convert(
         [jsonl(tmp_path / "in.jsonl", [pair(long, "short"), pair("x", "y")])],
         tmp_path / "out",
-        options=Options(test_size=0),
+        test_size=0,
     )
     (path,) = (tmp_path / "out" / "data").iterdir()
     assert long in {row["chosen"][0]["content"] for row in pq.read_table(path).to_pylist()}
@@ -172,9 +171,9 @@ def test_an_output_may_be_called_anything(tmp_path: Path, name: str) -> None:
     ):
         source = jsonl(tmp_path / f"{made}.jsonl", rows)
         output = tmp_path / made / name
-        report = convert([source], output, options=Options(split_by="conversation", test_size=0))
+        report = convert([source], output, split_by="conversation", test_size=0)
         assert report.rows == 1
-        again = convert([output], tmp_path / made / f"again {name}", options=Options(test_size=0))
+        again = convert([output], tmp_path / made / f"again {name}", test_size=0)
         assert again.rows == 1
 
 
@@ -183,7 +182,7 @@ def test_a_directory_that_was_copied_in_part_is_refused(tmp_path: Path, gone: st
     """The names of the files say how many there are; the others would be taken for all."""
     output = tmp_path / "out"
     rows = [pair("x", "y", f"P{n}") for n in range(5)]
-    convert([jsonl(tmp_path / "in.jsonl", rows)], output, options=Options(test_size=0))
+    convert([jsonl(tmp_path / "in.jsonl", rows)], output, test_size=0)
     (whole,) = (output / "data").iterdir()
     for number in ("00000", "00001", "00002"):
         (output / "data" / f"train-{number}-of-00003.parquet").write_bytes(whole.read_bytes())

@@ -13,17 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prefdata.conversion.convert_options import ConvertOptions
 from prefdata.io.readers import json as reading
 from prefdata.io.store import bucket_store, frame_store
 from prefdata.transforms.options import CONFLICTS, STRATEGIES
 from tests.conversion.generated import SOUND, sources
-from tests.roundtrip import Converted, How, Row, converted, make
+from tests.roundtrip import Converted, Row, converted, make
 
 KINDS = list(SOUND)
 KIND = st.sampled_from(KINDS)
 FEW = settings(max_examples=int(os.environ.get("PREFDATA_EXAMPLES", "16")))
 HOW = st.builds(
-    How,
+    ConvertOptions,
     strategy=st.sampled_from(STRATEGIES),
     conflicts=st.sampled_from(CONFLICTS),
     aggregate=st.sampled_from(["mean", "median", "majority"]),
@@ -55,14 +56,14 @@ def content(made: Converted, *more: str) -> dict[object, tuple[object, ...]]:
     return {row["id"]: tuple(row.get(name) for name in (*CONTENT, *more)) for row in made.rows}
 
 
-def options(how: How, kind: str) -> How:
+def options(how: ConvertOptions, kind: str) -> ConvertOptions:
     """Margins are asked for only where a source has scores that make some."""
     return how if kind in ("long", "wide", "lists") else {**how, "min_margin": 0.0}
 
 
 @FEW
 @given(kind=KIND, data=st.data(), how=HOW)
-def test_every_row_is_accounted_for(kind: str, data: st.DataObject, how: How) -> None:
+def test_every_row_is_accounted_for(kind: str, data: st.DataObject, how: ConvertOptions) -> None:
     """Rows read are rows used and rejected, and each is named with what became of it."""
     rows = data.draw(sources(kind))
     with folder() as work:
@@ -85,7 +86,9 @@ def test_every_row_is_accounted_for(kind: str, data: st.DataObject, how: How) ->
 
 @FEW
 @given(kind=KIND, data=st.data(), how=HOW)
-def test_the_rejected_response_is_strictly_worse(kind: str, data: st.DataObject, how: How) -> None:
+def test_the_rejected_response_is_strictly_worse(
+    kind: str, data: st.DataObject, how: ConvertOptions
+) -> None:
     """Wherever there are scores or a margin they say the same as the pair; shares are shares."""
     with folder() as work:
         made = make(work, data.draw(sources(kind)), **options(how, kind))
@@ -104,7 +107,9 @@ def test_the_rejected_response_is_strictly_worse(kind: str, data: st.DataObject,
 
 @FEW
 @given(kind=KIND, data=st.data(), how=HOW)
-def test_the_order_of_the_rows_does_not_matter(kind: str, data: st.DataObject, how: How) -> None:
+def test_the_order_of_the_rows_does_not_matter(
+    kind: str, data: st.DataObject, how: ConvertOptions
+) -> None:
     """Shuffled rows give the same pairs with the same scores, votes and split."""
     rows = data.draw(sources(kind))
     shuffled = random.Random(0).sample(rows, len(rows))  # noqa: S311  # not a secret
@@ -117,7 +122,7 @@ def test_the_order_of_the_rows_does_not_matter(kind: str, data: st.DataObject, h
 
 @FEW
 @given(kind=KIND, data=st.data(), how=HOW)
-def test_two_files_are_one(kind: str, data: st.DataObject, how: How) -> None:
+def test_two_files_are_one(kind: str, data: st.DataObject, how: ConvertOptions) -> None:
     """Rows give the same whether they stand in one file or in two, named in either order."""
     first, second = data.draw(sources(kind)), data.draw(sources(kind))
     with folder() as work:
@@ -128,7 +133,9 @@ def test_two_files_are_one(kind: str, data: st.DataObject, how: How) -> None:
 
 @FEW
 @given(kind=KIND, data=st.data(), how=HOW)
-def test_converting_again_changes_nothing(kind: str, data: st.DataObject, how: How) -> None:
+def test_converting_again_changes_nothing(
+    kind: str, data: st.DataObject, how: ConvertOptions
+) -> None:
     """A data set directory is a source too: ids, texts, numbers and split stay as they are."""
     texts = ("prompt", "chosen", "rejected", "completion", "model_chosen", "source")
     with folder() as work:
@@ -141,7 +148,7 @@ def test_converting_again_changes_nothing(kind: str, data: st.DataObject, how: H
 @FEW
 @given(kind=KIND, data=st.data(), how=HOW, memory=st.sampled_from([0, 500, 4000]))
 def test_buckets_and_pieces_do_not_matter(
-    kind: str, data: st.DataObject, how: How, memory: int
+    kind: str, data: st.DataObject, how: ConvertOptions, memory: int
 ) -> None:
     """However small the pieces, many the buckets and little the memory, the result is the same."""
     rows = data.draw(sources(kind))
@@ -180,7 +187,9 @@ def swapped(row: Row, **names: str) -> Row:
 
 @FEW
 @given(rows=sources("comparisons", garbage=False), how=HOW)
-def test_swapping_the_sides_and_the_winner_changes_nothing(rows: list[Row], how: How) -> None:
+def test_swapping_the_sides_and_the_winner_changes_nothing(
+    rows: list[Row], how: ConvertOptions
+) -> None:
     """Which response is called a is of no meaning."""
     other = {"a": "b", "b": "a", "tie": "tie"}
     turned = [
@@ -199,7 +208,9 @@ def test_swapping_the_sides_and_the_winner_changes_nothing(rows: list[Row], how:
 
 @FEW
 @given(rows=sources("comparisons", garbage=False), how=HOW)
-def test_swapping_the_winner_exchanges_chosen_and_rejected(rows: list[Row], how: How) -> None:
+def test_swapping_the_winner_exchanges_chosen_and_rejected(
+    rows: list[Row], how: ConvertOptions
+) -> None:
     """The opposite verdicts give the opposite pairs, and as many ties and conflicts."""
     other = {"a": "b", "b": "a", "tie": "tie"}
     turned = [{**row, "winner": other[str(row["winner"])]} for row in rows]
@@ -225,7 +236,7 @@ def test_negating_the_scores_exchanges_chosen_and_rejected(
 ) -> None:
     """Where a low number is good, what was best is worst; equal scores stay equal."""
     turned = [{**row, "score": -row["score"]} for row in rows]
-    how = How(strategy=strategy)  # type: ignore[typeddict-item]
+    how = ConvertOptions(strategy=strategy)  # type: ignore[typeddict-item]
     with folder() as work:
         one = make(work / "one", rows, **how)
         two = make(work / "two", turned, **how)
@@ -235,7 +246,7 @@ def test_negating_the_scores_exchanges_chosen_and_rejected(
 
 @FEW
 @given(rows=sources("long", garbage=False), how=HOW)
-def test_the_order_of_the_columns_does_not_matter(rows: list[Row], how: How) -> None:
+def test_the_order_of_the_columns_does_not_matter(rows: list[Row], how: ConvertOptions) -> None:
     """Columns go by their names."""
     turned = [dict(reversed(list(row.items()))) for row in rows]
     with folder() as work:

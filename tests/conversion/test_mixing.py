@@ -14,13 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefdata.conversion.convert import convert
+from prefdata.conversion.convert_options import ConvertOptions, convert_config
 from prefdata.conversion.inspect import inspect
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.io.store import bucket_store
 from prefdata.records import reasons
 from prefdata.transforms import overlap
-from prefdata.transforms.options import STRATEGIES, Options, Strategy
-from tests.roundtrip import Converted, How, Row, converted, jsonl, labelled, make, pair, rated
+from prefdata.transforms.options import STRATEGIES, Strategy
+from tests.roundtrip import Converted, Row, converted, jsonl, labelled, make, pair, rated
 
 FEW = settings(max_examples=12)
 
@@ -90,7 +91,7 @@ def test_laws_of_mixing(
     sources = [many(f"{at}-", count, shape) for at, count in enumerate(counts)]
     anchor = many("anchor", 1, shape)
     mix = {f"{at}.jsonl": weights[at] for at in range(len(counts))}
-    how: How = {"seed": seed}
+    how: ConvertOptions = {"seed": seed}
     if cap is None:
         how["mix"] = mix
     else:
@@ -131,20 +132,35 @@ def test_a_pattern_caps_its_files_together(tmp_path: Path) -> None:
         jsonl(tmp_path / "in" / "shards" / f"part-{at}.jsonl", many(f"{at}-", 10))
     jsonl(tmp_path / "in" / "other.jsonl", many("x", 10))
     for pattern in ("part-*.jsonl", str(tmp_path / "in" / "shards"), f"{tmp_path}/in/shards/"):
-        options = Options(caps={pattern: 7})
-        report = convert([tmp_path / "in"], tmp_path / "out", options=options, force=True)
+        report = convert(tmp_path / "in", tmp_path / "out", caps={pattern: 7}, force=True)
         assert report.rows == 17
-    shares = Options(mix={"part-*": 1, "other.jsonl": 1}, caps={"part-*": 6})
-    assert convert([tmp_path / "in"], tmp_path / "out", options=shares, force=True).rows == 12
+    report = convert(
+        tmp_path / "in",
+        tmp_path / "out",
+        mix={"part-*": 1, "other.jsonl": 1},
+        caps={"part-*": 6},
+        force=True,
+    )
+    assert report.rows == 12
 
 
 @pytest.mark.parametrize(
     ("how", "error", "says", "hint"),
     [
-        (How(caps={"helpster.jsonl": 5}), UnknownNameError, "unknown source", "helpsteer.jsonl"),
-        (How(mix={"helpsteer.jsonl": 1}), UsageError, "other.jsonl has no share", "every source"),
         (
-            How(caps={"help*": 5, "*": 6}),
+            ConvertOptions(caps={"helpster.jsonl": 5}),
+            UnknownNameError,
+            "unknown source",
+            "helpsteer.jsonl",
+        ),
+        (
+            ConvertOptions(mix={"helpsteer.jsonl": 1}),
+            UsageError,
+            "other.jsonl has no share",
+            "every source",
+        ),
+        (
+            ConvertOptions(caps={"help*": 5, "*": 6}),
             UsageError,
             "is meant by 'help\\*' and by '\\*'",
             "one name",
@@ -152,30 +168,30 @@ def test_a_pattern_caps_its_files_together(tmp_path: Path) -> None:
     ],
 )
 def test_names_that_do_not_fit_are_told(
-    tmp_path: Path, how: How, error: type[Exception], says: str, hint: str
+    tmp_path: Path, how: ConvertOptions, error: type[Exception], says: str, hint: str
 ) -> None:
     """Before anything is read in full, in the conversion and the inspection."""
     files = [jsonl(tmp_path / name, many("a", 3)) for name in ("helpsteer.jsonl", "other.jsonl")]
     with pytest.raises(error, match=says) as caught:
-        convert(files, tmp_path / "out", options=Options(**how))
+        convert(files, tmp_path / "out", **how)
     assert hint in str(getattr(caught.value, "hint", ""))
     with pytest.raises(error):
-        inspect(files, options=Options(**how))
+        inspect(files, **how)
 
 
 @pytest.mark.parametrize(
     "how",
     [
-        How(caps={"a": -1}),
-        How(caps={"a": 1.5}),  # type: ignore[dict-item]
-        How(mix={"a": 0}),
-        How(mix={"a": float("nan")}),
+        ConvertOptions(caps={"a": -1}),
+        ConvertOptions(caps={"a": 1.5}),  # type: ignore[dict-item]
+        ConvertOptions(mix={"a": 0}),
+        ConvertOptions(mix={"a": float("nan")}),
     ],
 )
-def test_numbers_that_make_no_sense_are_refused(how: How) -> None:
+def test_numbers_that_make_no_sense_are_refused(how: ConvertOptions) -> None:
     """A cap is a number of rows, a share is above nothing."""
     with pytest.raises(UsageError, match="expected a number"):
-        Options(**how)
+        convert_config(how)
 
 
 COMMON: list[tuple[Sequence[Row], Sequence[Row], tuple[int, int, int]]] = [
@@ -252,7 +268,7 @@ def test_what_sources_have_in_common_is_what_each_gives_by_itself(
         name: converted([Path(name)], tmp_path / f"{Path(name).stem}-alone", strategy=strategy)
         for name in names
     }
-    told = convert(names, tmp_path / "out", options=Options(strategy=strategy)).overlap
+    told = convert(names, tmp_path / "out", strategy=strategy).overlap
     assert told
     assert any(each.pairs for each in told)
     assert any(each.contradictions for each in told)

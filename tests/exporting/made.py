@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Unpack
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prefdata.conversion.convert import convert
+from prefdata.conversion.convert_options import ConvertOptions
 from prefdata.exporting.export import export
 from prefdata.exporting.report import ExportReport
-from prefdata.formats import ReadOptions
 from prefdata.schemas import PreferencePair
-from prefdata.transforms.options import Options
 
 Row = Mapping[str, object]
 Turns = list[dict[str, str]]
@@ -47,7 +47,7 @@ def dataset(folder: Path, rows: Sequence[Row], test_size: float = 0.0) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / "rows.jsonl"
     source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    convert([source], folder / "data set", options=Options(test_size=test_size), force=True)
+    convert([source], folder / "data set", test_size=test_size, force=True)
     return folder / "data set"
 
 
@@ -97,8 +97,9 @@ def refused(output: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def again(output: Path, read_options: ReadOptions | None = None) -> dict[str, Row]:
+def again(output: Path, **options: Unpack[ConvertOptions]) -> dict[str, Row]:
     """What converting an export gives, by id."""
     back = output.parent / "back"
-    convert([output], back, options=Options(test_size=0), read_options=read_options, force=True)
+    options.setdefault("test_size", 0)
+    convert(output, back, force=True, **options)
     return stored(back)

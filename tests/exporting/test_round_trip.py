@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefdata.exporting import TARGETS
-from prefdata.formats import ReadOptions
 from tests.exporting.made import (
     Row,
     Turns,
@@ -109,8 +108,8 @@ def _same(rows: Sequence[Row], target: str) -> None:
         source = dataset(Path(folder), rows)
         report, output = exported(source, target)
         gone = {entry["id"] for entry in refused(output)}
-        no_margins = ReadOptions({"margin": ()}) if report.seen.get("no margin") else None
-        back = again(output, no_margins)
+        columns = {"margin": ()} if report.seen.get("no margin") else {}
+        back = again(output, columns=columns)
         assert set(back) == set(stored(source)) - gone
         for key, row in back.items():
             assert row.get("label") == stored(source)[key].get("label")

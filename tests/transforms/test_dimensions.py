@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefdata.conversion.convert import convert
+from prefdata.conversion.convert_options import ConvertOptions, convert_config
 from prefdata.conversion.inspect import inspect
 from prefdata.errors import InputError, UnknownNameError, UsageError
 from prefdata.formats import ReadOptions
@@ -20,8 +21,8 @@ from prefdata.io.readers import json as reading
 from prefdata.io.readers import reader
 from prefdata.records import reasons
 from prefdata.schemas import PreferencePair
-from prefdata.transforms.options import ALL, Options
-from tests.roundtrip import Converted, How, Row, converted, jsonl, make, rated
+from prefdata.transforms.options import ALL
+from tests.roundtrip import Converted, Row, converted, jsonl, make, rated
 
 ASPECTS = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
 FEW = settings(max_examples=12)
@@ -63,18 +64,21 @@ def long(rows: Sequence[Row], names: Sequence[str] = ASPECTS) -> list[Row]:
 @pytest.mark.parametrize(
     ("how", "pairs"),
     [
-        (How(), [("kind", "right")]),
-        (How(weights={"helpfulness": 0.4, "correctness": 0.6}), [("right", "kind")]),
-        (How(weights={"helpfulness": 7, "correctness": 3}), [("kind", "right")]),
-        (How(weights={"helpfulness": -1}), [("right", "kind")]),
-        (How(lexicographic=("coherence", "correctness", "helpfulness")), [("right", "kind")]),
-        (How(lexicographic=("coherence", "helpfulness")), [("kind", "right")]),
-        (How(pareto=("helpfulness", "coherence")), [("kind", "right")]),
+        (ConvertOptions(), [("kind", "right")]),
+        (ConvertOptions(weights={"helpfulness": 0.4, "correctness": 0.6}), [("right", "kind")]),
+        (ConvertOptions(weights={"helpfulness": 7, "correctness": 3}), [("kind", "right")]),
+        (ConvertOptions(weights={"helpfulness": -1}), [("right", "kind")]),
+        (
+            ConvertOptions(lexicographic=("coherence", "correctness", "helpfulness")),
+            [("right", "kind")],
+        ),
+        (ConvertOptions(lexicographic=("coherence", "helpfulness")), [("kind", "right")]),
+        (ConvertOptions(pareto=("helpfulness", "coherence")), [("kind", "right")]),
     ],
 )
 @pytest.mark.parametrize("shape", ["a column each", "a row each"])
 def test_the_rule_decides(
-    tmp_path: Path, how: How, pairs: list[tuple[str, str]], shape: str
+    tmp_path: Path, how: ConvertOptions, pairs: list[tuple[str, str]], shape: str
 ) -> None:
     """What a reader would choose by the rule is chosen, whichever way the ratings are written."""
     made = make(tmp_path, KIND if shape == "a column each" or not how else long(KIND), **how)
@@ -130,7 +134,9 @@ def test_a_veto_refuses_what_is_worse(tmp_path: Path, write: type[list[Row]]) ->
 
 
 @pytest.mark.parametrize("how", [{"weights": {"help": 1}, "veto": ("safe",)}, {"pareto": ALL}])
-def test_what_is_refused_is_made_up_for_by_no_other_pair(tmp_path: Path, how: How) -> None:
+def test_what_is_refused_is_made_up_for_by_no_other_pair(
+    tmp_path: Path, how: ConvertOptions
+) -> None:
     """The strategy has chosen before; the one that makes all pairs leaves those that stand."""
     of_each = {"best": (9, 2), "middle": (5, 5), "worst": (1, 4)}
     rows: list[Row] = [
@@ -140,7 +146,7 @@ def test_what_is_refused_is_made_up_for_by_no_other_pair(tmp_path: Path, how: Ho
     ]
     with pytest.raises(InputError, match="gave a pair"):
         make(tmp_path / "1", rows, **how)
-    every: How = {**how, "strategy": "all"}
+    every: ConvertOptions = {**how, "strategy": "all"}
     made = make(tmp_path / "2", rows, **every)
     assert made.answers == [("middle", "worst")]
 
@@ -159,8 +165,8 @@ def test_a_veto_goes_with_the_one_dimension_that_counts(tmp_path: Path) -> None:
 def test_a_response_without_a_score_that_is_needed_is_in_no_pair(tmp_path: Path) -> None:
     """A mean over other dimensions is another mean: such a response is compared with none."""
     rows = long([*KIND, {**scored("half", 4, 0), "correctness": None}])
-    weighed = How(weights={"helpfulness": 3, "correctness": 1})
-    for how in (weighed, How(lexicographic=("helpfulness", "correctness"))):
+    weighed = ConvertOptions(weights={"helpfulness": 3, "correctness": 1})
+    for how in (weighed, ConvertOptions(lexicographic=("helpfulness", "correctness"))):
         made = make(tmp_path, rows, **how)
         assert "half" not in str(made.answers)
         assert made.became(11) == [("left over", reasons.MISSING_DIMENSION)]
@@ -224,10 +230,9 @@ def test_each_dimension_may_have_a_file_of_its_own(tmp_path: Path) -> None:
     assert made.answers == [("right", "kind")]
     assert sides(made.only, "helpfulness") == (2, 4)
     paths = [tmp_path / f"{number}.jsonl" for number in range(2)]
-    options = Options(weights={"helpfulness": 0.4, "correctness": 0.6})
-    assert len(inspect(paths, options=options)) == 2
+    assert len(inspect(paths, weights={"helpfulness": 0.4, "correctness": 0.6})) == 2
     with pytest.raises(UnknownNameError, match="unknown dimension 'safety'"):
-        convert(paths, tmp_path / "no", options=Options(weights={"safety": 1}))
+        convert(paths, tmp_path / "no", weights={"safety": 1})
 
 
 def test_a_score_that_does_not_decide_may_be_missing(tmp_path: Path) -> None:
@@ -299,7 +304,7 @@ def test_the_question_is_asked_before_the_rest_of_a_file_is_read(
     with pytest.raises(UsageError, match="several dimensions"):
         convert([source], tmp_path / "out")
     with pytest.raises(InputError, match="is not UTF-8"):
-        convert([source], tmp_path / "out", read_options=ReadOptions(dimension="helpfulness"))
+        convert([source], tmp_path / "out", dimension="helpfulness")
 
 
 def test_a_dimension_that_no_row_was_on_so_far_is_told_while_the_rest_is_read(
@@ -324,16 +329,16 @@ def test_a_dimension_that_no_row_was_on_so_far_is_told_while_the_rest_is_read(
         convert(
             [source],
             tmp_path / "out",
-            read_options=ReadOptions(dimension="fiar"),
+            dimension="fiar",
             progress=progress,
         )
     assert list(told) == ["reading (none on fiar so far, but on kind)"]
     with pytest.raises(UnknownNameError, match=r"'fiar' in the first 200 rows of .*kind\.jsonl"):
-        inspect([source], read_options=ReadOptions(dimension="fiar"))
+        inspect([source], dimension="fiar")
     told.clear()
     rows = [{**row, "score": int(row["response"] == "good")} for row in fair]
     both = [source, jsonl(tmp_path / "later.jsonl", rows)]
-    convert(both, tmp_path / "out", read_options=ReadOptions(dimension="fair"), progress=progress)
+    convert(both, tmp_path / "out", dimension="fair", progress=progress)
     assert list(told)[:2] == ["reading (none on fair so far, but on kind)", "reading"]
 
 
@@ -343,42 +348,44 @@ def test_a_dimension_that_is_not_there_is_answered_with_those_that_are(
 ) -> None:
     """A slip of the pen decides nothing."""
     source = jsonl(tmp_path / "in.jsonl", write(KIND))
-    for how in (How(weights={"helpfulnes": 1}), How(pareto=ALL, veto=("helpfulnes",))):
+    for how in (
+        ConvertOptions(weights={"helpfulnes": 1}),
+        ConvertOptions(pareto=ALL, veto=("helpfulnes",)),
+    ):
         with pytest.raises(UnknownNameError, match="unknown dimension 'helpfulnes'") as caught:
-            convert([source], tmp_path / "out", options=Options(**how))
+            convert([source], tmp_path / "out", **how)
         assert "Did you mean 'helpfulness'?" in caught.value.hint
         with pytest.raises(UnknownNameError):
-            inspect([source], options=Options(**how))
+            inspect([source], **how)
 
 
 @pytest.mark.parametrize(
     ("how", "says"),
     [
-        (How(weights={"a": 1}, pareto=ALL), "cannot both decide"),
-        (How(weights={"a": 0}), "the weight of a is 0"),
-        (How(weights={"a": float("nan")}), "the weight of a is nan"),
-        (How(veto=("a", "a")), "names a twice"),
+        (ConvertOptions(weights={"a": 1}, pareto=ALL), "cannot both decide"),
+        (ConvertOptions(weights={"a": 0}), "the weight of a is 0"),
+        (ConvertOptions(weights={"a": float("nan")}), "the weight of a is nan"),
+        (ConvertOptions(veto=("a", "a")), "names a twice"),
     ],
 )
-def test_rules_that_make_no_sense_are_refused(how: How, says: str) -> None:
+def test_rules_that_make_no_sense_are_refused(how: ConvertOptions, says: str) -> None:
     """Before anything is read."""
     with pytest.raises(UsageError, match=says):
-        Options(**how)
+        convert_config(how)
 
 
 def test_a_source_without_dimensions_has_no_rule(tmp_path: Path) -> None:
     """What cannot be decided by the rule is not decided by something else."""
     source = jsonl(tmp_path / "in.jsonl", [rated("a", 1), rated("b", 2)])
     with pytest.raises(UsageError, match="no scores by dimension, which --weights needs"):
-        convert([source], tmp_path / "out", options=Options(weights={"a": 1}))
+        convert([source], tmp_path / "out", weights={"a": 1})
     both = jsonl(tmp_path / "both.jsonl", long(KIND))
-    decide = Options(weights={"helpfulness": 1})
     with pytest.raises(UsageError, match="--dimension and --weights cannot both decide"):
         convert(
             [both],
             tmp_path / "out",
-            options=decide,
-            read_options=ReadOptions(dimension="correctness"),
+            weights={"helpfulness": 1},
+            dimension="correctness",
         )
 
 
@@ -390,12 +397,12 @@ ROWS = st.lists(
 )
 RULES = st.sampled_from(
     [
-        How(),
-        How(weights={"helpfulness": 0.7, "correctness": 0.3}),
-        How(weights={"helpfulness": 1, "correctness": -0.5}),
-        How(lexicographic=("helpfulness", "correctness")),
-        How(pareto=("helpfulness", "correctness")),
-        How(pareto=ALL),
+        ConvertOptions(),
+        ConvertOptions(weights={"helpfulness": 0.7, "correctness": 0.3}),
+        ConvertOptions(weights={"helpfulness": 1, "correctness": -0.5}),
+        ConvertOptions(lexicographic=("helpfulness", "correctness")),
+        ConvertOptions(pareto=("helpfulness", "correctness")),
+        ConvertOptions(pareto=ALL),
     ]
 )
 STRATEGY = st.sampled_from(["best-worst", "best-rest", "adjacent", "all", "best-random"])
@@ -410,11 +417,11 @@ def outcome(made: Converted) -> dict[object, object]:
 @FEW
 @given(rows=ROWS, how=RULES, strategy=STRATEGY, veto=st.booleans(), as_long=st.booleans())
 def test_laws_of_every_rule(
-    rows: list[Row], how: How, strategy: str, *, veto: bool, as_long: bool
+    rows: list[Row], how: ConvertOptions, strategy: str, *, veto: bool, as_long: bool
 ) -> None:
     """The order of rows does not matter, chosen is above rejected, and a veto holds."""
     rows = [*ANCHOR, *rows]
-    asked: How = {**how, "strategy": strategy}  # type: ignore[typeddict-item]
+    asked: ConvertOptions = {**how, "strategy": strategy}  # type: ignore[typeddict-item]
     if veto:
         asked["veto"] = ("helpfulness",)
     written = long(rows) if as_long and how else rows

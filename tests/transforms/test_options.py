@@ -62,7 +62,7 @@ def test_inspect_and_convert_say_the_same(tmp_path: Path) -> None:
     rows = [rated("x", 5), rated("y", 1), rated("z", 3), rated("x", "N/A", "other"), rated("", 1)]
     source = jsonl(tmp_path / "in.jsonl", rows)
     (seen,) = inspect([source])
-    report = convert([source], tmp_path / "out", options=Options(test_size=0))
+    report = convert([source], tmp_path / "out", test_size=0)
     refused = sum(problem.rows for problem in seen.problems)
     assert (seen.rows, refused) == (report.rows_read, report.rows_rejected) == (5, 2)
     assert seen.outcomes["kept"] == report.outcomes["kept"]
@@ -89,7 +89,7 @@ def test_inspect_does_not_mix_dimensions(tmp_path: Path) -> None:
     source = jsonl(tmp_path / "in.jsonl", [*HELP, *SAFE])
     with pytest.raises(UsageError, match="ratings on several dimensions: help, safe"):
         inspect([source])
-    (seen,) = inspect([source], read_options=ReadOptions(dimension="help"))
+    (seen,) = inspect([source], dimension="help")
     assert seen.outcomes == {
         "kept": {"kept": 2},
         "left over": {"rating of another dimension": 2},

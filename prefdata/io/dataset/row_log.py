@@ -20,7 +20,7 @@ FLUSH = 1 << 18
 
 
 class RowLog:
-    """Writes ledger entries and rejects, in pieces.
+    """Writes what became of every row, and the rejects, in pieces.
 
     Args:
         folder: the data set directory that is being written.
@@ -35,9 +35,9 @@ class RowLog:
         for name in self.pending:
             (folder / name).mkdir()
 
-    def add(self, ledger: pl.DataFrame, rejects: pl.DataFrame) -> None:
-        """Add entries and rejects, with ``source`` as a number."""
-        for name, frame in (("rows", ledger), ("rejects", rejects)):
+    def add(self, outcomes: pl.DataFrame, rejects: pl.DataFrame) -> None:
+        """Add outcomes and rejects, with ``source`` as a number."""
+        for name, frame in (("rows", outcomes), ("rejects", rejects)):
             if frame.height:
                 self.pending[name].append(frame)
             if sum(each.height for each in self.pending[name]) >= FLUSH:

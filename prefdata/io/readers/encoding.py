@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from prefdata.errors import InputError, UsageError
-from prefdata.io.readers.sources import looks_utf16
+from prefdata.io.readers.file_kind import looks_utf16
 
 STEP = 1 << 20
 PART = 1 << 16

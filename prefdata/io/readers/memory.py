@@ -1,4 +1,4 @@
-"""What a program holds in memory as a source: written to a file that is read like any other."""
+"""Frames and rows in memory as sources: written to a file that is read like any other."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ def write_source(source: object, folder: Path) -> Iterator[tuple[str, Path]]:
         UsageError: it is nothing that holds rows.
         InputError: there is no row, or a value that cannot be stored.
     """
-    named = source if isinstance(source, Mapping) else {_type_name(source): source}
-    for number, (name, frame) in enumerate(named.items()):
+    frames = source if isinstance(source, Mapping) else {_type_name(source): source}
+    for number, (name, frame) in enumerate(frames.items()):
         if isinstance(frame, Iterable) and not isinstance(frame, ArrowFrame | HubDataset):
             path = folder / f"{number}.jsonl"
-            lines = (_line(row, at, name) for at, row in enumerate(frame, 1))
+            lines = (_line(row, position, name) for position, row in enumerate(frame, 1))
             path.write_bytes(b"".join(lines))
         else:
             path = folder / f"{number}.arrow"

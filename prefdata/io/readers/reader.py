@@ -15,9 +15,10 @@ from prefdata.io.readers import json_types
 from prefdata.io.readers.chunks import Chunk, Offset, Piece
 from prefdata.io.readers.csv import csv_pieces, read_header, sample_rows
 from prefdata.io.readers.encoding import Decoder
+from prefdata.io.readers.file_kind import WHAT_IS_READ
 from prefdata.io.readers.json import array_blocks, json_pieces, line_blocks
 from prefdata.io.readers.parquet import columnar_pieces, columnar_sample
-from prefdata.io.readers.sources import WHAT_IS_READ, Source
+from prefdata.io.readers.sources import Source
 
 SAMPLE_BYTES = 16 << 20
 

@@ -1,8 +1,8 @@
-"""Sources that lie elsewhere: ``hf://``, ``s3://``, ``gs://`` and ``https://``.
+"""Remote sources: ``hf://``, ``s3://``, ``gs://`` and ``https://``.
 
-`fsspec` gives them one face. Underneath, S3 and Google Cloud Storage are pyarrow's own clients, the
-Hugging Face hub is ``huggingface_hub``, and the web is ``fsspec``'s reader over aiohttp. Keys come
-from where these look for them: the usual variables, files and logins.
+`fsspec` gives them one interface. Underneath, S3 and Google Cloud Storage are pyarrow's own
+clients, the Hugging Face hub is ``huggingface_hub``, and the web is ``fsspec``'s reader over
+aiohttp. Keys come from where these look for them: the usual variables, files and logins.
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ KEYS = {
     "https": "Check the address, and whether it asks for a login.",
 }
 CLIENTS = ("aiohttp", "fsspec", "google", "httpx", "huggingface_hub", "pyarrow")
-"""Whose exceptions tell of the network or the server; any other is a defect of ours."""
+"""Libraries whose exceptions come from the network or the server; others are defects of ours."""
 
 TIMEOUT = 20.0
 """Seconds to wait for a server to answer."""
 
 PATIENCE = 3.0
-"""Seconds in which Google's storage is asked again for what lies at an address."""
+"""Seconds for which a listing on Google's storage is tried again."""
 
 GLOB = re.compile(r"[*?\[]")
-LAST_WORDS = re.compile(
+GOOGLE_MESSAGE = re.compile(
     r"with a last message of (?:PerformWork\(\) - )?(.+?)(?:\. | error_info=|$)"
 )
-"""What Google's client has to say, among all that it says."""
+"""The part of a message of Google's client that says what is wrong."""
 
 
 class Stat(NamedTuple):
-    """Size in bytes, and time of change in nanoseconds: 0, as servers seldom tell it."""
+    """Size in bytes, and time of change in nanoseconds: 0, as servers seldom have it."""
 
     st_size: int
     st_mtime_ns: int = 0
@@ -63,11 +63,11 @@ class Stat(NamedTuple):
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """One file that lies elsewhere; it is opened like a `pathlib.Path`.
+    """One remote file, which is opened like a `pathlib.Path`.
 
     Attributes:
-        url: what to call it, without what may be secret in it.
-        path: its path, as its file system has it.
+        url: its address, without secrets.
+        path: its path in its file system.
     """
 
     url: str
@@ -80,7 +80,10 @@ class RemoteFile:
         Raises:
             InputError: it cannot be reached or read.
         """
-        with _reached(self.url, self.path), _filesystem(self.url).open(self.path, "rb") as file:
+        with (
+            _client_errors(self.url, self.path),
+            _filesystem(self.url).open(self.path, "rb") as file,
+        ):
             yield cast("BinaryIO", file)
 
     def stat(self) -> Stat:
@@ -89,12 +92,12 @@ class RemoteFile:
         Raises:
             InputError: it cannot be reached.
         """
-        with _reached(self.url, self.path):
+        with _client_errors(self.url, self.path):
             return Stat(int(_filesystem(self.url).size(self.path) or 0))
 
 
 def is_remote(request: str) -> bool:
-    """Whether a source was named by an address.
+    """Whether a source is an address.
 
     Example:
         >>> is_remote("hf://datasets/org/name"), is_remote("ratings.csv")
@@ -103,13 +106,13 @@ def is_remote(request: str) -> bool:
     return request.partition("://")[0].lower() in SCHEMES and "://" in request
 
 
-def shown(address: str) -> str:
-    """An address as it may be printed and kept: signatures and passwords in it are left out.
+def printable_address(address: str) -> str:
+    """An address without the signatures and passwords in it, to be printed and stored.
 
     Example:
-        >>> shown("https://me:password@host/a.csv?X-Amz-Signature=0f")
+        >>> printable_address("https://me:password@host/a.csv?X-Amz-Signature=0f")
         'https://host/a.csv'
-        >>> shown("s3://bucket/week?.csv")
+        >>> printable_address("s3://bucket/week?.csv")
         's3://bucket/week?.csv'
     """
     scheme, _, rest = address.partition("://")
@@ -120,7 +123,7 @@ def shown(address: str) -> str:
 
 
 def remote_files(request: str) -> list[RemoteFile]:
-    """The files behind an address: one file, those that a glob matches, or all in a folder.
+    """The files at an address: one file, those that a glob matches, or all in a folder.
 
     Raises:
         UsageError: there is none.
@@ -129,22 +132,22 @@ def remote_files(request: str) -> list[RemoteFile]:
     """
     scheme = request.partition("://")[0].lower()
     if scheme in ("http", "https"):
-        return [RemoteFile(shown(request), request)]
-    with _reached(request):
-        paths = _listed(_filesystem(request, PATIENCE), request)
+        return [RemoteFile(printable_address(request), request)]
+    with _client_errors(request):
+        paths = _list_paths(_filesystem(request, PATIENCE), request)
     if not paths:
         raise UsageError(
-            f"nothing lies at {shown(request)}", hint="Check the address; quote a glob."
+            f"nothing lies at {printable_address(request)}", hint="Check the address; quote a glob."
         )
     return [RemoteFile(f"{scheme}://{path}", path) for path in map(str, paths)]
 
 
-def _listed(fs: AbstractFileSystem, request: str) -> list[str]:
-    """The paths behind an address."""
+def _list_paths(fs: AbstractFileSystem, request: str) -> list[str]:
+    """The paths at an address."""
     scheme, _, inner = request.partition("://")
     try:
         if scheme.lower() == "gs":
-            return _on_google(fs, inner)
+            return _list_google(fs, inner)
         if GLOB.search(inner):
             return sorted(fs.glob(inner))
         if fs.isdir(inner):
@@ -154,15 +157,15 @@ def _listed(fs: AbstractFileSystem, request: str) -> list[str]:
         if _of_a_client(error):
             raise
         raise UsageError(
-            f"{shown(request)} is no address on {SCHEMES[scheme.lower()]}: {error}",
+            f"{printable_address(request)} is no address on {SCHEMES[scheme.lower()]}: {error}",
             hint="Write it as in hf://datasets/org/name, s3://bucket/folder or gs://bucket/folder.",
         ) from error
 
 
-def _on_google(fs: AbstractFileSystem, inner: str) -> list[str]:
-    """The paths behind an address on Google's storage.
+def _list_google(fs: AbstractFileSystem, inner: str) -> list[str]:
+    """The paths at an address on Google's storage.
 
-    It has no folders: listed one by one, as elsewhere, those inside of others would be passed over.
+    It has no folders: listed one by one, as elsewhere, those inside others would be missed.
     """
     from fsspec.utils import glob_translate
     from pyarrow.fs import FileSelector
@@ -174,13 +177,13 @@ def _on_google(fs: AbstractFileSystem, inner: str) -> list[str]:
     if not pattern and "/" in inner and google.get_file_info(inner).is_file:
         return [inner]
     folder = start.rpartition("/")[0] if pattern else inner.rstrip("/")
-    held = google.get_file_info(FileSelector(folder, recursive=True, allow_not_found=True))
-    paths = sorted(each.path for each in held if each.is_file)
+    infos = google.get_file_info(FileSelector(folder, recursive=True, allow_not_found=True))
+    paths = sorted(each.path for each in infos if each.is_file)
     return [path for path in paths if not pattern or re.fullmatch(pattern, path)]
 
 
 def _filesystem(url: str, patience: float = TIMEOUT) -> AbstractFileSystem:
-    """The file system of an address, and for how many seconds it asks again."""
+    """The file system of an address; ``patience`` is the seconds for which it tries again."""
     scheme = url.partition("://")[0].lower()
     try:
         import fsspec
@@ -240,9 +243,9 @@ def _is_set(variable: str) -> bool:
 
 
 @contextmanager
-def _reached(url: str, path: str = "") -> Iterator[None]:
-    """Turn what any of the clients raises into one message, which holds no secret of the path."""
-    scheme = url.partition("://")[0].lower()
+def _client_errors(url: str, path: str = "") -> Iterator[None]:
+    """Turn what any of the clients raises into one message without secrets."""
+    scheme, address = url.partition("://")[0].lower(), printable_address(url)
     try:
         yield
     except PrefdataError:
@@ -250,16 +253,17 @@ def _reached(url: str, path: str = "") -> Iterator[None]:
     except Exception as error:
         unanswered = _of_a_client(error.__cause__) and not hasattr(error.__cause__, "status")
         if isinstance(error, FileNotFoundError) and not unanswered:
-            raise UsageError(f"nothing lies at {shown(url)}", hint=KEYS[scheme]) from error
+            raise UsageError(f"nothing lies at {address}", hint=KEYS[scheme]) from error
         if not isinstance(error, OSError) and not _of_a_client(error):
             raise
-        said = str(error.__cause__ if unanswered else error).strip()
-        why = said.splitlines()[0] if said else type(error).__name__
-        why = found[1] if (found := LAST_WORDS.search(why)) else why
-        for whole in (path, url, path.partition("?")[2]):
-            why = why.replace(whole, shown(whole) if "://" in whole else "…") if whole else why
+        message = str(error.__cause__ if unanswered else error).strip()
+        problem = message.splitlines()[0] if message else type(error).__name__
+        problem = match[1] if (match := GOOGLE_MESSAGE.search(problem)) else problem
+        for secret in filter(None, (path, url, path.partition("?")[2])):
+            public = printable_address(secret) if "://" in secret else "…"
+            problem = problem.replace(secret, public)
         raise InputError(
-            f"{shown(url)} cannot be read from {SCHEMES[scheme]}: {why[:300]}",
+            f"{address} cannot be read from {SCHEMES[scheme]}: {problem[:300]}",
             hint=f"Check the network. {KEYS[scheme]}",
         ) from error
 

@@ -33,7 +33,7 @@ def rows_of(path: Path, size: int) -> list[tuple[object, ...]]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (parquet, csv_reader, json_reader):
             patch.setattr(module, "CHUNK_BYTES", size)
-        source = sources.identified(path, path.name)
+        source = sources.identify_source(path, path.name)
         sample = Sample(NAMES, [dict.fromkeys(NAMES, "text")])
         found: list[tuple[object, ...]] = []
         for chunk in reader.parse_pieces(reader.read_pieces(source, sample, NAMES, set(), "utf-8")):
@@ -194,7 +194,7 @@ def test_text_of_a_table_that_is_not_utf8_is_refused(at: int, tmp_path: Path) ->
         with pytest.raises(InputError, match=r"damaged, in the column 'chosen': Invalid UTF8"):
             rows_of(path, 64)
         with pytest.raises(InputError, match="'chosen'") if not at else nullcontext():
-            reader.read_sample(sources.identified(path, path.name))
+            reader.read_sample(sources.identify_source(path, path.name))
 
 
 @pytest.mark.parametrize("text", ["", "\n\r\n"])
@@ -203,7 +203,7 @@ def test_a_table_of_a_byte_order_mark_alone_is_empty(text: str, tmp_path: Path) 
     path = tmp_path / "mark.csv"
     path.write_text(text, encoding="utf-8-sig", newline="")
     with pytest.raises(InputError, match="is empty"):
-        reader.read_sample(sources.identified(path, path.name))
+        reader.read_sample(sources.identify_source(path, path.name))
 
 
 @pytest.mark.parametrize("size", [64, 1 << 24])

@@ -112,7 +112,7 @@ def test_parquet_on_s3_is_inspected_without_a_copy(
     """Its footer and first rows are enough."""
     pl.DataFrame(ROWS).write_parquet(tmp_path / "pairs.parquet")
     _upload(f"{bucket}/pairs.parquet", (tmp_path / "pairs.parquet").read_bytes())
-    monkeypatch.setattr("prefdata.io.readers.sources._kept", None)
+    monkeypatch.setattr("prefdata.io.readers.sources._keep_in_file", None)
     found = inspect([f"s3://{bucket}/pairs.parquet"])[0]
     assert (found.format, found.rows) == ("pairs", len(ROWS))
 

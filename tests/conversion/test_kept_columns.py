@@ -14,7 +14,6 @@ import pytest
 from prefdata.conversion.convert import convert
 from prefdata.conversion.inspect import inspect
 from prefdata.errors import InputError, UnknownNameError
-from prefdata.transforms.options import Options
 from tests.roundtrip import Row, converted, jsonl, labelled, make, pair, rated
 
 ODD: list[object] = ["en", 5, 2.5, True, None, ["a", "é"], {"k": [1, None]}, "ü\n", 10**12]
@@ -141,7 +140,7 @@ def test_what_was_kept_can_be_kept_again(tmp_path: Path) -> None:
     """The name stays as it is, and csv is a source like any other."""
     with (tmp_path / "in.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["prompt", "chosen", "rejected", "id x"], ["Q", "a", "b", "7"]])
-    convert([tmp_path / "in.csv"], tmp_path / "one", options=Options(keep=("id*",), test_size=0))
+    convert([tmp_path / "in.csv"], tmp_path / "one", keep=("id*",), test_size=0)
     made = converted([tmp_path / "one"], tmp_path / "two", keep=("keep_*",), test_size=0.0)
     assert made.only["keep_id x"] == "7"
 
@@ -150,7 +149,7 @@ def test_a_column_that_is_not_there_is_answered_with_near_names(tmp_path: Path) 
     """In the conversion and in the inspection alike."""
     source = jsonl(tmp_path / "in.jsonl", [pair("a", "b", language="en")])
     with pytest.raises(UnknownNameError, match="unknown column 'langage' in --keep") as caught:
-        convert([source], tmp_path / "out", options=Options(keep=("langage",)))
+        convert([source], tmp_path / "out", keep=("langage",))
     assert "Did you mean 'language'?" in caught.value.hint
-    (found,) = inspect([source], options=Options(keep=("language",)))
+    (found,) = inspect([source], keep=("language",))
     assert found.example["keep_language"] == "en"

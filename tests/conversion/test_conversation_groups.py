@@ -18,7 +18,6 @@ from prefdata.conversion import conversation_groups
 from prefdata.conversion.conversation_groups import ConversationGroups
 from prefdata.conversion.inspect import inspect
 from prefdata.errors import PrefdataError
-from prefdata.transforms.options import Options
 from tests.roundtrip import Converted, Row, converted, labelled, make, pair, rated
 
 FEW = settings(max_examples=12)
@@ -137,7 +136,7 @@ def test_the_format_says_what_the_split_goes_by(tmp_path: Path) -> None:
     assert inspect([tmp_path / "1" / "0.jsonl"])[0].split_by == "conversation"
     forced = make(tmp_path / "2", ULTRA, test_size=0.4, split_by="prompt")
     assert forced.report.split_by == "prompt"
-    (found,) = inspect([tmp_path / "1" / "0.jsonl"], options=Options(split_by="prompt"))
+    (found,) = inspect([tmp_path / "1" / "0.jsonl"], split_by="prompt")
     assert found.split_by == "prompt"
 
 
@@ -161,7 +160,7 @@ def test_a_leak_would_stop_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     groups = ConversationGroups(tmp_path / "groups")
     for ids, test in (([1, 2, 3], False), ([4, 5], True)):
         groups.put(pl.DataFrame({"group_id": pl.Series(ids, dtype=pl.UInt128), "test": test}))
-    assert groups.counted() == {"train": 3, "test": 2}
+    assert groups.count() == {"train": 3, "test": 2}
     groups.put(pl.DataFrame({"group_id": pl.Series([4], dtype=pl.UInt128), "test": False}))
     with pytest.raises(PrefdataError, match="1 conversations are in both splits"):
-        groups.counted()
+        groups.count()

@@ -152,7 +152,7 @@ def test_a_defect_shows_where_it_is_and_what_to_report() -> None:
     """The version, and the command as it can be copied."""
     broken = """
 import prefdata.conversion.inspect
-prefdata.conversion.inspect.recognise = None
+prefdata.conversion.inspect.detect_sources = None
 from prefdata.cli import main
 main(["inspect", "my ratings.csv"])
 """
