@@ -20,14 +20,14 @@ RECORDS: dict[str, type[PreferencePair | UnpairedPreference]] = {
 NOUNS = ("river", "lamp", "garden", "engine", "poem", "market", "storm", "recipe", "bridge", "song")
 
 
-def said(text: str, role: str = "assistant") -> list[dict[str, str]]:
+def turn(text: str, role: str = "assistant") -> list[dict[str, str]]:
     """One turn as a list of messages."""
     return [{"role": role, "content": text}]
 
 
 def pair(prompt: str, chosen: str, rejected: str) -> dict[str, list[dict[str, str]]]:
     """A pair of one-turn answers."""
-    return {"prompt": said(prompt, "user"), "chosen": said(chosen), "rejected": said(rejected)}
+    return {"prompt": turn(prompt, "user"), "chosen": turn(chosen), "rejected": turn(rejected)}
 
 
 def polite_pairs(count: int, *, seed: int = 0) -> list[dict[str, list[dict[str, str]]]]:

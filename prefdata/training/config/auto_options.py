@@ -68,8 +68,8 @@ def flip_rate(votes: Sequence[tuple[int, float]]) -> float:
         )
     contradicted = fmean(2 * share * (1 - share) * n / (n - 1) for n, share in several)
     error = (1 - math.sqrt(max(0.0, 1 - 2 * contradicted))) / 2
-    wrong = {n: _majority_errs(n, error) for n in {n for n, _ in votes}}
-    return min(0.49, fmean(wrong[n] for n, _ in votes))
+    label_error = {n: _majority_errs(n, error) for n in {n for n, _ in votes}}
+    return min(0.49, fmean(label_error[n] for n, _ in votes))
 
 
 def _majority_errs(n: int, error: float) -> float:

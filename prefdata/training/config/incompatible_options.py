@@ -10,7 +10,7 @@ from prefdata.training.config.methods import Method
 from prefdata.training.config.recipe import EvaluationSettings, Recipe
 
 
-class Incompatible(NamedTuple):
+class OptionConflict(NamedTuple):
     """Two keys that contradict each other, or one that has no effect beside another.
 
     Args:
@@ -24,7 +24,7 @@ class Incompatible(NamedTuple):
 
 def incompatible_options(
     recipe: Recipe, options: Options, method: Method
-) -> Iterator[Incompatible]:
+) -> Iterator[OptionConflict]:
     """Every contradiction within a recipe.
 
     Args:
@@ -46,70 +46,72 @@ def incompatible_options(
     yield from _evaluation(recipe.evaluation or EvaluationSettings(), method)
 
 
-def _weights(recipe: Recipe, options: Options) -> Iterator[Incompatible]:
+def _weights(recipe: Recipe, options: Options) -> Iterator[OptionConflict]:
     lora = recipe.lora
     if recipe.quantization and not lora:
-        yield Incompatible(
+        yield OptionConflict(
             f"quantization {recipe.quantization} without lora: quantised weights cannot be trained",
             "Add lora: true, or leave quantization out.",
         )
     if lora and lora.dropout and options.get("disable_dropout", True):
-        yield Incompatible(
+        yield OptionConflict(
             "lora.dropout has no effect: TRL switches dropout off",
             "Leave it out, or set the option disable_dropout to false.",
         )
     if lora and options.get("sync_ref_model"):
-        yield Incompatible(
+        yield OptionConflict(
             "sync_ref_model does not work with lora, whose reference is the model without adapter",
             "Leave one of them out.",
         )
     if lora and "lm_head" in lora.target_modules:
-        yield Incompatible(
+        yield OptionConflict(
             "lora.target_modules names lm_head, which TRL multiplies past the adapter",
             "Leave lm_head out.",
         )
 
 
-def _method(recipe: Recipe, method: Method) -> Iterator[Incompatible]:
+def _method(recipe: Recipe, method: Method) -> Iterator[OptionConflict]:
     if recipe.margin_scale and method.name != "reward":
-        yield Incompatible(
+        yield OptionConflict(
             f"margin_scale has no effect with method {method.name}",
             "Leave it out, or use method: reward.",
         )
     if recipe.first and method.name == "sft":
-        yield Incompatible(
+        yield OptionConflict(
             "first is supervised fine-tuning, and so is method sft", "Leave first out."
         )
 
 
-def _reference(recipe: Recipe, options: Options, method: Method) -> Iterator[Incompatible]:
+def _reference(recipe: Recipe, options: Options, method: Method) -> Iterator[OptionConflict]:
     if recipe.reference and not method.reference:
-        yield Incompatible(
+        yield OptionConflict(
             f"method {method.name} has no reference",
             "Leave reference out, or use method: dpo.",
         )
     if recipe.reference_cache is True and not method.reference:
-        yield Incompatible(
+        yield OptionConflict(
             f"method {method.name} has no reference to cache", "Leave reference_cache out."
         )
     if recipe.reference_cache is True and recipe.trainer:
-        yield Incompatible(
+        yield OptionConflict(
             f"reference_cache does not work with trainer {recipe.trainer}, "
             "which may compute its reference in another way than TRL's",
             "Leave one of them out.",
         )
     if recipe.reference_cache is True and options.get("sync_ref_model"):
-        yield Incompatible(
+        yield OptionConflict(
             "reference_cache and sync_ref_model contradict each other: the reference moves",
             "Leave one of them out.",
         )
 
 
-def _evaluation(evaluation: EvaluationSettings, method: Method) -> Iterator[Incompatible]:
+def _evaluation(evaluation: EvaluationSettings, method: Method) -> Iterator[OptionConflict]:
     if evaluation.patience and not evaluation.best:
-        yield Incompatible(
+        yield OptionConflict(
             "evaluation.patience needs evaluation.best: better by what?",
             "Set evaluation.best to loss or accuracy.",
         )
     if evaluation.best == "accuracy" and "rewards/accuracies" not in method.metrics:
-        yield Incompatible(f"method {method.name} has no accuracy", "Set evaluation.best to loss.")
+        yield OptionConflict(
+            f"method {method.name} has no accuracy", "Set evaluation.best to loss."
+        )

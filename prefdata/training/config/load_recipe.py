@@ -52,7 +52,7 @@ def load_recipe(
     for setting in settings:
         _apply_setting(setting, keys)
     try:
-        return check_recipe(_parse(keys, where), where)
+        return _check(_parse(keys, where), where)
     except RecipeError as error:
         if source is not None:
             _raise_for_file(file_keys, source.name, str(error).removeprefix(where))
@@ -69,21 +69,8 @@ def read_recipe(source: Path) -> Recipe:
     return _parse(_read_keys(source), source.name)
 
 
-def check_recipe(recipe: Recipe, where: str = "recipe") -> Recipe:
-    """The recipe with its options as TRL takes them, once they are found right.
-
-    Args:
-        recipe: with keys that are each of the right type.
-        where: the name of the recipe, for messages.
-
-    Raises:
-        RecipeError: an option is unknown, removed or ill-typed, or two keys contradict each other.
-        UnknownNameError: there is no such method.
-
-    Example:
-        >>> check_recipe(Recipe(options={"beta": "0.2"})).options
-        {'beta': 0.2}
-    """
+def _check(recipe: Recipe, where: str) -> Recipe:
+    """The recipe with its options as TRL takes them, once its keys are found to go together."""
     method = method_of(recipe, where)
     options = check_options(recipe.options, method, where=where)
     first = recipe.first
@@ -99,7 +86,7 @@ def check_recipe(recipe: Recipe, where: str = "recipe") -> Recipe:
 def _raise_for_file(keys: Mapping[str, JsonValue], file: str, message: str) -> None:
     """Raise an error in the name of the file, where the file alone gives the same error."""
     try:
-        check_recipe(_parse(keys, file), file)
+        _check(_parse(keys, file), file)
     except RecipeError as error:
         if str(error).removeprefix(file) == message:
             raise

@@ -14,7 +14,6 @@ from prefdata.io.dataset.atomic_dir import ExistingOutput, refuse_existing
 from prefdata.io.dataset.dataset_reader import DatasetDirectory, open_dataset
 from prefdata.training.config.auto_options import fill_auto_options
 from prefdata.training.config.check_model import PLAIN, check_model
-from prefdata.training.config.load_recipe import check_recipe
 from prefdata.training.config.losses import LOSS_OPTIONS
 from prefdata.training.config.methods import Method, find_method
 from prefdata.training.config.output_files import OUTPUT_FILES
@@ -23,7 +22,7 @@ from prefdata.training.config.recipe import TINY, Recipe
 
 TINY_LEARNING_RATE = 1e-3
 
-NEEDED = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tensorboard")
+TRAIN_PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tensorboard")
 
 
 @dataclass(frozen=True)
@@ -67,15 +66,15 @@ def resolve(recipe: Recipe, *, force: bool = False, check_output: bool = True) -
         check_output: whether an existing output is refused; a sweep does so for its whole folder.
 
     Raises:
-        RecipeError: no model or data is named, or the keys do not fit each other or the data.
+        RecipeError: no model or data is named, or the method does not fit the data.
         UsageError: the data, the model or the output is not what it should be.
         InputError: the data set cannot be trained on.
         MissingExtraError: the extra ``train`` is not installed.
     """
     require_train("pref train")
-    _check_named(recipe)
-    recipe = check_recipe(recipe)
+    _check_required_keys(recipe)
     method = method_of(recipe)
+    recipe = recipe.model_copy(update={"method": method.name})
     dataset = open_dataset(Path(recipe.data))
     _check_fit(recipe, method, dataset)
     _check_models(recipe)
@@ -133,11 +132,11 @@ def require_train(needed_for: str) -> None:
     Example:
         >>> require_train("pref train")
     """
-    if any(find_spec(name) is None for name in NEEDED):
+    if any(find_spec(name) is None for name in TRAIN_PACKAGES):
         raise MissingExtraError("train", needed_for=needed_for)
 
 
-def _check_named(recipe: Recipe) -> None:
+def _check_required_keys(recipe: Recipe) -> None:
     if not recipe.data:
         raise RecipeError("the recipe names no data", hint="Set data: to a data set directory.")
     if not recipe.model:

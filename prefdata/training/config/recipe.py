@@ -86,12 +86,12 @@ class FirstStage(BaseModel):
 def _or_defaults(model: type[BaseModel]) -> BeforeValidator:
     """``lora: true`` means its defaults, ``lora: false`` goes without."""
 
-    def read(value: object) -> object:
+    def convert(value: object) -> object:
         if value is True:
             return model()
         return None if value is False else value
 
-    return BeforeValidator(read)
+    return BeforeValidator(convert)
 
 
 class Recipe(BaseModel):
@@ -119,7 +119,7 @@ class Recipe(BaseModel):
         reference: what the model is compared with, a folder or a name on the hub; by default the
             model that training starts from.
         reference_cache: compute the reference's log-probabilities once and keep them on disk;
-            ``auto`` does so where a run passes over all rows.
+            ``auto`` does so where a run passes over all rows with a trainer of TRL's.
         lora: LoRA settings, or None for a full fine-tune.
         learning_rate: peak learning rate; by default what suits the method, LoRA and model.
         epochs: passes over the train split.

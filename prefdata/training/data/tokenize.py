@@ -78,9 +78,9 @@ def _ids(
     return list(rendered["input_ids"])
 
 
-def _common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
+def _common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
     """How many ids both begin with."""
-    for position, (one, other) in enumerate(zip(left, right, strict=False)):
+    for position, (one, other) in enumerate(zip(first, second, strict=False)):
         if one != other:
             return position
-    return min(len(left), len(right))
+    return min(len(first), len(second))

@@ -202,10 +202,6 @@ def launch(processes: int, args: Sequence[str], *, module: str = "prefdata") -> 
 
     Returns:
         The exit code of the first process that failed, 143 where SIGTERM ended all, or 0.
-
-    Example:
-        >>> launch(2, ["eval", "model", "--data", "pairs"])  # doctest: +SKIP
-        0
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError

@@ -23,12 +23,7 @@ ZERO_3 = 3
 
 
 def is_sharded(trainer: Trainer) -> bool:
-    """Whether no process holds the whole model: by FSDP, or the third stage of ZeRO.
-
-    Example:
-        >>> is_sharded(trainer)  # doctest: +SKIP
-        False
-    """
+    """Whether no process holds the whole model: by FSDP, or the third stage of ZeRO."""
     return bool(trainer.is_fsdp_enabled) or zero_stage(trainer) == ZERO_3
 
 
@@ -40,9 +35,6 @@ def prepare_for_evaluation(trainer: Trainer) -> None:
 
     Raises:
         RecipeError: DeepSpeed's config and the recipe contradict each other.
-
-    Example:
-        >>> prepare_for_evaluation(trainer)  # doctest: +SKIP
     """
     if trainer.is_deepspeed_enabled:
         trainer.deepspeed = trainer.model_wrapped = inference_engine(trainer)
@@ -65,9 +57,6 @@ def prepare_for_training(trainer: Trainer) -> None:
 
     Args:
         trainer: one that has evaluated and not yet trained.
-
-    Example:
-        >>> prepare_for_training(trainer)  # doctest: +SKIP
     """
     if trainer.is_deepspeed_enabled:
         inference_engine(trainer).destroy()
@@ -92,9 +81,6 @@ def load_last_checkpoint(trainer: Trainer, checkpoint: Path, state: TrainerState
         trainer: ready to train.
         checkpoint: folder of the last step.
         state: the trainer's state as saved there.
-
-    Example:
-        >>> load_last_checkpoint(trainer, Path("checkpoint-12"), state)  # doctest: +SKIP
     """
     if trainer.is_deepspeed_enabled:
         batches = trainer.get_train_dataloader()
@@ -108,10 +94,6 @@ def inference_engine(trainer: Trainer) -> Any:  # noqa: ANN401  # of a library t
 
     Raises:
         RecipeError: DeepSpeed's config and the recipe contradict each other.
-
-    Example:
-        >>> inference_engine(trainer).training  # doctest: +SKIP
-        False
     """
     if getattr(trainer, "_precompute_engine", None) is None:
         from trl.models import prepare_deepspeed
@@ -125,8 +107,9 @@ def full_tensor(tensor: torch.Tensor) -> torch.Tensor:
     """The whole of a weight that may be sharded; all processes must call this together.
 
     Example:
-        >>> full_tensor(weight).shape  # doctest: +SKIP
-        torch.Size([64, 64])
+        >>> import torch
+        >>> full_tensor(torch.zeros(2, 3)).shape
+        torch.Size([2, 3])
     """
     if hasattr(tensor, "full_tensor"):  # FSDP2
         return tensor.full_tensor()
@@ -154,9 +137,6 @@ def full_state_dict(trainer: Trainer) -> dict[str, torch.Tensor] | None:
     """The weights of a sharded model, gathered from all processes; tied weights once.
 
     None where every process holds the whole model.
-
-    Example:
-        >>> full_state_dict(trainer)  # doctest: +SKIP
     """
     if not is_sharded(trainer):
         return None
@@ -189,23 +169,13 @@ def unsharded_loading() -> Iterator[None]:
 
 
 def zero_stage(trainer: Trainer) -> int | None:
-    """The stage of DeepSpeed's ZeRO; None without DeepSpeed.
-
-    Example:
-        >>> zero_stage(trainer)  # doctest: +SKIP
-        3
-    """
+    """The stage of DeepSpeed's ZeRO; None without DeepSpeed."""
     plugin = getattr(trainer.accelerator.state, "deepspeed_plugin", None)
     return None if plugin is None else int(plugin.zero_stage)
 
 
 def zero_dtype(trainer: Trainer) -> str:
-    """The dtype that DeepSpeed computes in, by its own config.
-
-    Example:
-        >>> zero_dtype(trainer)  # doctest: +SKIP
-        'torch.bfloat16'
-    """
+    """The dtype that DeepSpeed computes in, by its own config."""
     return str(trainer.accelerator.state.deepspeed_plugin.hf_ds_config.dtype())
 
 

@@ -35,9 +35,6 @@ def make_tiny(folder: Path, dataset: DatasetDirectory, *, seed: int, max_length:
         dataset: the tokenizer is trained on the first 2,000 rows of its train split.
         seed: of the weights.
         max_length: tokens that the model must be able to hold.
-
-    Example:
-        >>> make_tiny(Path("tiny"), dataset, seed=42, max_length=1024)  # doctest: +SKIP
     """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast

@@ -130,6 +130,7 @@ def _train_first_stage(plan: Plan, run_dir: RunDir, display: Display | None, log
         stage = recipe.model_copy(
             update={
                 "method": "sft",
+                "trainer": "",
                 "first": None,
                 "output": str(run_dir.first),
                 "reference": "",

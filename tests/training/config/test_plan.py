@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,23 @@ def test_a_plan_fills_in_the_rest(pairs: Path) -> None:
     assert plan.output.name == "pairs-dpo"
     assert plan.eval_split == "test"
     assert plan.dataset.rows == {"train": 120, "test": 24}
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"method": "simpo"},
+        {"lora": LoraSettings()},
+        {"options": {"loss_type": "sft"}},
+        {"method": "kto", "options": {"desirable_weight": "auto", "undesirable_weight": 2}},
+    ],
+    ids=["dpo", "simpo", "lora", "no-beta", "auto"],
+)
+def test_the_recipe_of_a_plan_resolves_to_itself(keys: dict[str, Any], pairs: Path) -> None:
+    """Everything is filled in once, so that a saved recipe is the same run again."""
+    recipe = resolve(Recipe(model="tiny", data=str(pairs), **keys)).recipe
+    assert resolve(recipe).recipe == recipe
 
 
 def test_no_data_and_no_model_are_refused(pairs: Path) -> None:
@@ -257,7 +275,7 @@ def test_an_existing_output_is_refused(pairs: Path, tmp_path: Path) -> None:
 
 def test_a_missing_extra_names_the_command(pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything else."""
-    monkeypatch.setattr(plan_module, "NEEDED", ("torch", "no_such_package"))
+    monkeypatch.setattr(plan_module, "TRAIN_PACKAGES", ("torch", "no_such_package"))
     assert refused(MissingExtraError, Recipe(model="tiny", data=str(pairs))) == (
         "pref train needs the extra 'train', which is not installed",
         "Install it with: pip install 'prefdata[train]'",

@@ -10,6 +10,7 @@ import pytest
 
 from prefdata.errors import PrefdataError, RecipeError, UnknownNameError, UsageError
 from prefdata.training import METHODS, LoraSettings, Recipe, load_recipe, recipe_yaml
+from prefdata.training.config.load_recipe import read_recipe
 from prefdata.training.config.plan import with_defaults
 
 
@@ -371,3 +372,11 @@ def test_checking_a_recipe_loads_nothing_heavy(pairs: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_saved_recipe_is_read_whatever_trl_is_installed(tmp_path: Path) -> None:
+    """It was checked when it was saved; only its keys and their types are checked again."""
+    recipe = read_recipe(write(tmp_path, "options: {of_an_older_trl: 1}\ntrainer: not_here:Mine\n"))
+    assert (recipe.method, recipe.options) == ("dpo", {"of_an_older_trl": 1})
+    with pytest.raises(RecipeError, match="unknown key 'modle'"):
+        read_recipe(write(tmp_path, "modle: m\n"))

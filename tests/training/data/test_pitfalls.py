@@ -19,7 +19,7 @@ from prefdata.training.data.tokenize import encode
 from prefdata.training.model.library_output import suppress_output
 from prefdata.training.model.load import load_tokenizer
 from prefdata.training.model.tiny import START
-from tests.training.datasets import pair, polite_pairs, said, unpaired, write_dataset
+from tests.training.datasets import pair, polite_pairs, turn, unpaired, write_dataset
 from tests.training.saved import history
 
 SIDES = ("chosen", "rejected")
@@ -126,11 +126,11 @@ def test_the_guard_leaves_no_trace(pairs: Path, chat_model: Path, tmp_path: Path
 
 def test_a_repeated_prompt_is_refused(chat_model: Path, plain_model: Path) -> None:
     """As messages, as rendered text, and as plain text."""
-    asked = said("Tell me of the river.", "user")
+    asked = turn("Tell me of the river.", "user")
     whole = {
         "prompt": asked,
-        "chosen": [*asked, *said("Gladly!")],
-        "rejected": [*asked, *said("No.")],
+        "chosen": [*asked, *turn("Gladly!")],
+        "rejected": [*asked, *turn("No.")],
     }
     rendered = "<|im_start|>user<|im_sep|>Tell me of the river.<|im_end|>"
     text = pair("Tell me of the river.", f"{rendered}<|im_start|>assistant<|im_sep|>Yes.", "No.")
@@ -208,9 +208,9 @@ def with_calls(folder: Path) -> Path:
     """A data set in which some answers call a tool, as the schemas store them."""
     rows: list[dict[str, Any]] = [
         {
-            "prompt": said("How deep is the river?", "user"),
+            "prompt": turn("How deep is the river?", "user"),
             "chosen": calls('{"of": "river"}'),
-            "rejected": said("I will not say."),
+            "rejected": turn("I will not say."),
         },
         *polite_pairs(16),
     ]

@@ -15,7 +15,7 @@ from prefdata.training.data.tokenize import encode
 from prefdata.training.evaluation.logprobs import score_rows
 from prefdata.training.model.library_output import suppress_output
 from prefdata.training.model.load import load_model, load_tokenizer
-from tests.training.datasets import pair, polite_pairs, said, write_dataset
+from tests.training.datasets import pair, polite_pairs, turn, write_dataset
 
 STRENGTHS = {"Red.": 1, "Green it is.": 2, "Blue, of course.": 6, "It is yellow.": 9}
 """Answers to one question, and what they win by: 9 beats 6 in 9 cases of 15."""
@@ -59,7 +59,7 @@ def largest_error(flipped: Fraction, folder: Path, **options: float | str) -> fl
         )
     )
     answers = list(REWARDS)
-    row = {"prompt": said("Which colour?", "user"), **{a: said(a) for a in answers}}
+    row = {"prompt": turn("Which colour?", "user"), **{a: turn(a) for a in answers}}
     with suppress_output():
         encoded = encode(row, answers, load_tokenizer(str(output)))
         models = [load_model(str(path)) for path in (output, output / "reference")]

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from prefdata import convert
 from prefdata.io.dataset.dataset_reader import open_dataset
 from prefdata.training import METHODS, TrainingResult, evaluate, load_recipe, train
-from tests.training.config.test_recipes import RECIPES, scores
+from tests.training.config.test_example_recipes import RECIPES, scores
 from tests.training.saved import generate
 
 pytestmark = pytest.mark.shared

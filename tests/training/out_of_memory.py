@@ -14,7 +14,7 @@ from prefdata.training.run.fit import FitResult, fit
 MESSAGE = "out of memory with batches of 4 rows of 1,024 tokens"
 
 
-def failing_fit(run: RunContext) -> FitResult:
+def fit_out_of_memory(run: RunContext) -> FitResult:
     """As the real one, but that the second process gets no further."""
     if os.environ.get("RANK") == "1":
         raise TrainingError(MESSAGE, hint="Try a smaller --batch-size.")
@@ -22,5 +22,5 @@ def failing_fit(run: RunContext) -> FitResult:
 
 
 if __name__ == "__main__":
-    with patch("prefdata.training.run.run.fit", failing_fit):
+    with patch("prefdata.training.run.run.fit", fit_out_of_memory):
         main(sys.argv[1:])

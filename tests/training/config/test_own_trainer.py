@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from prefdata.errors import RecipeError
-from prefdata.training import Recipe, evaluate, load_recipe, resolve, train
+from prefdata.training import FirstStage, Recipe, evaluate, load_recipe, resolve, train
+from tests.docs.documents import PYTHON, README
 from tests.training.saved import history
 
 MODULE = '''
@@ -121,6 +122,25 @@ def test_one_line_of_a_recipe_trains_with_a_loss_of_ones_own(pairs: Path, module
     assert "accuracy" in evaluate("mine", data=pairs).estimates
 
 
+def test_the_readme_s_trainer_trains(pairs: Path, module: Path) -> None:
+    """Its loss starts as DPO's does, and stays above the level that it is flooded to."""
+    (code,) = (block for block in PYTHON.findall(README.read_text("utf-8")) if "class" in block)
+    (module / "my_trainers.py").write_text(code, encoding="utf-8")
+    recipe = Recipe(
+        model="tiny",
+        data=str(pairs),
+        output=str(module / "m"),
+        trainer="my_trainers:FloodedDPOTrainer",
+        learning_rate=1e-2,
+        max_steps=12,
+        options=OPTIONS,
+    )
+    ours = losses(recipe)
+    assert ours[0] == pytest.approx(0.6931, abs=1e-3)
+    assert min(ours) >= 0.3
+    assert ours[-1] < 0.6
+
+
 def test_a_config_of_ones_own_adds_options(pairs: Path, module: Path) -> None:
     """Its fields are options like TRL's: checked by name and type, and handed to the trainer."""
     flags = {"model": "tiny", "data": str(pairs), "trainer": "my_trainers:ScaledTrainer"}
@@ -144,6 +164,20 @@ def test_the_base_class_decides_the_method(pairs: Path) -> None:
     assert plan.output == Path(f"{pairs}-kto")
     plan = resolve(Recipe(**flags, trainer="my_trainers:CentredTrainer", method="simpo"))
     assert (plan.recipe.method, plan.method.measure) == ("simpo", "mean_likelihood")
+
+
+def test_a_first_stage_is_trl_s_own(pairs: Path, module: Path) -> None:
+    """Supervised fine-tuning by TRL's trainer, and then the user's."""
+    recipe = Recipe(
+        model="tiny",
+        data=str(pairs),
+        output=str(module / "m"),
+        trainer="my_trainers:DoubledTrainer",
+        first=FirstStage(max_steps=1),
+        max_steps=1,
+        options=OPTIONS,
+    )
+    assert losses(recipe)[0] == pytest.approx(2 * 0.6931, abs=1e-3)
 
 
 def test_an_experimental_trainer_is_a_base_too(pairs: Path, module: Path) -> None:

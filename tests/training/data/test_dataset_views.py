@@ -13,13 +13,13 @@ from prefdata.training.data.tokenize import encode
 from prefdata.training.model.library_output import suppress_output
 from prefdata.training.model.load import load_tokenizer
 from tests.training.accepts import assert_trl_accepts, prepare_with_trl
-from tests.training.datasets import pair, polite_pairs, said, write_dataset
+from tests.training.datasets import pair, polite_pairs, turn, write_dataset
 
 CHAT = [
-    *said("Be brief.", "system"),
-    *said("Name a colour.", "user"),
-    *said("Blue."),
-    *said("Another.", "user"),
+    *turn("Be brief.", "system"),
+    *turn("Name a colour.", "user"),
+    *turn("Blue."),
+    *turn("Another.", "user"),
 ]
 
 
@@ -33,7 +33,7 @@ def test_a_conversation_becomes_plain_text() -> None:
 
 def test_an_answer_of_several_turns_becomes_plain_text() -> None:
     """The first turn follows the prompt at once, the rest have their speakers."""
-    turns = [*said("Red."), *said("Why?", "user"), *said("It is warm.")]
+    turns = [*turn("Red."), *turn("Why?", "user"), *turn("It is warm.")]
     assert completion_text(turns) == " Red.\n\nUser: Why?\n\nAssistant: It is warm."
 
 
@@ -65,7 +65,7 @@ def test_pairs_can_be_viewed_as_labelled_answers(pairs: Path, tmp_path: Path) ->
 def test_trl_takes_pairs_as_they_are_meant(tmp_path: Path, chat: bool) -> None:
     """TRL's own preparation keeps the prompt whole and once, and both answers apart."""
     odd = [
-        {"prompt": CHAT, "chosen": said("Red."), "rejected": said("Redder.")},
+        {"prompt": CHAT, "chosen": turn("Red."), "rejected": turn("Redder.")},
         pair("Say it twice: hello", "hello hello", "Say it twice: hello"),
         pair(" spaces around \n", " and here ", "\n\n"),
         pair("Grüße, 世界! 🎉", "Grüß Gott", "世界"),

@@ -23,7 +23,7 @@ from prefdata.errors import InputError, RecipeError, UnknownNameError, UsageErro
 from prefdata.training import Recipe, TrainingResult, train
 from prefdata.training.model.library_output import suppress_output
 from prefdata.training.rounds.steps import Steps
-from tests.training import failing
+from tests.training import out_of_memory
 from tests.training.datasets import polite_pairs, write_dataset
 from tests.training.saved import generate
 
@@ -271,12 +271,12 @@ def test_a_process_that_fails_midway_is_heard_over_those_that_wait(
     args = ["train", str(pairs), "-m", "tiny", "-o", str(tmp_path / "m")]
     code = (
         "import sys; from prefdata.training.model.distributed import launch; "
-        f"sys.exit(launch(2, {args!r}, module='tests.training.failing'))"
+        f"sys.exit(launch(2, {args!r}, module='tests.training.out_of_memory'))"
     )
     command = [sys.executable, "-c", code]
     made = subprocess.run(command, capture_output=True, text=True, check=False)
     assert made.returncode == 1
-    assert made.stderr.count(f"Error: {failing.MESSAGE}") == 1
+    assert made.stderr.count(f"Error: {out_of_memory.MESSAGE}") == 1
     assert made.stderr.count("Error: ") == 1
     assert "Traceback" not in made.stderr
     assert not (tmp_path / "m").exists()
