@@ -28,7 +28,7 @@ KINDS = {"pairs": (1, "jsonl"), "ratings": (4, "csv")}
 FULL = 1_000_000
 STEPS = (100_000, 300_000)
 LOOP_ROWS = (20_000, 40_000, 80_000)
-"""What the loop over unique prompts can bear: it is quadratic."""
+"""Sizes that the loop over unique prompts can bear: it is quadratic."""
 
 SIDE_BY_SIDE = ("polars-pass", "pyarrow-pass", "pref convert", "datasets-map")
 
@@ -42,7 +42,7 @@ class Figure(NamedTuple):
 
 
 def source(folder: Path, kind: str, rows: int) -> Path:
-    """Give the data file, made now if it is not there."""
+    """The data file, written first where there is none."""
     path = folder / f"{kind}-{rows}.{KINDS[kind][1]}"
     if not path.exists():
         partial = path.with_suffix(".partial")
@@ -87,20 +87,20 @@ def side_by_side(data: Path, ways: Sequence[str], repeat: int) -> list[Figure]:
 
 
 def loop(folder: Path, kind: str, rows: int) -> Figure:
-    """Measure the tutorials' loop where it can be borne, and carry it on to the full size."""
+    """Measure the tutorials' loop at sizes that it can bear, and extrapolate to the full size."""
     if rows <= max(LOOP_ROWS):
         return Figure("pandas-loop", run("pandas-loop", source(folder, kind, rows)))
-    taken = [run("pandas-loop", source(folder, kind, size)).seconds for size in LOOP_ROWS]
-    measured_at = ", ".join(f"{t:.0f} s at {n:,}" for n, t in zip(LOOP_ROWS, taken, strict=True))
-    seconds = parabola(LOOP_ROWS, taken, rows)
-    return Figure("pandas-loop", Cost(seconds, 0, 0, 0), f"extrapolated from {measured_at}")
+    seconds = [run("pandas-loop", source(folder, kind, size)).seconds for size in LOOP_ROWS]
+    measured_at = ", ".join(f"{t:.0f} s at {n:,}" for n, t in zip(LOOP_ROWS, seconds, strict=True))
+    at_full_size = parabola(LOOP_ROWS, seconds, rows)
+    return Figure("pandas-loop", Cost(at_full_size, 0, 0, 0), f"extrapolated from {measured_at}")
 
 
-def parabola(at: Sequence[float], values: Sequence[float], where: float) -> float:
-    """Follow the parabola through three points (Newton's form) to another place."""
-    first = (values[1] - values[0]) / (at[1] - at[0])
-    second = ((values[2] - values[1]) / (at[2] - at[1]) - first) / (at[2] - at[0])
-    return values[0] + first * (where - at[0]) + second * (where - at[0]) * (where - at[1])
+def parabola(xs: Sequence[float], ys: Sequence[float], x: float) -> float:
+    """The parabola through three points, in Newton's form, at another place."""
+    first = (ys[1] - ys[0]) / (xs[1] - xs[0])
+    second = ((ys[2] - ys[1]) / (xs[2] - xs[1]) - first) / (xs[2] - xs[0])
+    return ys[0] + first * (x - xs[0]) + second * (x - xs[0]) * (x - xs[1])
 
 
 def table(figures: Sequence[Figure], title: str) -> None:

@@ -75,8 +75,8 @@ class Writer:
     def _sentences(self, *, vocabulary: list[str], count: int) -> list[str]:
         weights = 1 / (np.arange(len(vocabulary)) + 3.7)
         lengths = self.random.integers(4, 20, count)
-        at = self.random.choice(len(vocabulary), lengths.sum(), p=weights / weights.sum())
-        words = iter([vocabulary[index] for index in at.tolist()])
+        indexes = self.random.choice(len(vocabulary), lengths.sum(), p=weights / weights.sum())
+        words = iter([vocabulary[index] for index in indexes.tolist()])
         ends = self.random.integers(0, len(ENDINGS), count).tolist()
         return [
             " ".join(next(words) for _ in range(length)).capitalize() + ENDINGS[end]
@@ -92,9 +92,10 @@ class Writer:
             least: their least length; prompts of two sentences are hardly ever the same by chance.
         """
         lengths = self.random.geometric(1 / (mean - least + 1), count) + least - 1
-        at = iter(self.random.integers(0, len(self.sentences), lengths.sum()).tolist())
+        indexes = iter(self.random.integers(0, len(self.sentences), lengths.sum()).tolist())
         sentences = self.sentences
-        return ["".join([sentences[next(at)] for _ in range(n)]).strip() for n in lengths.tolist()]
+        texts = ["".join([sentences[next(indexes)] for _ in range(n)]) for n in lengths.tolist()]
+        return [text.strip() for text in texts]
 
 
 def pairs(rows: int, seed: int) -> Iterator[dict[str, str]]:
@@ -109,10 +110,10 @@ def pairs(rows: int, seed: int) -> Iterator[dict[str, str]]:
         count = min(CHUNK, rows - start)
         prompts = writer.texts(count, mean=3.6, least=2)
         chosen, rejected = writer.texts(count, mean=8), writer.texts(count, mean=7)
-        made = list(zip(prompts, chosen, rejected, strict=True))
-        made[99::100] = made[92:-7:100]
-        made[149::200] = [(prompt, worse, better) for prompt, better, worse in made[140:-9:200]]
-        for number, (prompt, better, worse) in enumerate(made, start):
+        triples = list(zip(prompts, chosen, rejected, strict=True))
+        triples[99::100] = triples[92:-7:100]
+        triples[149::200] = [(text, worse, better) for text, better, worse in triples[140:-9:200]]
+        for number, (prompt, better, worse) in enumerate(triples, start):
             yield {"id": f"row-{number}", "prompt": prompt, "chosen": better, "rejected": worse}
 
 
@@ -129,10 +130,10 @@ def ratings(rows: int, seed: int) -> Iterator[Rating]:
     late: list[Rating] = []
     for start in range(0, rows, 4 * CHUNK):
         count = min(4 * CHUNK, rows - start)
-        made = _moved(writer, _rated(writer, count))
+        part = _moved(writer, _rated(writer, count))
         apart = writer.random.random(count) < 0.02
-        late.extend(row for row, is_late in zip(made, apart, strict=True) if is_late)
-        yield from (row for row, is_late in zip(made, apart, strict=True) if not is_late)
+        late.extend(row for row, is_late in zip(part, apart, strict=True) if is_late)
+        yield from (row for row, is_late in zip(part, apart, strict=True) if not is_late)
     yield from late
 
 
@@ -141,21 +142,21 @@ def _rated(writer: Writer, count: int) -> list[Rating]:
     responses = writer.texts(count, mean=3)
     scores = writer.random.integers(1, 6, count).tolist()
     people = writer.random.integers(0, len(ANNOTATORS), count).tolist()
-    for at in range(19, count, 20):
-        responses[at] = responses[at - 1]
+    for row in range(19, count, 20):
+        responses[row] = responses[row - 1]
     return [
-        Rating(prompts[at // 4], responses[at], scores[at], MODELS[at % 4], ANNOTATORS[people[at]])
-        for at in range(count)
+        Rating(prompts[n // 4], responses[n], scores[n], MODELS[n % 4], ANNOTATORS[people[n]])
+        for n in range(count)
     ]
 
 
-def _moved(writer: Writer, made: list[Rating]) -> list[Rating]:
-    places = np.flatnonzero(writer.random.random(len(made)) < 0.2)
+def _moved(writer: Writer, rows: list[Rating]) -> list[Rating]:
+    places = np.flatnonzero(writer.random.random(len(rows)) < 0.2)
     for place, other in zip(
         places.tolist(), writer.random.permutation(places).tolist(), strict=True
     ):
-        made[place], made[other] = made[other], made[place]
-    return made
+        rows[place], rows[other] = rows[other], rows[place]
+    return rows
 
 
 def write_pairs(path: Path, *, rows: int, seed: int = 0) -> None:

@@ -58,11 +58,11 @@ def measured(command: Sequence[str]) -> Cost:
     peaks = [0, 0]
     watch = threading.Thread(target=_watch, args=(process, peaks), daemon=True)
     watch.start()
-    said = process.communicate()[1]
+    stderr = process.communicate()[1]
     seconds = time.perf_counter() - start
     watch.join()
     if process.returncode != 0:
-        raise BrokenRunError(f"{' '.join(command)}\n{said}")
+        raise BrokenRunError(f"{' '.join(command)}\n{stderr}")
     return Cost(seconds, _worked() - before, peaks[0], peaks[1])
 
 
@@ -84,17 +84,17 @@ def _watch(process: subprocess.Popen[str], peaks: list[int]) -> None:
 
 def _family(pid: int) -> list[int]:
     """The process and all that it started; empty where there is no /proc, or they are gone."""
-    found = [pid]
-    for parent in found:
+    family = [pid]
+    for parent in family:
         try:
-            found += [
+            family += [
                 int(child)
                 for listing in (PROC / str(parent) / "task").glob("*/children")
                 for child in listing.read_text(encoding="ascii").split()
             ]
         except OSError:
             continue
-    return found
+    return family
 
 
 def _memory(pid: int) -> Memory:

@@ -74,11 +74,11 @@ def datasets_map(source: Path, out: Path) -> None:
     kind = "csv" if source.suffix == ".csv" else "json"
     cache = out.with_suffix(".cache")
     data = load_dataset(kind, data_files=str(source), split="train", cache_dir=str(cache))
-    answers = ["response"] if kind == "csv" else ["chosen", "rejected"]
+    columns = ["response"] if kind == "csv" else ["chosen", "rejected"]
 
     def as_messages(row: dict[str, str]) -> dict[str, list[dict[str, str]]]:
-        made = {name: [{"role": "assistant", "content": row[name]}] for name in answers}
-        return {"prompt": [{"role": "user", "content": row["prompt"]}], **made}
+        answers = {name: [{"role": "assistant", "content": row[name]}] for name in columns}
+        return {"prompt": [{"role": "user", "content": row["prompt"]}], **answers}
 
     data.map(as_messages).to_parquet(str(out))
 

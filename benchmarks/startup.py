@@ -31,12 +31,12 @@ def milliseconds(arguments: Sequence[str]) -> float:
 
 def main(repeat: int) -> None:
     """Print the table."""
-    taken: dict[str, list[float]] = {way: [] for way in WAYS}
+    times: dict[str, list[float]] = {way: [] for way in WAYS}
     for _ in range(repeat + 1):
         for way, arguments in WAYS.items():
-            taken[way].append(milliseconds(arguments))
+            times[way].append(milliseconds(arguments))
     # The first round only warms the caches.
-    medians = {way: median(times[1:]) for way, times in taken.items()}
+    medians = {way: median(runs[1:]) for way, runs in times.items()}
     bare = medians["python -c pass"]
     print("| command | median ms | over bare Python |")
     print("|---|---:|---:|")

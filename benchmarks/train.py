@@ -47,11 +47,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         prepare(work, options.width, options.layers, 8 * options.steps)
-        found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
+        results: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
         for _ in range(options.repeats):
             for way in WAYS:
-                found[way].append(alone(way, work, options.steps))
-    show(found)
+                results[way].append(alone(way, work, options.steps))
+    show(results)
 
 
 def prepare(work: Path, width: int, layers: int, rows: int) -> None:
@@ -65,14 +65,14 @@ def prepare(work: Path, width: int, layers: int, rows: int) -> None:
     from prefdata.training.model.tiny import make_tiny
 
     words = WORDS.split()
-    made = []
+    pairs = []
     for number in range(rows):
         sides = [
             " ".join(words[(number + place * stride) % len(words)] for place in range(60))
             for stride in (3, 5)
         ]
         texts = {"prompt": f"Tell me of number {number}.", "chosen": sides[0], "rejected": sides[1]}
-        made.append(
+        pairs.append(
             {"id": str(number), "prompt_id": str(number), "source": "made"}
             | {
                 name: [{"role": "user" if name == "prompt" else "assistant", "content": text}]
@@ -80,7 +80,7 @@ def prepare(work: Path, width: int, layers: int, rows: int) -> None:
             }
         )
     (work / "data" / "data").mkdir(parents=True)
-    table = pa.Table.from_pylist(made, schema=PreferencePair.arrow_schema())
+    table = pa.Table.from_pylist(pairs, schema=PreferencePair.arrow_schema())
     for split, part in (("train", table), ("test", table.slice(0, 16))):
         pq.write_table(part, work / "data" / "data" / f"{split}-00000-of-00001.parquet")
     manifest = {"kind": "pairs", "schema_version": 1}
@@ -107,8 +107,8 @@ def alone(way: str, work: Path, steps: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(dir=work) as cache:  # so that no run finds another's numbers
         env = os.environ | {"PREFDATA_CACHE": cache}
         done = subprocess.run(args, stdout=subprocess.PIPE, text=True, check=True, env=env)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 def measure(way: str, work: Path, steps: int) -> dict[str, float]:
@@ -145,7 +145,7 @@ def now() -> tuple[float, float]:
 
 
 def arguments(steps: int) -> dict[str, Any]:
-    """What both ways are told."""
+    """The options that both ways share."""
     return {"logging_steps": 1, "save_strategy": "no", "max_grad_norm": 1.0} | {
         "lr_scheduler_type": "cosine",
         "warmup_steps": max(1, steps // 10),
@@ -215,9 +215,9 @@ def ours(work: Path, steps: int, clock: list[tuple[float, float]], *, cached: bo
     train(recipe, force=True, display=Clock())
 
 
-def show(found: Mapping[str, list[dict[str, float]]]) -> None:
+def show(results: Mapping[str, list[dict[str, float]]]) -> None:
     """The medians, and each way against the plain script that does the same."""
-    table = Table(title=f"DPO, median of {len(found[WAYS[0]])} runs", title_justify="left")
+    table = Table(title=f"DPO, median of {len(results[WAYS[0]])} runs", title_justify="left")
     for column in (
         "way",
         "to the first step",
@@ -231,7 +231,7 @@ def show(found: Mapping[str, list[dict[str, float]]]) -> None:
     like = {"pref train": WAYS[1], "pref train, no cache": WAYS[0]}
     medians = {
         way: {name: statistics.median(run[name] for run in runs) for name in runs[0]}
-        for way, runs in found.items()
+        for way, runs in results.items()
     }
     for way, numbers in medians.items():
         base = medians[like.get(way, way)]

@@ -124,3 +124,27 @@ class TrainingError(PrefdataError, RuntimeError):
 
 class Interrupted(KeyboardInterrupt):
     """The user stopped a run that can go on: its text says where it stands and how."""
+
+
+def error_to_dict(error: PrefdataError | Interrupted) -> dict[str, str]:
+    """An error as another program reads it: its type, its message and its hint.
+
+    Example:
+        >>> error_to_dict(InputError("ratings.csv is empty"))
+        {'type': 'InputError', 'message': 'ratings.csv is empty', 'hint': ''}
+    """
+    kinds = (kind.__name__ for kind in type(error).__mro__ if kind.__module__ == __name__)
+    return {"type": next(kinds), "message": str(error), "hint": getattr(error, "hint", "")}
+
+
+def error_from_dict(fields: Mapping[str, str]) -> PrefdataError | Interrupted:
+    """The error that `error_to_dict` has written: of the same type, in the same words.
+
+    Example:
+        >>> error_from_dict(error_to_dict(UnknownNameError("format", "pair", ["pairs"])))
+        UnknownNameError("unknown format 'pair'")
+    """
+    kind: type[PrefdataError | Interrupted] = globals()[fields["type"]]
+    if issubclass(kind, Interrupted):
+        return kind(fields["message"])
+    return _restore(kind, fields["message"], {"hint": fields["hint"]})

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from prefdata.cli.launch import without_processes
-from prefdata.cli.output import nothing, results_alone, say, show_json, show_table
+from prefdata.cli.output import errors_as_json, nothing, results_alone, say, show_json, show_table
 
 if TYPE_CHECKING:
     from prefdata.stats.gates import ConditionResult
-    from prefdata.training import Estimate, Evaluation, Prompting
+    from prefdata.training import EvaluationResult, Prompting
 
 
 @click.command("eval")
@@ -87,6 +87,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no table.")
 @results_alone()
+@errors_as_json()
 def evaluate(
     model: str,
     data: tuple[Path, ...],
@@ -128,20 +129,21 @@ def evaluate(
     """
     from prefdata.stats.gates import parse_gate
     from prefdata.training import evaluate as measure
-    from prefdata.training.evaluation.evalreport import prepare_output, report_on, write_evaluation
+    from prefdata.training.evaluation.judged import judged_win_rate
     from prefdata.training.evaluation.lm_eval import benchmark, require_benchmarks
     from prefdata.training.evaluation.metrics import METRICS
+    from prefdata.training.evaluation.result import build_report, check_output, write_evaluation
     from prefdata.training.model.distributed import is_main, launch
 
     conditions = parse_gate(gate, METRICS) if gate else []
     if benchmarks:
         require_benchmarks()
-    existing = prepare_output(output, force=force)
-    rate = win_rate(judged) if judged else None
+    existing = check_output(output, force=force)
+    rate = judged_win_rate(judged) if judged else None
     if processes > 1:
         return launch(processes, without_processes())
-    told = nothing if quiet or not is_main() else say
-    found = measure(
+    log = nothing if quiet or not is_main() else say
+    result = measure(
         model,
         data=data,
         reference=reference,
@@ -149,19 +151,19 @@ def evaluate(
         max_length=max_length,
         dtype=dtype,
         prompting=_prompting(prompts, answers, most_prompts, max_new_tokens, temperature, seed),
-        say=told,
+        log=log,
     )
-    found = found if rate is None else found.with_win_rate(rate)
+    result = result if rate is None else result.with_win_rate(rate)
     if not is_main():
         return 0
-    report, checked = report_on(found, conditions)
+    report, checks = build_report(result, conditions)
     if benchmarks:
-        report["benchmarks"] = benchmark(model, benchmarks, limit=benchmark_limit, say=told)
+        report["benchmarks"] = benchmark(model, benchmarks, limit=benchmark_limit, log=log)
     if output is not None:
-        write_evaluation(found, report, output, existing)
+        write_evaluation(result, report, output, existing)
     if as_json:
         show_json(report)
-    return _shown(found, checked, output, quiet=quiet)
+    return _show(result, checks, output, quiet=quiet)
 
 
 def _prompting(
@@ -172,36 +174,30 @@ def _prompting(
     temperature: float | None,
     seed: int,
 ) -> Prompting | None:
-    """How prompts are answered, where that is asked for; several answers are sampled."""
+    """How prompts are answered; None where neither option is given. Several answers are sampled."""
     from prefdata.training import Prompting
 
     if prompts is None and answers is None:
         return None
-    default = 1.0 if (answers or 1) > 1 else 0.0
-    warmth = default if temperature is None else temperature
-    return Prompting(prompts, answers or 1, most, max_new_tokens, warmth, seed)
+    if temperature is None:
+        temperature = 1.0 if (answers or 1) > 1 else 0.0
+    return Prompting(prompts, answers or 1, most, max_new_tokens, temperature, seed)
 
 
-def _shown(
-    found: Evaluation, checked: Sequence[ConditionResult], output: Path | None, *, quiet: bool
+def _show(
+    result: EvaluationResult, checks: Sequence[ConditionResult], output: Path | None, *, quiet: bool
 ) -> int:
-    """Say what was found, and give the exit code."""
+    """Print the figures and the gate, its misses even when quiet, and give the exit code."""
     if not quiet:
-        show_table(found.table())
-        if sliced := found.slice_table():
-            show_table(sliced)
-    code = _passed(checked, quiet=quiet)
+        show_table(result.table())
+        if slices := result.slice_table():
+            show_table(slices)
+    for check in checks:
+        if not check.met or not quiet:
+            say(f"gate: {check}")
     if not quiet:
-        say(_next_step(output, answered=bool(found.generations)))
-    return code
-
-
-def _passed(checked: Sequence[ConditionResult], *, quiet: bool) -> int:
-    """Say what came of the gate, the misses even when quiet, and give the exit code."""
-    for one in checked:
-        if not one.met or not quiet:
-            say(f"gate: {one}")
-    return 0 if all(one.met for one in checked) else 3
+        say(_next_step(output, answered=bool(result.generations)))
+    return 0 if all(check.met for check in checks) else 3
 
 
 def _next_step(output: Path | None, *, answered: bool) -> str:
@@ -211,12 +207,3 @@ def _next_step(output: Path | None, *, answered: bool) -> str:
         return f"next: look at {output / 'eval_rows.parquet'}, one row per pair"
     answers = output / "generations.jsonl"
     return f"next: pref judge {answers} -o judged --model NAME, then pref eval … --judged judged"
-
-
-def win_rate(judged: Sequence[Path]) -> Estimate:
-    """How often judges prefer the model's answers; a prompt with several counts once."""
-    from prefdata.agreement.before_after import before_after
-    from prefdata.training import Estimate
-
-    rate = before_after(judged).rate
-    return Estimate(rate.value, rate.low, rate.high, rate.n)

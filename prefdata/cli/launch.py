@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 
 import click
 
@@ -37,8 +38,11 @@ def speaks() -> bool:
 
 def tells_failure() -> bool:
     """Whether this process, which has failed, is the one that says why: the first that fails."""
-    if alone():
-        return True
+    return alone() or _fails_first()
+
+
+@cache
+def _fails_first() -> bool:
     from prefdata.training.model.distributed import first_to_fail
 
     return first_to_fail()

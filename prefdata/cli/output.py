@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from prefdata.cli.launch import speaks, tells_failure
 from prefdata.cli.terminal_safe import safe, safe_json
+from prefdata.errors import Interrupted, PrefdataError, error_to_dict
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,6 +66,19 @@ def results_alone() -> Iterator[None]:
             yield
     finally:
         RESULTS.reset(before)
+
+
+@contextmanager
+def errors_as_json() -> Iterator[None]:
+    """Under --json, print an error as a result too: its type, message and hint."""
+    try:
+        yield
+    except (PrefdataError, Interrupted) as error:
+        if click.get_current_context().params["as_json"] and (
+            tells_failure() if isinstance(error, PrefdataError) else speaks()
+        ):
+            show_json({"error": error_to_dict(error)})
+        raise
 
 
 def show_result(text: str) -> None:

@@ -12,6 +12,7 @@ import click
 from prefdata.cli.launch import without_processes
 from prefdata.cli.output import (
     console,
+    errors_as_json,
     nothing,
     results_alone,
     say,
@@ -33,18 +34,16 @@ def _methods(_context: click.Context, _parameter: click.Parameter, typed: str) -
 
 
 @contextmanager
-def _shown(
-    *, quiet: bool, live: bool = True
-) -> Iterator[tuple[Display | None, Callable[[str], None]]]:
-    """A live table on a terminal, lines elsewhere; and what says a line beside it."""
-    target = console()
-    if quiet or not live or not target.is_terminal:
+def _display(*, quiet: bool) -> Iterator[tuple[Display | None, Callable[[str], None]]]:
+    """A live table on a terminal, lines elsewhere; and what prints a line beside it."""
+    terminal = console()
+    if quiet or not terminal.is_terminal:
         yield None, nothing if quiet else say
         return
     from prefdata.report.progress import TableDisplay
 
-    with TableDisplay(target) as table:
-        yield table, target.print
+    with TableDisplay(terminal) as table:
+        yield table, terminal.print
 
 
 @click.command()
@@ -86,6 +85,7 @@ def _shown(
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no table.")
 @results_alone()
+@errors_as_json()
 def train(
     source: Path | None,
     settings: tuple[str, ...],
@@ -120,10 +120,9 @@ def train(
         )
     if source is None:
         raise click.UsageError("name a data set directory or a recipe, or a plan with --rounds")
-    is_recipe = source.suffix in (".yaml", ".yml")
-    named = source if is_recipe else None
-    known = flags if is_recipe else {**flags, "data": str(source)}
-    recipe = load_recipe(named, flags=known, settings=settings)
+    file = source if source.suffix in (".yaml", ".yml") else None
+    keys = flags if file else {**flags, "data": str(source)}
+    recipe = load_recipe(file, flags=keys, settings=settings)
     if dry_run:
         show_result(recipe_yaml(resolve(recipe, force=force).recipe))
         return 0
@@ -131,32 +130,32 @@ def train(
         resolve(recipe, force=force, check_output=not grid)
         return launch(processes, without_processes())
     quiet, as_json = quiet or not is_main(), as_json and is_main()
-    how = {"force": force, "resume": resume}
+    output = {"force": force, "resume": resume}
     if grid:
-        asked = {"flags": known, "settings": settings, "metric": best, **how}
-        return _sweep(named, grid, asked, as_json=as_json, quiet=quiet)
-    return _one(recipe, how, as_json=as_json, quiet=quiet)
+        options = {"flags": keys, "settings": settings, "metric": best, **output}
+        return _sweep(file, grid, options, as_json=as_json, quiet=quiet)
+    return _run(recipe, output, as_json=as_json, quiet=quiet)
 
 
-def _one(recipe: Recipe, how: Mapping[str, bool], *, as_json: bool, quiet: bool) -> int:
+def _run(recipe: Recipe, output: Mapping[str, bool], *, as_json: bool, quiet: bool) -> int:
     """Train one model."""
     from prefdata.training import train as run
 
-    with _shown(quiet=quiet) as (display, told):
-        result = run(recipe, **how, display=display, say=told)
+    with _display(quiet=quiet) as (display, log):
+        result = run(recipe, **output, display=display, log=log)
+    if as_json:
+        show_json(result.to_dict())
     if not quiet:
         show_table(result.table())
         say(f"saved {result.output} after {result.steps:,} steps, {result.seconds:.0f} s")
         say(f"next: {result.next_step()}")
-    if as_json:
-        show_json(result.as_json())
     return 0
 
 
 def _sweep(
     source: Path | None,
     grid: Sequence[str],
-    asked: Mapping[str, Any],
+    options: Mapping[str, Any],
     *,
     as_json: bool,
     quiet: bool,
@@ -164,15 +163,15 @@ def _sweep(
     """Train a model per value, and name the best."""
     from prefdata.training.sweep.sweep import parse_sweep, sweep
 
-    with _shown(quiet=quiet) as (display, told):
-        swept = sweep(source, parse_sweep(grid), **asked, display=display, say=told)
-    if not quiet:
-        show_table(swept.table())
-        others = f", and {swept.tied - 1} as good" if swept.tied > 1 else ""
-        say(f"best by {swept.metric}: {swept.best.name}{others}; see {swept.output}/sweep.html")
-        say(f"next: {swept.next_step()}")
+    with _display(quiet=quiet) as (display, log):
+        result = sweep(source, parse_sweep(grid), **options, display=display, log=log)
     if as_json:
-        show_json(swept.as_json())
+        show_json(result.to_dict())
+    if not quiet:
+        show_table(result.table())
+        others = f", and {result.tied - 1} as good" if result.tied > 1 else ""
+        say(f"best by {result.metric}: {result.best.name}{others}; see {result.output}/sweep.html")
+        say(f"next: {result.next_step()}")
     return 0
 
 
@@ -180,25 +179,22 @@ def _rounds(
     plan: Path, processes: int, *, force: bool, dry_run: bool, as_json: bool, quiet: bool
 ) -> int:
     """Run the rounds of a plan; 3 where one of them was not accepted."""
-    from prefdata.cli.eval import win_rate
-    from prefdata.training.rounds.roundcheck import check_rounds
+    from prefdata.training.rounds.plan import check_rounds
     from prefdata.training.rounds.rounds import run_rounds
 
     if dry_run:
         show_result(check_rounds(plan).as_yaml())
         return 0
-    with _shown(quiet=quiet, live=processes == 1) as (display, told):
-        done = run_rounds(
-            plan,
-            force=force,
-            each_in=processes,
-            win_rate=win_rate,
-            display=display,
-            say=None if quiet else told,
-        )
-    if not quiet:
-        show_table(done.table())
-        say(f"next: {done.next_step()}")
+    result = run_rounds(
+        plan,
+        force=force,
+        processes=processes,
+        live=not quiet and console().is_terminal,
+        log=None if quiet else say,
+    )
     if as_json:
-        show_json(done.as_json())
-    return 0 if done.passed else 3
+        show_json(result.to_dict())
+    if not quiet:
+        show_table(result.table())
+        say(f"next: {result.next_step()}")
+    return 0 if result.passed else 3

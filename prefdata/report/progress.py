@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from rich.console import Console, Group
     from rich.live import Live
 
-Say = Callable[[str], None]
-"""Gets a line of progress at a time."""
+Log = Callable[[str], None]
+"""Called with one line of progress at a time."""
 
 Progress = Callable[[str, int, int], None]
 """Called as ``progress(stage, done, total)``; the total is 0 where it is not known."""
@@ -23,7 +23,7 @@ SECONDS_BETWEEN_STEPS = 3.0
 BARS = "▁▂▃▄▅▆▇█"
 WIDTH = 40
 
-SHOWN = {
+LABELS = {
     "loss": "loss",
     "rewards/accuracies": "accuracy",
     "rewards/margins": "margin",
@@ -37,7 +37,7 @@ SHOWN = {
     "eval_accuracy": "accuracy, held out",
     "samples/words": "words of an answer",
 }
-"""The logs of training that are shown, and what they are called."""
+"""The logs of training in the table, and their names there."""
 
 
 @contextmanager
@@ -72,8 +72,16 @@ def _line(stage: str, done: int, total: int) -> str:
     return f"{stage}: part {done:,} of {total:,}" if total else f"{stage}: {done:,} rows"
 
 
+def silent(_line: str) -> None:
+    """Log nothing.
+
+    Example:
+        >>> silent("step 1/4")
+    """
+
+
 class Display(Protocol):
-    """What shows the logs of training."""
+    """Shows the logs of training."""
 
     def update(self, step: int, steps: int, logs: Mapping[str, float]) -> None:
         """Show the logs of a step."""
@@ -83,14 +91,14 @@ class LineDisplay:
     """A line every few seconds, and at least one per fifth of the run.
 
     Args:
-        log: gets a line at a time.
+        log: called with one line at a time.
 
     Example:
         >>> LineDisplay(print).update(1, 4, {"loss": 0.6931})
         step 1/4  loss 0.693  0 s
     """
 
-    def __init__(self, log: Say) -> None:
+    def __init__(self, log: Log) -> None:
         self.log = log
         self.start = self.last = time.monotonic()
 
@@ -138,7 +146,7 @@ class TableDisplay(AbstractContextManager["TableDisplay"]):
         now = time.monotonic()
         self.first = self.first or (step - 1, now)
         self.tokens = logs.get("num_tokens", self.tokens)
-        for key, name in SHOWN.items():
+        for key, name in LABELS.items():
             if key in logs:
                 self.curves.setdefault(name, []).append(logs[key])
         if self.live:

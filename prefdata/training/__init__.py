@@ -9,7 +9,7 @@ from prefdata.training.config.plan import Plan, resolve
 from prefdata.training.config.recipe import EvaluationSettings, FirstStage, LoraSettings, Recipe
 from prefdata.training.data.prompts import Prompting
 from prefdata.training.evaluation.evaluate import evaluate
-from prefdata.training.evaluation.result import Evaluation
+from prefdata.training.evaluation.result import EvaluationResult
 from prefdata.training.run.card import recipe_yaml
 from prefdata.training.run.result import TrainingResult
 from prefdata.training.run.run import train
@@ -17,7 +17,7 @@ from prefdata.training.run.run import train
 __all__ = [
     "METHODS",
     "Estimate",
-    "Evaluation",
+    "EvaluationResult",
     "EvaluationSettings",
     "FirstStage",
     "LoraSettings",

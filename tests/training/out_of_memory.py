@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from unittest.mock import patch
 
 from prefdata.cli import main
 from prefdata.errors import TrainingError
-from prefdata.training.run.training import Trained, Training
+from prefdata.training.run.context import RunContext
+from prefdata.training.run.fit import FitResult, fit
 
 MESSAGE = "out of memory with batches of 4 rows of 1,024 tokens"
-run = Training.run
 
 
-def run_out_of_memory(self: Training) -> Trained:
+def fit_out_of_memory(run: RunContext) -> FitResult:
     """As the real one, but that the second process gets no further."""
     if os.environ.get("RANK") == "1":
         raise TrainingError(MESSAGE, hint="Try a smaller --batch-size.")
-    return run(self)
+    return fit(run)
 
 
 if __name__ == "__main__":
-    Training.run = run_out_of_memory  # type: ignore[method-assign]
-    main(sys.argv[1:])
+    with patch("prefdata.training.run.run.fit", fit_out_of_memory):
+        main(sys.argv[1:])

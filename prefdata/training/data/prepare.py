@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from prefdata.report.progress import Say
+from prefdata.report.progress import Log
 from prefdata.training.config.plan import Plan
 from prefdata.training.config.recipe import Recipe
 from prefdata.training.data.dataset_views import COMPLETIONS, load_view
@@ -39,7 +39,7 @@ def shared_cache(folder: Path) -> Iterator[Path]:
 
 
 def prepare_once(
-    plan: Plan, tokenizer: PreTrainedTokenizerBase, cache: Path, log: Say
+    plan: Plan, tokenizer: PreTrainedTokenizerBase, cache: Path, log: Log
 ) -> tuple[dict[str, Dataset], dict[str, Preflight]]:
     """As `prepare`, by the first of several processes; the others read the files that it wrote."""
     if distributed.world_size() == 1:
@@ -57,7 +57,7 @@ def prepare_once(
 
 
 def prepare(
-    plan: Plan, tokenizer: PreTrainedTokenizerBase, cache: Path, log: Say
+    plan: Plan, tokenizer: PreTrainedTokenizerBase, cache: Path, log: Log
 ) -> tuple[dict[str, Dataset], dict[str, Preflight]]:
     """Each split as the trainer reads it, without the rows that it could not learn from.
 
@@ -117,7 +117,7 @@ def _with_margins(rows: Dataset, scale: float | None) -> Dataset:
     return rows.map(lambda row: {"margin": scale * row["margin"]})
 
 
-def _log_balance(preflight: Preflight, recipe: Recipe, log: Say) -> None:
+def _log_balance(preflight: Preflight, recipe: Recipe, log: Log) -> None:
     """KTO's classes should weigh alike, within a third (arXiv 2402.01306, eq. 8)."""
     weights = [
         float(str(recipe.options.get(f"{side}_weight", 1.0)))

@@ -1,266 +1,183 @@
-"""A model and its reference, loaded and ready to be measured, row by row."""
+"""The one evaluator: scores rows for `pref eval`, and inside a training run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import tee
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from prefdata.errors import InputError, UsageError
+from prefdata.errors import InputError
 from prefdata.io.dataset.dataset_reader import DatasetDirectory
-from prefdata.report.progress import Say
-from prefdata.stats.intervals import mean
-from prefdata.training.config.losses import beta_of
-from prefdata.training.config.methods import Measure, find_method
-from prefdata.training.config.recipe import Recipe
-from prefdata.training.data.prompts import Prompting, read_prompts
-from prefdata.training.evaluation.generate import Generated, answered
-from prefdata.training.evaluation.metrics import EvalRow, figures, slices
-from prefdata.training.evaluation.result import EvaluatedSet, Evaluation
+from prefdata.report.progress import Log
+from prefdata.training.config.methods import Measure
+from prefdata.training.data.dataset_views import COMPLETIONS, load_view
+from prefdata.training.data.preflight import examine
+from prefdata.training.data.tokenize import EncodedRow, ViewRow, encode
+from prefdata.training.evaluation.logprobs import CompletionScore, score_rows
+from prefdata.training.evaluation.metrics import ExampleResult, compute_metrics, slice_metrics
+from prefdata.training.evaluation.result import DatasetResult
 from prefdata.training.model import distributed
 
 if TYPE_CHECKING:
     import torch
+    from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
-    from prefdata.training.data.tokenize import EncodedRow
 
-Dtype = Literal["float32", "bfloat16", "float16"]
+@dataclass(frozen=True)
+class Evaluator:
+    """Scores rows with a model, and with its reference where there is one.
 
-
-@dataclass
-class Subject:
-    """A model and its reference, loaded and ready to be measured.
+    Each row is scored by itself, so that neither the batch size nor the order of the rows changes
+    a score.
 
     Args:
-        name: of the model.
-        reference_name: of its reference, if there is one.
-        model: the model.
-        reference: its reference; None without one, and for a reward model.
+        model: in evaluation mode.
         tokenizer: of the model.
-        recipe: that the model was trained with, or the defaults.
         measure: what a reward is.
+        beta: the scale of the rewards.
+        max_length: tokens of prompt and completion together.
         batch_size: sequences per forward pass.
+        reference: in evaluation mode; None without one, and for a reward model.
     """
 
-    name: str
-    reference_name: str | None
     model: torch.nn.Module
-    reference: torch.nn.Module | None
     tokenizer: PreTrainedTokenizerBase
-    recipe: Recipe
     measure: Measure
+    beta: float
+    max_length: int
     batch_size: int
+    reference: torch.nn.Module | None = None
 
-    @classmethod
-    def load(
-        cls, model: str, reference: str | None, recipe: Recipe, batch_size: int, dtype: Dtype
-    ) -> Subject:
-        """Load what is to be measured."""
-        from prefdata.training.model.load import is_reward_model, load_model, load_tokenizer
+    def score(
+        self, rows: Iterable[ViewRow], sides: Sequence[str]
+    ) -> Iterator[list[CompletionScore]]:
+        """Score rows.
 
-        rewards = is_reward_model(model)
-        measure: Measure = "reward" if rewards else find_method(recipe.method).measure
-        if measure == "loss" or (measure == "reward" and not rewards):
-            measure = "implicit"
-        reference = None if rewards else reference
-        trust = recipe.trust_remote_code
-        return cls(
-            model,
-            reference,
-            load_model(model, reward=rewards, dtype=dtype, trust_remote_code=trust),
-            load_model(reference, dtype=dtype, trust_remote_code=trust) if reference else None,
-            load_tokenizer(model, trust_remote_code=trust),
-            recipe,
-            measure,
-            batch_size,
+        Args:
+            rows: as `load_view` gives them.
+            sides: the columns that hold completions.
+
+        Yields:
+            One list per row, with one score per completion.
+        """
+        return self.score_encoded(encode(row, sides, self.tokenizer) for row in rows)
+
+    def score_encoded(self, rows: Iterable[EncodedRow]) -> Iterator[list[CompletionScore]]:
+        """Score rows of token ids."""
+        return score_rows(
+            rows,
+            self.model,
+            reference=self.reference,
+            reward_model=self.measure == "reward",
+            max_length=self.max_length,
+            batch_size=self.batch_size,
         )
 
-    @property
-    def beta(self) -> float:
-        """The scale of the implicit rewards."""
-        return beta_of(self.recipe.options)
+    def reward(self, score: CompletionScore) -> float | None:
+        """The reward of a completion; None where it takes a reference and there is none."""
+        return score.reward(self.measure, self.beta)
 
-    def measured(
-        self, datasets: Mapping[str, DatasetDirectory], prompting: Prompting | None, say: Say
-    ) -> Evaluation:
-        """Measure on every data set, and have prompts answered."""
-        sets, rows = [], []
-        for name, dataset in datasets.items():
-            found, one = self._on(name, dataset, say)
-            sets.append(one)
-            rows += found
-        made: list[Generated] = []
-        if prompting is not None:
-            made = self._answered(prompting, next(iter(datasets.values())), say)
-        others = {}
-        if any(one.kl is not None for one in made):
-            others = {"sampled_kl": mean([one.kl for one in made if one.kl is not None])}
-        return Evaluation(
-            self.name,
-            self.reference_name,
-            self.beta,
-            self.measure,
-            tuple(sets),
-            tuple(rows),
-            others,
-            tuple(made),
-        )
+    def evaluate_dataset(
+        self, name: str, dataset: DatasetDirectory, *, seed: int, log: Log
+    ) -> tuple[list[ExampleResult], DatasetResult]:
+        """Evaluate the test split of a data set, or the train split where there is no test split.
 
-    def _on(
-        self, name: str, dataset: DatasetDirectory, say: Say
-    ) -> tuple[list[EvalRow], EvaluatedSet]:
-        from prefdata.training.data.dataset_views import COMPLETIONS, load_view
-        from prefdata.training.data.preflight import examine
-        from prefdata.training.data.tokenize import encode
+        Args:
+            name: of the data set.
+            dataset: its directory.
+            seed: of the order of labelled answers.
+            log: called with a line of progress.
 
+        Raises:
+            InputError: no row can be compared within `max_length`.
+        """
         split = "test" if "test" in dataset.rows else "train"
-        sides, length = COMPLETIONS[dataset.kind], self.recipe.max_length
+        sides = COMPLETIONS[dataset.kind]
         with TemporaryDirectory(prefix="prefdata-") as cache:
             rows = load_view(
                 dataset,
                 split,
                 view=dataset.kind,
                 chat=bool(self.tokenizer.chat_template),
-                seed=self.recipe.seed,
+                seed=seed,
                 cache=Path(cache),
-                extra=_extra(dataset.files[split]),
+                extra=_slice_columns(dataset.files[split]),
             )
-            found = examine(rows, sides, self.tokenizer, length, drops_long=self._drops_long)
-            lost = set(found.lost_rows)
-            say(f"{name}, {split} split: {len(rows):,} rows, {len(lost):,} left out")
-            if len(lost) == len(rows):
+            left_out = set(
+                examine(
+                    rows,
+                    sides,
+                    self.tokenizer,
+                    self.max_length,
+                    drops_long=self.measure == "reward",
+                ).lost_rows
+            )
+            log(f"{name}, {split} split: {len(rows):,} rows, {len(left_out):,} left out")
+            if len(left_out) == len(rows):
                 raise InputError(
                     f"{dataset.path}: no row of the {split} split can be compared within "
-                    f"{length:,} tokens",
+                    f"{self.max_length:,} tokens",
                     hint="Measure with a higher --max-length.",
                 )
-            kept = [position for position in range(len(rows)) if position not in lost]
-            mine = kept[distributed.rank() :: distributed.world_size()]
-
-            encoded = (encode(rows[position], sides, self.tokenizer) for position in mine)
-            shown, scored = tee(encoded)
-            measured = [
-                self._row(name, position, rows[position], row, numbers)
-                for position, row, numbers in zip(mine, shown, self._numbers(scored), strict=True)
-            ]
-        together = sorted(distributed.all_gather(measured), key=lambda row: row.row)
-        one = EvaluatedSet(
-            name, str(dataset.path), split, len(lost), figures(together), slices(together)
+            positions = [position for position in range(len(rows)) if position not in left_out]
+            examples = self._examples(name, rows, positions, sides)
+        metrics, slices = compute_metrics(examples), slice_metrics(examples)
+        return examples, DatasetResult(
+            name, str(dataset.path), split, len(left_out), metrics, slices
         )
-        return together, one
 
-    @property
-    def _drops_long(self) -> bool:
-        return self.measure == "reward"
+    def _examples(
+        self, name: str, rows: Dataset, positions: Sequence[int], sides: Sequence[str]
+    ) -> list[ExampleResult]:
+        """The results of the rows at some positions; each of several processes scores a share."""
+        own = positions[distributed.rank() :: distributed.world_size()]
+        encoded, to_score = tee(encode(rows[position], sides, self.tokenizer) for position in own)
+        scores = self.score_encoded(to_score)
+        examples = [
+            self._example(name, position, rows[position], tokens, row_scores)
+            for position, tokens, row_scores in zip(own, encoded, scores, strict=True)
+        ]
+        return sorted(distributed.all_gather(examples), key=lambda example: example.row)
 
-    def _numbers(self, rows: Iterator[EncodedRow]) -> Iterator[list[Numbers]]:
-        """Per row and completion, what model and reference make of it."""
-        from prefdata.training.evaluation.logprobs import score, score_rewards
-
-        how = {"max_length": self.recipe.max_length, "batch_size": self.batch_size}
-        if self.measure == "reward":
-            for values in score_rewards(rows, self.model, **how):
-                yield [Numbers(reward=value) for value in values]
-            return
-        for scores in score(rows, self.model, reference=self.reference, **how):
-            yield [
-                Numbers(
-                    logp=one.logp,
-                    reference=one.reference,
-                    kl=one.kl,
-                    tokens=one.tokens,
-                    reward=self._reward(one.logp, one.reference, one.tokens),
-                )
-                for one in scores
-            ]
-
-    def _reward(self, logp: float, reference: float | None, tokens: int) -> float | None:
-        if self.measure == "likelihood":
-            return self.beta * logp
-        if self.measure == "mean_likelihood":
-            return self.beta * logp / tokens
-        return None if reference is None else self.beta * (logp - reference)
-
-    def _row(
+    def _example(
         self,
         name: str,
         position: int,
-        asis: Mapping[str, Any],
-        row: EncodedRow,
-        numbers: Sequence[Numbers],
-    ) -> EvalRow:
-        chosen, rejected = numbers[0], numbers[1] if len(numbers) > 1 else Numbers()
-        divergences = [one.kl for one in numbers if one.kl is not None]
-        lengths = [len(ids) for ids in row.completions]
-        return EvalRow(
+        row: Mapping[str, Any],
+        encoded: EncodedRow,
+        scores: Sequence[CompletionScore],
+    ) -> ExampleResult:
+        chosen, rejected = scores[0], scores[1] if len(scores) > 1 else None
+        divergences = [score.kl for score in scores if score.kl is not None]
+        lengths = [len(ids) for ids in encoded.completions]
+        return ExampleResult(
             set=name,
             row=position,
-            id=asis.get("id"),
-            source=asis.get("source"),
-            label=asis.get("label"),
-            data_margin=asis.get("margin"),
+            id=row.get("id"),
+            source=row.get("source"),
+            label=row.get("label"),
+            data_margin=row.get("margin"),
             chosen_logp=chosen.logp,
-            rejected_logp=rejected.logp,
-            chosen_reference_logp=chosen.reference,
-            rejected_reference_logp=rejected.reference,
-            chosen_tokens=chosen.tokens or lengths[0],
-            rejected_tokens=rejected.tokens or (lengths[1] if len(lengths) > 1 else None),
+            rejected_logp=None if rejected is None else rejected.logp,
+            chosen_reference_logp=chosen.reference_logp,
+            rejected_reference_logp=None if rejected is None else rejected.reference_logp,
+            chosen_tokens=chosen.tokens,
+            rejected_tokens=None if rejected is None else rejected.tokens,
             chosen_length=lengths[0],
-            rejected_length=lengths[1] if len(lengths) > 1 else None,
-            chosen_reward=chosen.reward,
-            rejected_reward=rejected.reward,
+            rejected_length=None if rejected is None else lengths[1],
+            chosen_reward=self.reward(chosen),
+            rejected_reward=None if rejected is None else self.reward(rejected),
             kl=sum(divergences) / len(divergences) if divergences else None,
         )
 
-    def _answered(
-        self, prompting: Prompting, dataset: DatasetDirectory, say: Say
-    ) -> list[Generated]:
-        if self.measure == "reward":
-            raise UsageError(
-                f"{self.name} is a reward model: it gives no answers",
-                hint="Leave --prompts and --generate out.",
-            )
-        prompts = read_prompts(prompting.source or dataset.path, most=prompting.most)
-        say(f"answering {len(prompts):,} prompts, {prompting.answers} times each")
-        return answered(
-            prompts,
-            self.model,
-            self.reference,
-            self.tokenizer,
-            answers=prompting.answers,
-            max_new_tokens=prompting.max_new_tokens,
-            temperature=prompting.temperature,
-            seed=prompting.seed,
-            batch_size=self.batch_size,
-        )
 
-
-@dataclass(frozen=True)
-class Numbers:
-    """What model and reference make of one completion; what cannot be had is None.
-
-    Args:
-        logp: its log-probability in nats.
-        reference: the same under the reference.
-        kl: the divergence at its tokens, in nats.
-        tokens: how many were scored.
-        reward: its reward.
-    """
-
-    logp: float | None = None
-    reference: float | None = None
-    kl: float | None = None
-    tokens: int | None = None
-    reward: float | None = None
-
-
-def _extra(files: Sequence[str]) -> list[str]:
-    """What the figures are sliced by, of the columns that all files have."""
+def _slice_columns(files: Sequence[str]) -> list[str]:
+    """What rows are named and sliced by, of the columns that all files have."""
     import pyarrow.parquet as pq
 
-    known = [set(pq.read_schema(file).names) for file in files]
-    return [name for name in ("id", "source", "margin") if all(name in found for found in known)]
+    columns = [set(pq.read_schema(file).names) for file in files]
+    return [name for name in ("id", "source", "margin") if all(name in c for c in columns)]

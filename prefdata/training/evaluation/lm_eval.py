@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 from pydantic import JsonValue
 
 from prefdata.errors import MissingExtraError, UsageError
+from prefdata.report.progress import Log, silent
 
 
 def require_benchmarks() -> None:
     """Raise unless lm-evaluation-harness is installed.
 
     Raises:
-        MissingExtraError: it is not there.
-
-    Example:
-        >>> require_benchmarks()  # doctest: +SKIP
+        MissingExtraError: it is not installed.
     """
     if find_spec("lm_eval") is None:
         raise MissingExtraError("benchmarks", needed_for="pref eval --benchmark")
@@ -29,7 +27,7 @@ def benchmark(
     *,
     limit: int | None = None,
     batch_size: int = 8,
-    say: Callable[[str], None] = lambda _line: None,
+    log: Log = silent,
 ) -> dict[str, JsonValue]:
     """Run tasks of lm-evaluation-harness, such as ``truthfulqa_mc2``, on a model.
 
@@ -38,18 +36,14 @@ def benchmark(
         tasks: their names.
         limit: questions of each; None for all.
         batch_size: sequences per forward pass.
-        say: gets a line of progress.
+        log: called with a line of progress.
 
     Returns:
-        By task, the figures as the harness names them.
+        By task, the metrics as the harness names them.
 
     Raises:
         MissingExtraError: the extra ``benchmarks`` is not installed.
-        UsageError: the harness knows no such task.
-
-    Example:
-        >>> benchmark("pairs-dpo", ["truthfulqa_mc2"], limit=50)  # doctest: +SKIP
-        {'truthfulqa_mc2': {'acc,none': 0.41, 'acc_stderr,none': 0.07}}
+        UsageError: the harness has no such task.
     """
     require_benchmarks()
     import lm_eval
@@ -64,9 +58,9 @@ def benchmark(
         raise UsageError(
             f"lm-eval knows no task {unknown[0]!r}", hint="List them with: lm-eval ls tasks."
         )
-    say(f"benchmarks: {', '.join(tasks)}")
+    log(f"benchmarks: {', '.join(tasks)}")
     with suppress_output():
-        found = lm_eval.simple_evaluate(
+        results = lm_eval.simple_evaluate(
             model="hf",
             model_args={"pretrained": model, "dtype": "float32"},
             tasks=list(tasks),
@@ -76,6 +70,6 @@ def benchmark(
             task_manager=manager,
         )
     return {
-        task: {k: v for k, v in figures.items() if isinstance(v, int | float)}
-        for task, figures in found["results"].items()
+        task: {k: v for k, v in metrics.items() if isinstance(v, int | float)}
+        for task, metrics in results["results"].items()
     }

@@ -1,4 +1,4 @@
-"""A local model as a judge: which of two words is likelier to come next.
+"""A local model as a judge: which of two words is the likelier next token.
 
 Nothing is generated, so even a small model gives a verdict, and with it a margin.
 """
@@ -17,7 +17,7 @@ from prefdata.training.model.load import load_model, load_tokenizer
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-SAMPLE = 1 << 20
+FINGERPRINT_BYTES = 1 << 20
 """Bytes of each end of a weight file that go into the fingerprint."""
 
 
@@ -26,7 +26,7 @@ class LocalJudge:
 
     Args:
         source: a folder, or a name on the hub that is in the cache.
-        words: what the model chooses between; their first tokens must differ.
+        words: what the model chooses between; their last tokens must differ.
 
     Raises:
         MissingExtraError: the extra ``train`` is not installed.
@@ -47,7 +47,7 @@ class LocalJudge:
                 hint="Judge with another model.",
             )
         self.fingerprint = _fingerprint(Path(source), source)
-        self.longest = int(getattr(self.model.config, "max_position_embeddings", 0) or 1 << 30)
+        self.max_length = int(getattr(self.model.config, "max_position_embeddings", 0) or 1 << 30)
 
     def _token(self, word: str) -> int:
         return int(self.tokenizer.encode(word, add_special_tokens=False)[-1])
@@ -55,37 +55,40 @@ class LocalJudge:
     def __call__(
         self, conversations: Sequence[Sequence[Mapping[str, str]]]
     ) -> list[tuple[float, float, int] | None]:
-        """Say how likely each word is to come next, as log-probabilities.
+        """Compute how likely each word is to come next.
 
         Args:
             conversations: messages with ``role`` and ``content``, as they would be sent.
 
         Returns:
             Of each the log-probability of both words, and the tokens that were read; None where
-            they are more than the model can hold.
+            they are more than the model takes.
         """
         import torch
 
-        texts = [self._text(each) for each in conversations]
+        texts = [self._text(messages) for messages in conversations]
         lengths = [len(self.tokenizer.encode(text, add_special_tokens=False)) for text in texts]
-        fits = [at for at, length in enumerate(lengths) if length <= self.longest]
-        found: list[tuple[float, float, int] | None] = [None] * len(texts)
-        if not fits:
-            return found
+        fitting = [place for place, length in enumerate(lengths) if length <= self.max_length]
+        results: list[tuple[float, float, int] | None] = [None] * len(texts)
+        if not fitting:
+            return results
         batch = self.tokenizer(
-            [texts[at] for at in fits], padding=True, add_special_tokens=False, return_tensors="pt"
+            [texts[place] for place in fitting],
+            padding=True,
+            add_special_tokens=False,
+            return_tensors="pt",
         ).to(self.model.device)
         with torch.inference_mode():
             logits = self.model(**batch, logits_to_keep=1).logits[:, -1].float()
-        both = logits.log_softmax(-1)[:, self.tokens].tolist()
-        for at, (first, second) in zip(fits, both, strict=True):
-            found[at] = (first, second, lengths[at])
-        return found
+        logps = logits.log_softmax(-1)[:, self.tokens].tolist()
+        for place, (first, second) in zip(fitting, logps, strict=True):
+            results[place] = (first, second, lengths[place])
+        return results
 
     def _text(self, messages: Sequence[Mapping[str, str]]) -> str:
         if not self.tokenizer.chat_template:
-            said = "\n\n".join(message["content"] for message in messages)
-            return f"{said}\n\nAnswer: "
+            turns = "\n\n".join(message["content"] for message in messages)
+            return f"{turns}\n\nAnswer: "
         text = self.tokenizer.apply_chat_template(
             [dict(message) for message in messages], tokenize=False, add_generation_prompt=True
         )
@@ -93,14 +96,17 @@ class LocalJudge:
 
 
 def _fingerprint(folder: Path, source: str) -> str:
-    """Tells models apart: names, sizes and the ends of all files; the name where there are none."""
-    whole = hashlib.blake2b(source.encode() if not folder.is_dir() else b"", digest_size=12)
+    """A hash of the names, sizes and ends of a model's files; of its name where it has no folder.
+
+    Whole weights would take about a second per gigabyte.
+    """
+    digest = hashlib.blake2b(source.encode() if not folder.is_dir() else b"", digest_size=12)
     for path in sorted(folder.glob("*")) if folder.is_dir() else ():
         if path.suffix in (".safetensors", ".bin", ".json", ".jinja"):
             size = path.stat().st_size
-            whole.update(f"{path.name} {size}".encode())
+            digest.update(f"{path.name} {size}".encode())
             with path.open("rb") as file:
-                whole.update(file.read(SAMPLE))
-                file.seek(max(0, size - SAMPLE))
-                whole.update(file.read(SAMPLE))
-    return whole.hexdigest()
+                digest.update(file.read(FINGERPRINT_BYTES))
+                file.seek(max(0, size - FINGERPRINT_BYTES))
+                digest.update(file.read(FINGERPRINT_BYTES))
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""The rows of an evaluation: what was measured of each, its figures, and its slices."""
+"""What was measured of each row of an evaluation, and the metrics over rows and slices."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from prefdata.stats.intervals import Estimate, auc, mean, mean_difference, share_of_wins
 
-MOST_SLICES = 20
-"""Values of a slice that are shown by themselves; what is rarer is taken together."""
+MAX_SOURCES = 20
+"""Sources with a slice of their own; rarer ones are one slice together."""
 
 _NEEDS_REFERENCE = "Name the model that it started from, with --reference."
 
@@ -23,14 +23,14 @@ METRICS = {
     "win_rate": "Name what pref judge made of the generations, with --judged.",
     "sampled_kl": "Have the model answer prompts, with --prompts, and name a --reference.",
 }
-"""Every figure that an evaluation can give, and what to do where it does not."""
+"""Name of every metric to what a user can do where an evaluation does not give it."""
 
 REWARD_MODEL_METRICS = ("accuracy", "margin", "length_accuracy")
-"""Those that it gives of a model that scores answers and writes none."""
+"""The metrics of a reward model."""
 
 
 @dataclass(frozen=True)
-class EvalRow:
+class ExampleResult:
     """What was measured of one held-out row: a pair, or one labelled answer.
 
     Numbers of a pair stand under ``chosen`` and ``rejected``, those of a labelled answer under
@@ -77,8 +77,8 @@ class EvalRow:
     kl: float | None
 
 
-def figures(rows: Sequence[EvalRow]) -> dict[str, Estimate]:
-    """The figures of some rows; those that cannot be had are not there.
+def compute_metrics(rows: Sequence[ExampleResult]) -> dict[str, Estimate]:
+    """The metrics of some rows; a metric that the rows do not allow is left out.
 
     ``accuracy`` is how often the chosen answer is the likelier one, or for a reward model has the
     higher reward, and ``margin`` by how much; ``mean_accuracy`` is the same per token.
@@ -90,157 +90,168 @@ def figures(rows: Sequence[EvalRow]) -> dict[str, Estimate]:
         rows: all pairs, or all labelled answers.
 
     Example:
-        >>> figures([])
+        >>> compute_metrics([])
         {}
     """
     if not rows:
         return {}
-    found = _of_labelled(rows) if rows[0].label is not None else _of_pairs(rows)
+    metrics = _unpaired_metrics(rows) if rows[0].label is not None else _pair_metrics(rows)
     divergences = [row.kl for row in rows if row.kl is not None]
-    return found | ({"kl": mean(divergences)} if divergences else {})
+    return metrics | ({"kl": mean(divergences)} if divergences else {})
 
 
-def _of_pairs(rows: Sequence[EvalRow]) -> dict[str, Estimate]:
-    found: dict[str, Estimate] = {}
-    logps = _gaps(rows, lambda row: (row.chosen_logp, row.rejected_logp))
-    rewards = _gaps(rows, lambda row: (row.chosen_reward, row.rejected_reward))
-    lengths = _gaps(rows, lambda row: (row.chosen_length, row.rejected_length))
+def _pair_metrics(rows: Sequence[ExampleResult]) -> dict[str, Estimate]:
+    metrics: dict[str, Estimate] = {}
+    logps = _differences(rows, lambda row: (row.chosen_logp, row.rejected_logp))
+    rewards = _differences(rows, lambda row: (row.chosen_reward, row.rejected_reward))
+    lengths = _differences(rows, lambda row: (row.chosen_length, row.rejected_length))
     if logps:
-        means = _gaps(rows, _per_token)
-        found = {
+        metrics = {
             "accuracy": share_of_wins(logps),
-            "mean_accuracy": share_of_wins(means),
+            "mean_accuracy": share_of_wins(_differences(rows, _logps_per_token)),
             "margin": mean(logps),
         }
     if rewards:
         prefix = "reward_" if logps else ""
-        found |= {f"{prefix}accuracy": share_of_wins(rewards), f"{prefix}margin": mean(rewards)}
-    return found | {"length_accuracy": share_of_wins(lengths)}
+        metrics |= {f"{prefix}accuracy": share_of_wins(rewards), f"{prefix}margin": mean(rewards)}
+    return metrics | {"length_accuracy": share_of_wins(lengths)}
 
 
-def _per_token(row: EvalRow) -> tuple[float | None, float | None]:
+def _logps_per_token(row: ExampleResult) -> tuple[float | None, float | None]:
     if row.chosen_logp is None or row.rejected_logp is None or not row.rejected_tokens:
         return None, None
     return row.chosen_logp / row.chosen_tokens, row.rejected_logp / row.rejected_tokens
 
 
-def _of_labelled(rows: Sequence[EvalRow]) -> dict[str, Estimate]:
+def _unpaired_metrics(rows: Sequence[ExampleResult]) -> dict[str, Estimate]:
     """By reward, as KTO learns it; likelihoods do not compare across prompts."""
-    found: dict[str, Estimate] = {}
+    metrics: dict[str, Estimate] = {}
     prefix = "reward_" if rows[0].chosen_logp is not None else ""
     good, bad = (
         [r.chosen_reward for r in rows if r.label is label and r.chosen_reward is not None]
         for label in (True, False)
     )
     if good and bad:
-        found = {f"{prefix}accuracy": auc(good, bad), f"{prefix}margin": mean_difference(good, bad)}
-    long, short = ([float(r.chosen_length) for r in rows if r.label is k] for k in (True, False))
-    return found | ({"length_accuracy": auc(long, short)} if long and short else {})
+        metrics = {
+            f"{prefix}accuracy": auc(good, bad),
+            f"{prefix}margin": mean_difference(good, bad),
+        }
+    good_lengths, bad_lengths = (
+        [float(r.chosen_length) for r in rows if r.label is label] for label in (True, False)
+    )
+    if good_lengths and bad_lengths:
+        metrics["length_accuracy"] = auc(good_lengths, bad_lengths)
+    return metrics
 
 
-def _gaps(
-    rows: Sequence[EvalRow], sides: Callable[[EvalRow], tuple[float | None, float | None]]
+def _differences(
+    rows: Sequence[ExampleResult],
+    sides: Callable[[ExampleResult], tuple[float | None, float | None]],
 ) -> list[float]:
-    """The differences between the two sides, of the rows that have both."""
-    both = (sides(row) for row in rows)
-    return [one - other for one, other in both if one is not None and other is not None]
+    """Chosen minus rejected, of the rows that have both."""
+    pairs = (sides(row) for row in rows)
+    return [one - other for one, other in pairs if one is not None and other is not None]
 
 
-def slices(rows: Sequence[EvalRow]) -> dict[str, dict[str, dict[str, Estimate]]]:
-    """The figures by source, by margin in the data and by length, where rows differ in them.
+def slice_metrics(rows: Sequence[ExampleResult]) -> dict[str, dict[str, dict[str, Estimate]]]:
+    """The metrics by source, by margin in the data and by length, where rows differ in them.
 
     Args:
         rows: of one data set.
 
     Returns:
-        By slicing, such as ``source``, and by value, the figures.
+        By what the rows are sliced by, such as ``source``, and by its value, the metrics.
 
     Example:
-        >>> slices([])
+        >>> slice_metrics([])
         {}
     """
-    ways: dict[str, list[str | None]] = {
-        "source": _rare_together([row.source for row in rows]),
-        "data_margin": _in_quarters([row.data_margin for row in rows]),
-        "longer": [_longer(row) for row in rows],
-        "length": _in_quarters([max(r.chosen_length, r.rejected_length or 0) for r in rows]),
+    columns: dict[str, list[str | None]] = {
+        "source": _without_rare([row.source for row in rows]),
+        "data_margin": _quarters([row.data_margin for row in rows]),
+        "longer": [_longer_side(row) for row in rows],
+        "length": _quarters([max(r.chosen_length, r.rejected_length or 0) for r in rows]),
     }
-    found: dict[str, dict[str, dict[str, Estimate]]] = {}
-    for name, values in ways.items():
-        kinds = list(dict.fromkeys(value for value in values if value is not None))
-        if len(kinds) > 1:
-            found[name] = {
-                kind: figures([r for r, v in zip(rows, values, strict=True) if v == kind])
-                for kind in (sorted(kinds) if name == "source" else _in_order(kinds, values, rows))
+    slices: dict[str, dict[str, dict[str, Estimate]]] = {}
+    for name, column in columns.items():
+        values = list(dict.fromkeys(value for value in column if value is not None))
+        if len(values) > 1:
+            slices[name] = {
+                value: compute_metrics([r for r, v in zip(rows, column, strict=True) if v == value])
+                for value in (
+                    sorted(values) if name == "source" else _smallest_first(values, column, rows)
+                )
             }
-    return found
+    return slices
 
 
-def _in_order(
-    kinds: Sequence[str], values: Sequence[str | None], rows: Sequence[EvalRow]
+def _smallest_first(
+    values: Sequence[str], column: Sequence[str | None], rows: Sequence[ExampleResult]
 ) -> list[str]:
-    """Kinds of margins and lengths, the smallest first."""
-    size = {
-        kind: min(
+    """Slices of margins and lengths in order of their smallest row."""
+    smallest = {
+        value: min(
             (row.data_margin or 0.0, max(row.chosen_length, row.rejected_length or 0))
-            for row, value in zip(rows, values, strict=True)
-            if value == kind
+            for row, other in zip(rows, column, strict=True)
+            if other == value
         )
-        for kind in kinds
+        for value in values
     }
-    by_length = all(" tokens" in kind for kind in kinds)
-    return sorted(kinds, key=lambda kind: size[kind][1] if by_length else size[kind])
+    by_length = all(" tokens" in value for value in values)
+    return sorted(values, key=lambda value: smallest[value][1] if by_length else smallest[value])
 
 
-def _longer(row: EvalRow) -> str | None:
+def _longer_side(row: ExampleResult) -> str | None:
     if row.rejected_length is None:
         return None
-    gap = row.chosen_length - row.rejected_length
-    return "chosen longer" if gap > 0 else "rejected longer" if gap < 0 else "equally long"
+    difference = row.chosen_length - row.rejected_length
+    if difference == 0:
+        return "equally long"
+    return "chosen longer" if difference > 0 else "rejected longer"
 
 
-def _rare_together(values: Sequence[str | None]) -> list[str | None]:
-    common = {value for value, _ in Counter(v for v in values if v).most_common(MOST_SLICES)}
+def _without_rare(values: Sequence[str | None]) -> list[str | None]:
+    """The values, all but the most frequent ones replaced by ``others``."""
+    common = {value for value, _ in Counter(v for v in values if v).most_common(MAX_SOURCES)}
     return [value if value in common or value is None else "others" for value in values]
 
 
-def _in_quarters(values: Sequence[float | None]) -> list[str | None]:
-    """Each value's quarter of all values, named by its ends; few values stand for themselves."""
-    known = sorted(value for value in values if value is not None)
-    unit = " tokens" if all(isinstance(value, int) for value in known) else ""
-    distinct = sorted(set(known))
-    if len(distinct) <= 4:
+def _quarters(values: Sequence[float | None]) -> list[str | None]:
+    """Each value's quarter of all values, named by its ends; up to four values name themselves."""
+    numbers = sorted(value for value in values if value is not None)
+    unit = " tokens" if all(isinstance(value, int) for value in numbers) else ""
+    if len(set(numbers)) <= 4:
         return [None if value is None else f"{value:g}{unit}" for value in values]
-    cuts = statistics.quantiles(known, n=4, method="inclusive")
-    ends = [known[0], *cuts, known[-1]]
+    cuts = statistics.quantiles(numbers, n=4, method="inclusive")
+    ends = [numbers[0], *cuts, numbers[-1]]
 
     def name(value: float) -> str:
-        place = sum(value > cut for cut in cuts)
-        return f"{ends[place]:.4g} to {ends[place + 1]:.4g}{unit}"
+        quarter = sum(value > cut for cut in cuts)
+        return f"{ends[quarter]:.4g} to {ends[quarter + 1]:.4g}{unit}"
 
     return [None if value is None else name(value) for value in values]
 
 
-def write_rows(rows: Sequence[EvalRow], path: Path) -> None:
+def write_rows(rows: Sequence[ExampleResult], path: Path) -> None:
     """Write rows as Parquet, one column per field.
 
     Args:
         rows: of all data sets.
         path: of the file.
-
-    Example:
-        >>> write_rows(rows, Path("eval_rows.parquet"))  # doctest: +SKIP
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds: Mapping[str, pa.DataType] = {
+    types: Mapping[str, pa.DataType] = {
         "str": pa.string(),
         "int": pa.int64(),
         "bool": pa.bool_(),
         "float": pa.float64(),
     }
     schema = pa.schema(
-        [pa.field(f.name, kinds[str(f.type).removesuffix(" | None")]) for f in fields(EvalRow)]
+        [
+            pa.field(f.name, types[str(f.type).removesuffix(" | None")])
+            for f in fields(ExampleResult)
+        ]
     )
     pq.write_table(pa.Table.from_pylist([vars(row) for row in rows], schema=schema), path)

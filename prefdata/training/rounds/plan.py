@@ -13,22 +13,25 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from prefdata.errors import RecipeError, UnknownNameError
+from prefdata.io.dataset.dataset_reader import open_dataset
 from prefdata.stats.gates import parse_gate
 from prefdata.training.config.load_recipe import load_recipe
+from prefdata.training.config.plan import require_train, resolve
 from prefdata.training.config.recipe import Recipe
-from prefdata.training.evaluation.metrics import METRICS
+from prefdata.training.data.prompts import check_prompts
+from prefdata.training.evaluation.metrics import METRICS, REWARD_MODEL_METRICS
 from prefdata.yamlfile import read_yaml
 
 WIN_RATE, SAMPLED_KL = "win_rate", "sampled_kl"
 """Figures that rest on answers of the model."""
 
 
-class Comparing(BaseModel):
+class AnswerComparison(BaseModel):
     """How a round's model is compared with its reference, for a gate on answers.
 
     Args:
         prompts: a file of prompts, or a data set directory whose held-out prompts are taken; by
-            default those of the first that the gate is held on.
+            default those of the first that the gate is measured on.
         most: prompts that both answer at most.
         max_new_tokens: of an answer.
         judge: the command that says which answers are better, for ``win_rate``. ``{generations}``
@@ -36,7 +39,7 @@ class Comparing(BaseModel):
             set directory, or a file of comparisons.
 
     Example:
-        >>> Comparing().most
+        >>> AnswerComparison().most
         200
     """
 
@@ -64,7 +67,7 @@ class RoundSpec(BaseModel):
             of comparisons, which is then converted.
         recipe: a recipe to start from; by default that of the plan.
         set: recipe keys that this round sets.
-        evaluate: data set directories that the gate is held on; by default the round's own.
+        evaluate: data set directories that the gate is measured on; by default the round's own.
         gate: the conditions on the figures of `pref eval`; by default that of the plan.
         compare: how answers are compared, where the gate has ``win_rate`` or ``sampled_kl``; by
             default that of the plan.
@@ -87,7 +90,7 @@ class RoundSpec(BaseModel):
     set: dict[str, JsonValue] = {}
     evaluate: list[str] = []
     gate: str = ""
-    compare: Comparing | None = None
+    compare: AnswerComparison | None = None
 
 
 class RoundsPlan(BaseModel):
@@ -118,58 +121,105 @@ class RoundsPlan(BaseModel):
     recipe: str = ""
     set: dict[str, JsonValue] = {}
     gate: str = ""
-    compare: Comparing | None = None
+    compare: AnswerComparison | None = None
     reference: str = ""
     after_failure: Literal["continue", "stop"] = "continue"
     rounds: list[RoundSpec] = Field(min_length=1)
 
     def recipe_of(
-        self, one: RoundSpec, *, data: str, model: str, output: Path, where: str = "the plan"
+        self, spec: RoundSpec, *, data: str, model: str, output: Path, where: str = "the plan"
     ) -> Recipe:
         """The recipe of a round.
 
         Args:
-            one: the round.
+            spec: the round.
             data: its data set directory.
             model: what it starts from.
             output: where its model goes.
-            where: the round stands, for messages on what it sets.
+            where: the place of its keys, for error messages.
 
         Raises:
             RecipeError: the plan sets what no recipe has.
         """
-        named = one.recipe or self.recipe
-        settings = [f"{k}={json.dumps(v)}" for k, v in {**self.set, **one.set}.items()]
+        file = spec.recipe or self.recipe
+        settings = [f"{key}={json.dumps(value)}" for key, value in {**self.set, **spec.set}.items()]
         flags: dict[str, JsonValue] = {"data": data, "model": model, "output": str(output)}
-        file = Path(named) if named else None
-        return load_recipe(file, flags=flags, settings=settings, where=where)
+        return load_recipe(
+            Path(file) if file else None, flags=flags, settings=settings, where=where
+        )
 
-    def gate_of(self, one: RoundSpec) -> str:
+    def gate_of(self, spec: RoundSpec) -> str:
         """The gate of a round, as text."""
-        return one.gate or self.gate
+        return spec.gate or self.gate
 
     def as_yaml(self) -> str:
-        """The plan as YAML that can be run again, without the keys that say nothing."""
+        """The plan as YAML that can be run again, without keys at their defaults."""
         return yaml.safe_dump(
             self.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True
         )
 
-    def compare_of(self, one: RoundSpec) -> Comparing | None:
-        """How the answers of a round are compared; None where its gate asks for none."""
-        asked = {condition.name for condition in parse_gate(self.gate_of(one), METRICS)}
-        if not asked & {WIN_RATE, SAMPLED_KL}:
+    def compare_of(self, spec: RoundSpec) -> AnswerComparison | None:
+        """How the answers of a round are compared; None where its gate needs no answers."""
+        if not self.figures_of(spec) & {WIN_RATE, SAMPLED_KL}:
             return None
-        return one.compare or self.compare or Comparing()
+        return spec.compare or self.compare or AnswerComparison()
 
-    def judges_answers(self, one: RoundSpec) -> bool:
-        """Whether the gate of a round asks who gives the better answers."""
-        return any(
-            condition.name == WIN_RATE for condition in parse_gate(self.gate_of(one), METRICS)
-        )
+    def judges_answers(self, spec: RoundSpec) -> bool:
+        """Whether the gate of a round needs to know who gives the better answers."""
+        return WIN_RATE in self.figures_of(spec)
+
+    def figures_of(self, spec: RoundSpec) -> frozenset[str]:
+        """The names of the figures in the gate of a round."""
+        return frozenset(each.name for each in parse_gate(self.gate_of(spec), METRICS))
+
+
+def check_rounds(source: Path) -> RoundsPlan:
+    """Read a plan, and check all that can be before its first round is run.
+
+    Args:
+        source: the plan.
+
+    Raises:
+        RecipeError: the plan cannot be run.
+        UsageError: a path is not what it should be.
+        MissingExtraError: the extra ``train`` is not installed.
+    """
+    require_train("pref train")
+    plan = load_rounds(source)
+    for spec in plan.rounds:
+        where = f"{source.name}: round {spec.name}"
+        for data in spec.evaluate:
+            open_dataset(Path(data))
+        if spec.data:
+            unused = Path(plan.output) / f".{spec.name}"
+            recipe = plan.recipe_of(
+                spec, data=spec.data, model=plan.model, output=unused, where=where
+            )
+            resolve(recipe, check_output=False)
+        else:
+            recipe = plan.recipe_of(spec, data="", model=plan.model, output=Path(), where=where)
+            check_prompts(Path(spec.prompts))
+        compare = plan.compare_of(spec)
+        if recipe.method == "reward":
+            _check_figures(plan.gate_of(spec), where)
+        if compare and compare.prompts:
+            check_prompts(Path(compare.prompts))
+    return plan
+
+
+def _check_figures(gate: str, where: str) -> None:
+    """Raise where the gate of a reward model has a figure that only a language model has."""
+    for condition in parse_gate(gate, METRICS):
+        figure = condition.name.rpartition("/")[2]
+        if figure not in REWARD_MODEL_METRICS:
+            raise RecipeError(
+                f"{where}: its gate asks for {figure}, which a reward model does not have",
+                hint=f"Hold it to {', '.join(REWARD_MODEL_METRICS)}, or train with another method.",
+            )
 
 
 def load_rounds(source: Path) -> RoundsPlan:
-    """Read a plan, paths in it being relative to its folder.
+    """Read a plan; paths in it are relative to its folder.
 
     Args:
         source: the YAML file.
@@ -177,19 +227,15 @@ def load_rounds(source: Path) -> RoundsPlan:
     Raises:
         UsageError: the file cannot be read, or a gate is no gate.
         RecipeError: a key is missing, unknown or ill-typed.
-
-    Example:
-        >>> load_rounds(Path("plan.yaml")).rounds[0].name  # doctest: +SKIP
-        'helpfulness'
     """
     content = read_yaml(source, hint=SHAPE)
     if not isinstance(content, dict):
         raise RecipeError(f"{source.name}: no keys and values", hint=SHAPE)
     _check_keys(content, RoundsPlan, source.name)
-    for one in content.get("rounds") or []:
-        if isinstance(one, dict):
-            _check_keys(one, RoundSpec, f"{source.name}: a round")
-    _check_compared(content, source.name)
+    for spec in content.get("rounds") or []:
+        if isinstance(spec, dict):
+            _check_keys(spec, RoundSpec, f"{source.name}: a round")
+    _check_compare_keys(content, source.name)
     try:
         plan = RoundsPlan.model_validate(content)
     except ValidationError as error:
@@ -210,43 +256,43 @@ def _check_keys(keys: Mapping[object, object], model: type[BaseModel], where: st
             raise UnknownNameError("key", str(key), model.model_fields, where=where)
 
 
-def _check_compared(content: Mapping[str, object], where: str) -> None:
+def _check_compare_keys(content: Mapping[str, object], where: str) -> None:
     """The keys of every ``compare``, of the plan and of its rounds."""
     rounds = content.get("rounds")
-    for one in (content, *(rounds if isinstance(rounds, list) else ())):
-        compare = one.get("compare") if isinstance(one, dict) else None
+    for keys in (content, *(rounds if isinstance(rounds, list) else ())):
+        compare = keys.get("compare") if isinstance(keys, dict) else None
         if isinstance(compare, dict):
-            _check_keys(compare, Comparing, f"{where}: compare")
+            _check_keys(compare, AnswerComparison, f"{where}: compare")
 
 
 def _from_folder(plan: RoundsPlan, folder: Path) -> RoundsPlan:
-    """The plan with its paths made absolute, those that are there or that it writes."""
+    """The plan with its paths made absolute: those that exist, and the output."""
 
-    def path(text: str) -> str:
-        found = folder / Path(text).expanduser()
-        return str(found) if text and found.exists() else text
+    def absolute(text: str) -> str:
+        path = folder / Path(text).expanduser()
+        return str(path) if text and path.exists() else text
 
-    def compared(compare: Comparing | None) -> Comparing | None:
-        return compare and compare.model_copy(update={"prompts": path(compare.prompts)})
+    def with_prompts(compare: AnswerComparison | None) -> AnswerComparison | None:
+        return compare and compare.model_copy(update={"prompts": absolute(compare.prompts)})
 
     rounds = [
-        one.model_copy(
+        spec.model_copy(
             update={
-                "data": path(one.data),
-                "prompts": path(one.prompts),
-                "recipe": path(one.recipe),
-                "evaluate": [path(data) for data in one.evaluate],
-                "compare": compared(one.compare),
+                "data": absolute(spec.data),
+                "prompts": absolute(spec.prompts),
+                "recipe": absolute(spec.recipe),
+                "evaluate": [absolute(data) for data in spec.evaluate],
+                "compare": with_prompts(spec.compare),
             }
         )
-        for one in plan.rounds
+        for spec in plan.rounds
     ]
     return plan.model_copy(
         update={
-            "model": path(plan.model),
-            "reference": path(plan.reference),
-            "recipe": path(plan.recipe),
-            "compare": compared(plan.compare),
+            "model": absolute(plan.model),
+            "reference": absolute(plan.reference),
+            "recipe": absolute(plan.recipe),
+            "compare": with_prompts(plan.compare),
             "output": str(folder / Path(plan.output).expanduser()),
             "rounds": rounds,
         }
@@ -254,64 +300,64 @@ def _from_folder(plan: RoundsPlan, folder: Path) -> RoundsPlan:
 
 
 def _check(plan: RoundsPlan, where: str) -> None:
-    names = [one.name for one in plan.rounds]
-    for one in plan.rounds:
-        wrong = ""
-        if names.count(one.name) > 1:
-            wrong = "another round has the same name"
-        elif bool(one.data) == bool(one.prompts):
-            wrong = "a round has data, or prompts and judge"
-        elif one.prompts and not one.judge:
-            wrong = "prompts without judge: nothing says which answer is better"
-        elif one.prompts and not one.evaluate:
-            wrong = "a round from prompts needs evaluate: the held-out pairs for its gate"
-        elif not plan.gate_of(one):
-            wrong = "no gate, here or in the plan"
-        if wrong:
-            raise RecipeError(f"{where}: round {one.name}: {wrong}", hint=SHAPE)
-        compare = plan.compare_of(one)
-        if plan.judges_answers(one) and not (compare and compare.judge):
+    names = [spec.name for spec in plan.rounds]
+    for spec in plan.rounds:
+        problem = ""
+        if names.count(spec.name) > 1:
+            problem = "another round has the same name"
+        elif bool(spec.data) == bool(spec.prompts):
+            problem = "a round has data, or prompts and judge"
+        elif spec.prompts and not spec.judge:
+            problem = "prompts without judge: nothing says which answer is better"
+        elif spec.prompts and not spec.evaluate:
+            problem = "a round from prompts needs evaluate: the held-out pairs for its gate"
+        elif not plan.gate_of(spec):
+            problem = "no gate, here or in the plan"
+        if problem:
+            raise RecipeError(f"{where}: round {spec.name}: {problem}", hint=SHAPE)
+        compare = plan.compare_of(spec)
+        if plan.judges_answers(spec) and not (compare and compare.judge):
             raise RecipeError(
-                f"{where}: round {one.name}: win_rate without compare.judge: "
+                f"{where}: round {spec.name}: win_rate without compare.judge: "
                 "nothing says which answer is better",
                 hint="Set judge: pref judge {generations} -o {judged} --model NAME",
             )
-        here = f"{where}: round {one.name}"
-        _check_command(one.judge, "candidates", ("pairs", "verdicts"), f"{here}: judge")
+        here = f"{where}: round {spec.name}"
+        _check_command(spec.judge, "candidates", ("pairs", "verdicts"), f"{here}: judge")
         judge = compare.judge if compare else ""
         _check_command(judge, "generations", ("judged",), f"{here}: compare.judge")
 
 
-def _check_command(command: str, read: str, written: Sequence[str], where: str) -> None:
-    """Raise where the words of a command cannot be told, or name a place that there is not.
+def _check_command(command: str, source: str, outputs: Sequence[str], where: str) -> None:
+    """Raise where a command cannot be split into words, or has a place that there is not.
 
     Args:
         command: of a plan; empty where it has none.
-        read: the place that it may read.
-        written: the places of which it must write one.
-        where: the command stands.
+        source: the place that it may read.
+        outputs: the places of which it must write one.
+        where: the key of the command, for error messages.
     """
     if not command:
         return
-    places = (read, *written)
+    places = (source, *outputs)
     try:
-        found = [part for word in shlex.split(command) for part in Formatter().parse(word)]
+        parts = [part for word in shlex.split(command) for part in Formatter().parse(word)]
     except ValueError as error:
         raise RecipeError(
             f"{where}: {error}",
             hint="Close every quote, and double a brace that stands for itself.",
         ) from None
-    named = {name for _, name, _, _ in found if name is not None}
-    if any(form or conversion for _, _, form, conversion in found):
+    names = {name for _, name, _, _ in parts if name is not None}
+    if any(form or conversion for _, _, form, conversion in parts):
         raise RecipeError(
             f"{where}: there is more than a name between braces",
-            hint=f"Write a place by its name alone, as in {{{read}}}.",
+            hint=f"Write a place by its name alone, as in {{{source}}}.",
         )
-    for name in sorted(named - {*places}):
+    for name in sorted(names - {*places}):
         raise UnknownNameError("place", f"{{{name}}}", [f"{{{p}}}" for p in places], where=where)
-    if not named & set(written):
-        outputs = " or ".join(f"{{{name}}}" for name in written)
+    if not names & set(outputs):
+        choices = " or ".join(f"{{{name}}}" for name in outputs)
         raise RecipeError(
             f"{where}: nothing says where it writes",
-            hint=f"Have the command name {outputs}, which stands for what it is to write.",
+            hint=f"Have the command name {choices}, which stands for what it is to write.",
         )

@@ -1,4 +1,4 @@
-"""What came of the rounds of a plan."""
+"""The result of the rounds of a plan."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RoundsResult:
-    """What came of the rounds of a plan.
+    """The result of the rounds of a plan.
 
     Args:
         output: the folder of models and state.
         model: the last accepted model, or what the first round starts from.
-        rounds: by name, what state.json says.
-        left: rounds that were not run, after a failure.
+        rounds: the entries of state.json, by name.
+        not_run: rounds that were not run, after a failure.
     """
 
     output: str
     model: str
     rounds: dict[str, dict[str, Any]]
-    left: tuple[str, ...] = ()
+    not_run: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
         """Whether every round was accepted."""
-        accepted = all(one["status"] == "accepted" for one in self.rounds.values())
-        return accepted and not self.left
+        accepted = all(entry["status"] == "accepted" for entry in self.rounds.values())
+        return accepted and not self.not_run
 
-    def as_json(self) -> dict[str, JsonValue]:
-        """The outcome as JSON values.
+    def to_dict(self) -> dict[str, JsonValue]:
+        """The result as plain values that JSON can hold.
 
         Example:
-            >>> RoundsResult("rounds", "tiny", {}).as_json()["model"]
+            >>> RoundsResult("rounds", "tiny", {}).to_dict()["model"]
             'tiny'
         """
         return {
@@ -45,7 +45,7 @@ class RoundsResult:
             "model": self.model,
             "passed": self.passed,
             "rounds": dict(self.rounds),
-            "left": list(self.left),
+            "left": list(self.not_run),
         }
 
     def table(self) -> Table:
@@ -60,14 +60,14 @@ class RoundsResult:
         table = Table(title=f"rounds in {self.output}", title_justify="left")
         for column in ("round", "status", "why"):
             table.add_column(column)
-        for name, one in self.rounds.items():
-            table.add_row(name, str(one["status"]), str(one["why"]))
-        for name in self.left:
+        for name, entry in self.rounds.items():
+            table.add_row(name, str(entry["status"]), str(entry["why"]))
+        for name in self.not_run:
             table.add_row(name, "not run", "an earlier round failed, and after_failure is stop")
         return table
 
     def next_step(self) -> str:
-        """What comes next.
+        """What to do next, for the last line of a run.
 
         Example:
             >>> RoundsResult("rounds", "tiny", {}).next_step()

@@ -8,7 +8,7 @@ tried again once it has changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,23 +17,19 @@ from pydantic import JsonValue
 
 from prefdata.errors import InputError, RecipeError, TrainingError, UsageError
 from prefdata.io.dataset.atomic_dir import remove_folder
-from prefdata.report.progress import Display, Say
+from prefdata.report.progress import Log
 from prefdata.stats.gates import check_gate, parse_gate
 from prefdata.stats.intervals import Estimate
 from prefdata.training.data.prompts import Prompting
-from prefdata.training.evaluation.evalreport import ANSWERS
+from prefdata.training.evaluation.judged import judged_win_rate
 from prefdata.training.evaluation.metrics import METRICS
+from prefdata.training.evaluation.result import ANSWERS_FILE
 from prefdata.training.model import distributed
-from prefdata.training.rounds.commands import run_command
-from prefdata.training.rounds.plan import WIN_RATE, RoundSpec, RoundsPlan
+from prefdata.training.rounds.plan import WIN_RATE, RoundSpec, RoundsPlan, check_rounds
 from prefdata.training.rounds.result import RoundsResult
-from prefdata.training.rounds.roundcheck import check_rounds
 from prefdata.training.rounds.state import read_state, round_identity, write_state
-from prefdata.training.rounds.steps import Steps
-from prefdata.training.run.run_dir import RunFolder
-
-WinRate = Callable[[Sequence[Path]], Estimate]
-"""How often the answers after training win, from judged comparisons of before and after."""
+from prefdata.training.rounds.steps import Steps, run_command
+from prefdata.training.run.run_dir import RunDir
 
 ACCEPTED = "accepted"
 
@@ -42,10 +38,9 @@ def run_rounds(
     source: Path,
     *,
     force: bool = False,
-    each_in: int = 1,
-    win_rate: WinRate | None = None,
-    display: Display | None = None,
-    say: Say | None = None,
+    processes: int = 1,
+    live: bool = False,
+    log: Log | None = None,
 ) -> RoundsResult:
     """Run the rounds of a plan that are not done yet.
 
@@ -55,19 +50,14 @@ def run_rounds(
     Args:
         source: the plan.
         force: run accepted rounds again whose data, recipe or gate has changed, and all after them.
-        each_in: how many processes answer prompts, train and measure, in every round.
-        win_rate: what counts the wins of judged answers, for plans with a gate on ``win_rate``.
-        display: what the numbers are shown on while a round trains in one process.
-        say: gets a line of progress at a time; None to say nothing.
+        processes: how many answer prompts, train and measure, in every round.
+        live: leave stderr to the commands that do so, which show more on a terminal than lines.
+        log: gets a line of progress at a time; None for no progress.
 
     Raises:
         RecipeError: the plan cannot be run, or an accepted round has changed.
         UsageError: a path is not what it should be.
         Interrupted: the user stopped it; the same command goes on.
-
-    Example:
-        >>> run_rounds(Path("plan.yaml")).passed  # doctest: +SKIP
-        True
     """
     if distributed.world_size() > 1:
         raise UsageError(
@@ -75,14 +65,9 @@ def run_rounds(
             hint="Start them once; --processes N has each round use several.",
         )
     plan = check_rounds(source)
-    if win_rate is None and any(map(plan.judges_answers, plan.rounds)):
-        raise UsageError(
-            f"{source.name}: a gate asks for win_rate, and nothing is given that counts wins",
-            hint="Use pref train --rounds, or give run_rounds a win_rate.",
-        )
     folder = Path(plan.output)
-    rounds = Rounds(plan, folder, Steps(each_in, display, say), win_rate, read_state(folder))
-    return rounds.go(force=force)
+    rounds = Rounds(plan, folder, Steps(processes, log, live), read_state(folder))
+    return rounds.run(force=force)
 
 
 @dataclass
@@ -90,53 +75,54 @@ class Rounds:
     """The rounds of a plan under way.
 
     Args:
-        plan: what is to be done.
+        plan: of the rounds.
         folder: of models and state.
-        steps: what answers, trains and measures.
-        win_rate: what counts the wins of judged answers.
-        state: by name of the round, what came of it.
+        steps: answers, trains and measures.
+        state: the entry of each round in state.json, by name.
     """
 
     plan: RoundsPlan
     folder: Path
     steps: Steps
-    win_rate: WinRate | None = None
     state: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def _say(self, line: str) -> None:
-        if self.steps.say:
-            self.steps.say(line)
+    def _log(self, line: str) -> None:
+        if self.steps.log:
+            self.steps.log(line)
 
-    def go(self, *, force: bool) -> RoundsResult:
+    def run(self, *, force: bool) -> RoundsResult:
         """Run what is not done."""
-        model, chain, names = self.plan.model, self.plan.model, [r.name for r in self.plan.rounds]
-        for number, one in enumerate(self.plan.rounds, 1):
-            rests_on = round_identity(self.plan, one, chain)
-            known = self.state.get(one.name, {})
-            same = known.get("rests_on") == rests_on
-            if known.get("status") == "accepted" and not same:
-                self._forget(one, names[number - 1 :], force=force)
-                known = {}
-            if known.get("status") in ("accepted", "failed") and same:
-                self._say(f"round {number}, {one.name}: {known['status']} before, and nothing new")
+        model, chain = self.plan.model, self.plan.model
+        names = [spec.name for spec in self.plan.rounds]
+        for number, spec in enumerate(self.plan.rounds, 1):
+            rests_on = round_identity(self.plan, spec, chain)
+            entry = self.state.get(spec.name, {})
+            same = entry.get("rests_on") == rests_on
+            if entry.get("status") == "accepted" and not same:
+                self._forget(spec, names[number - 1 :], force=force)
+                entry = {}
+            if entry.get("status") in ("accepted", "failed") and same:
+                self._log(f"round {number}, {spec.name}: {entry['status']} before, and nothing new")
             else:
-                self._say(f"round {number} of {len(names)}, {one.name}: from {model}")
-                known = self._run(one, number, model, rests_on, begun=bool(known) and same)
-            if known["status"] == "accepted":
-                self._point_to(str(known["model"]))
-                model, chain = str(self.folder / str(known["model"])), rests_on
+                self._log(f"round {number} of {len(names)}, {spec.name}: from {model}")
+                entry = self._run(spec, number, model, rests_on, begun=bool(entry) and same)
+            if entry["status"] == "accepted":
+                self._point_to(str(entry["model"]))
+                model, chain = str(self.folder / str(entry["model"])), rests_on
             elif self.plan.after_failure == "stop":
                 return self._result(model, names[:number], names[number:])
         return self._result(model, names)
 
-    def _result(self, model: str, names: Sequence[str], left: Sequence[str] = ()) -> RoundsResult:
-        done = {name: self.state[name] for name in names}
-        return RoundsResult(str(self.folder), model, done, tuple(left))
+    def _result(
+        self, model: str, names: Sequence[str], not_run: Sequence[str] = ()
+    ) -> RoundsResult:
+        rounds = {name: self.state[name] for name in names}
+        return RoundsResult(str(self.folder), model, rounds, tuple(not_run))
 
-    def _forget(self, one: RoundSpec, names: Sequence[str], *, force: bool) -> None:
+    def _forget(self, spec: RoundSpec, names: Sequence[str], *, force: bool) -> None:
         if not force:
             raise RecipeError(
-                f"round {one.name} was accepted, and has changed since: data, recipe, gate, or a "
+                f"round {spec.name} was accepted, and has changed since: data, recipe, gate, or a "
                 "round before it",
                 hint="Give what is new a name of its own at the end of the plan, or run this round "
                 "and all after it again with --force.",
@@ -146,70 +132,74 @@ class Rounds:
         self._write()
 
     def _run(
-        self, one: RoundSpec, number: int, model: str, rests_on: str, *, begun: bool
+        self, spec: RoundSpec, number: int, model: str, rests_on: str, *, begun: bool
     ) -> dict[str, Any]:
         """One round: data, training, gate."""
-        name = f"{number:02d}-{one.name}"
+        name = f"{number:02d}-{spec.name}"
         output = self.folder / name
         if not begun:
             for ending in ("", ".run", ".data", ".answers"):
                 remove_folder(self.folder / f"{name}{ending}")
-        self._set(one, status="begun", rests_on=rests_on, model=name, why="")
+        self._set(spec, status="begun", rests_on=rests_on, model=name, why="")
         try:
-            data = one.data or str(self._made(one, model, self.folder / f"{name}.data"))
+            data = spec.data or str(self._make_pairs(spec, model, self.folder / f"{name}.data"))
             if not (output / "recipe.yaml").is_file():
-                recipe = self.plan.recipe_of(one, data=data, model=model, output=output)
-                resume = RunFolder(self.folder / f"{name}.run").begun
+                recipe = self.plan.recipe_of(spec, data=data, model=model, output=output)
+                resume = RunDir.of(output).exists
                 self.steps.train(recipe, resume=resume)
-            return self._judged(one, data, name, rests_on)
+            return self._hold_to_gate(spec, data, name, rests_on)
         except TrainingError as error:
-            self._failed(one, name, rests_on, str(error))
+            self._fail(spec, name, rests_on, str(error))
             hint = error.hint
         except InputError as error:
-            self._set(one, status="stopped", rests_on=rests_on, model=name, why=str(error))
-            self._say(f"round {one.name} stopped: {error}")
+            self._set(spec, status="stopped", rests_on=rests_on, model=name, why=str(error))
+            self._log(f"round {spec.name} stopped: {error}")
             hint = error.hint
         if hint:
-            self._say(f"Hint: {hint}")
-        return self.state[one.name]
+            self._log(f"Hint: {hint}")
+        return self.state[spec.name]
 
-    def _judged(self, one: RoundSpec, data: str, name: str, rests_on: str) -> dict[str, Any]:
-        """Hold the model of a round against its gate."""
-        found = self._measured(one, data, name)
-        checked = check_gate(parse_gate(self.plan.gate_of(one), METRICS), found, METRICS)
-        for each in checked:
-            self._say(f"gate: {each}")
-        figures: dict[str, JsonValue] = {key: estimate.to_dict() for key, estimate in found.items()}
-        missed = [str(each) for each in checked if not each.met]
+    def _hold_to_gate(self, spec: RoundSpec, data: str, name: str, rests_on: str) -> dict[str, Any]:
+        """Measure the model of a round, and accept it where its gate holds."""
+        estimates = self._measure(spec, data, name)
+        checks = check_gate(parse_gate(self.plan.gate_of(spec), METRICS), estimates, METRICS)
+        for check in checks:
+            self._log(f"gate: {check}")
+        figures: dict[str, JsonValue] = {
+            key: estimate.to_dict() for key, estimate in estimates.items()
+        }
+        missed = [str(check) for check in checks if not check.met]
         if missed:
-            return self._failed(one, name, rests_on, "; ".join(missed), figures=figures)
-        why = "; ".join(map(str, checked))
-        self._set(one, status="accepted", rests_on=rests_on, model=name, why=why, figures=figures)
-        return self.state[one.name]
+            return self._fail(spec, name, rests_on, "; ".join(missed), figures=figures)
+        reason = "; ".join(map(str, checks))
+        self._set(
+            spec, status="accepted", rests_on=rests_on, model=name, why=reason, figures=figures
+        )
+        return self.state[spec.name]
 
-    def _measured(self, one: RoundSpec, data: str, name: str) -> dict[str, Estimate]:
-        """The figures that the gate may ask for, those on answers where it does."""
-        compare, answers = self.plan.compare_of(one), self.folder / f"{name}.answers"
+    def _measure(self, spec: RoundSpec, data: str, name: str) -> dict[str, Estimate]:
+        """The figures that the gate may have, those on answers where it has them."""
+        compare, answers = self.plan.compare_of(spec), self.folder / f"{name}.answers"
         prompting, output = None, None
         if compare:
-            asked = Path(compare.prompts) if compare.prompts else None
-            prompting = Prompting(asked, most=compare.most, max_new_tokens=compare.max_new_tokens)
+            prompts = Path(compare.prompts) if compare.prompts else None
+            prompting = Prompting(prompts, most=compare.most, max_new_tokens=compare.max_new_tokens)
             output = answers / "eval"
-        found = self.steps.evaluate(
+        estimates = self.steps.evaluate(
             str(self.folder / name),
-            one.evaluate or [data],
+            spec.evaluate or [data],
             self.plan.reference or None,
             prompting=prompting,
             output=output,
         )
-        if compare and self.win_rate and self.plan.judges_answers(one):
-            generations, judged = answers / "eval" / ANSWERS, answers / "judged"
+        if compare and self.plan.judges_answers(spec):
+            generations, judged = answers / "eval" / ANSWERS_FILE, answers / "judged"
             if judged.is_dir():
                 remove_folder(judged)
             judged.unlink(missing_ok=True)
-            run_command(compare.judge, {"generations": generations, "judged": judged}, self._say)
-            found[WIN_RATE] = self.win_rate([generations, judged])
-        return found
+            run_command(compare.judge, {"generations": generations, "judged": judged}, self._log)
+            estimates[WIN_RATE] = judged_win_rate([generations, judged])
+        return estimates
 
     def _point_to(self, name: str) -> None:
         """Have the link ``accepted`` name a model, in one step."""
@@ -219,19 +209,19 @@ class Rounds:
             new.symlink_to(name)
             new.replace(link)
 
-    def _failed(
-        self, one: RoundSpec, name: str, rests_on: str, why: str, **more: JsonValue
+    def _fail(
+        self, spec: RoundSpec, name: str, rests_on: str, reason: str, **more: JsonValue
     ) -> dict[str, Any]:
         """Put the model of a failed round aside, and keep the last good one."""
         output, aside = self.folder / name, self.folder / f"{name}.failed"
         remove_folder(aside)
         if output.is_dir():
             output.rename(aside)
-        self._set(one, status="failed", rests_on=rests_on, model=aside.name, why=why, **more)
-        self._say(f"round {one.name} failed: {why}")
-        return self.state[one.name]
+        self._set(spec, status="failed", rests_on=rests_on, model=aside.name, why=reason, **more)
+        self._log(f"round {spec.name} failed: {reason}")
+        return self.state[spec.name]
 
-    def _made(self, one: RoundSpec, model: str, folder: Path) -> Path:
+    def _make_pairs(self, spec: RoundSpec, model: str, folder: Path) -> Path:
         """The pairs of a round from prompts: answers of the model, judged, as a data set."""
         pairs, candidates = folder / "pairs", folder / "candidates.jsonl"
         verdicts = folder / "verdicts.jsonl"
@@ -240,17 +230,17 @@ class Rounds:
             return pairs
         if not candidates.is_file():
             prompting = Prompting(
-                Path(one.prompts), one.answers, None, one.max_new_tokens, one.temperature
+                Path(spec.prompts), spec.answers, None, spec.max_new_tokens, spec.temperature
             )
-            self.steps.answer(model, prompting, candidates)
+            self.steps.generate(model, prompting, candidates)
         places = {"candidates": candidates, "pairs": pairs, "verdicts": verdicts}
-        run_command(one.judge, places, self._say)
-        if "{verdicts}" in one.judge:
-            run_command("pref convert {verdicts} -o {pairs}", places, self._say)
+        run_command(spec.judge, places, self._log)
+        if "{verdicts}" in spec.judge:
+            run_command("pref convert {verdicts} -o {pairs}", places, self._log)
         return pairs
 
-    def _set(self, one: RoundSpec, **known: JsonValue) -> None:
-        self.state[one.name] = known
+    def _set(self, spec: RoundSpec, **entry: JsonValue) -> None:
+        self.state[spec.name] = entry
         self._write()
 
     def _write(self) -> None:

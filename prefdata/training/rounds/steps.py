@@ -1,44 +1,44 @@
-"""The steps of a round of training: each in this process, or in several of its own.
+"""The steps of a round: each is a command of its own, whose result is the JSON that it prints.
 
-In several processes a step has a process group to itself, started by torchrun: one that fails ends
-as a whole, and the rounds go on from there. Started by
-``python -m prefdata.training.rounds.steps``, it reads what is asked from one file, and each of its
-processes writes what came of it to another.
+A step that is killed, as where memory runs out, ends alone, and the rounds go on from there.
 """
 
 from __future__ import annotations
 
 import json
+import shlex
+import signal
+import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
 from typing import Any
 
-from prefdata import errors
-from prefdata.errors import InputError, Interrupted, PrefdataError
-from prefdata.report.progress import Display, Say
+import yaml
+
+from prefdata.errors import InputError, Interrupted, error_from_dict
+from prefdata.report.progress import Log
 from prefdata.stats.intervals import Estimate
 from prefdata.training.config.recipe import Recipe
 from prefdata.training.data.prompts import Prompting
-from prefdata.training.evaluation.candidates import answer_prompts, write_candidates
-from prefdata.training.evaluation.evalreport import report_on, write_evaluation
-from prefdata.training.evaluation.evaluate import evaluate
-from prefdata.training.model import distributed
-from prefdata.training.run.run import train
 
-Asked = Mapping[str, Any]
+GENERATE = "prefdata.training.rounds.generate"
+"""The program that has a model answer prompts."""
 
 
 @dataclass(frozen=True)
 class Steps:
-    """Does the steps of a round.
+    """Runs the steps of a round.
 
     Args:
         processes: how many each step takes.
-        display: what the numbers of a training run are shown on, where there is one process.
-        say: gets a line of progress at a time; None to say nothing.
+        log: gets a line of progress at a time; None for no progress.
+        live: leave stderr to the commands, which show more on a terminal than lines.
 
     Example:
         >>> Steps().processes
@@ -46,19 +46,27 @@ class Steps:
     """
 
     processes: int = 1
-    display: Display | None = None
-    say: Say | None = None
+    log: Log | None = None
+    live: bool = False
 
     def train(self, recipe: Recipe, *, resume: bool) -> None:
-        """Train as a recipe says.
+        """Train as a recipe says, by `pref train`.
+
+        Args:
+            recipe: with model, data and output.
+            resume: go on with an interrupted run.
 
         Raises:
             TrainingError: the run diverged.
-            InputError: its processes ended without a word.
+            InputError: the command ended without a result or an error.
             PrefdataError: as `prefdata.training.train` does.
             Interrupted: the user stopped it, and it can be resumed.
         """
-        self._do("train", {"recipe": recipe.model_dump(mode="json"), "resume": resume})
+        with TemporaryDirectory(prefix="prefdata-") as folder:
+            path = Path(folder) / "recipe.yaml"
+            path.write_text(yaml.safe_dump(recipe.model_dump(mode="json")), encoding="utf-8")
+            arguments = ["train", str(path), "--json", *(["--resume"] if resume else [])]
+            self._run("train", "prefdata", arguments)
 
     def evaluate(
         self,
@@ -69,161 +77,224 @@ class Steps:
         prompting: Prompting | None,
         output: Path | None,
     ) -> dict[str, Estimate]:
-        """Measure a model, and write rows and answers where an output is named.
+        """Measure a model by `pref eval`.
 
         Args:
             model: its folder.
             data: data set directories.
             reference: what it is compared with; by default what it started from.
-            prompting: the prompts that it and its reference answer; None for none.
-            output: the folder that gets rows and answers.
+            prompting: the prompts that it and its reference answer once; None for none.
+            output: the folder that gets rows and answers, in the place of what is there.
+
+        Returns:
+            The figures by name.
 
         Raises:
             PrefdataError: as `prefdata.training.evaluate` does.
         """
-        asked: dict[str, Any] = {"model": model, "data": list(data), "reference": reference}
-        asked |= {"prompting": _as_json(prompting), "output": output and str(output)}
-        found = self._do("evaluate", asked)
-        return {name: Estimate.from_dict(one) for name, one in found.items()}
+        arguments = ["eval", model, "--json", *(word for path in data for word in ("-d", path))]
+        if reference is not None:
+            arguments += ["--reference", reference]
+        if prompting is not None:
+            arguments += ["--generate", "1", "--max-new-tokens", str(prompting.max_new_tokens)]
+            arguments += ["--most-prompts", str(prompting.most)] if prompting.most else []
+            arguments += ["--prompts", str(prompting.source)] if prompting.source else []
+        if output is not None:
+            arguments += ["-o", str(output), "-f"]
+        report = self._run("evaluate", "prefdata", arguments)
+        return {
+            name: Estimate.from_dict(value)
+            for name, value in report.items()
+            if isinstance(value, dict) and value.keys() == {"value", "interval", "n"}
+        }
 
-    def answer(self, model: str, prompting: Prompting, candidates: Path) -> None:
+    def generate(self, model: str, prompting: Prompting, candidates: Path) -> None:
         """Have a model answer prompts, and write its answers as candidates to be judged.
 
         Args:
             model: its folder, or a name on the hub.
-            prompting: what is asked, and how.
+            prompting: the prompts, and how they are answered.
             candidates: the file that gets the answers; it appears whole, or not at all.
 
         Raises:
-            PrefdataError: as `prefdata.training.evaluation.candidates.answer_prompts` does.
+            PrefdataError: as `prefdata.training.evaluation.generate.answer_prompts` does.
         """
-        asked = {"model": model, "prompting": _as_json(prompting), "output": str(candidates)}
-        self._do("answer", asked)
+        arguments = [model, str(prompting.source), "-o", str(candidates)]
+        arguments += ["--answers", str(prompting.answers)]
+        arguments += ["--max-new-tokens", str(prompting.max_new_tokens)]
+        arguments += ["--temperature", str(prompting.temperature)]
+        self._run("answer", GENERATE, arguments)
 
-    def _do(self, step: str, asked: Asked) -> Any:  # noqa: ANN401  # as JSON has it
-        if self.processes == 1:
-            return STEPS[step](asked, self.display, self.say or _nothing)
-        with TemporaryDirectory(prefix="prefdata-") as folder:
-            return self._launched({**asked, "step": step, "quiet": self.say is None}, Path(folder))
+    def _run(self, step: str, module: str, arguments: Sequence[str]) -> Any:  # noqa: ANN401  # JSON
+        """Run a step, and give its result; its summary behind the result is left out."""
+        command = [sys.executable, "-m", module, *arguments]
+        command += ["--processes", str(self.processes)] if self.processes > 1 else []
+        command += ["-q"] if self.log is None else []
+        result: list[str] = []
+        unseen: list[str] = []
+        log = self.log or unseen.append
 
-    def _launched(self, asked: Asked, folder: Path) -> Any:  # noqa: ANN401  # as JSON has it
-        """The step in processes of its own: what it found, or what it raised, raised here."""
-        request = folder / "asked.json"
-        request.write_text(json.dumps(asked), encoding="utf-8")
-        code = distributed.launch(
-            self.processes, [str(request)], module="prefdata.training.rounds.steps"
-        )
-        told = [json.loads(p.read_text("utf-8")) for p in sorted(folder.glob("told-*.json"))]
-        if code == 0:
-            return told[0]["found"]
-        if code == INTERRUPTED:
-            raise Interrupted(next((one["message"] for one in told if "message" in one), ""))
-        for one in told:
-            if "error" in one:
-                raise _raised(one)
-        raise InputError(  # no word of theirs on the run itself: it may be tried again
-            f"{asked['step']} in {self.processes} processes ended with exit code {code}",
-            hint="What they wrote above may say why; 137 is a kill, as where memory runs out.",
-        )
+        def on_line(line: str) -> None:
+            if not result and line != "{":
+                log(line)
+            elif result[-1:] != ["}"]:
+                result.append(line)
 
-
-INTERRUPTED = 130
-
-
-def _raised(told: Mapping[str, str]) -> PrefdataError:
-    """What a process of the step raised: of the same type, in the same words."""
-    kind: type[PrefdataError] = getattr(errors, told["error"])
-    error = kind.__new__(kind)  # some types word their message themselves
-    PrefdataError.__init__(error, told["message"], hint=told["hint"])
-    return error
+        stderr = None if self.live else subprocess.STDOUT
+        ended = run_program(command, on_line, stdout=subprocess.PIPE, stderr=stderr)
+        reply: dict[str, Any] = json.loads("\n".join(result)) if result[-1:] == ["}"] else {}
+        error = error_from_dict(reply["error"]) if "error" in reply else None
+        if isinstance(error, Interrupted) or ended.signals:
+            raise _stopped(ended.signals, error)
+        if error is not None:
+            raise error
+        if ended.code:
+            sys.stderr.writelines(f"{line}\n" for line in unseen)  # a traceback, as of a defect
+            where = f" in {self.processes} processes" if self.processes > 1 else ""
+            raise InputError(  # says nothing of the run itself: it may be tried again
+                f"{step}{where} ended with exit code {ended.code}",
+                hint="What they wrote above may say why; 137 is a kill, as where memory runs out.",
+            )
+        return reply
 
 
-def _nothing(_line: str) -> None:
-    """Say nothing."""
-
-
-def _as_json(prompting: Prompting | None) -> dict[str, Any] | None:
-    if prompting is None:
-        return None
-    source = None if prompting.source is None else str(prompting.source)
-    return {**asdict(prompting), "source": source}
-
-
-def _prompting(asked: Mapping[str, Any]) -> Prompting:
-    return Prompting(**{**asked, "source": asked["source"] and Path(asked["source"])})
-
-
-def _train(asked: Asked, display: Display | None, say: Say) -> None:
-    recipe = Recipe.model_validate(asked["recipe"])
-    train(recipe, resume=asked["resume"], display=display, say=say)
-
-
-def _evaluate(asked: Asked, _display: Display | None, say: Say) -> dict[str, Any]:
-    found = evaluate(
-        asked["model"],
-        data=[Path(path) for path in asked["data"]],
-        reference=asked["reference"],
-        prompting=asked["prompting"] and _prompting(asked["prompting"]),
-        say=say,
-    )
-    if asked["output"] and distributed.is_main():
-        write_evaluation(found, report_on(found)[0], Path(asked["output"]))
-    return {name: estimate.to_dict() for name, estimate in found.estimates.items()}
-
-
-def _answer(asked: Asked, _display: Display | None, say: Say) -> None:
-    made = answer_prompts(asked["model"], _prompting(asked["prompting"]), say=say)
-    if distributed.is_main():
-        output = Path(asked["output"])
-        new = output.with_suffix(".new")
-        write_candidates(made, new)
-        new.replace(output)
-
-
-STEPS: Mapping[str, Callable[[Asked, Display | None, Say], Any]] = {
-    "train": _train,
-    "evaluate": _evaluate,
-    "answer": _answer,
-}
-
-
-def main(request: Path) -> int:
-    """Do one step as one of several processes, and write down what came of it.
+def run_command(command: str, places: Mapping[str, Path], log: Log) -> None:
+    """Run a command of a plan without a shell: a judge, or what makes pairs of its verdicts.
 
     Args:
-        request: the file that says what is asked.
+        command: as the plan has it; ``pref`` is the one that runs now.
+        places: the paths, by the names that stand for them in braces.
+        log: gets the command as it is run.
 
-    Returns:
-        The exit code.
+    Raises:
+        InputError: it cannot be run, or it failed; with the error that it printed.
 
     Example:
-        >>> main(Path("asked.json"))  # doctest: +SKIP
-        0
+        >>> run_command("pref --version", {}, print)
+        running: pref --version
     """
-    asked = json.loads(request.read_text(encoding="utf-8"))
-    code, told = 0, {}
+    words = [
+        word.format(**{name: str(path) for name, path in places.items()})
+        for word in shlex.split(command)
+    ]
+    program = [sys.executable, "-m", "prefdata"] if words[0] == "pref" else words[:1]
+    log(f"running: {shlex.join(words)}")
+    lines: list[str] = []
     try:
-        say = _nothing if asked["quiet"] or not distributed.is_main() else _to_stderr
-        told = {"found": STEPS[asked["step"]](asked, None, say)}
-    except PrefdataError as error:
-        code = error.exit_code
-        if distributed.first_to_fail():
-            told = {"error": type(error).__name__, "message": str(error), "hint": error.hint}
-    except RuntimeError:
-        if not distributed.another_failed():
+        ended = run_program(
+            [*program, *words[1:]],
+            lines.append,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+    except OSError as error:
+        raise InputError(
+            f"{words[0]} cannot be run ({error.strerror})",
+            hint="Check the command in the plan, and that it is installed.",
+        ) from None
+    if ended.signals:
+        raise _stopped(ended.signals)
+    if ended.code:
+        last = next(filter(str.strip, reversed(lines)), "it said nothing")
+        message = next((line for line in lines if line.startswith("Error: ")), last)
+        raise InputError(
+            f"{words[0]} ended with exit code {ended.code}: {message}",
+            hint="Put right what it says, and run the same command again.",
+        )
+
+
+@dataclass
+class Ended:
+    """How a program ended.
+
+    Args:
+        code: its exit code; 128 and more for a signal, as a shell has it.
+        signals: that this process got, and passed on.
+    """
+
+    code: int
+    signals: Sequence[int]
+
+
+def run_program(
+    command: Sequence[str], on_line: Callable[[str], None], *, stdout: int, stderr: int | None
+) -> Ended:
+    """Run a program to its end, and read what it prints.
+
+    It is in a session of its own, so that Ctrl-C reaches it once, from here: it saves what it has.
+
+    Args:
+        command: the program and its arguments.
+        on_line: gets each line of the stream that is a pipe.
+        stdout: as `subprocess.Popen` takes it.
+        stderr: as `subprocess.Popen` takes it.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    relay = _SignalRelay()
+    with (
+        relay.listening(),
+        subprocess.Popen(  # noqa: S603  # of a plan that the user wrote, without a shell
+            command,
+            stdout=stdout,
+            stderr=stderr,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        ) as process,
+    ):
+        relay.start(process)
+        try:
+            for line in process.stdout or process.stderr or ():
+                on_line(line.rstrip("\n"))
+        except BaseException:
+            process.terminate()
             raise
-        code = 1
-    except KeyboardInterrupt as stopped:
-        code, told = INTERRUPTED, {"message": str(stopped)}
-    reply = request.with_name(f"told-{distributed.rank():04}.json")
-    reply.with_suffix(".new").write_text(json.dumps(told), encoding="utf-8")
-    reply.with_suffix(".new").replace(reply)
-    return code
+    code = process.returncode
+    return Ended(128 - code if code < 0 else code, relay.received)
 
 
-def _to_stderr(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+@dataclass
+class _SignalRelay:
+    """Passes the signals that stop this process on to a program that knows how to stop.
+
+    Args:
+        received: the signals, in order.
+        process: the program, once it runs.
+    """
+
+    received: list[int] = field(default_factory=list)
+    process: subprocess.Popen[str] | None = None
+
+    def start(self, process: subprocess.Popen[str]) -> None:
+        """Pass on what has come, and what comes from now on."""
+        self.process = process
+        for number in self.received:
+            process.send_signal(number)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take the signals, but for those that are ignored; Python has them in one thread only."""
+        handlers = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    handlers[number] = signal.signal(number, self._pass_on)
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+    def _pass_on(self, number: int, _frame: FrameType | None) -> None:
+        self.received.append(number)
+        if self.process is not None:
+            self.process.send_signal(number)
 
 
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+def _stopped(signals: Sequence[int], error: BaseException | None = None) -> BaseException:
+    """What a signal to a step raises here: what it would have raised without the step."""
+    if isinstance(error, Interrupted):
+        return error
+    return KeyboardInterrupt() if signal.SIGINT in signals else SystemExit(128 + signals[-1])

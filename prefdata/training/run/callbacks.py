@@ -1,11 +1,11 @@
-"""What watches a run from within the trainer: curves, advice, answers, and the way to stop it."""
+"""Callbacks of the trainer: logs and their diagnostics, metrics, sample answers, and stopping."""
 
 from __future__ import annotations
 
 import json
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -13,25 +13,31 @@ from types import FrameType
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations import TensorBoardCallback
 
-from prefdata.report.progress import Display, Say
+from prefdata.report.progress import Display, Log
 from prefdata.training.model import distributed
-from prefdata.training.run.diagnostics import Adviser
-from prefdata.training.run.online_eval import Meter
-from prefdata.training.run.samples import Samples, sample_figures, sample_notes
+from prefdata.training.run.diagnostics import Diagnostics
+from prefdata.training.run.online_eval import OnlineEval
+from prefdata.training.run.samples import AnswerSampler, sample_metrics, sample_notes
+
+Note = Callable[[str], None]
+"""Called with a note on the run, one sentence."""
 
 
-class Watch(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped
-    """Shows each log, writes it down, and says what it means.
+class LogCallback(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped
+    """Shows each log, writes it to a file, and notes what the diagnostics see in it.
 
     Args:
-        display: what the logs are shown on.
-        adviser: what reads them.
-        say: gets what the adviser has to say.
-        curves: the file that gets one JSON object per log.
+        display: where logs are shown.
+        diagnostics: that reads them.
+        note: called with each diagnosis.
+        metrics: the file that gets one JSON object per log.
     """
 
-    def __init__(self, display: Display, adviser: Adviser, say: Say, curves: Path) -> None:
-        self.display, self.adviser, self.say, self.curves = display, adviser, say, curves
+    def __init__(
+        self, display: Display, diagnostics: Diagnostics, note: Note, metrics: Path
+    ) -> None:
+        self.display, self.diagnostics, self.note = display, diagnostics, note
+        self.metrics = metrics
 
     def on_train_begin(
         self,
@@ -40,10 +46,10 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imp
         _control: TrainerControl,
         **_kwargs: object,
     ) -> None:
-        """Write what a resumed run has seen before."""
+        """Write the logs that a resumed run has from before."""
         if state.is_world_process_zero:
             lines = [json.dumps(entry) + "\n" for entry in state.log_history]
-            self.curves.write_text("".join(lines), encoding="utf-8")
+            self.metrics.write_text("".join(lines), encoding="utf-8")
 
     def on_log(
         self,
@@ -53,25 +59,25 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imp
         logs: Mapping[str, float] | None = None,
         **_kwargs: object,
     ) -> None:
-        """Show, write down, explain."""
+        """Show, write, diagnose."""
         if not logs or not state.is_world_process_zero:
             return
-        with self.curves.open("a", encoding="utf-8") as opened:
-            opened.write(json.dumps({**logs, "step": state.global_step}) + "\n")
+        with self.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({**logs, "step": state.global_step}) + "\n")
         self.display.update(state.global_step, state.max_steps, logs)
-        for line in self.adviser.read(logs):
-            self.say(f"note: {line}")
+        for diagnosis in self.diagnostics.check(logs):
+            self.note(diagnosis)
 
 
-class OwnAccuracy(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped
-    """Puts our per-example accuracy beside TRL's averages of batch averages.
+class AccuracyCallback(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped
+    """Logs our per-example accuracy beside TRL's averages of batch averages.
 
     Args:
-        meter: of the rows that are evaluated.
+        online_eval: of the rows that are evaluated.
     """
 
-    def __init__(self, meter: Meter) -> None:
-        self.meter = meter
+    def __init__(self, online_eval: OnlineEval) -> None:
+        self.online_eval = online_eval
 
     def on_evaluate(
         self,
@@ -81,16 +87,17 @@ class OwnAccuracy(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: i
         metrics: dict[str, float] | None = None,
         **_kwargs: object,
     ) -> None:
-        """Measure while training; what is measured before and after is not the callback's."""
-        if metrics is None or not self.meter.trainer.is_in_train:
+        """Evaluate in training only; the run itself evaluates before and after it."""
+        trainer = self.online_eval.trainer
+        if metrics is None or not trainer.is_in_train:
             return
-        accuracy = self.meter.rewards().get("rewards/accuracies")
+        accuracy = self.online_eval.reward_metrics().get("rewards/accuracies")
         if accuracy is not None:
             metrics["eval_accuracy"] = accuracy
-            self.meter.trainer.log({"eval_accuracy": accuracy})
+            trainer.log({"eval_accuracy": accuracy})
 
 
-class Drift(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped
+class DriftCallback(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped
     """Adds to each log how far the answers of the data have drifted from the reference.
 
     ``drift`` is the mean of chosen and rejected of the distance, in nats, between the
@@ -113,25 +120,25 @@ class Drift(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imp
         logs: dict[str, float] | None = None,
         **_kwargs: object,
     ) -> None:
-        """Put it where the other callbacks, and whoever reads the history, find it."""
-        sides = [(logs or {}).get(f"rewards/{side}") for side in ("chosen", "rejected")]
-        moved = [abs(reward) / self.beta for reward in sides if reward is not None]
-        if logs is None or len(moved) < len(sides) or "kl" in logs:
+        """Add it for the other callbacks, and to the history."""
+        rewards = [(logs or {}).get(f"rewards/{side}") for side in ("chosen", "rejected")]
+        drifts = [abs(reward) / self.beta for reward in rewards if reward is not None]
+        if logs is None or len(drifts) < len(rewards) or "kl" in logs:
             return
-        logs["drift"] = state.log_history[-1]["drift"] = sum(moved) / len(moved)
+        logs["drift"] = state.log_history[-1]["drift"] = sum(drifts) / len(drifts)
 
 
-class Answers(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped
-    """Has the model answer a few prompts at each evaluation, and warns of what became of them.
+class SampleAnswersCallback(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped
+    """Samples answers at each evaluation, logs their metrics, and notes what they warn of.
 
     Args:
-        samples: the prompts, and the answers from before.
-        say: gets each warning once.
+        sampler: of the answers.
+        note: called with each warning once.
     """
 
-    def __init__(self, samples: Samples, say: Say) -> None:
-        self.samples, self.say = samples, say
-        self.told: set[str] = set()
+    def __init__(self, sampler: AnswerSampler, note: Note) -> None:
+        self.sampler, self.note = sampler, note
+        self.noted: set[str] = set()
 
     def on_evaluate(
         self,
@@ -140,21 +147,21 @@ class Answers(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its i
         _control: TrainerControl,
         **_kwargs: object,
     ) -> None:
-        """Answer while training; what is answered before and after is not the callback's."""
-        trainer = self.samples.trainer
+        """Sample in training only; the run itself samples before and after it."""
+        trainer = self.sampler.trainer
         if not trainer.is_in_train:
             return
-        made = self.samples.now()
-        if made:
-            trainer.log(sample_figures(made))
-        for kind, note in sample_notes(made).items():
-            if kind not in self.told:
-                self.told.add(kind)
-                self.say(f"note: at step {state.global_step:,}, {note}")
+        samples = self.sampler.sample()
+        if samples:
+            trainer.log(sample_metrics(samples))
+        for name, text in sample_notes(samples).items():
+            if name not in self.noted:
+                self.noted.add(name)
+                self.note(f"at step {state.global_step:,}, {text}")
 
 
-class SavedLogs(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped
-    """Logs wherever a checkpoint is saved, so that a resumed run averages over the same steps."""
+class LogOnSaveCallback(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped
+    """Logs at each checkpoint, so that a resumed run averages over the same steps."""
 
     def on_step_end(
         self,
@@ -163,30 +170,27 @@ class SavedLogs(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its
         control: TrainerControl,
         **_kwargs: object,
     ) -> None:
-        """Ask for a log."""
+        """Request a log."""
         if control.should_save:
             control.should_log = True
 
 
-def close_curves(trainer: Trainer) -> None:
+def close_tensorboard(trainer: Trainer) -> None:
     """End TensorBoard's writer, a thread of its own, before its folder is moved or removed.
 
     Args:
-        trainer: that trains and measures no more.
-
-    Example:
-        >>> close_curves(trainer)  # doctest: +SKIP
+        trainer: that neither trains nor evaluates any more.
     """
     for callback in trainer.callback_handler.callbacks:
         if isinstance(callback, TensorBoardCallback):
             callback.on_train_end(trainer.args, trainer.state, trainer.control)
 
 
-class Stop(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped
-    """Ends a run at the next step when the user asks for it, with a checkpoint to go on from."""
+class StopCallback(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its imports are skipped
+    """Ends a run after the current step when the user asks for it, with a checkpoint to resume."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
 
     def on_step_end(
         self,
@@ -196,24 +200,24 @@ class Stop(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its impo
         **_kwargs: object,
     ) -> None:
         """Save, and stop, all processes at the same step."""
-        self.asked = distributed.any_process(self.asked)
-        if self.asked:
+        self.requested = distributed.any_process(self.requested)
+        if self.requested:
             control.should_save = control.should_log = control.should_training_stop = True
 
     @contextmanager
-    def listening(self, say: Say) -> Iterator[None]:
-        """Take the first Ctrl-C or SIGTERM as a wish to stop; the second one stops at once."""
+    def on_signals(self, log: Log) -> Iterator[None]:
+        """Stop at the first Ctrl-C or SIGTERM after the step; at the second one at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
-        def ask(number: int, _frame: FrameType | None) -> None:
-            if self.asked:
+        def stop(number: int, _frame: FrameType | None) -> None:
+            if self.requested:
                 raise KeyboardInterrupt
-            self.asked = True
-            say(f"{signal.Signals(number).name}: saving after this step; once more stops at once")
+            self.requested = True
+            log(f"{signal.Signals(number).name}: saving after this step; once more stops at once")
 
-        before = {n: signal.signal(n, ask) for n in (signal.SIGINT, signal.SIGTERM)}
+        before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""What is saved beside the model: the card, the effective recipe, the metrics."""
+"""The files beside the model: the card, the effective recipe, the metrics."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from prefdata.training.config.plan import Plan
 from prefdata.training.config.recipe import TINY, Recipe
 from prefdata.training.run.result import TrainingResult
 
-USE = """```python
+USAGE = """```python
 from {library} import {loader}
 from transformers import AutoTokenizer
 
@@ -25,19 +25,16 @@ tokenizer = AutoTokenizer.from_pretrained("{model}")
 ```"""
 
 
-def write_records(
+def write_model_files(
     folder: Path, plan: Plan, result: TrainingResult, history: Sequence[Mapping[str, float]]
 ) -> None:
     """Write README.md, recipe.yaml and metrics.jsonl into the folder of a model.
 
     Args:
         folder: of the saved model.
-        plan: what was run.
-        result: what came of it.
+        plan: of the run.
+        result: of the run.
         history: the trainer's logs in order.
-
-    Example:
-        >>> write_records(Path("model"), plan, result, history)  # doctest: +SKIP
     """
     (folder / "README.md").write_text(model_card(plan, result), encoding="utf-8")
     (folder / "recipe.yaml").write_text(recipe_yaml(plan.recipe), encoding="utf-8")
@@ -50,7 +47,7 @@ def write_records(
 def recipe_yaml(recipe: Recipe) -> str:
     """The effective recipe as YAML that `pref train` takes again, local paths made absolute.
 
-    Keys that say nothing are left out.
+    Keys without a value are left out.
 
     Args:
         recipe: with its defaults filled in.
@@ -70,40 +67,35 @@ def recipe_yaml(recipe: Recipe) -> str:
     for key, local in paths.items():
         if local and keys[key]:
             keys[key] = str(Path(keys[key]).expanduser().absolute())
-    said = {key: value for key, value in keys.items() if value not in (None, "")}
-    return yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
+    keys = {key: value for key, value in keys.items() if value not in (None, "")}
+    return yaml.safe_dump(keys, sort_keys=False, allow_unicode=True)
 
 
 def model_card(plan: Plan, result: TrainingResult) -> str:
-    """A model card: what the model is, what it was trained on and how, what it scores.
-
-    Example:
-        >>> model_card(plan, result).startswith("---")  # doctest: +SKIP
-        True
-    """
+    """A model card: what the model is, what it was trained on and how, what it scores."""
     adapter = plan.recipe.lora is not None and not plan.recipe.lora.merge
-    scores = plan.method.task == "SEQ_CLS"
+    is_reward = plan.method.task == "SEQ_CLS"
     library = "peft" if adapter else "transformers"
-    task = "SequenceClassification" if scores else "CausalLM"
+    task = "SequenceClassification" if is_reward else "CausalLM"
     header: dict[str, object] = {
         "library_name": library,
-        "pipeline_tag": "text-classification" if scores else "text-generation",
+        "pipeline_tag": "text-classification" if is_reward else "text-generation",
         "tags": ["trl", plan.method.name, "prefdata"],
     }
     if plan.recipe.model != TINY and not is_local(plan.recipe.model):
         header["base_model"] = plan.recipe.model
     loader = f"Auto{'Peft' if adapter else ''}ModelFor{task}"
-    merged = "LoRA, saved as an adapter" if adapter else "LoRA, merged into the weights"
-    how = merged if result.lora else "a full fine-tune"
+    weights = "LoRA, saved as an adapter" if adapter else "LoRA, merged into the weights"
+    fine_tune = weights if result.lora else "a full fine-tune"
     if plan.recipe.first:
-        how += ", after supervised fine-tuning on the chosen answers"
+        fine_tune += ", after supervised fine-tuning on the chosen answers"
     parts = [
         f"---\n{yaml.safe_dump(header, sort_keys=False)}---",
         f"# {plan.output.name}",
-        f"Trained from `{plan.recipe.model}` with {plan.method.summary}; {how}.",
+        f"Trained from `{plan.recipe.model}` with {plan.method.summary}; {fine_tune}.",
         f"Made by prefdata {__version__} with {plan.trainer_label}.",
         "## Use",
-        USE.format(library=library, loader=loader, model=plan.output.name),
+        USAGE.format(library=library, loader=loader, model=plan.output.name),
         "## Metrics",
         _metrics(result),
         "## Data",

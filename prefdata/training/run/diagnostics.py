@@ -1,4 +1,4 @@
-"""What the curves say in plain words: when a run has to stop, and what a reader should know."""
+"""Diagnoses of a run from its logs: when it has to stop, and what its user should know."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from prefdata.errors import TrainingError
 
 Logs = Mapping[str, float]
 
-BLOWN_UP = 4.0
-"""A loss so many times that of the start, several times in a row, is not coming back."""
+DIVERGED = 4.0
+"""A run has diverged when the loss is this many times that of the start, `PATIENCE` times in a
+row."""
 PATIENCE = 3
-FELL = 1.0
-"""Nats times beta by which the reward of chosen answers has to fall before it is worth a word."""
+FALL = 1.0
+"""Nats times beta by which the reward of chosen answers has to fall to be diagnosed."""
 WIDE_MARGIN = 20.0
 FAR = 50.0
 """Nats of KL, as KTO estimates it."""
@@ -22,33 +23,36 @@ FAR_ON_DATA = 150.0
 STUCK = 1e-3
 
 
-class Adviser:
-    """Reads the logs one after the other; stops a run that is lost, and explains what it sees.
+class Diagnostics:
+    """Reads the logs of a run in order; stops a run that has diverged, and explains what it sees.
 
-    Each explanation is given once.
+    Each diagnosis is given once.
 
     Args:
-        learning_rate: of the run, for the advice.
+        learning_rate: of the run, for the hint.
 
     Example:
-        >>> adviser = Adviser(1e-6)
-        >>> adviser.read({"loss": 0.69, "rewards/chosen": 0.0, "rewards/rejected": 0.0})
+        >>> diagnostics = Diagnostics(1e-6)
+        >>> diagnostics.check({"loss": 0.69, "rewards/chosen": 0.0, "rewards/rejected": 0.0})
         []
     """
 
     def __init__(self, learning_rate: float) -> None:
         self.learning_rate = learning_rate
-        self.first: float | None = None
-        self.start: list[float] | None = None
-        self.over = 0
+        self.first_loss: float | None = None
+        self.first_rewards: list[float] | None = None
+        self.logs_over = 0
         self.logs = 0
-        self.told: set[str] = set()
+        self.diagnosed: set[str] = set()
 
-    def read(self, logs: Logs) -> list[str]:
-        """What there is to say about one training log.
+    def check(self, logs: Logs) -> list[str]:
+        """Diagnose one training log.
 
         Args:
-            logs: as the trainer gives them, with ``loss``.
+            logs: of the trainer; those without ``loss`` are no training logs.
+
+        Returns:
+            The diagnoses that are new, a sentence each.
 
         Raises:
             TrainingError: the loss is not a number, or the run has diverged.
@@ -57,35 +61,40 @@ class Adviser:
         if loss is None:
             return []
         self.logs += 1
-        self._stop_if_lost(loss, logs)
-        found = {
+        self._stop_if_diverged(loss, logs)
+        diagnoses = {
             "displaced": self._displaced(logs),
             "wide": self._wide(logs),
             "far": self._far(logs),
             "stuck": self._stuck(loss),
         }
-        new = [line for name, line in found.items() if line and name not in self.told]
-        self.told |= {name for name, line in found.items() if line}
-        return new
+        new = {n: text for n, text in diagnoses.items() if text and n not in self.diagnosed}
+        self.diagnosed |= new.keys()
+        return list(new.values())
 
-    def _stop_if_lost(self, loss: float, logs: Logs) -> None:
-        slower = f"Use a lower rate than --lr {self.learning_rate:g}, a higher beta, or a smaller "
-        hint = f"{slower}max_grad_norm; a longer warm-up helps as well."
+    def _stop_if_diverged(self, loss: float, logs: Logs) -> None:
+        hint = (
+            f"Use a lower rate than --lr {self.learning_rate:g}, a higher beta, or a smaller "
+            "max_grad_norm; a longer warm-up helps as well."
+        )
         if not math.isfinite(loss) or not math.isfinite(logs.get("grad_norm", 0.0)):
-            what = "loss" if not math.isfinite(loss) else "gradient"
-            raise TrainingError(f"the {what} is not a number any more", hint=hint)
-        self.first = loss if self.first is None else self.first
-        self.over = self.over + 1 if loss > BLOWN_UP * max(abs(self.first), STUCK) else 0
-        if self.over >= PATIENCE:
+            name = "loss" if not math.isfinite(loss) else "gradient"
+            raise TrainingError(f"the {name} is not a number any more", hint=hint)
+        self.first_loss = loss if self.first_loss is None else self.first_loss
+        over = loss > DIVERGED * max(abs(self.first_loss), STUCK)
+        self.logs_over = self.logs_over + 1 if over else 0
+        if self.logs_over >= PATIENCE:
             raise TrainingError(
-                f"training diverged: the loss is {loss:.3g} and was {self.first:.3g}", hint=hint
+                f"training diverged: the loss is {loss:.3g} and was {self.first_loss:.3g}",
+                hint=hint,
             )
 
     def _displaced(self, logs: Logs) -> str:
-        sides = [logs.get(f"rewards/{side}", 0.0) for side in ("chosen", "rejected")]
-        self.start = self.start or sides
-        chosen, rejected = (now - then for now, then in zip(sides, self.start, strict=True))
-        if not (chosen < -FELL and rejected < chosen):
+        rewards = [logs.get(f"rewards/{side}", 0.0) for side in ("chosen", "rejected")]
+        self.first_rewards = self.first_rewards or rewards
+        changes = zip(rewards, self.first_rewards, strict=True)
+        chosen, rejected = (now - first for now, first in changes)
+        if not (chosen < -FALL and rejected < chosen):
             return ""
         return (
             f"chosen answers become less likely (their reward fell by {-chosen:.2f}), and rejected "
@@ -114,7 +123,7 @@ class Adviser:
         return ""
 
     def _stuck(self, loss: float) -> str:
-        if self.logs < 2 * PATIENCE or self.first is None or abs(loss - self.first) > STUCK:
+        if self.logs < 2 * PATIENCE or abs(loss - (self.first_loss or 0.0)) > STUCK:
             return ""
         return (
             f"the loss is where it started ({loss:.4f}): the rate may be too low, or the answers "

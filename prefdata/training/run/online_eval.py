@@ -1,61 +1,53 @@
-"""What a run reports before, after and meanwhile: the loss by TRL, the rest per example."""
+"""Evaluation of the model inside a run: the loss by TRL, the rewards per example."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from prefdata.training.config.losses import beta_of
-from prefdata.training.config.plan import Plan
 from prefdata.training.data.dataset_views import COMPLETIONS
-from prefdata.training.data.tokenize import encode
+from prefdata.training.evaluation.evaluator import Evaluator
+from prefdata.training.evaluation.logprobs import CompletionScore
+from prefdata.training.run.context import RunContext
 
 if TYPE_CHECKING:
     import torch
-    from datasets import Dataset
-    from transformers import PreTrainedTokenizerBase, Trainer
-
-Values = list[list[float]]
-"""Per row, one number per completion."""
+    from transformers import Trainer
 
 
-class Meter:
-    """Measures the trainer's model on rows; each row by itself, whatever the batch size.
+class OnlineEval:
+    """Evaluates the trainer's model with the evaluator of `pref eval`.
 
-    The numbers of the reference are taken once, from the reference model where there is one of its
-    own, and else from the model as it starts.
+    The reference is scored once, as the trained model may be the one that it started from: it is
+    the reference model where the recipe names one, and else the model before training.
 
     Args:
-        trainer: TRL's.
-        rows: the view of the split that is measured.
-        tokenizer: of the model.
-        plan: of the run.
+        trainer: TRL's, before training.
+        run: what it trains.
     """
 
-    def __init__(
-        self, trainer: Trainer, rows: Dataset, tokenizer: PreTrainedTokenizerBase, plan: Plan
-    ) -> None:
-        self.trainer, self.rows, self.tokenizer, self.plan = trainer, rows, tokenizer, plan
-        self.reference: Values | None = None
-
-    def take_reference(self, values: Values | None = None) -> None:
-        """Take the reference's numbers, or those that were taken before."""
-        own = getattr(self.trainer, "ref_model", None) if self.plan.recipe.reference else None
-        self.reference = values or self._values(own)
+    def __init__(self, trainer: Trainer, run: RunContext) -> None:
+        self.trainer, self.run = trainer, run
+        self.method, self.beta = run.plan.method, beta_of(run.plan.recipe.options)
+        self.reference: list[list[CompletionScore]] = []
+        if self.method.measure == "implicit":
+            import_class = trainer.ref_model if run.plan.recipe.reference else None
+            self.reference = self._scores(import_class or trainer.model)
 
     def metrics(self) -> dict[str, float]:
-        """The loss by TRL, then rewards per example."""
-        return {"loss": float(self.trainer.evaluate()["eval_loss"])} | self.rewards()
+        """The loss by TRL, then the metrics of the rewards."""
+        return {"loss": float(self.trainer.evaluate()["eval_loss"])} | self.reward_metrics()
 
-    def rewards(self) -> dict[str, float]:
+    def reward_metrics(self) -> dict[str, float]:
         """Accuracy and margin of the rewards, per example; equal rewards count one half."""
-        method = self.plan.method
-        if method.measure == "loss":
+        if self.method.measure == "loss":
             return {}
-        rewards = self._rewards(self._values())
-        if "label" in self.rows.column_names:
-            labels = list(self.rows["label"])
+        rewards = self._rewards()
+        if "label" in self.run.eval_rows.column_names:
+            labels = list(self.run.eval_rows["label"])
             good = [r[0] for r, label in zip(rewards, labels, strict=True) if label]
             bad = [r[0] for r, label in zip(rewards, labels, strict=True) if not label]
             return {"rewards/margins": _mean(good) - _mean(bad)}
@@ -63,55 +55,39 @@ class Meter:
         wins = [1.0 if margin > 0 else 0.5 if margin == 0 else 0.0 for margin in margins]
         return {"rewards/accuracies": _mean(wins), "rewards/margins": _mean(margins)}
 
-    def _rewards(self, values: Values) -> Values:
-        if self.plan.method.measure == "reward":
-            return values
-        beta = beta_of(self.plan.recipe.options)
-        if self.plan.method.measure != "implicit":
-            return [[beta * value for value in row] for row in values]
+    def _rewards(self) -> list[list[float]]:
+        """Per row, the reward of each completion."""
+        scores = self._scores(self.trainer.model)
+        if self.reference:
+            scores = [
+                [replace(new, reference_logp=old.logp) for new, old in zip(*both, strict=True)]
+                for both in zip(scores, self.reference, strict=True)
+            ]
         return [
-            [beta * (new - old) for new, old in zip(row, base, strict=True)]
-            for row, base in zip(values, self.reference or [], strict=True)
+            [score.reward(self.method.measure, self.beta) or 0.0 for score in row] for row in scores
         ]
 
-    def _values(self, model: torch.nn.Module | None = None) -> Values:
-        """Per row and completion: the reward model's score, or the log-probability."""
-        from prefdata.training.evaluation.logprobs import score
-
-        model = self.trainer.accelerator.unwrap_model(model or self.trainer.model)
+    def _scores(self, model: torch.nn.Module) -> list[list[CompletionScore]]:
+        """Per row, the score of each completion."""
+        model = self.trainer.accelerator.unwrap_model(model)
+        recipe, is_reward = self.run.plan.recipe, self.method.measure == "reward"
+        evaluator = Evaluator(
+            model=model,
+            tokenizer=self.run.tokenizer,
+            measure=self.method.measure,
+            beta=self.beta,
+            max_length=recipe.max_length,
+            batch_size=1 if is_reward else recipe.batch_size,
+        )
+        sides = COMPLETIONS[self.method.views[self.run.plan.dataset.kind]]
         was_training = model.training
         model.eval()
-        sides = COMPLETIONS[self.plan.method.views[self.plan.dataset.kind]]
-        encoded = (encode(row, sides, self.tokenizer) for row in self.rows)
         try:
-            if self.plan.method.measure == "reward":
-                return [_scalars(model, row.prompt, row.completions) for row in encoded]
-            mean = self.plan.method.measure == "mean_likelihood"
-            scored = score(
-                encoded,
-                model,
-                max_length=self.plan.recipe.max_length,
-                batch_size=self.plan.recipe.batch_size,
-            )
-            return [[s.logp / (s.tokens if mean else 1) for s in row] for row in scored]
+            return list(evaluator.score(self.run.eval_rows, sides))
         finally:
             model.train(was_training)
 
 
-def _scalars(
-    model: torch.nn.Module, prompt: Sequence[int], completions: Sequence[Sequence[int]]
-) -> list[float]:
-    """What a reward model gives each completion."""
-    import torch
-
-    device = next(model.parameters()).device
-    with torch.no_grad():
-        return [
-            model(input_ids=torch.tensor([[*prompt, *ids]], device=device)).logits.item()
-            for ids in completions
-        ]
-
-
 def _mean(values: Iterable[float]) -> float:
-    found = list(values)
-    return sum(found) / len(found) if found else math.nan
+    numbers = list(values)
+    return sum(numbers) / len(numbers) if numbers else math.nan

@@ -1,8 +1,8 @@
-"""The reference's log-probabilities, computed once, on disk under a key of all they rest on.
+"""The reference's log-probabilities, computed once, and on disk under a key of their inputs.
 
-The key is a hash of what the numbers depend on and of nothing else: the reference's weights and
-config, the token ids of every row, where they are cut, and how they are computed. Another beta,
-rate or LoRA rank finds the same numbers; another weight, template or length never does.
+The key is a hash of what they depend on and of nothing else: the reference's weights and config,
+the token ids of every row, where they are truncated, and how they are computed. Another beta, rate
+or LoRA rank hits the same entry; another weight, template or length never does.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ ARGUMENTS = ("max_length", "truncation_mode", "ld_alpha", "bf16", "fp16", "tf32"
 """The options that change a reference's log-probabilities."""
 
 INCIDENTAL = ("_name_or_path", "pad_token_id", "transformers_version", "use_cache")
-"""What a model's config says that changes none."""
+"""Keys of a model's config that change none."""
 
 COLUMNS = {
     "DPOTrainer": ("ref_chosen_logps", "ref_rejected_logps"),
     "KTOTrainer": ("ref_logps", "ref_KL_logps"),
 }
-"""Per trainer of TRL, the columns that hold the numbers."""
+"""Per trainer of TRL, the columns that hold the log-probabilities."""
 
 
 def cache_folder() -> Path:
-    """Where the numbers are kept: ``PREFDATA_CACHE``, or the user's cache folder.
+    """The cache's folder: ``PREFDATA_CACHE``, or the user's cache folder.
 
     Example:
         >>> cache_folder().name
@@ -60,11 +60,7 @@ def caching(trainer: type, folder: Path) -> type:
 
     Args:
         trainer: TRL's DPOTrainer or KTOTrainer.
-        folder: where the numbers are kept.
-
-    Example:
-        >>> caching(trl.DPOTrainer, cache_folder()).__name__  # doctest: +SKIP
-        'DPOTrainer'
+        folder: of the cache.
     """
 
     def precompute(self: Any, dataset: Dataset, _name: str, batch_size: int) -> Dataset:  # noqa: ANN401  # TRL's own
@@ -72,53 +68,44 @@ def caching(trainer: type, folder: Path) -> type:
 
     def prepare(self: Any, inputs: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401  # as above
         prepared: dict[str, Any] = trainer._prepare_inputs(self, inputs)  # type: ignore[attr-defined]  # noqa: SLF001
-        kept = {name: inputs[name] for name in COLUMNS[trainer.__name__] if name in inputs}
-        return prepared | {name: numbers.to(self.args.device) for name, numbers in kept.items()}
+        ours = {name: inputs[name] for name in COLUMNS[trainer.__name__] if name in inputs}
+        return prepared | {name: logps.to(self.args.device) for name, logps in ours.items()}
 
-    # Under DeepSpeed transformers rounds all that is no whole number to the type of the weights.
-    ours = {"_precompute_ref_logps": precompute, "_prepare_inputs": prepare}
-    return type(trainer.__name__, (trainer,), ours)
+    # Under DeepSpeed transformers rounds every float input to the type of the weights.
+    methods = {"_precompute_ref_logps": precompute, "_prepare_inputs": prepare}
+    return type(trainer.__name__, (trainer,), methods)
 
 
 def with_reference(
     trainer: Trainer, rows: Dataset, batch_size: int, folder: Path, columns: tuple[str, ...]
 ) -> Dataset:
-    """The rows with the reference's numbers beside them, from the cache where it has them.
-
-    Example:
-        >>> with_reference(trainer, rows, 8, cache_folder(), ("ref_chosen_logps",))
-        ... # doctest: +SKIP
-    """
+    """The rows with the reference's log-probabilities, from the cache where it has them."""
     from datasets import Dataset, concatenate_datasets
 
     key = reference_key(trainer, rows)
     trainer.reference_keys = [*getattr(trainer, "reference_keys", []), key]
-    found = _read(folder / f"{key}.parquet", len(rows))
-    missing = distributed.any_process(found is None)  # on several machines the folders may differ
+    logps = _read_cached(folder / f"{key}.parquet", len(rows))
+    missing = distributed.any_process(logps is None)  # on several machines the folders may differ
     trainer.reference_hits = getattr(trainer, "reference_hits", 0) + (not missing)
-    if missing or found is None:
-        found = _compute(trainer, rows, batch_size, columns)
+    if missing or logps is None:
+        logps = _compute(trainer, rows, batch_size, columns)
         if trainer.accelerator.is_main_process:
-            _write(folder / f"{key}.parquet", found)
-    return concatenate_datasets([rows, Dataset.from_dict(found)], axis=1)
+            _write(folder / f"{key}.parquet", logps)
+    return concatenate_datasets([rows, Dataset.from_dict(logps)], axis=1)
 
 
 def reference_key(trainer: Trainer, rows: Dataset) -> str:
-    """The key of the reference's numbers for these rows: equal only if the numbers would be.
+    """The cache key of the reference's log-probabilities of some rows: equal only if they are.
 
     Args:
         trainer: with the reference, or the model that is its own reference.
         rows: tokenised, in their order.
-
-    Example:
-        >>> len(reference_key(trainer, rows))  # doctest: +SKIP
-        40
     """
     model = trainer.ref_model or trainer.model
     model = trainer.accelerator.unwrap_model(model)
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     config = {k: v for k, v in base.config.to_dict().items() if k not in INCIDENTAL}
-    facts = {
+    inputs = {
         "format": FORMAT,
         "trainer": type(trainer).__name__,
         "versions": [version(name) for name in ("torch", "transformers", "trl")],
@@ -131,7 +118,7 @@ def reference_key(trainer: Trainer, rows: Dataset) -> str:
         **({"deepspeed": zero_dtype(trainer)} if trainer.is_deepspeed_enabled else {}),
     }
     digest = hashlib.blake2b(digest_size=20)
-    digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
+    digest.update(json.dumps(inputs, sort_keys=True, default=str).encode())
     for part in (*_weights(model), *_tokens(rows)):
         digest.update(part)
     return digest.hexdigest()
@@ -140,20 +127,20 @@ def reference_key(trainer: Trainer, rows: Dataset) -> str:
 def _weights(model: torch.nn.Module) -> Iterator[bytes]:
     """Name, type, shape and bytes of every weight below the adapter, in order of name."""
     tensors = dict(model.named_parameters()) | dict(model.named_buffers())
-    named: dict[str, torch.Tensor] = {}
+    base: dict[str, torch.Tensor] = {}
     for name, tensor in tensors.items():
         if ".lora_" not in name and ".modules_to_save." not in name:
-            named[name.removeprefix("base_model.model.").replace(".base_layer", "")] = tensor
-    for name, tensor in sorted(named.items()):
+            base[name.removeprefix("base_model.model.").replace(".base_layer", "")] = tensor
+    for name, tensor in sorted(base.items()):
         yield f"{name} {tensor.dtype} {tuple(full_shape(tensor))}".encode()
         yield from map(_bytes, (tensor, *_scales(tensor)))
 
 
 def _scales(tensor: torch.Tensor) -> list[torch.Tensor]:
-    """What quantised weights are multiplied by, which bitsandbytes keeps beside them."""
+    """The scales of quantised weights, which bitsandbytes has beside them."""
     state, rows = getattr(tensor, "quant_state", None), getattr(tensor, "SCB", None)
-    found = [] if state is None else [t for _, t in sorted(state.as_dict(packed=True).items())]
-    return found if rows is None else [*found, rows]
+    scales = [] if state is None else [t for _, t in sorted(state.as_dict(packed=True).items())]
+    return scales if rows is None else [*scales, rows]
 
 
 def _bytes(tensor: torch.Tensor) -> bytes:
@@ -193,18 +180,18 @@ def _compute(
     model = trainer.ref_model or trainer.model
     if trainer.ref_model is None and trainer.is_deepspeed_enabled:
         model = inference_engine(trainer)
-    found: dict[str, list[float]] = {}
+    logps: dict[str, list[float]] = {}
     for batch in loader:
-        numbers = trainer.compute_ref_log_probs(model, batch)
-        for name, values in zip(columns, numbers, strict=True):
+        batch_logps = trainer.compute_ref_log_probs(model, batch)
+        for name, values in zip(columns, batch_logps, strict=True):
             if values is not None:
                 gathered = trainer.accelerator.gather_for_metrics(values)
-                found.setdefault(name, []).extend(gathered.float().cpu().tolist())
-    return found
+                logps.setdefault(name, []).extend(gathered.float().cpu().tolist())
+    return logps
 
 
-def _read(file: Path, rows: int) -> dict[str, list[float]] | None:
-    """What is stored, unless there is nothing, or what is there is not whole."""
+def _read_cached(file: Path, rows: int) -> dict[str, list[float]] | None:
+    """The cached columns; None where there are none, or not of every row."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -222,9 +209,9 @@ def _write(file: Path, columns: Mapping[str, list[float]]) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         table = pa.table({name: pa.array(v, pa.float32()) for name, v in columns.items()})
-        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".tmp", delete=False) as opened:
-            pq.write_table(table, opened)
-        Path(opened.name).replace(file)
+        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".tmp", delete=False) as new:
+            pq.write_table(table, new)
+        Path(new.name).replace(file)
     except OSError as error:
         raise TrainingError(
             f"{file.parent}: the reference's numbers cannot be kept ({error.strerror})",

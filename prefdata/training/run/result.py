@@ -1,4 +1,4 @@
-"""What a training run leaves: its numbers, and the table that shows them."""
+"""The result of a training run: its numbers, and the table that shows them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class TrainingResult:
         cut: rows per split whose completion lost its end.
         steps: optimiser steps.
         seconds: wall time, loading included.
-        split: the split that was measured: ``test``, or ``train`` where there is no test split.
-        measured: rows of that split that were measured.
+        split: the split that was evaluated: ``test``, or ``train`` where there is no test split.
+        measured: rows of that split that were evaluated.
         before: metrics of the starting model.
         after: metrics of the trained model.
     """
@@ -48,37 +48,22 @@ class TrainingResult:
     before: dict[str, float]
     after: dict[str, float]
 
-    def as_json(self) -> dict[str, JsonValue]:
-        """The result as JSON values.
-
-        Example:
-            >>> result.as_json()["method"]  # doctest: +SKIP
-            'dpo'
-        """
+    def to_dict(self) -> dict[str, JsonValue]:
+        """The result as plain values that JSON can hold."""
         return dataclasses.asdict(self)
 
     def next_step(self) -> str:
-        """The command that comes next.
-
-        Example:
-            >>> result.next_step()  # doctest: +SKIP
-            'pref eval pairs-dpo --data pairs'
-        """
+        """The command that comes next."""
         return f"pref eval {self.output} --data {self.data}"
 
     def table(self) -> Table:
-        """Before and after, as a Rich table.
-
-        Example:
-            >>> result.table().row_count  # doctest: +SKIP
-            3
-        """
+        """Before and after, as a Rich table."""
         from rich.table import Table
 
-        where = f"{self.measured:,} rows of the {self.split} split"
+        evaluated = f"{self.measured:,} rows of the {self.split} split"
         if self.split == "train":
-            where += " (there is no test split)"
-        table = Table(title=f"{self.method} on {where}", title_justify="left")
+            evaluated += " (there is no test split)"
+        table = Table(title=f"{self.method} on {evaluated}", title_justify="left")
         table.add_column("metric")
         table.add_column("before", justify="right")
         table.add_column("after", justify="right")

@@ -1,43 +1,60 @@
-"""The folder of a run under way: checkpoints and curves, kept until the model is saved."""
+"""The directory of a run: its checkpoints and curves, until the model is saved."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 from pydantic import JsonValue
 
-from prefdata.errors import RecipeError, UsageError
+from prefdata.errors import RecipeError, TrainingError, UsageError
 from prefdata.io.dataset.atomic_dir import remove_folder
+from prefdata.report.progress import Log
 from prefdata.training.config.check_model import adapter_base, is_adapter, is_local
 from prefdata.training.config.plan import Plan
 from prefdata.training.config.recipe import TINY
+from prefdata.training.model.sharding import full_shape
+
+if TYPE_CHECKING:
+    from transformers import Trainer
 
 IDENTITY = "run.json"
-FREE = ("output", "smaller_on_oom", "reference_cache", "allow_drops", "samples")
+CHANGEABLE = ("output", "smaller_on_oom", "reference_cache", "allow_drops", "samples")
 """Recipe keys that a resumed run may change."""
 
 
 @dataclass(frozen=True)
-class RunFolder:
-    """Where a run keeps what it needs to go on: beside the output, named after it.
+class RunDir:
+    """The directory beside the output, named after it, from which an interrupted run is resumed.
 
     Args:
-        path: the folder.
+        path: of the directory.
 
     Example:
-        >>> RunFolder(Path("pairs-dpo.run")).checkpoints
+        >>> RunDir(Path("pairs-dpo.run")).checkpoints
         PosixPath('pairs-dpo.run/checkpoints')
     """
 
     path: Path
 
+    @classmethod
+    def of(cls, output: Path) -> Self:
+        """The directory of the run that writes an output, whether it exists or not.
+
+        Example:
+            >>> RunDir.of(Path("/models/pairs-dpo")).path
+            PosixPath('/models/pairs-dpo.run')
+        """
+        return cls(output.absolute().with_name(f"{output.name}.run"))
+
     @property
-    def begun(self) -> bool:
-        """Whether a run was begun here that can be gone on with."""
+    def exists(self) -> bool:
+        """Whether an interrupted run is here that can be resumed."""
         return (self.path / IDENTITY).is_file()
 
     @property
@@ -47,7 +64,7 @@ class RunFolder:
 
     @property
     def start(self) -> Path:
-        """Where a starting model goes that had to be made."""
+        """The starting model, where the run had to make it."""
         return self.path / "start"
 
     @property
@@ -57,35 +74,35 @@ class RunFolder:
 
     @property
     def metrics(self) -> Path:
-        """One JSON object per line, as the run goes."""
+        """The logs of the run so far, one JSON object a line."""
         return self.path / "metrics.jsonl"
 
     @property
     def tensorboard(self) -> Path:
-        """What TensorBoard reads."""
+        """The files of TensorBoard."""
         return self.path / "tensorboard"
 
     def last_checkpoint(self) -> Path | None:
         """The newest whole checkpoint, or None.
 
         Example:
-            >>> RunFolder(Path("none")).last_checkpoint()
+            >>> RunDir(Path("none")).last_checkpoint()
         """
-        found = [p for p in self.checkpoints.glob("checkpoint-*") if _whole(p)]
-        return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+        whole = [p for p in self.checkpoints.glob("checkpoint-*") if _is_whole(p)]
+        return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
-    def worth_keeping(self) -> bool:
-        """Whether a run that stops now left anything to go on from.
+    def has_progress(self) -> bool:
+        """Whether a run that stops now leaves anything to resume from.
 
         Example:
-            >>> RunFolder(Path("none")).worth_keeping()
+            >>> RunDir(Path("none")).has_progress()
             False
         """
-        begun = self.first.with_name(f"{self.first.name}.run")
-        return self.first.is_dir() or begun.is_dir() or self.last_checkpoint() is not None
+        first_run = RunDir.of(self.first)
+        return self.first.is_dir() or first_run.path.is_dir() or self.last_checkpoint() is not None
 
     def remove(self) -> None:
-        """Remove the folder.
+        """Remove the directory.
 
         Raises:
             InputError: it cannot be removed.
@@ -93,64 +110,45 @@ class RunFolder:
         remove_folder(self.path)
 
 
-def run_folder(plan: Plan) -> RunFolder:
-    """The folder of a run, whether it is there or not.
-
-    Example:
-        >>> run_folder(plan)  # doctest: +SKIP
-        RunFolder(path=PosixPath('pairs-dpo.run'))
-    """
-    return RunFolder(plan.output.absolute().with_name(f"{plan.output.name}.run"))
-
-
-def open_run(plan: Plan, *, force: bool, resume: bool) -> RunFolder:
-    """Make the folder of a run, or find that of an interrupted one.
+def open_run_dir(plan: Plan, *, force: bool, resume: bool) -> RunDir:
+    """Make the directory of a run, or find that of an interrupted one.
 
     Args:
         plan: of the run.
         force: throw an interrupted run away.
-        resume: go on with it.
+        resume: go on with an interrupted run.
 
     Raises:
-        UsageError: there is nothing to resume, or there is and nobody said what to do with it.
+        UsageError: there is nothing to resume; or there is, and neither option says what to do.
         RecipeError: data, model or recipe are not those of the interrupted run.
-
-    Example:
-        >>> open_run(plan, force=False, resume=True)  # doctest: +SKIP
-        RunFolder(path=PosixPath('pairs-dpo.run'))
     """
-    folder = run_folder(plan)
+    run_dir = RunDir.of(plan.output)
+    identity_file = run_dir.path / IDENTITY
     if resume:
-        if not folder.begun:
-            done = plan.output.is_dir() and (plan.output / "recipe.yaml").is_file()
+        if not run_dir.exists:
+            finished = plan.output.is_dir() and (plan.output / "recipe.yaml").is_file()
             raise UsageError(
                 f"{plan.output} is finished already: there is nothing to resume"
-                if done
-                else f"there is no interrupted run to resume: no {folder.path.name}",
+                if finished
+                else f"there is no interrupted run to resume: no {run_dir.path.name}",
                 hint="Train anew, without --resume.",
             )
-        check_same(json.loads((folder.path / IDENTITY).read_text(encoding="utf-8")), identity(plan))
-        return folder
-    if folder.begun and not force:
+        check_identity(json.loads(identity_file.read_text(encoding="utf-8")), run_identity(plan))
+        return run_dir
+    if run_dir.exists and not force:
         raise UsageError(
-            f"{folder.path} holds an interrupted run",
+            f"{run_dir.path} holds an interrupted run",
             hint="Go on with it by --resume, or start anew with --force.",
         )
-    folder.remove()
-    folder.path.mkdir(parents=True)
-    text = json.dumps(identity(plan), indent=2)
-    (folder.path / IDENTITY).write_text(text, encoding="utf-8")
-    return folder
+    run_dir.remove()
+    run_dir.path.mkdir(parents=True)
+    identity_file.write_text(json.dumps(run_identity(plan), indent=2), encoding="utf-8")
+    return run_dir
 
 
-def identity(plan: Plan) -> dict[str, JsonValue]:
-    """What a run rests on: the recipe, the bytes of the data, the bytes of the model.
-
-    Example:
-        >>> identity(plan)["data"]  # doctest: +SKIP
-        '5f1c…'
-    """
-    recipe = plan.recipe.model_dump(mode="json", exclude=set(FREE) | {"data", "model"})
+def run_identity(plan: Plan) -> dict[str, JsonValue]:
+    """The recipe of a run, and hashes of the bytes of its data and model."""
+    recipe = plan.recipe.model_dump(mode="json", exclude=set(CHANGEABLE) | {"data", "model"})
     files = [
         Path(file) for split in sorted(plan.dataset.files) for file in plan.dataset.files[split]
     ]
@@ -163,48 +161,48 @@ def identity(plan: Plan) -> dict[str, JsonValue]:
     }
 
 
-def check_same(then: Mapping[str, JsonValue], now: Mapping[str, JsonValue]) -> None:
-    """Raise where a run that is to go on is no longer the one that was interrupted.
+def check_identity(before: Mapping[str, JsonValue], now: Mapping[str, JsonValue]) -> None:
+    """Raise unless a run to resume is the one that was interrupted.
 
     Args:
-        then: the identity of the interrupted run.
-        now: the identity of the run that is asked for.
+        before: identity of the interrupted run.
+        now: identity of the run to resume.
 
     Raises:
         RecipeError: with what differs.
 
     Example:
-        >>> check_same({"data": "a"}, {"data": "a"})
+        >>> check_identity({"data": "a"}, {"data": "a"})
     """
     for part in ("data", "model"):
-        if then.get(part) != now.get(part):
+        if before.get(part) != now.get(part):
             raise RecipeError(
                 f"the {part} has changed since the run was interrupted",
                 hint="Train anew with --force, or bring back what was there.",
             )
-    before, after = _flat(then.get("recipe")), _flat(now.get("recipe"))
-    for key in sorted(before.keys() | after.keys()):
-        if before.get(key) != after.get(key):
+    old, new = _flat(before.get("recipe")), _flat(now.get("recipe"))
+    for key in sorted(old.keys() | new.keys()):
+        if old.get(key) != new.get(key):
             raise RecipeError(
-                f"{key} is {after.get(key)!r}, and the interrupted run has {before.get(key)!r}",
+                f"{key} is {new.get(key)!r}, and the interrupted run has {old.get(key)!r}",
                 hint="Resume with the same recipe, or train anew with --force.",
             )
 
 
 def _flat(recipe: JsonValue) -> dict[str, JsonValue]:
     """The keys of a recipe, those of its parts with a dot."""
-    found: dict[str, JsonValue] = {}
+    keys: dict[str, JsonValue] = {}
     for key, value in (recipe if isinstance(recipe, dict) else {}).items():
         if isinstance(value, dict):
             name = "" if key == "options" else f"{key}."
-            found |= {f"{name}{inner}": entry for inner, entry in value.items()}
+            keys |= {f"{name}{inner}": entry for inner, entry in value.items()}
         else:
-            found[key] = value
-    return found
+            keys[key] = value
+    return keys
 
 
 def _model_files(folder: Path) -> list[Path]:
-    """What a model consists of; of an adapter, what its base consists of as well."""
+    """The files of a model; of an adapter, those of its base as well."""
     names = ("*.safetensors", "*.json", "*.jinja", "*.model")
     files = sorted(path for pattern in names for path in folder.glob(pattern))
     base = adapter_base(folder) if is_adapter(folder) else ""
@@ -216,15 +214,54 @@ def _digest(files: list[Path]) -> str:
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.name.encode())
-        with file.open("rb") as opened:
-            digest.update(hashlib.file_digest(opened, "sha256").digest())
+        with file.open("rb") as data:
+            digest.update(hashlib.file_digest(data, "sha256").digest())
     return digest.hexdigest()
 
 
-def _whole(checkpoint: Path) -> bool:
+def _is_whole(checkpoint: Path) -> bool:
     """The trainer writes its state last, so that a checkpoint with a readable one is whole."""
     try:
         json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return True
+
+
+OPTIMIZER_BYTES = 8
+"""Bytes of optimiser state per trained weight: Adam's two moments in float32."""
+
+
+def check_disk(trainer: Trainer, folder: Path, log: Log) -> None:
+    """Raise where checkpoints and model would not fit on the disk; log where it gets tight.
+
+    Args:
+        trainer: built, with its model.
+        folder: on the disk that is written to.
+        log: called where less than twice the needed space is free.
+
+    Raises:
+        TrainingError: there is too little space.
+    """
+    needed, free = bytes_needed(trainer), shutil.disk_usage(folder).free
+    if needed > free:
+        raise TrainingError(
+            f"{folder.parent}: the run writes {needed / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB "
+            "are free",
+            hint="Free some space, name an output elsewhere with -o, or --set save_strategy=no.",
+        )
+    if 2 * needed > free:
+        log(f"the run writes {needed / 1e9:,.1f} GB of the {free / 1e9:,.1f} GB that are free")
+
+
+def bytes_needed(trainer: Trainer) -> int:
+    """Bytes that the run writes at most: the model, and its checkpoints with one being written."""
+    weights = list(trainer.model.parameters())
+    model: int = sum(full_shape(weight).numel() * weight.element_size() for weight in weights)
+    trained = [weight for weight in weights if weight.requires_grad]
+    checkpoint: int = sum(
+        full_shape(weight).numel() * (weight.element_size() + OPTIMIZER_BYTES) for weight in trained
+    )
+    saves = str(getattr(trainer.args.save_strategy, "value", trainer.args.save_strategy)) != "no"
+    checkpoints: int = (trainer.args.save_total_limit or 2) + 1 if saves else 0
+    return model + checkpoints * checkpoint

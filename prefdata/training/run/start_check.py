@@ -1,4 +1,4 @@
-"""The guard of a run's start: the model has to equal its reference before it moves away from it."""
+"""The check of a run's start: before training, the model has to equal its reference."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from transformers import Trainer
 
 TOLERANCE = 1e-3
-HALF_NATS = 1.0
-"""Half precision rounds each token's log-probability, and otherwise in a batch of another shape:
-so far apart may an answer's log-probabilities be on average, which beta turns into rewards."""
+HALF_PRECISION_NATS = 1.0
+"""How far apart an answer's log-probabilities under model and reference may be on average in half
+precision, which rounds otherwise in a batch of another shape; beta turns that into rewards."""
 
 
 def check_start(
@@ -48,8 +48,8 @@ def check_start(
         return
     expected = "" if start_loss is None else f"loss {start_loss:.4f} and "
     if dropouts:
-        named = ", ".join(f"{name}: {rate}" for name, rate in dropouts.items())
-        hint = f"The model drops out at random ({named}): set that to 0 in its config.json."
+        rates = ", ".join(f"{name}: {rate}" for name, rate in dropouts.items())
+        hint = f"The model drops out at random ({rates}): set that to 0 in its config.json."
     elif not math.isfinite(loss):
         hint = "The loss is not a number: check the model's weights and dtype."
     else:
@@ -65,7 +65,7 @@ def check_start(
 
 
 def check_first_batch(trainer: Trainer, start_loss: float | None) -> None:
-    """Look at the first batch before training, in the very mode that trains, and leave no trace.
+    """Check the first batch before training, in training mode, and leave the trainer unchanged.
 
     Where no loss is fixed beforehand, only a loss that is not a number stops the run.
 
@@ -75,9 +75,6 @@ def check_first_batch(trainer: Trainer, start_loss: float | None) -> None:
 
     Raises:
         TrainingError: the model does not start equal to its reference.
-
-    Example:
-        >>> check_first_batch(trainer, 0.6931)  # doctest: +SKIP
     """
     import torch
 
@@ -88,8 +85,10 @@ def check_first_batch(trainer: Trainer, start_loss: float | None) -> None:
     with _unchanged(trainer), torch.no_grad(), trainer.accelerator.autocast():
         trainer.model.train()
         loss = trainer.compute_loss(trainer.model, trainer._prepare_inputs(batch))  # noqa: SLF001
-        kept = getattr(trainer, "_metrics", {"train": {}})["train"]
-        logs = {name: values[-1] for name, values in kept.items()} if start_loss is not None else {}
+        metrics = getattr(trainer, "_metrics", {"train": {}})["train"]
+        logs = (
+            {name: values[-1] for name, values in metrics.items()} if start_loss is not None else {}
+        )
         trainer.model.train(was_training)
     if start_loss is None and math.isfinite(float(loss)):
         return
@@ -102,17 +101,12 @@ def check_first_batch(trainer: Trainer, start_loss: float | None) -> None:
         {**logs, "loss": float(loss)},
         start_loss,
         dropouts=dropouts_of(trainer),
-        tolerance=HALF_NATS * getattr(trainer.args, "beta", 0.1) if half else TOLERANCE,
+        tolerance=HALF_PRECISION_NATS * getattr(trainer.args, "beta", 0.1) if half else TOLERANCE,
     )
 
 
 def dropouts_of(trainer: Trainer) -> dict[str, float]:
-    """The rates of dropout in the model's config that are not zero.
-
-    Example:
-        >>> dropouts_of(trainer)  # doctest: +SKIP
-        {}
-    """
+    """The rates of dropout in the model's config that are not zero."""
     return {
         name: rate
         for name, rate in trainer.model.config.to_dict().items()
@@ -122,7 +116,7 @@ def dropouts_of(trainer: Trainer) -> dict[str, float]:
 
 @contextmanager
 def _unchanged(trainer: Trainer) -> Iterator[None]:
-    """Give back the trainer's counts and the random states as they were."""
+    """Restore the trainer's counts and the random states afterwards."""
     import torch
 
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
@@ -132,5 +126,5 @@ def _unchanged(trainer: Trainer) -> Iterator[None]:
             yield
         finally:
             trainer._total_train_tokens = tokens  # noqa: SLF001
-            for kept in ("_metrics", "_stored_metrics"):
-                getattr(trainer, kept, {"train": {}})["train"].clear()
+            for name in ("_metrics", "_stored_metrics"):
+                getattr(trainer, name, {"train": {}})["train"].clear()

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
 from pydantic import JsonValue
 from safetensors import SafetensorError
 from transformers import (
     AutoModelForCausalLM,
     BitsAndBytesConfig,
     PreTrainedModel,
-    PreTrainedTokenizerBase,
     PrinterCallback,
     Trainer,
     TrainingArguments,
@@ -31,6 +27,7 @@ from prefdata.training.config.recipe import TINY, Recipe
 from prefdata.training.model import distributed
 from prefdata.training.model.load import first_line, import_class, load_error
 from prefdata.training.model.sharding import ZERO_3
+from prefdata.training.run.context import RunContext
 from prefdata.training.run.reference_cache import COLUMNS, cache_folder, caching
 
 
@@ -56,50 +53,34 @@ class Batches:
         return Batches(fewer, self.accumulation * self.rows // fewer)
 
 
-def build_trainer(
-    plan: Plan,
-    source: str,
-    tokenizer: PreTrainedTokenizerBase,
-    rows: Dataset,
-    measured: Dataset,
-    folder: Path,
-    batches: Batches,
-) -> Trainer:
-    """TRL's trainer for the method, told to say nothing.
+def build_trainer(run: RunContext, batches: Batches) -> Trainer:
+    """TRL's trainer for the method, without its own printing.
 
     Args:
-        plan: what to run.
-        source: the folder or hub name of the starting model.
-        tokenizer: of that model.
-        rows: the view of the train split.
-        measured: the view that is measured.
-        folder: for the trainer's checkpoints.
+        run: what to train.
         batches: how a batch is made up.
 
     Raises:
         UsageError: the model cannot be loaded.
         RecipeError: TRL refuses an option.
-
-    Example:
-        >>> build_trainer(plan, "model", tokenizer, rows, rows, Path("work"), Batches(8, 1))
-        ... # doctest: +SKIP
     """
-    method, recipe = plan.method, plan.recipe
+    method, recipe = run.plan.method, run.plan.recipe
     _refuse_data_parallel()
     _refuse_idle_sharding(recipe)
-    trainer = import_class(method.trainer)
-    cached = trainer.__name__ in COLUMNS and uses_cache(recipe, method, len(rows))
-    arguments = _arguments(plan, len(rows), batches, cached=cached)
+    trainer_class = import_class(method.trainer)
+    rows = len(run.train_rows)
+    cached = trainer_class.__name__ in COLUMNS and uses_cache(recipe, method, rows)
+    arguments = _arguments(run.plan, rows, batches, cached=cached)
     try:
-        config = import_class(method.config)(output_dir=str(folder), **arguments)
+        config = import_class(method.config)(output_dir=str(run.run_dir.checkpoints), **arguments)
         _refuse_quantised_parts(recipe, config)
-        built = (caching(trainer, cache_folder()) if cached else trainer)(
+        trainer = (caching(trainer_class, cache_folder()) if cached else trainer_class)(
             args=config,
-            train_dataset=rows,
-            eval_dataset=measured,
-            processing_class=tokenizer,
+            train_dataset=run.train_rows,
+            eval_dataset=run.eval_rows,
+            processing_class=run.tokenizer,
             peft_config=_lora_config(recipe, method),
-            **_models(recipe, method, source),
+            **_models(recipe, method, run.source),
         )
     except PrefdataError:
         raise
@@ -107,15 +88,15 @@ def build_trainer(
         raise load_error(recipe.model, error) from error
     except (ValueError, NotImplementedError, AssertionError) as error:
         raise RecipeError(
-            f"{plan.trainer_label} refuses the recipe: {first_line(error)}",
+            f"{run.plan.trainer_label} refuses the recipe: {first_line(error)}",
             hint="Change the option that it names.",
         ) from error
-    built.remove_callback(PrinterCallback)
-    return built
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 def _refuse_data_parallel() -> None:
-    """TRL finds out only after everything is loaded that it cannot use several GPUs like this."""
+    """TRL refuses several GPUs in one process only after everything is loaded."""
     gpus = torch.cuda.device_count()
     if gpus > 1 and not os.environ.get("WORLD_SIZE"):
         raise UsageError(
@@ -128,7 +109,7 @@ def _refuse_data_parallel() -> None:
 
 
 def _refuse_idle_sharding(recipe: Recipe) -> None:
-    """Accelerate shards on accelerators only, and says nothing where it does not."""
+    """Accelerate shards on accelerators only, and elsewhere trains unsharded without a message."""
     if recipe.options.get("fsdp") and not torch.accelerator.is_available():
         raise RecipeError(
             "fsdp has no effect without an accelerator: every process trains a whole model",
@@ -137,7 +118,7 @@ def _refuse_idle_sharding(recipe: Recipe) -> None:
 
 
 def _refuse_quantised_parts(recipe: Recipe, config: TrainingArguments) -> None:
-    """ZeRO-3 cuts up packed weights as if they were not, and computes something else with them."""
+    """ZeRO-3 shards packed weights as if they were plain ones, and computes something else."""
     plugin = getattr(config, "deepspeed_plugin", None)
     if recipe.quantization and plugin is not None and plugin.zero_stage == ZERO_3:
         raise RecipeError(
@@ -148,9 +129,9 @@ def _refuse_quantised_parts(recipe: Recipe, config: TrainingArguments) -> None:
 
 
 def uses_cache(recipe: Recipe, method: Method, rows: int) -> bool:
-    """Whether the reference's numbers are computed beforehand and kept.
+    """Whether the reference's log-probabilities are computed beforehand and cached.
 
-    It pays where a run passes over all rows; a few steps over many rows would wait for nothing.
+    It pays where a run passes over all rows; before a few steps over many rows it would not.
 
     Args:
         recipe: the effective one.
@@ -166,11 +147,13 @@ def uses_cache(recipe: Recipe, method: Method, rows: int) -> bool:
         return False
     if recipe.reference_cache != "auto":
         return recipe.reference_cache
-    seen = recipe.epochs * rows if recipe.max_steps is None else recipe.max_steps * _step(recipe)
-    return seen >= rows
+    trained = recipe.epochs * rows
+    if recipe.max_steps is not None:
+        trained = recipe.max_steps * _rows_per_step(recipe)
+    return trained >= rows
 
 
-def _step(recipe: Recipe) -> int:
+def _rows_per_step(recipe: Recipe) -> int:
     """Rows per optimiser step, on all devices together."""
     return recipe.batch_size * accumulation(recipe) * distributed.world_size()
 
@@ -186,12 +169,12 @@ def accumulation(recipe: Recipe) -> int:
 
 
 def _arguments(plan: Plan, rows: int, batches: Batches, *, cached: bool) -> dict[str, Any]:
-    """The arguments of TRL's config: ours, then what the recipe's options say."""
+    """The arguments of TRL's config: our defaults, then the recipe's options."""
     recipe, method = plan.recipe, plan.method
     gpu = torch.cuda.is_available()
-    steps = recipe.max_steps or math.ceil(rows / _step(recipe)) * recipe.epochs
+    steps = recipe.max_steps or math.ceil(rows / _rows_per_step(recipe)) * recipe.epochs
     half = gpu and torch.cuda.is_bf16_supported() and recipe.dtype != "float16"
-    ours: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "learning_rate": recipe.learning_rate,
         "num_train_epochs": recipe.epochs,
         "max_steps": recipe.max_steps or -1,
@@ -208,35 +191,36 @@ def _arguments(plan: Plan, rows: int, batches: Batches, *, cached: bool) -> dict
         "report_to": "tensorboard",
         "disable_tqdm": True,
         "trust_remote_code": recipe.trust_remote_code,
-        **_evaluation(recipe, steps),
+        **_evaluation_arguments(recipe, steps),
         **trl_losses(recipe.options),
         "per_device_train_batch_size": batches.rows,
         "gradient_accumulation_steps": batches.accumulation,
     }
     if distributed.world_size() > 1 and not gpu:
-        ours["use_cpu"] = True  # unsaid, each process would train a model of its own
+        arguments["use_cpu"] = True  # without it, each process trains a model of its own
     if cached:
-        ours["precompute_ref_log_probs"] = True
+        arguments["precompute_ref_log_probs"] = True
     if method.loads_model:
-        ours["model_init_kwargs"] = {**_loading(recipe), **_given(recipe)}
-    return ours
+        arguments["model_init_kwargs"] = _load_arguments(recipe)
+    return arguments
 
 
-def _evaluation(recipe: Recipe, steps: float) -> dict[str, JsonValue]:
-    asked = recipe.evaluation
-    if asked is None:
+def _evaluation_arguments(recipe: Recipe, steps: float) -> dict[str, JsonValue]:
+    evaluation = recipe.evaluation
+    if evaluation is None:
         return {}
-    every = max(1, int(asked.every if asked.every >= 1 else asked.every * steps))
-    found: dict[str, JsonValue] = {"eval_strategy": "steps", "eval_steps": every}
-    if asked.best:
-        found |= {
+    every = evaluation.every if evaluation.every >= 1 else evaluation.every * steps
+    every = max(1, int(every))
+    arguments: dict[str, JsonValue] = {"eval_strategy": "steps", "eval_steps": every}
+    if evaluation.best:
+        arguments |= {
             "save_strategy": "steps",
             "save_steps": every,
             "load_best_model_at_end": True,
-            "metric_for_best_model": asked.best,
-            "greater_is_better": asked.best == "accuracy",
+            "metric_for_best_model": evaluation.best,
+            "greater_is_better": evaluation.best == "accuracy",
         }
-    return found
+    return arguments
 
 
 def _models(recipe: Recipe, method: Method, source: str) -> dict[str, object]:
@@ -253,7 +237,7 @@ def _models(recipe: Recipe, method: Method, source: str) -> dict[str, object]:
 
 
 def _load(recipe: Recipe, source: str, quantization: object) -> PreTrainedModel:
-    arguments: dict[str, Any] = {**_loading(recipe), **_given(recipe)}
+    arguments: dict[str, Any] = _load_arguments(recipe)
     if quantization is not None:
         arguments["quantization_config"] = quantization
     try:
@@ -264,7 +248,7 @@ def _load(recipe: Recipe, source: str, quantization: object) -> PreTrainedModel:
         raise load_error(source, error) from error
 
 
-def _loading(recipe: Recipe) -> dict[str, JsonValue]:
+def _load_arguments(recipe: Recipe) -> dict[str, JsonValue]:
     """How the weights are loaded: float32, or bfloat16 where they stay frozen on a GPU."""
     frozen = recipe.lora is not None and torch.cuda.is_available()
     arguments: dict[str, JsonValue] = {
@@ -274,12 +258,8 @@ def _loading(recipe: Recipe) -> dict[str, JsonValue]:
         arguments["revision"] = recipe.revision
     if recipe.attention:
         arguments["attn_implementation"] = recipe.attention
-    return arguments
-
-
-def _given(recipe: Recipe) -> Mapping[str, JsonValue]:
-    given = recipe.options.get("model_init_kwargs")
-    return given if isinstance(given, dict) else {}
+    options = recipe.options.get("model_init_kwargs")
+    return arguments | (options if isinstance(options, dict) else {})
 
 
 def _quantization(recipe: Recipe) -> BitsAndBytesConfig | None:

@@ -1,4 +1,4 @@
-"""What came of a sweep: its runs, the best of them, a table and a page."""
+"""The result of a sweep: its runs, the best of them, a table and a page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import JsonValue
 
-from prefdata.training.run.chart import chart, html_table, page
+from prefdata.training.run.report_page import chart, html_table, page
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,16 +22,16 @@ LOGGED: Mapping[str, str] = {
     "margin": "rewards/margins",
     "loss": "loss",
 }
-"""Per metric, what a run calls it."""
+"""The name of each metric in the logs of a run."""
 
 
 @dataclass(frozen=True)
-class SweptRun:
+class SweepRun:
     """One run of a sweep.
 
     Args:
         name: of its folder.
-        settings: by key, the value that it was given.
+        settings: the value of each key of the sweep.
         before: metrics of the starting model.
         after: metrics of the trained model, on the held-out rows.
     """
@@ -43,29 +43,24 @@ class SweptRun:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SweepResult:
     """A finished sweep.
 
     Args:
         output: its folder, with one model per run.
         data: the data set directory of the first run.
-        metric: what the best is best by.
+        metric: decides which run is the best.
         runs: in the order of the grid.
     """
 
     output: str
     data: str
     metric: Metric
-    runs: tuple[SweptRun, ...]
+    runs: tuple[SweepRun, ...]
 
     @property
-    def best(self) -> SweptRun:
-        """The run with the highest metric, or the lowest loss; of equal ones the first.
-
-        Example:
-            >>> sweep.best.settings  # doctest: +SKIP
-            {'beta': '0.1'}
-        """
+    def best(self) -> SweepRun:
+        """The run with the highest metric, or the lowest loss; of equal ones the first."""
         sign = 1 if self.metric == "loss" else -1
         return min(self.runs, key=lambda run: sign * run.after[LOGGED[self.metric]])
 
@@ -75,13 +70,8 @@ class Sweep:
         key = LOGGED[self.metric]
         return sum(run.after[key] == self.best.after[key] for run in self.runs)
 
-    def as_json(self) -> dict[str, JsonValue]:
-        """The sweep as JSON values.
-
-        Example:
-            >>> sweep.as_json()["metric"]  # doctest: +SKIP
-            'accuracy'
-        """
+    def to_dict(self) -> dict[str, JsonValue]:
+        """The sweep as plain values that JSON can hold."""
         runs: list[JsonValue] = [
             {
                 "name": run.name,
@@ -101,12 +91,7 @@ class Sweep:
         }
 
     def table(self) -> Table:
-        """A row per run, as a Rich table; the best has a star.
-
-        Example:
-            >>> sweep.table().row_count  # doctest: +SKIP
-            3
-        """
+        """A row per run, as a Rich table; the best has a star."""
         from rich.table import Table
 
         head, rows = self._rows()
@@ -118,20 +103,11 @@ class Sweep:
         return table
 
     def next_step(self) -> str:
-        """What comes next.
-
-        Example:
-            >>> sweep.next_step()  # doctest: +SKIP
-            'pref eval pairs-dpo-sweep/beta-0.1 --data pairs'
-        """
+        """The command to run next."""
         return f"pref eval {Path(self.output) / self.best.name} --data {self.data}"
 
     def write_page(self) -> None:
-        """Write sweep.html: the table, and a chart of the metric over every numeric key.
-
-        Example:
-            >>> sweep.write_page()  # doctest: +SKIP
-        """
+        """Write sweep.html: the table, and a chart of the metric over every numeric key."""
         body = f"<p>Best by held-out {self.metric}: <b>{self.best.name}</b></p>"
         charts = "".join(self._chart(key) for key in self.runs[0].settings)
         body += f'{html_table(*self._rows())}<h2>Curves</h2><div class="charts">{charts}</div>'

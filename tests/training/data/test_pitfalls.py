@@ -316,7 +316,7 @@ def test_kto_says_when_its_classes_weigh_unlike(tmp_path: Path) -> None:
     recipe = Recipe(
         model="tiny", data=str(data), output=str(tmp_path / "m"), method="kto", max_steps=1
     )
-    train(recipe, say=told.append)
+    train(recipe, log=told.append)
     assert "train: 80 rows, 60 answers labelled good and 20 bad" in told
     assert (
         "note: good and bad answers weigh 3.00 to 1, and KTO wants 1 to 1.33; "
@@ -327,7 +327,7 @@ def test_kto_says_when_its_classes_weigh_unlike(tmp_path: Path) -> None:
         settings=["undesirable_weight=auto"],
     )
     told.clear()
-    result = train(mended, say=told.append)
+    result = train(mended, log=told.append)
     assert not [line for line in told if line.startswith("note: good and bad")]
     saved = load_recipe(Path(result.output) / "recipe.yaml")
     assert saved.options["undesirable_weight"] == 3.0

@@ -25,12 +25,12 @@ def test_rows_and_answers_are_kept_and_a_win_rate_comes_back(
     """From the answers that eval writes, through verdicts on them, to a gate on their win rate."""
     out = tmp_path / "evaluated"
     args = ["eval", trained.output, "--data", str(pairs)]
-    made = ["--generate", "1", "--most-prompts", "3", "--max-new-tokens", "6", "-o", str(out)]
-    assert run(*args, *made) == 0
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert "│ reward_accuracy " in shown.err
-    assert shown.err.endswith(
+    generate = ["--generate", "1", "--most-prompts", "3", "--max-new-tokens", "6", "-o", str(out)]
+    assert run(*args, *generate) == 0
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "│ reward_accuracy " in output.err
+    assert output.err.endswith(
         f"next: pref judge {out}/generations.jsonl -o judged --model NAME, "
         "then pref eval … --judged judged\n"
     )
@@ -49,17 +49,17 @@ def test_rows_and_answers_are_kept_and_a_win_rate_comes_back(
     judged.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     won = [*args, "--judged", str(judged), "--json", "-q"]
     assert run(*won, "--gate", "win_rate>=0.5 and kl<=1e9") == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["win_rate"]["value"] == pytest.approx(2 / 3)
-    assert found["gate"]["met"] is True
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["win_rate"]["value"] == pytest.approx(2 / 3)
+    assert printed["gate"]["met"] is True
     assert run(*won, "--gate", "reward_accuracy>=0.9 and win_rate>=0.7") == 3
-    shown = capsys.readouterr()
-    assert shown.err == "gate: win_rate>=0.7: missed, win_rate is 0.6667 on 3 rows\n"
-    assert json.loads(shown.out)["gate"]["met"] is False
+    output = capsys.readouterr()
+    assert output.err == "gate: win_rate>=0.7: missed, win_rate is 0.6667 on 3 rows\n"
+    assert json.loads(output.out)["gate"]["met"] is False
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         (["--gate", "acc>=1"], "Error: unknown figure 'acc' in --gate\n"),
         (["--gate", "accuracy"], "Error: --gate: 'accuracy' is not a condition\n"),
@@ -70,7 +70,7 @@ def test_rows_and_answers_are_kept_and_a_win_rate_comes_back(
 )
 def test_wrong_usage_is_told_before_anything_is_loaded(
     args: list[str],
-    said: str,
+    message: str,
     chat_model: Path,
     pairs: Path,
     capsys: pytest.CaptureFixture[str],
@@ -78,9 +78,9 @@ def test_wrong_usage_is_told_before_anything_is_loaded(
     """With exit code 2."""
     args = [arg.format(data=pairs) for arg in args]
     assert run("eval", str(chat_model), "--data", str(pairs), *args) == 2
-    shown = capsys.readouterr()
-    assert said in shown.err
-    assert "loading torch" not in shown.err
+    output = capsys.readouterr()
+    assert message in output.err
+    assert "loading torch" not in output.err
 
 
 @pytest.mark.skipif(

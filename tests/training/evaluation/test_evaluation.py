@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+import shutil
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,15 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from prefdata.training import LoraSettings, Recipe, TrainingResult, evaluate, train
+from prefdata.training import LoraSettings, Prompting, Recipe, TrainingResult, evaluate, train
 from prefdata.training.data.tokenize import EncodedRow
-from prefdata.training.evaluation.logprobs import score
-from prefdata.training.evaluation.metrics import EvalRow, figures, slices, write_rows
+from prefdata.training.evaluation.logprobs import score_rows
+from prefdata.training.evaluation.metrics import (
+    ExampleResult,
+    compute_metrics,
+    slice_metrics,
+    write_rows,
+)
 from prefdata.training.model.library_output import suppress_output
 from prefdata.training.model.load import load_model, load_tokenizer
 from tests.training.datasets import polite_pairs, write_dataset
@@ -34,74 +41,74 @@ def test_a_score_is_the_sum_of_log_probabilities(chat_model: Path) -> None:
             for at in range(len(prompt), length)
         )
         row = EncodedRow(prompt, [answer, [5]], merged=False)
-        found = next(score([row], model, reference=model, max_length=length))
-    assert found[0].logp == pytest.approx(expected, abs=1e-4)
-    assert found[0].tokens == len(answer) - 1
-    assert found[0].reference == found[0].logp
-    assert found[0].kl == 0
+        scores = next(score_rows([row], model, reference=model, max_length=length))
+    assert scores[0].logp == pytest.approx(expected, abs=1e-4)
+    assert scores[0].tokens == len(answer) - 1
+    assert scores[0].reference_logp == scores[0].logp
+    assert scores[0].kl == 0
 
 
-def numbers(row: EvalRow) -> dict[str, float]:
+def numbers(row: ExampleResult) -> dict[str, float]:
     return {name: value for name, value in vars(row).items() if isinstance(value, int | float)}
 
 
 def test_the_batch_size_changes_no_figure(trained: TrainingResult, pairs: Path) -> None:
     """24 rows in batches of 1, 4 and 7, the last of them partial."""
-    found = [evaluate(trained.output, data=pairs, batch_size=size) for size in (1, 4, 7)]
-    for other in found[1:]:
-        for name, estimate in found[0].estimates.items():
+    results = [evaluate(trained.output, data=pairs, batch_size=size) for size in (1, 4, 7)]
+    for other in results[1:]:
+        for name, estimate in results[0].estimates.items():
             assert other.estimates[name].value == pytest.approx(estimate.value, abs=1e-6, rel=1e-6)
             assert other.estimates[name].n == 24
-        for mine, its in zip(found[0].rows, other.rows, strict=True):
-            assert numbers(its) == pytest.approx(numbers(mine), rel=1e-6, abs=1e-6)
+        for row, other_row in zip(results[0].rows, other.rows, strict=True):
+            assert numbers(other_row) == pytest.approx(numbers(row), rel=1e-6, abs=1e-6)
 
 
 def test_a_trained_model_is_measured_against_where_it_started(
     trained: TrainingResult, pairs: Path
 ) -> None:
     """The reference saved with it is found, and the margin is the one that training reported."""
-    found = evaluate(trained.output, data=pairs)
-    assert found.reference == f"{trained.output}/reference"
-    assert found.estimates["reward_accuracy"].value == 1
-    assert found.estimates["reward_margin"].value == pytest.approx(
+    result = evaluate(trained.output, data=pairs)
+    assert result.reference == f"{trained.output}/reference"
+    assert result.estimates["reward_accuracy"].value == 1
+    assert result.estimates["reward_margin"].value == pytest.approx(
         trained.after["rewards/margins"], rel=1e-3
     )
-    assert (found.estimates["kl"].value or 0) > 0.1
+    assert (result.estimates["kl"].value or 0) > 0.1
 
 
 def test_the_json_has_value_interval_and_rows(trained: TrainingResult, pairs: Path) -> None:
     """Keys end in accuracy, margin and kl, and every figure is a JSON number."""
-    found = json.loads(json.dumps(evaluate(trained.output, data=pairs).as_json(), allow_nan=False))
-    assert set(found) == {
+    result = json.loads(json.dumps(evaluate(trained.output, data=pairs).to_dict(), allow_nan=False))
+    assert set(result) == {
         *("model", "data", "split", "reference", "beta", "measure", "left_out"),
         *("accuracy", "mean_accuracy", "margin", "length_accuracy"),
         *("reward_accuracy", "reward_margin", "kl"),
     }
-    low, high = found["reward_accuracy"]["interval"]
-    assert low < found["reward_accuracy"]["value"] == pytest.approx(high)
-    assert found["reward_accuracy"]["n"] == 24
+    low, high = result["reward_accuracy"]["interval"]
+    assert low < result["reward_accuracy"]["value"] == pytest.approx(high)
+    assert result["reward_accuracy"]["n"] == 24
 
 
 def test_a_model_is_at_no_distance_from_itself(chat_model: Path, pairs: Path) -> None:
     """Its own reference: every pair a tie, no margin, no divergence."""
-    found = evaluate(str(chat_model), data=pairs, reference=str(chat_model)).estimates
-    assert found["reward_accuracy"].value == 0.5
-    assert found["reward_margin"].value == 0
-    assert found["kl"].value == 0
+    estimates = evaluate(str(chat_model), data=pairs, reference=str(chat_model)).estimates
+    assert estimates["reward_accuracy"].value == 0.5
+    assert estimates["reward_margin"].value == 0
+    assert estimates["kl"].value == 0
 
 
 def test_without_a_reference_there_is_no_reward(chat_model: Path, pairs: Path) -> None:
     """Nothing is made up."""
-    found = evaluate(str(chat_model), data=pairs)
-    assert found.reference is None
-    assert set(found.estimates) == {"accuracy", "mean_accuracy", "margin", "length_accuracy"}
+    result = evaluate(str(chat_model), data=pairs)
+    assert result.reference is None
+    assert set(result.estimates) == {"accuracy", "mean_accuracy", "margin", "length_accuracy"}
 
 
 def test_figures_equal_a_computation_by_hand(
     trained: TrainingResult, pairs: Path, tmp_path: Path
 ) -> None:
     """Every row and every figure, from nothing but transformers, in double precision."""
-    found = evaluate(trained.output, data=pairs, batch_size=7)
+    result = evaluate(trained.output, data=pairs, batch_size=7)
     with suppress_output():
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -131,7 +138,7 @@ def test_figures_equal_a_computation_by_hand(
                 sums = (float(logps.gather(1, at).sum()) for logps in (new, old))
                 sides[side] = (*sums, divergence, len(at))
             expected.append(sides)
-    for row, by_hand in zip(found.rows, expected, strict=True):
+    for row, by_hand in zip(result.rows, expected, strict=True):
         for side in ("chosen", "rejected"):
             logp, before, _, length = by_hand[side]
             assert getattr(row, f"{side}_logp") == pytest.approx(logp, rel=1e-5)
@@ -151,23 +158,23 @@ def test_figures_equal_a_computation_by_hand(
         "kl": sum(row["chosen"][2] + row["rejected"][2] for row in expected) / 48,
     }
     for name, value in figures.items():
-        assert found.estimates[name].value == pytest.approx(value, rel=1e-4), name
+        assert result.estimates[name].value == pytest.approx(value, rel=1e-4), name
 
-    write_rows(found.rows, tmp_path / "rows.parquet")
-    written = pq.read_table(tmp_path / "rows.parquet").to_pylist()
-    assert [row["chosen_reward"] - row["rejected_reward"] for row in written] == pytest.approx(
+    write_rows(result.rows, tmp_path / "rows.parquet")
+    table = pq.read_table(tmp_path / "rows.parquet").to_pylist()
+    assert [row["chosen_reward"] - row["rejected_reward"] for row in table] == pytest.approx(
         rewards, rel=1e-3, abs=1e-5
     )
-    assert {row["source"] for row in written} == {"hand"}
+    assert {row["source"] for row in table} == {"hand"}
 
 
-def row(**changes: Any) -> EvalRow:
+def row(**changes: Any) -> ExampleResult:
     """A pair of ten tokens each."""
-    known: dict[str, Any] = dict.fromkeys(field.name for field in fields(EvalRow))
+    empty: dict[str, Any] = dict.fromkeys(field.name for field in fields(ExampleResult))
     lengths = dict.fromkeys(
         ("chosen_tokens", "rejected_tokens", "chosen_length", "rejected_length"), 10
     )
-    return EvalRow(**{**known, "set": "d", "row": 0, **lengths, **changes})
+    return ExampleResult(**{**empty, "set": "d", "row": 0, **lengths, **changes})
 
 
 def test_figures_by_hand() -> None:
@@ -184,8 +191,8 @@ def test_figures_by_hand() -> None:
             chosen_tokens=20,
         ),
     ]
-    found = {name: estimate.value for name, estimate in figures(rows).items()}
-    assert found == {
+    metrics = {name: estimate.value for name, estimate in compute_metrics(rows).items()}
+    assert metrics == {
         "accuracy": 0.5,
         "mean_accuracy": 1.0,
         "margin": 0.0,
@@ -209,16 +216,16 @@ def test_slices_hold_the_rows_that_they_name() -> None:
         )
         for number in range(12)
     ]
-    found = slices(rows)
-    assert set(found) == {"source", "data_margin", "longer", "length"}
-    assert {k: v["accuracy"].value for k, v in found["source"].items()} == {"books": 0, "forum": 1}
-    shown = {k: v["accuracy"].n for k, v in found["longer"].items()}
-    assert shown == {"rejected longer": 4, "equally long": 1, "chosen longer": 7}
-    assert [v["accuracy"].n for v in found["data_margin"].values()] == [3, 3, 3, 3]
-    assert next(iter(found["data_margin"])) == "0 to 2.75"
-    assert sum(v["accuracy"].n for v in found["length"].values()) == 12
-    assert list(found["length"])[-1].endswith(" to 21 tokens")
-    assert slices([row(), row()]) == {}
+    slices = slice_metrics(rows)
+    assert set(slices) == {"source", "data_margin", "longer", "length"}
+    assert {k: v["accuracy"].value for k, v in slices["source"].items()} == {"books": 0, "forum": 1}
+    counts = {k: v["accuracy"].n for k, v in slices["longer"].items()}
+    assert counts == {"rejected longer": 4, "equally long": 1, "chosen longer": 7}
+    assert [v["accuracy"].n for v in slices["data_margin"].values()] == [3, 3, 3, 3]
+    assert next(iter(slices["data_margin"])) == "0 to 2.75"
+    assert sum(v["accuracy"].n for v in slices["length"].values()) == 12
+    assert list(slices["length"])[-1].endswith(" to 21 tokens")
+    assert slice_metrics([row(), row()]) == {}
 
 
 def test_several_sets_keep_their_names(
@@ -226,13 +233,13 @@ def test_several_sets_keep_their_names(
 ) -> None:
     """Each has its figures under its name; labelled answers are ranked by reward."""
     other = write_dataset(tmp_path / "pairs", polite_pairs(4), polite_pairs(3, seed=5))
-    found = evaluate(trained.output, data=[pairs, other, labelled])
-    assert [one.name for one in found.sets] == ["pairs", "pairs-2", "labelled"]
-    assert found.estimates["pairs-2/accuracy"].n == 3
-    ranked = found.estimates["labelled/reward_accuracy"]
+    result = evaluate(trained.output, data=[pairs, other, labelled])
+    assert [dataset.name for dataset in result.datasets] == ["pairs", "pairs-2", "labelled"]
+    assert result.estimates["pairs-2/accuracy"].n == 3
+    ranked = result.estimates["labelled/reward_accuracy"]
     assert (ranked.value, ranked.n) == (1.0, 24)
-    assert "labelled/accuracy" not in found.estimates
-    as_json = json.loads(json.dumps(found.as_json(), allow_nan=False))
+    assert "labelled/accuracy" not in result.estimates
+    as_json = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert as_json["sets"]["labelled"]["reward_accuracy"]["value"] == 1
 
 
@@ -242,11 +249,11 @@ def test_a_model_that_learned_from_labels_is_measured_on_pairs(
     """KTO's reward is DPO's, and tells the sides of a pair apart."""
     recipe = Recipe(model="tiny", data=str(labelled), output=str(tmp_path / "m"), method="kto")
     result = train(recipe)
-    found = evaluate(result.output, data=[labelled, pairs]).estimates
-    assert found["labelled/reward_margin"].value == pytest.approx(
+    estimates = evaluate(result.output, data=[labelled, pairs]).estimates
+    assert estimates["labelled/reward_margin"].value == pytest.approx(
         result.after["rewards/margins"], rel=1e-3
     )
-    assert found["pairs/reward_accuracy"].value == 1
+    assert estimates["pairs/reward_accuracy"].value == 1
 
 
 @pytest.mark.parametrize("lora", [None, LoraSettings(merge=False)], ids=["whole", "adapter"])
@@ -256,17 +263,53 @@ def test_a_reward_model_is_measured_by_its_scores(
     """The figures are those that training reported, whatever the batch size."""
     recipe = Recipe(model="tiny", data=str(pairs), output=str(tmp_path / "m"), method="reward")
     result = train(recipe.model_copy(update={"lora": lora, "max_steps": 12, "learning_rate": 1e-3}))
-    found = [evaluate(result.output, data=pairs, batch_size=size) for size in (1, 7)]
-    assert found[0].measure == "reward"
-    assert set(found[0].estimates) == {"accuracy", "margin", "length_accuracy"}
-    assert found[0].estimates["margin"].value == pytest.approx(
+    results = [evaluate(result.output, data=pairs, batch_size=size) for size in (1, 7)]
+    assert results[0].measure == "reward"
+    assert set(results[0].estimates) == {"accuracy", "margin", "length_accuracy"}
+    assert results[0].estimates["margin"].value == pytest.approx(
         result.after["rewards/margins"], rel=1e-4
     )
-    assert found[0].estimates["accuracy"].value == result.after["rewards/accuracies"]
-    for mine, its in zip(found[0].rows, found[1].rows, strict=True):
-        assert numbers(its) == pytest.approx(numbers(mine), rel=1e-5, abs=1e-6)
+    assert results[0].estimates["accuracy"].value == result.after["rewards/accuracies"]
+    for row, other_row in zip(results[0].rows, results[1].rows, strict=True):
+        assert numbers(other_row) == pytest.approx(numbers(row), rel=1e-5, abs=1e-6)
+
+
+def test_a_reward_model_that_pads_with_its_end_token_is_read_where_it_was_trained(
+    chat_model: Path, pairs: Path, tmp_path: Path
+) -> None:
+    """TRL's loss is of the last token that is not padding, here the one before the end token."""
+    model = tmp_path / "model"
+    shutil.copytree(chat_model, model)
+    config = json.loads((model / "tokenizer_config.json").read_text("utf-8"))
+    text = json.dumps({**config, "pad_token": config["eos_token"]})
+    (model / "tokenizer_config.json").write_text(text, encoding="utf-8")
+    recipe = Recipe(
+        model=str(model),
+        data=str(pairs),
+        output=str(tmp_path / "m"),
+        method="reward",
+        max_steps=6,
+        learning_rate=1e-3,
+    )
+    trained = train(recipe)
+    for batch_size in (1, 7):
+        result = evaluate(trained.output, data=pairs, batch_size=batch_size)
+        assert result.estimates["margin"].value == pytest.approx(
+            trained.after["rewards/margins"], rel=1e-4
+        )
+
+
+def test_an_evaluation_can_be_pickled(trained: TrainingResult, pairs: Path) -> None:
+    """With its rows and answers; whoever reads it gets the same metrics."""
+    result = evaluate(
+        trained.output, data=str(pairs), prompting=Prompting(most=2, max_new_tokens=4)
+    )
+    copy = pickle.loads(pickle.dumps(result))  # noqa: S301  # our own
+    assert copy == result
+    assert copy.to_dict() == result.to_dict()
+    assert json.loads(json.dumps(result.to_dict())) == result.to_dict()
 
 
 def test_answers_of_one_kind_leave_nothing_to_rank() -> None:
     """There is no accuracy then, not one of zero."""
-    assert figures([row(label=True, chosen_reward=1.0, chosen_logp=-1.0)]) == {}
+    assert compute_metrics([row(label=True, chosen_reward=1.0, chosen_logp=-1.0)]) == {}

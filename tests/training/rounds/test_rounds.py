@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,14 @@ from typing import Any
 import pytest
 import yaml
 
-import prefdata.training.rounds.steps
 from prefdata.cli import main
-from prefdata.cli.eval import win_rate
-from prefdata.errors import PrefdataError, RecipeError, UsageError
+from prefdata.errors import PrefdataError, RecipeError
+from prefdata.training.rounds import steps
 from prefdata.training.rounds.result import RoundsResult
 from prefdata.training.rounds.rounds import run_rounds
 from tests.training.datasets import polite_pairs, write_dataset
-from tests.training.sweep.test_sweep import Killed, KilledInRun
+from tests.training.rounds.in_process import run_in_process
+from tests.training.sweep.test_sweep import Killed
 
 
 class Place:
@@ -36,7 +37,7 @@ class Place:
 
     def plan(self, *rounds: dict[str, Any], **keys: Any) -> Path:
         """Write a plan of some rounds."""
-        known = {
+        content = {
             "model": str(self.model),
             "output": "out",
             "gate": "reward_accuracy>=0.9",
@@ -49,15 +50,15 @@ class Place:
             "rounds": list(rounds),
         }
         path = self.folder / "plan.yaml"
-        path.write_text(yaml.safe_dump({**known, **keys}), encoding="utf-8")
+        path.write_text(yaml.safe_dump({**content, **keys}), encoding="utf-8")
         return path
 
     def state(self) -> dict[str, dict[str, Any]]:
         """What is on disk."""
-        found: dict[str, dict[str, Any]] = json.loads(
+        state: dict[str, dict[str, Any]] = json.loads(
             (self.folder / "out" / "state.json").read_text("utf-8")
         )["rounds"]
-        return found
+        return state
 
     def accepted(self) -> str:
         """What the link names."""
@@ -75,25 +76,31 @@ def place(tmp_path: Path, chat_model: Path) -> Place:
     return Place(tmp_path, chat_model)
 
 
-def statuses(found: RoundsResult) -> dict[str, str]:
-    return {name: one["status"] for name, one in found.rounds.items()}
+@pytest.fixture(autouse=True)
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spares each step the seconds that a process takes to import torch."""
+    monkeypatch.setattr(steps, "run_program", run_in_process)
+
+
+def statuses(result: RoundsResult) -> dict[str, str]:
+    return {name: entry["status"] for name, entry in result.rounds.items()}
 
 
 def test_each_round_starts_from_the_last_accepted_model(place: Place) -> None:
     """Two are accepted; the same command again does nothing; a third goes on from the second."""
     plan = place.plan(HELPFUL, SAFE)
-    found = run_rounds(plan)
-    assert found.passed
-    assert found.model == str(place.folder / "out" / "02-safe")
+    result = run_rounds(plan)
+    assert result.passed
+    assert result.model == str(place.folder / "out" / "02-safe")
     assert place.accepted() == "02-safe"
     recipe = yaml.safe_load((place.folder / "out/02-safe/recipe.yaml").read_text("utf-8"))
     assert recipe["model"] == str(place.folder / "out" / "01-helpful")
     assert "reward_accuracy>=0.9: holds" in place.state()["safe"]["why"]
 
     before = {p: p.stat().st_mtime_ns for p in (place.folder / "out").rglob("*")}
-    said: list[str] = []
-    assert run_rounds(plan, say=said.append) == found
-    assert said == [
+    lines: list[str] = []
+    assert run_rounds(plan, log=lines.append) == result
+    assert lines == [
         "round 1, helpful: accepted before, and nothing new",
         "round 2, safe: accepted before, and nothing new",
     ]
@@ -103,30 +110,43 @@ def test_each_round_starts_from_the_last_accepted_model(place: Place) -> None:
 def test_a_round_that_fails_leaves_the_last_good_model(place: Place) -> None:
     """And says why; the next one starts from there; what failed waits until it has changed."""
     plan = place.plan(HELPFUL, IMPOSSIBLE, {"name": "again", "data": "helpful"})
-    found = run_rounds(plan)
-    assert statuses(found) == {"helpful": "accepted", "safe": "failed", "again": "accepted"}
-    assert not found.passed
+    result = run_rounds(plan)
+    assert statuses(result) == {"helpful": "accepted", "safe": "failed", "again": "accepted"}
+    assert not result.passed
     assert place.state()["safe"]["why"].startswith("kl<=-1: missed, kl is ")
     assert (place.folder / "out" / "02-safe.failed" / "model.safetensors").is_file()
     recipe = yaml.safe_load((place.folder / "out/03-again/recipe.yaml").read_text("utf-8"))
     assert recipe["model"] == str(place.folder / "out" / "01-helpful")
     assert place.accepted() == "03-again"
 
-    said: list[str] = []
-    assert run_rounds(plan, say=said.append) == found
-    assert "round 2, safe: failed before, and nothing new" in said
+    lines: list[str] = []
+    assert run_rounds(plan, log=lines.append) == result
+    assert "round 2, safe: failed before, and nothing new" in lines
 
 
 def test_the_rounds_after_a_failure_can_wait(place: Place) -> None:
     """Until its gate is another one: then it is tried again, and they follow."""
     after = {"name": "again", "data": "helpful"}
-    found = run_rounds(place.plan(HELPFUL, IMPOSSIBLE, after, after_failure="stop"))
-    assert found.left == ("again",)
+    result = run_rounds(place.plan(HELPFUL, IMPOSSIBLE, after, after_failure="stop"))
+    assert result.not_run == ("again",)
     assert place.accepted() == "01-helpful"
-    assert found.next_step() == f"the last good model is {place.folder}/out/01-helpful"
-    found = run_rounds(place.plan(HELPFUL, SAFE, after, after_failure="stop"))
-    assert found.passed
+    assert result.next_step() == f"the last good model is {place.folder}/out/01-helpful"
+    result = run_rounds(place.plan(HELPFUL, SAFE, after, after_failure="stop"))
+    assert result.passed
     assert place.accepted() == "03-again"
+
+
+class KilledAtStep:
+    """Takes lines of progress, and does not survive that of a step of a round."""
+
+    def __init__(self, run: int, step: int) -> None:
+        self.run, self.step, self.runs = run, step, 0
+
+    def __call__(self, line: str) -> None:
+        """Die where it was foretold."""
+        self.runs += line.startswith("step 1/")
+        if self.runs == self.run and line.startswith(f"step {self.step}/"):
+            raise Killed
 
 
 @pytest.mark.parametrize(("run", "step"), [(1, 3), (2, 1), (2, 3)])
@@ -134,14 +154,46 @@ def test_killed_rounds_go_on_where_they_were(run: int, step: int, place: Place) 
     """With the same result as rounds that nothing happened to."""
     plan = place.plan(HELPFUL, SAFE)
     with pytest.raises(Killed):
-        run_rounds(plan, display=KilledInRun(run, step))
-    said: list[str] = []
-    found = run_rounds(plan, say=said.append)
-    assert found.passed
-    assert any(line.startswith("going on after step") for line in said) == (step == 3)
+        run_rounds(plan, log=KilledAtStep(run, step))
+    lines: list[str] = []
+    result = run_rounds(plan, log=lines.append)
+    assert result.passed
+    assert any(line.startswith("going on after step") for line in lines) == (step == 3)
     assert [path.name for path in sorted((place.folder / "out").iterdir())] == [
         *("01-helpful", "02-safe", "accepted", "state.json"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 130, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, -9, marks=pytest.mark.slow),
+    ],
+)
+def test_a_signal_reaches_the_step_under_way(number: int, code: int, place: Place) -> None:
+    """Which saves what it has where it can; the same command goes on."""
+    plan = place.plan({**HELPFUL, "set": {"epochs": 5}})
+    command = [sys.executable, "-m", "prefdata", "train", "--rounds", str(plan)]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as run:
+        assert run.stderr is not None
+        for line in run.stderr:
+            if line.startswith("step 1/"):
+                break
+        run.send_signal(number)
+        rest = run.stderr.read()
+    assert run.returncode == code
+    assert ("Interrupted. stopped after step " in rest) == (code == 130)
+    assert rest.count("Interrupted") == (code == 130)
+    lines: list[str] = []
+    while not run_rounds(plan, log=lines.append).passed:
+        # A step outlives the rounds that are killed until it prints its next line.
+        assert "is being written by another run" in place.state()["helpful"]["why"]
+        time.sleep(1)
+    assert any(line.startswith("going on after step ") for line in lines)
 
 
 def test_a_kill_before_the_gate_costs_no_training(
@@ -154,13 +206,13 @@ def test_a_kill_before_the_gate_costs_no_training(
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(prefdata.training.rounds.steps, "evaluate", killed)
+        patched.setattr(steps.Steps, "evaluate", killed)
         with pytest.raises(Killed):
             run_rounds(plan)
     assert place.state()["helpful"]["status"] == "begun"
-    said: list[str] = []
-    assert run_rounds(plan, say=said.append).passed
-    assert not [line for line in said if line.startswith("step ")]
+    lines: list[str] = []
+    assert run_rounds(plan, log=lines.append).passed
+    assert not [line for line in lines if line.startswith("step ")]
 
 
 def test_an_accepted_round_that_changed_is_told(place: Place) -> None:
@@ -170,20 +222,20 @@ def test_an_accepted_round_that_changed_is_told(place: Place) -> None:
     with pytest.raises(RecipeError, match="round helpful was accepted, and has changed since"):
         run_rounds(changed)
     assert place.accepted() == "02-safe"
-    said: list[str] = []
-    assert run_rounds(changed, force=True, say=said.append).passed
-    assert sum(line.startswith("step 1/") for line in said) == 2
+    lines: list[str] = []
+    assert run_rounds(changed, force=True, log=lines.append).passed
+    assert sum(line.startswith("step 1/") for line in lines) == 2
 
 
 def test_what_is_in_the_way_is_tried_again(place: Place) -> None:
     """Rows that would be lost stop a round; with the data put right, it runs."""
     long = {**HELPFUL, "set": {"max_length": 16}}
-    said: list[str] = []
-    found = run_rounds(place.plan(long), say=said.append)
-    assert statuses(found) == {"helpful": "stopped"}
-    assert said[-2].startswith("round helpful stopped: ")
-    assert said[-1].startswith("Hint: ")
-    assert "no row of the train split is left" in found.rounds["helpful"]["why"]
+    lines: list[str] = []
+    result = run_rounds(place.plan(long), log=lines.append)
+    assert statuses(result) == {"helpful": "stopped"}
+    assert lines[-2].startswith("round helpful stopped: ")
+    assert lines[-1].startswith("Hint: ")
+    assert "no row of the train split is left" in result.rounds["helpful"]["why"]
     assert not (place.folder / "out" / "accepted").exists()
     assert run_rounds(place.plan(HELPFUL)).passed
 
@@ -192,9 +244,9 @@ JUDGE = """
 import json, sys
 with open(sys.argv[1]) as rows, open(sys.argv[2], "w") as verdicts:
     for row in map(json.loads, rows):
-        told = sorted(row["responses"], key=lambda answer: len(answer[0]["content"]))
-        if len(told) > 1:
-            pair = {"prompt": row["prompt"], "response_a": told[0], "response_b": told[-1]}
+        answers = sorted(row["responses"], key=lambda answer: len(answer[0]["content"]))
+        if len(answers) > 1:
+            pair = {"prompt": row["prompt"], "response_a": answers[0], "response_b": answers[-1]}
             verdicts.write(json.dumps({**pair, "winner": "b"}) + "\\n")
 """
 
@@ -212,23 +264,23 @@ OWN: dict[str, Any] = {
 def test_a_round_can_make_its_pairs_from_the_models_own_answers(place: Place) -> None:
     """Answers of the last accepted model, judged by a command, converted, trained on."""
     (place.folder / "judge.py").write_text(JUDGE, encoding="utf-8")
-    asked = [f"Tell me of the river, number {number}." for number in range(12)]
-    (place.folder / "prompts.txt").write_text("\n".join(asked), encoding="utf-8")
+    prompts = [f"Tell me of the river, number {number}." for number in range(12)]
+    (place.folder / "prompts.txt").write_text("\n".join(prompts), encoding="utf-8")
     judge = f"{sys.executable} {place.folder}/judge.py {{candidates}} {{verdicts}}"
     own = {**OWN, "judge": judge}
-    found = run_rounds(place.plan(HELPFUL, own))
-    assert statuses(found) == {"helpful": "accepted", "own": "accepted"}
-    made = place.folder / "out" / "02-own.data"
-    manifest = json.loads((made / "pairs" / "manifest.json").read_text("utf-8"))
+    result = run_rounds(place.plan(HELPFUL, own))
+    assert statuses(result) == {"helpful": "accepted", "own": "accepted"}
+    folder = place.folder / "out" / "02-own.data"
+    manifest = json.loads((folder / "pairs" / "manifest.json").read_text("utf-8"))
     assert manifest["kind"] == "pairs"
-    assert len((made / "candidates.jsonl").read_text("utf-8").splitlines()) == 12
+    assert len((folder / "candidates.jsonl").read_text("utf-8").splitlines()) == 12
     recipe = yaml.safe_load((place.folder / "out/02-own/recipe.yaml").read_text("utf-8"))
     assert recipe["model"] == str(place.folder / "out" / "01-helpful")
 
     fails = f"{sys.executable} -c 'raise SystemExit(9)' {{pairs}}"
     broken = {**own, "name": "broken", "judge": fails}
-    found = run_rounds(place.plan(HELPFUL, own, broken))
-    assert "ended with exit code 9" in found.rounds["broken"]["why"]
+    result = run_rounds(place.plan(HELPFUL, own, broken))
+    assert "ended with exit code 9" in result.rounds["broken"]["why"]
     assert place.accepted() == "02-own"
 
 
@@ -280,32 +332,30 @@ def test_a_gate_may_rest_on_answers(place: Place) -> None:
     judge = f"{sys.executable} {place.folder}/winner.py {{generations}} {{judged}}"
     compare = {"most": 4, "max_new_tokens": 8, "judge": f"{judge} b"}
     gate = "win_rate>=0.4 and sampled_kl<=1e9 and reward_accuracy>=0.9"
-    asked = place.folder / "asked.txt"
-    asked.write_text("Tell me of the river.\n", encoding="utf-8")
+    prompts = place.folder / "asked.txt"
+    prompts.write_text("Tell me of the river.\n", encoding="utf-8")
     other = {**compare, "judge": f"{judge} a", "prompts": "asked.txt"}
-    lost = {**SAFE, "compare": other, "gate": "win_rate>0.5"}
-    plan = place.plan(HELPFUL, lost, gate=gate, compare=compare)
-    found = run_rounds(plan, win_rate=win_rate)
-    assert statuses(found) == {"helpful": "accepted", "safe": "failed"}
+    losing = {**SAFE, "compare": other, "gate": "win_rate>0.5"}
+    plan = place.plan(HELPFUL, losing, gate=gate, compare=compare)
+    result = run_rounds(plan)
+    assert statuses(result) == {"helpful": "accepted", "safe": "failed"}
     answers = place.folder / "out" / "01-helpful.answers" / "eval" / "generations.jsonl"
     rows = [json.loads(line) for line in answers.read_text("utf-8").splitlines()]
     outcomes = [0.5 if row["response_a"] == row["response_b"] else 1.0 for row in rows]
-    figures = found.rounds["helpful"]["figures"]
+    figures = result.rounds["helpful"]["figures"]
     assert (figures["win_rate"]["value"], figures["win_rate"]["n"]) == (sum(outcomes) / 4, 4)
     assert figures["sampled_kl"]["n"] == 4
-    assert found.rounds["safe"]["why"].startswith("win_rate>0.5: missed, win_rate is ")
+    assert result.rounds["safe"]["why"].startswith("win_rate>0.5: missed, win_rate is ")
 
-    assert run_rounds(plan, win_rate=win_rate) == found
-    with pytest.raises(UsageError, match="nothing is given that counts wins"):
-        run_rounds(plan)
-    asked.write_text("Tell me of the sea.\n", encoding="utf-8")
-    said: list[str] = []
-    run_rounds(plan, win_rate=win_rate, say=said.append)
-    assert "round 1, helpful: accepted before, and nothing new" in said
-    assert any(line.startswith("round 2 of 2, safe: from ") for line in said)
+    assert run_rounds(plan) == result
+    prompts.write_text("Tell me of the sea.\n", encoding="utf-8")
+    lines: list[str] = []
+    run_rounds(plan, log=lines.append)
+    assert "round 1, helpful: accepted before, and nothing new" in lines
+    assert any(line.startswith("round 2 of 2, safe: from ") for line in lines)
     milder = {**HELPFUL, "compare": {**compare, "judge": f"{judge} tie"}}
     with pytest.raises(RecipeError, match="round helpful was accepted, and has changed since"):
-        run_rounds(place.plan(milder, lost, gate=gate, compare=compare), win_rate=win_rate)
+        run_rounds(place.plan(milder, losing, gate=gate, compare=compare))
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_a_dry_run_prints_the_recipe(
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "said"),
+    ("args", "code", "message"),
     [
         (
             ["train", "none", "--model", "tiny"],
@@ -77,11 +77,11 @@ def test_a_dry_run_prints_the_recipe(
     ],
 )
 def test_wrong_usage_is_one_message(
-    args: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+    args: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With the remedy, on stderr, and exit code 2."""
     assert run(*args) == code
-    assert capsys.readouterr() == ("", said)
+    assert capsys.readouterr() == ("", message)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import pytest
 
 from prefdata.training import Recipe, train
 from prefdata.training.data.tokenize import encode
-from prefdata.training.evaluation.logprobs import score
+from prefdata.training.evaluation.logprobs import score_rows
 from prefdata.training.model.library_output import suppress_output
 from prefdata.training.model.load import load_model, load_tokenizer
 from tests.training.datasets import pair, polite_pairs, turn, write_dataset
@@ -34,9 +34,9 @@ def verdicts(flipped: Fraction) -> list[dict[str, list[dict[str, str]]]]:
     rows = []
     for (one, high), (other, low) in itertools.combinations(STRENGTHS.items(), 2):
         wins = Fraction(high, high + low)
-        seen = (1 - flipped) * wins + flipped * (1 - wins)
-        rows += [pair("Which colour?", one, other)] * seen.numerator
-        rows += [pair("Which colour?", other, one)] * (seen.denominator - seen.numerator)
+        chance = (1 - flipped) * wins + flipped * (1 - wins)
+        rows += [pair("Which colour?", one, other)] * chance.numerator
+        rows += [pair("Which colour?", other, one)] * (chance.denominator - chance.numerator)
     return rows
 
 
@@ -63,10 +63,11 @@ def largest_error(flipped: Fraction, folder: Path, **options: float | str) -> fl
     with suppress_output():
         encoded = encode(row, answers, load_tokenizer(str(output)))
         models = [load_model(str(path)) for path in (output, output / "reference")]
-        scores = next(score([encoded], models[0], reference=models[1], max_length=64))
-    found = {answer: one.reward(BETA) for answer, one in zip(answers, scores, strict=True)}
+        scores = next(score_rows([encoded], models[0], reference=models[1], max_length=64))
+    rewards = [score.reward("implicit", BETA) or 0.0 for score in scores]
+    learned = dict(zip(answers, rewards, strict=True))
     return max(
-        abs((found[a] - found[b]) - (REWARDS[a] - REWARDS[b]))
+        abs((learned[a] - learned[b]) - (REWARDS[a] - REWARDS[b]))
         for a, b in itertools.combinations(answers, 2)
     )
 

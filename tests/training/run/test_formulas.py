@@ -12,7 +12,7 @@ from prefdata.training import METHODS
 from prefdata.training.config.losses import trl_losses
 from prefdata.training.data.dataset_views import load_view
 from prefdata.training.data.tokenize import encode
-from prefdata.training.evaluation.logprobs import score
+from prefdata.training.evaluation.logprobs import score_rows
 from prefdata.training.model.library_output import suppress_output
 from prefdata.training.model.load import import_class, load_model, load_tokenizer
 from prefdata.training.model.tiny import make_tiny
@@ -53,13 +53,13 @@ def pairs_by_hand(two: tuple[Path, Path, Path], tmp_path_factory: Any) -> list[f
             cache=tmp_path_factory.mktemp("c"),
         )
         encoded = [encode(row, ("chosen", "rejected"), tokenizer) for row in rows]
-        found = [
-            list(score(encoded, load_model(str(model)), max_length=256, batch_size=1))
+        scores = [
+            list(score_rows(encoded, load_model(str(model)), max_length=256, batch_size=1))
             for model in (policy, reference)
         ]
     return [
         formulas.Pair(ours[0].logp, ours[1].logp, theirs[0].logp, theirs[1].logp, *lengths)
-        for ours, theirs in zip(*found, strict=True)
+        for ours, theirs in zip(*scores, strict=True)
         for lengths in [(ours[0].tokens, ours[1].tokens)]
     ]
 
@@ -152,7 +152,7 @@ def test_the_reward_model_is_its_formula(
 ) -> None:
     """With and without margins, from the scores that the model gives."""
     extra = ("margin",) if margin else ()
-    found = trl_loss("reward", two, tmp_path, extra=extra)
+    loss = trl_loss("reward", two, tmp_path, extra=extra)
     with suppress_output():
         import torch
         from transformers import AutoModelForSequenceClassification, set_seed
@@ -174,7 +174,7 @@ def test_the_reward_model_is_its_formula(
     expected = sum(formulas.reward(chosen, rejected, margin) for chosen, rejected in scores) / len(
         scores
     )
-    assert found == pytest.approx(expected, rel=1e-4)
+    assert loss == pytest.approx(expected, rel=1e-4)
 
 
 def test_cpo_and_simpo_are_their_formulas(
@@ -182,18 +182,18 @@ def test_cpo_and_simpo_are_their_formulas(
 ) -> None:
     """Without the term that imitates chosen answers, which SimPO has not."""
     count = len(pairs_by_hand)
-    found = trl_loss("cpo", two, tmp_path, beta=BETA, cpo_alpha=0.0, label_smoothing=FLIP)
+    loss = trl_loss("cpo", two, tmp_path, beta=BETA, cpo_alpha=0.0, label_smoothing=FLIP)
     expected = sum(formulas.cpo(p, BETA, FLIP) for p in pairs_by_hand) / count
-    assert found == pytest.approx(expected, rel=1e-4)
+    assert loss == pytest.approx(expected, rel=1e-4)
     options: dict[str, Any] = {
         "loss_type": "simpo",
         "beta": 2.0,
         "simpo_gamma": 1.0,
         "cpo_alpha": 0.0,
     }
-    found = trl_loss("simpo", two, tmp_path, **options)
+    loss = trl_loss("simpo", two, tmp_path, **options)
     expected = sum(formulas.simpo(p, 2.0, 1.0) for p in pairs_by_hand) / count
-    assert found == pytest.approx(expected, rel=1e-4)
+    assert loss == pytest.approx(expected, rel=1e-4)
 
 
 def test_orpo_adds_its_odds_ratio(
@@ -214,7 +214,7 @@ def test_kto_is_its_formula(
 ) -> None:
     """With weights for both classes, and the divergence of mismatched answers."""
     weights: dict[str, Any] = {"desirable_weight": 1.5, "undesirable_weight": 0.5}
-    found = trl_loss("kto", two, tmp_path, view="unpaired", beta=BETA, loss_type=loss, **weights)
+    mean = trl_loss("kto", two, tmp_path, view="unpaired", beta=BETA, loss_type=loss, **weights)
     kl = divergence(two, tmp_path) if loss == "kto" else 0.0
     one = getattr(formulas, loss)
     terms = [
@@ -222,7 +222,7 @@ def test_kto_is_its_formula(
         for p in pairs_by_hand
         for up, good, weight in ((p.up, True, 1.5), (p.down, False, 0.5))
     ]
-    assert found == pytest.approx(sum(terms) / len(terms), rel=1e-4)
+    assert mean == pytest.approx(sum(terms) / len(terms), rel=1e-4)
 
 
 def divergence(two: tuple[Path, Path, Path], work: Path) -> float:
@@ -239,7 +239,10 @@ def divergence(two: tuple[Path, Path, Path], work: Path) -> float:
             for row, before in zip(encoded, [encoded[-1], *encoded[:-1]], strict=True)
         ]
         ours, theirs = (
-            [s[0].logp for s in score(moved, load_model(str(m)), max_length=256, batch_size=1)]
+            [
+                s[0].logp or 0.0
+                for s in score_rows(moved, load_model(str(m)), max_length=256, batch_size=1)
+            ]
             for m in (policy, reference)
         )
     return max(0.0, sum(a - b for a, b in zip(ours, theirs, strict=True)) / len(ours))

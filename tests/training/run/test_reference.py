@@ -58,8 +58,8 @@ def one_weight(folder: Path, which: int = 0) -> None:
 
 def config(**changes: Any) -> Callable[[Path], None]:
     def write(folder: Path) -> None:
-        held = json.loads((folder / "config.json").read_text())
-        (folder / "config.json").write_text(json.dumps({**held, **changes}))
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, **changes}))
 
     return write
 
@@ -134,7 +134,7 @@ class Told(Exception):  # noqa: N818  # nothing went wrong
     pass
 
 
-def said_of_reference(recipe: Recipe, output: Path) -> str:
+def reference_line(recipe: Recipe, output: Path) -> str:
     """What a run says of its reference; the run itself is of no interest, and ends there."""
 
     def listen(line: str) -> None:
@@ -142,7 +142,7 @@ def said_of_reference(recipe: Recipe, output: Path) -> str:
             raise Told(line)
 
     with pytest.raises(Told) as caught:
-        train(recipe.model_copy(update={"output": str(output)}), say=listen)
+        train(recipe.model_copy(update={"output": str(output)}), log=listen)
     return str(caught.value)
 
 
@@ -151,15 +151,15 @@ def test_what_the_numbers_rest_on_makes_them_useless(
     change: str, base: Recipe, tmp_path: Path
 ) -> None:
     """One change at a time, none of which may find the numbers of before."""
-    wanted = STALE[change](base, tmp_path)
-    assert said_of_reference(wanted, tmp_path / "m") == COMPUTED
+    changed = STALE[change](base, tmp_path)
+    assert reference_line(changed, tmp_path / "m") == COMPUTED
 
 
 @pytest.mark.parametrize("change", FRESH)
 def test_what_they_do_not_rest_on_leaves_them(change: str, base: Recipe, tmp_path: Path) -> None:
     """A sweep over any of these pays for the reference once."""
-    wanted = FRESH[change](base, tmp_path)
-    assert said_of_reference(wanted, tmp_path / "m") == FOUND
+    changed = FRESH[change](base, tmp_path)
+    assert reference_line(changed, tmp_path / "m") == FOUND
 
 
 def test_a_sweep_over_beta_costs_one_pass_and_changes_no_number(
@@ -191,8 +191,8 @@ def test_a_sweep_over_beta_costs_one_pass_and_changes_no_number(
                 reference_cache=cached,
                 options={"beta": beta, "logging_steps": 1, "save_strategy": "no"},
             )
-            found = history(train(recipe))
-            losses[cached] = [entry["loss"] for entry in found if "loss" in entry]
+            logs = history(train(recipe))
+            losses[cached] = [entry["loss"] for entry in logs if "loss" in entry]
         assert losses[True] == pytest.approx(losses[False], abs=1e-6)
     assert sum(passes) == 24 + 8
 
@@ -200,11 +200,11 @@ def test_a_sweep_over_beta_costs_one_pass_and_changes_no_number(
 def test_a_damaged_file_is_computed_anew(base: Recipe, tmp_path: Path, monkeypatch: Any) -> None:  # noqa: ANN401
     """And so is one that was cut short, or that holds the numbers of fewer rows."""
     monkeypatch.setenv("PREFDATA_CACHE", str(tmp_path / "cache"))
-    assert said_of_reference(base, tmp_path / "a") == COMPUTED
+    assert reference_line(base, tmp_path / "a") == COMPUTED
     for number, file in enumerate((tmp_path / "cache" / "reference").iterdir()):
         file.write_bytes(b"not parquet" if number else file.read_bytes()[:-20])
-    assert said_of_reference(base, tmp_path / "b") == COMPUTED
-    assert said_of_reference(base, tmp_path / "c") == FOUND
+    assert reference_line(base, tmp_path / "b") == COMPUTED
+    assert reference_line(base, tmp_path / "c") == FOUND
 
 
 def test_a_cache_that_cannot_be_written_is_told(
@@ -222,10 +222,10 @@ def test_a_cache_that_cannot_be_written_is_told(
 
 def test_a_few_steps_do_not_wait_for_all_rows(base: Recipe, tmp_path: Path) -> None:
     """The whole reference is computed only for a run that passes over all rows."""
-    said: list[str] = []
+    lines: list[str] = []
     short = base.model_copy(update={"output": str(tmp_path / "m"), "max_steps": 1})
-    train(short, say=said.append)
-    assert not [line for line in said if line.startswith("reference:")]
+    train(short, log=lines.append)
+    assert not [line for line in lines if line.startswith("reference:")]
 
 
 def test_another_reference_is_what_rewards_are_measured_against(
@@ -242,7 +242,7 @@ def test_another_reference_is_what_rewards_are_measured_against(
         torch.manual_seed(0)
         moved = {k: t + 0.05 * torch.randn_like(t) for k, t in weights.items()}
         save_file(moved, changed / "model.safetensors", metadata={"format": "pt"})
-    found = {}
+    starts = {}
     for cached in (True, False):
         recipe = base.model_copy(
             update={
@@ -254,8 +254,8 @@ def test_another_reference_is_what_rewards_are_measured_against(
         result = train(recipe)
         first = next(entry for entry in history(result) if "loss" in entry)
         assert abs(result.before["rewards/margins"]) > 1e-3
-        found[cached] = (first["loss"], result.before["rewards/margins"])
-    assert found[True] == pytest.approx(found[False], abs=1e-5)
+        starts[cached] = (first["loss"], result.before["rewards/margins"])
+    assert starts[True] == pytest.approx(starts[False], abs=1e-5)
 
 
 @pytest.mark.parametrize(

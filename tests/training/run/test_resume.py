@@ -42,7 +42,7 @@ class KilledAt:
 
 
 def recipe(model: Path, data: Path, output: Path, **changes: Any) -> Recipe:
-    made = Recipe(
+    base = Recipe(
         model=str(model),
         data=str(data),
         output=str(output),
@@ -52,7 +52,7 @@ def recipe(model: Path, data: Path, output: Path, **changes: Any) -> Recipe:
         samples=0,
         options={"save_steps": 3, "logging_steps": 2},
     )
-    return made.model_copy(update=changes)
+    return base.model_copy(update=changes)
 
 
 def weights(folder: str | Path) -> dict[str, Any]:
@@ -101,14 +101,14 @@ def test_a_killed_run_goes_on_as_if_unbroken(
     changes: dict[str, Any], pairs: Path, chat_model: Path, tmp_path: Path
 ) -> None:
     """The same curve and the same weights as the run that was not killed."""
-    whole = train(recipe(chat_model, pairs, tmp_path / "whole", **changes))
+    uninterrupted = train(recipe(chat_model, pairs, tmp_path / "whole", **changes))
     broken = recipe(chat_model, pairs, tmp_path / "broken", **changes)
     with pytest.raises(Killed):
         train(broken, display=KilledAt(8))
-    said: list[str] = []
-    resumed = train(broken, resume=True, say=said.append)
-    assert "going on after step 6 of 10" in said
-    assert_same(whole, resumed)
+    lines: list[str] = []
+    resumed = train(broken, resume=True, log=lines.append)
+    assert "going on after step 6 of 10" in lines
+    assert_same(uninterrupted, resumed)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "whole"]
 
 
@@ -125,7 +125,7 @@ def test_a_run_killed_while_it_was_saved_takes_no_step_more(
     pairs: Path, chat_model: Path, tmp_path: Path
 ) -> None:
     """Its last checkpoint is the end; transformers would train one step more."""
-    whole = train(recipe(chat_model, pairs, tmp_path / "whole", max_steps=6))
+    uninterrupted = train(recipe(chat_model, pairs, tmp_path / "whole", max_steps=6))
     broken = recipe(chat_model, pairs, tmp_path / "broken", max_steps=6)
 
     class KilledAfter:
@@ -138,7 +138,7 @@ def test_a_run_killed_while_it_was_saved_takes_no_step_more(
         train(broken, display=KilledAfter())
     resumed = train(broken, resume=True)
     assert resumed.steps == 6
-    assert resumed.after == pytest.approx(whole.after, abs=1e-6)
+    assert resumed.after == pytest.approx(uninterrupted.after, abs=1e-6)
 
 
 @pytest.mark.slow
@@ -157,10 +157,10 @@ def test_a_killed_process_goes_on(pairs: Path, chat_model: Path, tmp_path: Path)
     assert process.returncode == -signal.SIGKILL
     assert subprocess.run(run, capture_output=True, check=False).returncode == 2
     done = subprocess.run([*run, "--resume", "--json"], capture_output=True, text=True, check=True)
-    whole = train(
+    uninterrupted = train(
         recipe(chat_model, pairs, tmp_path / "whole", max_steps=40),
     )
-    assert json.loads(done.stdout)["after"] == pytest.approx(whole.after, abs=1e-5)
+    assert json.loads(done.stdout)["after"] == pytest.approx(uninterrupted.after, abs=1e-5)
     ours, theirs = weights(tmp_path / "broken"), weights(tmp_path / "whole")
     assert all(float((ours[name] - theirs[name]).abs().max()) < 1e-5 for name in ours)
 
@@ -174,15 +174,15 @@ def test_ctrl_c_saves_and_says_how_to_go_on(pairs: Path, chat_model: Path, tmp_p
             if step == 4:
                 os.kill(os.getpid(), signal.SIGINT)
 
-    said: list[str] = []
-    asked = recipe(chat_model, pairs, tmp_path / "m")
+    lines: list[str] = []
+    original = recipe(chat_model, pairs, tmp_path / "m")
     with pytest.raises(Interrupted) as caught:
-        train(asked, display=Pressed(), say=said.append)
-    assert "SIGINT: saving after this step; once more stops at once" in said
+        train(original, display=Pressed(), log=lines.append)
+    assert "SIGINT: saving after this step; once more stops at once" in lines
     assert str(caught.value) == (
         "stopped after step 5 of 10, saved in m.run; go on with the same command and --resume"
     )
-    assert train(asked, resume=True).steps == STEPS
+    assert train(original, resume=True).steps == STEPS
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -190,14 +190,14 @@ def test_an_interrupted_run_stands_in_the_way(
     pairs: Path, chat_model: Path, tmp_path: Path
 ) -> None:
     """Nobody loses one by accident: it is resumed, or thrown away on purpose."""
-    asked = recipe(chat_model, pairs, tmp_path / "m")
+    original = recipe(chat_model, pairs, tmp_path / "m")
     with pytest.raises(Killed):
-        train(asked, display=KilledAt(6))
+        train(original, display=KilledAt(6))
     with pytest.raises(UsageError) as caught:
-        train(asked)
+        train(original)
     assert str(caught.value) == f"{tmp_path}/m.run holds an interrupted run"
     assert caught.value.hint == "Go on with it by --resume, or start anew with --force."
-    assert train(asked, force=True).steps == STEPS
+    assert train(original, force=True).steps == STEPS
 
 
 def test_another_run_is_not_resumed(pairs: Path, chat_model: Path, tmp_path: Path) -> None:
@@ -205,16 +205,16 @@ def test_another_run_is_not_resumed(pairs: Path, chat_model: Path, tmp_path: Pat
     model, data = tmp_path / "model", tmp_path / "data"
     shutil.copytree(chat_model, model)
     shutil.copytree(pairs, data)
-    asked = recipe(model, data, tmp_path / "m")
+    original = recipe(model, data, tmp_path / "m")
     with pytest.raises(Killed):
-        train(asked, display=KilledAt(6))
+        train(original, display=KilledAt(6))
 
-    def refused(wanted: Recipe) -> str:
+    def refused(changed: Recipe) -> str:
         with pytest.raises(RecipeError) as caught:
-            train(wanted, resume=True)
+            train(changed, resume=True)
         return str(caught.value)
 
-    options = asked.options
+    options = original.options
     others: list[tuple[dict[str, Any], str]] = [
         ({"options": {**options, "beta": 0.5}}, "beta is 0.5, and the interrupted run has 0.1"),
         (
@@ -225,15 +225,15 @@ def test_another_run_is_not_resumed(pairs: Path, chat_model: Path, tmp_path: Pat
         ({"lora": LoraSettings(r=4)}, "lora.alpha is 32, and the interrupted run has None"),
     ]
     for changes, message in others:
-        assert refused(asked.model_copy(update=changes)) == message
+        assert refused(original.model_copy(update=changes)) == message
     shutil.rmtree(data)
     write_dataset(data, polite_pairs(60, seed=5))
-    assert refused(asked) == "the data has changed since the run was interrupted"
+    assert refused(original) == "the data has changed since the run was interrupted"
     shutil.rmtree(data)
     shutil.copytree(pairs, data)
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps({**config, "rope_theta": 5000.0}))
-    assert refused(asked) == "the model has changed since the run was interrupted"
+    assert refused(original) == "the model has changed since the run was interrupted"
 
 
 def test_there_has_to_be_something_to_resume(
@@ -253,11 +253,11 @@ def test_a_run_of_two_stages_goes_on_in_either(
 ) -> None:
     """What the first stage learned is kept, and is the reference of the second."""
     stage = FirstStage(max_steps=4, learning_rate=1e-3, options={"save_steps": 2})
-    whole = train(recipe(chat_model, pairs, tmp_path / "whole", first=stage))
+    uninterrupted = train(recipe(chat_model, pairs, tmp_path / "whole", first=stage))
     broken = recipe(chat_model, pairs, tmp_path / "broken", first=stage)
     with pytest.raises(Killed):
         train(broken, display=KilledAt(3))
     with pytest.raises(Killed):
         train(broken, display=KilledAt(8), resume=True)
-    assert_same(whole, train(broken, resume=True))
+    assert_same(uninterrupted, train(broken, resume=True))
     assert (tmp_path / "broken" / "reference" / "model.safetensors").is_file()

@@ -22,7 +22,7 @@ from tests.training.saved import history
 
 
 def recipe(model: Path, data: Path, output: Path, **changes: Any) -> Recipe:
-    made = Recipe(
+    base = Recipe(
         model=str(model),
         data=str(data),
         output=str(output),
@@ -31,7 +31,7 @@ def recipe(model: Path, data: Path, output: Path, **changes: Any) -> Recipe:
         max_length=256,
         options={"logging_steps": 1, "save_strategy": "no"},
     )
-    return made.model_copy(update=changes)
+    return base.model_copy(update=changes)
 
 
 @pytest.fixture
@@ -64,9 +64,9 @@ def test_less_memory_makes_the_same_steps(
     pairs: Path, chat_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fewer rows at a time, more often: the same losses as with memory enough."""
-    said: list[str] = []
-    small = train(recipe(chat_model, pairs, tmp_path / "s"), say=said.append)
-    assert [line for line in said if line.startswith("out of memory")] == [
+    lines: list[str] = []
+    small = train(recipe(chat_model, pairs, tmp_path / "s"), log=lines.append)
+    assert [line for line in lines if line.startswith("out of memory")] == [
         "out of memory with batches of 8: again with 4, 2 to a step",
         "out of memory with batches of 4: again with 2, 4 to a step",
     ]
@@ -131,19 +131,19 @@ def test_a_full_disk_is_found_before_training(
     """The model and its checkpoints are known in size beforehand."""
     usage = namedtuple("usage", "total used free")  # noqa: PYI024  # as shutil has it
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(10**9, 10**9, 900_000))
-    asked = recipe(chat_model, pairs, tmp_path / "m", options={})
+    run = recipe(chat_model, pairs, tmp_path / "m", options={})
     with pytest.raises(TrainingError, match=r"the run writes 0\.0 GB, and 0\.0 GB are free"):
-        train(asked)
-    said: list[str] = []
-    train(recipe(chat_model, pairs, tmp_path / "m"), say=said.append)
-    assert [line for line in said if "GB of the" in line]
+        train(run)
+    lines: list[str] = []
+    train(recipe(chat_model, pairs, tmp_path / "m"), log=lines.append)
+    assert [line for line in lines if "GB of the" in line]
 
 
 def test_a_rate_that_is_far_too_high_stops_the_run(
     pairs: Path, chat_model: Path, tmp_path: Path
 ) -> None:
     """With advice, and with nothing left behind."""
-    asked = recipe(
+    run = recipe(
         chat_model,
         pairs,
         tmp_path / "m",
@@ -152,7 +152,7 @@ def test_a_rate_that_is_far_too_high_stops_the_run(
         options={"logging_steps": 1, "loss_type": "ipo", "max_grad_norm": 1e9},
     )
     with pytest.raises(TrainingError) as caught:
-        train(asked)
+        train(run)
     assert str(caught.value).startswith(("training diverged", "the loss is", "the gradient is"))
     assert "Use a lower rate than --lr 1e+06, a higher beta" in caught.value.hint
     assert list(tmp_path.iterdir()) == []
@@ -170,7 +170,7 @@ def opposed(folder: Path) -> Path:
 @pytest.mark.parametrize("best", ["loss", "accuracy"])
 def test_a_run_stops_early_and_keeps_its_best(best: Any, chat_model: Path, tmp_path: Path) -> None:  # noqa: ANN401
     """By the held-out loss, or by our own accuracy, which is TRL's but for the uneven batch."""
-    asked = recipe(
+    run = recipe(
         chat_model,
         opposed(tmp_path / "d"),
         tmp_path / "m",
@@ -179,7 +179,7 @@ def test_a_run_stops_early_and_keeps_its_best(best: Any, chat_model: Path, tmp_p
         evaluation=EvaluationSettings(every=2, best=best, patience=2),
         options={"logging_steps": 1},
     )
-    result = train(asked)
+    result = train(run)
     evaluations = [entry for entry in history(result) if "eval_accuracy" in entry]
     assert result.steps == 2 + 2 * 2
     assert len(evaluations) == 3
@@ -192,23 +192,23 @@ def test_the_accuracy_while_training_is_the_one_after_it(
     chat_model: Path, pairs: Path, tmp_path: Path
 ) -> None:
     """The last evaluation of a run and the measurement after it are of the same model."""
-    asked = recipe(
+    run = recipe(
         chat_model,
         pairs,
         tmp_path / "m",
         evaluation=EvaluationSettings(every=0.5),
         options={"logging_steps": 1, "per_device_eval_batch_size": 7},
     )
-    result = train(asked)
-    found = [entry for entry in history(result) if "eval_accuracy" in entry]
-    assert [entry["step"] for entry in found] == [2, 4]
-    assert found[-1]["eval_accuracy"] == result.after["rewards/accuracies"]
+    result = train(run)
+    logs = [entry for entry in history(result) if "eval_accuracy" in entry]
+    assert [entry["step"] for entry in logs] == [2, 4]
+    assert logs[-1]["eval_accuracy"] == result.after["rewards/accuracies"]
 
 
 def test_a_run_warns_while_it_goes_when_answers_repeat(chat_model: Path, tmp_path: Path) -> None:
     """At the evaluations, once; the words of the answers are among the curves."""
     again = [pair(f"Tell me, number {n}.", "go " * 24 + "go", "No.") for n in range(48)]
-    asked = recipe(
+    run = recipe(
         chat_model,
         write_dataset(tmp_path / "d", again, again[:3]),
         tmp_path / "m",
@@ -217,13 +217,13 @@ def test_a_run_warns_while_it_goes_when_answers_repeat(chat_model: Path, tmp_pat
         max_steps=24,
         evaluation=EvaluationSettings(every=8),
     )
-    said: list[str] = []
-    result = train(asked, say=said.append)
-    notes = [line for line in said if line.startswith("note: at step ")]
+    lines: list[str] = []
+    result = train(run, log=lines.append)
+    notes = [line for line in lines if line.startswith("note: at step ")]
     assert sum("sample answers repeat themselves, 0 before" in line for line in notes) == 1
-    found = [entry for entry in history(result) if "samples/words" in entry]
-    assert [entry["step"] for entry in found] == [8, 16, 24]
-    assert found[-1]["samples/repeating"] == 3
+    logs = [entry for entry in history(result) if "samples/words" in entry]
+    assert [entry["step"] for entry in logs] == [8, 16, 24]
+    assert logs[-1]["samples/repeating"] == 3
     page = (tmp_path / "m" / "report.html").read_text("utf-8")
     assert "<b>words of the sample answers</b>" in page
     assert "at step " in page

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 
 import pytest
 
 from prefdata.errors import InputError, RecipeError, TrainingError, UsageError
-from prefdata.training import Recipe, TrainingResult, load_recipe, train
+from prefdata.training import LoraSettings, Recipe, TrainingResult, evaluate, load_recipe, train
 from prefdata.training.model.library_output import suppress_output
 from prefdata.training.run.start_check import check_start
 from tests.training.datasets import pair, polite_pairs, write_dataset
@@ -86,13 +87,13 @@ def test_a_tokenizer_without_a_template_gets_plain_text(
     pairs: Path, plain_model: Path, tmp_path: Path
 ) -> None:
     """And is told so."""
-    said: list[str] = []
+    lines: list[str] = []
     recipe = Recipe(
         model=str(plain_model), data=str(pairs), output=str(tmp_path / "m"), learning_rate=1e-3
     )
-    result = train(recipe, say=said.append)
+    result = train(recipe, log=lines.append)
     assert result.after["loss"] < 0.4
-    assert "no chat template: turns are written out as 'User: …' and 'Assistant: …'" in said
+    assert "no chat template: turns are written out as 'User: …' and 'Assistant: …'" in lines
     assert generate(tmp_path / "m").startswith("Tell me of the river")
     assert not (tmp_path / "m" / "reference").exists()
 
@@ -101,10 +102,10 @@ def test_a_local_model_with_a_template_gets_messages(
     pairs: Path, chat_model: Path, tmp_path: Path
 ) -> None:
     """A chat model is trained on its own template, for as many steps as were asked for."""
-    said: list[str] = []
+    lines: list[str] = []
     recipe = Recipe(model=str(chat_model), data=str(pairs), output=str(tmp_path / "m"), max_steps=2)
-    assert train(recipe, say=said.append).steps == 2
-    assert "chat template found: rows go in as messages" in said
+    assert train(recipe, log=lines.append).steps == 2
+    assert "chat template found: rows go in as messages" in lines
 
 
 @pytest.mark.parametrize("kind", ["labelled", "pairs"])
@@ -215,9 +216,46 @@ def test_an_interrupted_run_leaves_the_old_model(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(Recipe(model="tiny", data=str(pairs), output=str(output)), force=True, say=interrupt)
+        train(Recipe(model="tiny", data=str(pairs), output=str(output)), force=True, log=interrupt)
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
     assert sorted(path.name for path in output.iterdir()) == before
+
+
+def test_an_adapter_finds_the_model_that_it_was_trained_on(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the run made that model, and its output is a relative path."""
+    monkeypatch.chdir(tmp_path)
+    lora = LoraSettings(merge=False)
+    train(Recipe(model="tiny", data=str(pairs), output="m", lora=lora, max_steps=1))
+    config = json.loads((tmp_path / "m" / "adapter_config.json").read_text("utf-8"))
+    assert config["base_model_name_or_path"] == str(tmp_path / "m" / "reference")
+    assert evaluate("m", data=pairs).reference == "m/reference"
+
+
+def test_the_keys_of_a_recipe_can_be_keywords(pairs: Path, tmp_path: Path) -> None:
+    """Alone, over the file of a recipe, and over a recipe; a wrong one is named."""
+    keys = {"model": "tiny", "data": str(pairs), "max_steps": 1}
+    file = tmp_path / "recipe.yaml"
+    file.write_text(json.dumps({**keys, "method": "simpo"}), encoding="utf-8")
+    results = [
+        train(model="tiny", data=pairs, output=tmp_path / "a", max_steps=1),
+        train(file, output=tmp_path / "b", method="dpo"),
+        train(Recipe(**keys, method="simpo"), output=str(tmp_path / "c"), method="dpo"),
+    ]
+    assert [result.method for result in results] == ["dpo"] * 3
+    assert len({result.after["loss"] for result in results}) == 1
+    with pytest.raises(RecipeError, match="train: unknown key 'modle'") as caught:
+        train(modle="tiny")
+    assert caught.value.hint.startswith("Did you mean 'model'?")
+
+
+def test_a_training_result_can_be_pickled(trained: TrainingResult) -> None:
+    """And is plain values that JSON can hold."""
+    copy = pickle.loads(pickle.dumps(trained))  # noqa: S301  # our own
+    assert copy == trained
+    assert json.loads(json.dumps(trained.to_dict())) == trained.to_dict()
+    assert trained.to_dict()["method"] == "dpo"
 
 
 def test_force_replaces_a_model(pairs: Path, trained: TrainingResult, tmp_path: Path) -> None:

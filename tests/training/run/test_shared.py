@@ -74,8 +74,8 @@ def trained(
     else:
         assert generate(output).startswith("Tell me of the river")
         if manifest["kind"] == "pairs":
-            found = evaluate(str(output), data=data)
-            assert 0 <= (found.estimates["accuracy"].value or 0) <= 1
+            evaluation = evaluate(str(output), data=data)
+            assert 0 <= (evaluation.estimates["accuracy"].value or 0) <= 1
     return result
 
 
@@ -85,17 +85,17 @@ def test_every_method_on_real_data(
     method: str, source: str, real: dict[str, Path], data: Path, tmp_path: Path
 ) -> None:
     """But for those that need pairs, on answers that have labels only."""
-    made = converted(source, real, data)
-    kind = json.loads((made / "manifest.json").read_text(encoding="utf-8"))["kind"]
+    dataset = converted(source, real, data)
+    kind = json.loads((dataset / "manifest.json").read_text(encoding="utf-8"))["kind"]
     if kind not in METHODS[method].views:
         assert (kind, source) == ("unpaired", "labels")
         return
-    result = trained(made, tmp_path / "m", method=method)
+    result = trained(dataset, tmp_path / "m", method=method)
     assert result.steps == 2
     assert result.rows["train"] >= 5
     if METHODS[method].views[kind] == kind:
         rows = {split: result.rows[split] + result.lost[split] for split in result.rows}
-        assert rows == open_dataset(made).rows
+        assert rows == open_dataset(dataset).rows
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -103,10 +103,10 @@ def test_every_recipe_on_real_data(
     path: Path, real: dict[str, Path], data: Path, tmp_path: Path
 ) -> None:
     """As it is written, but for the quantisation where its library is missing."""
-    made = converted("pairs", real, data)
+    dataset = converted("pairs", real, data)
     keys: dict[str, JsonValue] = {}
     if path.stem == "dpo-qlora":
         text = path.read_text(encoding="utf-8").replace("quantization: 4bit", "")
         path = tmp_path / "dpo-qlora.yaml"
         path.write_text(text, encoding="utf-8")
-    assert trained(made, tmp_path / "m", path, **keys).steps == 2
+    assert trained(dataset, tmp_path / "m", path, **keys).steps == 2

@@ -63,18 +63,18 @@ def test_three_betas_cost_one_pass_of_the_reference(
         return compute(self, model, inputs)
 
     monkeypatch.setattr(DPOTrainer, "compute_ref_log_probs", counted)
-    said: list[str] = []
-    found = sweep(None, parse_sweep(["beta=0.01,0.1,0.5"]), flags=flags, say=said.append)
+    lines: list[str] = []
+    result = sweep(None, parse_sweep(["beta=0.01,0.1,0.5"]), flags=flags, log=lines.append)
     assert sum(rows) == 16 + 6
-    assert sum(line.endswith("found in the cache") for line in said) == 2
-    assert [run.settings["beta"] for run in found.runs] == ["0.01", "0.1", "0.5"]
+    assert sum(line.endswith("found in the cache") for line in lines) == 2
+    assert [run.settings["beta"] for run in result.runs] == ["0.01", "0.1", "0.5"]
     alone = Recipe(**{**flags, "options": {**flags["options"], "beta": 0.5}})
-    by_itself = train(
+    single = train(
         alone.model_copy(update={"output": f"{flags['output']}-x", "reference_cache": False})
     )
-    assert found.runs[2].after == pytest.approx(by_itself.after, abs=1e-5)
+    assert result.runs[2].after == pytest.approx(single.after, abs=1e-5)
 
-    state = found.as_json()
+    state = result.to_dict()
     assert state["metric"] == "accuracy"
     page = (Path(flags["output"]) / "sweep.html").read_text("utf-8")
     assert "<b>accuracy by beta</b>" in page
@@ -87,12 +87,12 @@ def test_three_betas_cost_one_pass_of_the_reference(
 def test_several_keys_are_crossed_and_the_best_is_found(flags: dict[str, Any]) -> None:
     """By loss, which a rate that is far too low cannot win."""
     grid = parse_sweep(["learning_rate=1e-3,1e-9", "lora.r=4,8"])
-    found = sweep(None, grid, flags={**flags, "lora": True}, metric="loss")
-    assert len(found.runs) == 4
-    assert found.best.settings["learning_rate"] == "1e-3"
-    assert found.tied == 1
-    losses = [run.after["loss"] for run in found.runs]
-    assert min(losses) == found.best.after["loss"]
+    result = sweep(None, grid, flags={**flags, "lora": True}, metric="loss")
+    assert len(result.runs) == 4
+    assert result.best.settings["learning_rate"] == "1e-3"
+    assert result.tied == 1
+    losses = [run.after["loss"] for run in result.runs]
+    assert min(losses) == result.best.after["loss"]
     page = (Path(flags["output"]) / "sweep.html").read_text("utf-8")
     assert "lora.r=8" in page
     assert "<b>loss by learning_rate</b>" in page
@@ -106,13 +106,13 @@ def test_a_killed_sweep_goes_on_where_it_was(step: int, flags: dict[str, Any]) -
         sweep(None, grid, flags=flags, display=KilledInRun(2, step))
     with pytest.raises(UsageError, match="exists already"):
         sweep(None, grid, flags=flags)
-    said: list[str] = []
-    found = sweep(None, grid, flags=flags, resume=True, say=said.append)
-    assert "run 1 of 2: beta=0.1: done before" in said
-    assert ("going on after step 2 of 4" in said) == (step == 3)
-    assert len(found.runs) == 2
+    lines: list[str] = []
+    result = sweep(None, grid, flags=flags, resume=True, log=lines.append)
+    assert "run 1 of 2: beta=0.1: done before" in lines
+    assert ("going on after step 2 of 4" in lines) == (step == 3)
+    assert len(result.runs) == 2
     again: list[str] = []
-    assert sweep(None, grid, flags=flags, resume=True, say=again.append) == found
+    assert sweep(None, grid, flags=flags, resume=True, log=again.append) == result
     assert again == [f"run {n} of 2: beta={b}: done before" for n, b in ((1, 0.1), (2, 0.5))]
     with pytest.raises(RecipeError, match="seed is 7, and the interrupted run has 42"):
         sweep(None, grid, flags={**flags, "seed": 7}, resume=True)
@@ -179,11 +179,12 @@ def test_the_command_names_the_best(
         main([*args, "--json"])
     assert caught.value.code == 0
     out, err = capsys.readouterr()
-    found = json.loads(out)
+    result = json.loads(out)
     assert (
-        found["best"] == max(found["runs"], key=lambda run: run["after"]["rewards/margins"])["name"]
+        result["best"]
+        == max(result["runs"], key=lambda run: run["after"]["rewards/margins"])["name"]
     )
-    assert f"best by margin: {found['best']}; see {flags['output']}/sweep.html" in err
+    assert f"best by margin: {result['best']}; see {flags['output']}/sweep.html" in err
     assert err.endswith(
-        f"next: pref eval {flags['output']}/{found['best']} --data {flags['data']}\n"
+        f"next: pref eval {flags['output']}/{result['best']} --data {flags['data']}\n"
     )

@@ -1,4 +1,4 @@
-"""Answers to prompts, before and after training: what is read, what is said, what is written."""
+"""Answers to prompts, before and after training: how prompts are read and answers written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from prefdata.errors import InputError, UsageError
 from prefdata.schemas import Comparison
 from prefdata.training import Prompting, TrainingResult, evaluate
 from prefdata.training.data.prompts import read_prompts
-from prefdata.training.evaluation.candidates import (
+from prefdata.training.evaluation.generate import (
     answer_prompts,
     write_candidates,
     write_generations,
@@ -58,9 +58,9 @@ def test_a_prompt_in_csv_keeps_its_lines(tmp_path: Path) -> None:
 
 def test_the_prompts_of_a_data_set_are_the_held_out_ones(pairs: Path) -> None:
     """As many as are asked for."""
-    found = read_prompts(pairs, most=5)
-    assert len(found) == 5
-    assert found[0][0]["content"].startswith("Tell me of the")
+    prompts = read_prompts(pairs, most=5)
+    assert len(prompts) == 5
+    assert prompts[0][0]["content"].startswith("Tell me of the")
 
 
 @pytest.mark.parametrize(
@@ -85,32 +85,32 @@ def test_prompts_that_are_not_there_are_told_before_a_model_is_loaded(
     trained: TrainingResult, pairs: Path, tmp_path: Path
 ) -> None:
     """And so is a file of another kind."""
-    said: list[str] = []
+    lines: list[str] = []
     for name, message in (("none.txt", "no such file of prompts"), ("p.pdf", "not read from .pdf")):
         (tmp_path / "p.pdf").touch()
-        how = Prompting(tmp_path / name)
+        prompting = Prompting(tmp_path / name)
         with pytest.raises(UsageError, match=message):
-            evaluate(trained.output, data=pairs, prompting=how, say=said.append)
-    assert said == []
+            evaluate(trained.output, data=pairs, prompting=prompting, log=lines.append)
+    assert lines == []
 
 
 def test_a_trained_model_answers_as_it_learned(
     trained: TrainingResult, pairs: Path, tmp_path: Path
 ) -> None:
     """Greedy answers are the same for any batch size; both answers of a prompt are one record."""
-    how = [Prompting(most=5, max_new_tokens=12) for _ in range(2)]
-    found, other = (
-        evaluate(trained.output, data=pairs, prompting=one, batch_size=size)
-        for one, size in zip(how, (2, 5), strict=True)
+    prompting = Prompting(most=5, max_new_tokens=12)
+    result, other = (
+        evaluate(trained.output, data=pairs, prompting=prompting, batch_size=size)
+        for size in (2, 5)
     )
-    assert [one.after for one in found.generations] == [one.after for one in other.generations]
-    assert len(found.generations) == 5
-    assert found.estimates["sampled_kl"].n == 5
-    assert (found.estimates["sampled_kl"].value or 0) > 0
-    write_generations(found.generations, tmp_path / "generations.jsonl")
+    assert [one.after for one in result.generations] == [one.after for one in other.generations]
+    assert len(result.generations) == 5
+    assert result.estimates["sampled_kl"].n == 5
+    assert (result.estimates["sampled_kl"].value or 0) > 0
+    write_generations(result.generations, tmp_path / "generations.jsonl")
     lines = (tmp_path / "generations.jsonl").read_text("utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
-    for row, one in zip(rows, found.generations, strict=True):
+    for row, one in zip(rows, result.generations, strict=True):
         record = Comparison.model_validate(row)
         assert (record.model_a, record.model_b) == ("before", "after")
         assert record.response_b[0].content == one.after or one.after == ""
@@ -121,18 +121,18 @@ def test_several_answers_differ_and_a_seed_repeats_them(
     trained: TrainingResult, pairs: Path, tmp_path: Path
 ) -> None:
     """Sampled at a temperature; the candidates of a prompt are written together, each once."""
-    how = Prompting(most=2, answers=3, max_new_tokens=8, temperature=1.0, seed=5)
-    found, again = (evaluate(trained.output, data=pairs, prompting=how) for _ in range(2))
-    assert found.generations == again.generations
-    assert len({one.after for one in found.generations}) > 2
-    write_candidates(found.generations, tmp_path / "candidates.jsonl")
+    prompting = Prompting(most=2, answers=3, max_new_tokens=8, temperature=1.0, seed=5)
+    result, again = (evaluate(trained.output, data=pairs, prompting=prompting) for _ in range(2))
+    assert result.generations == again.generations
+    assert len({one.after for one in result.generations}) > 2
+    write_candidates(result.generations, tmp_path / "candidates.jsonl")
     lines = (tmp_path / "candidates.jsonl").read_text("utf-8").splitlines()
     assert [len(json.loads(line)["responses"]) for line in lines] == [
-        len({one.after for one in found.generations[at : at + 3]}) for at in (0, 3)
+        len({one.after for one in result.generations[start : start + 3]}) for start in (0, 3)
     ]
 
 
 def test_candidates_need_prompts_that_are_named(chat_model: Path) -> None:
     """There is no data set here whose held-out prompts could stand in."""
     with pytest.raises(UsageError, match="no prompts are named to answer"):
-        answer_prompts(str(chat_model), Prompting(), say=print)
+        answer_prompts(str(chat_model), Prompting(), log=print)

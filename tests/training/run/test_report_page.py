@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from prefdata.training import TrainingResult
-from prefdata.training.run.chart import chart
-from prefdata.training.run.report_page import write_page
-from prefdata.training.run.samples import Sample, sample_notes
+from prefdata.training.run.report_page import chart, write_page
+from prefdata.training.run.samples import SampleAnswer, sample_notes
 
 HISTORY = [
     {"step": 1, "loss": 0.69, "rewards/chosen": 0.0, "rewards/rejected": 0.0},
@@ -67,7 +66,7 @@ def test_whatever_a_model_says_stays_text(trained: TrainingResult, tmp_path: Pat
     """Answers, notes and names are escaped."""
     bad = "<script>alert(1)</script>"
     result = replace(trained, data=bad, model=bad)
-    samples = [Sample(bad, bad, bad)]
+    samples = [SampleAnswer(bad, bad, bad)]
     write_page(tmp_path / "r.html", result, bad, HISTORY, [bad], samples)
     text = (tmp_path / "r.html").read_text("utf-8")
     assert "<script" not in text
@@ -77,12 +76,10 @@ def test_whatever_a_model_says_stays_text(trained: TrainingResult, tmp_path: Pat
 
 def test_a_chart_shows_every_finite_point() -> None:
     """And says nothing of one that is not a number, or of no points at all."""
-    drawn = chart(
-        "loss", {"train": [(1, 0.7), (2, float("inf")), (3, 0.2)], "held out": [(2, 0.5)]}
-    )
-    assert drawn.count("<circle") == 3
-    assert "inf" not in drawn
-    assert drawn.count("<polyline") == 2
+    svg = chart("loss", {"train": [(1, 0.7), (2, float("inf")), (3, 0.2)], "held out": [(2, 0.5)]})
+    assert svg.count("<circle") == 3
+    assert "inf" not in svg
+    assert svg.count("<polyline") == 2
     assert chart("loss", {"train": [(1, float("nan"))]}) == ""
     assert chart("flat", {"train": [(1, 2.0), (2, 2.0)]}).count("<circle") == 2
 
@@ -96,5 +93,6 @@ def test_a_chart_shows_every_finite_point() -> None:
 )
 def test_answers_that_grow_or_repeat_are_warned_of(before: str, after: str, note: str) -> None:
     """In plain words; and what stayed as it was is not."""
-    assert [note in line for line in sample_notes([Sample("Hi", before, after)]).values()] == [True]
-    assert sample_notes([Sample("Hi", before, before)]) == {}
+    notes = sample_notes([SampleAnswer("Hi", before, after)])
+    assert [note in text for text in notes.values()] == [True]
+    assert sample_notes([SampleAnswer("Hi", before, before)]) == {}
