@@ -15,7 +15,8 @@ from typing import Literal
 import polars as pl
 
 from prefdata.agreement.verdict_frame import names
-from prefdata.stats.intervals import Share, cohen_kappa, krippendorff_alpha
+from prefdata.stats.agreement_coefficients import cohen_kappa, krippendorff_alpha
+from prefdata.stats.intervals import Estimate, share
 
 Against = Literal["each", "majority"]
 """``"each"``: every person's vote counts, as in the MT-Bench paper. ``"majority"``: a comparison
@@ -51,20 +52,20 @@ class Figures:
     annotator: str
     person: bool
     verdicts: int
-    accuracy: Share
-    coverage: Share
-    accuracy_with_ties: Share
-    coverage_with_ties: Share
+    accuracy: Estimate
+    coverage: Estimate
+    accuracy_with_ties: Estimate
+    coverage_with_ties: Estimate
     kappa: float | None
-    first_slot: Share
-    flips: Share
-    longer: Share
-    longer_people: Share
+    first_slot: Estimate
+    flips: Estimate
+    longer: Estimate
+    longer_people: Estimate
 
     def to_dict(self) -> dict[str, object]:
         """The figures as plain values that JSON can hold."""
         return {
-            name: value.to_dict() if isinstance(value, Share) else value
+            name: value.to_dict() if isinstance(value, Estimate) else value
             for name, value in vars(self).items()
         }
 
@@ -95,8 +96,8 @@ class Agreement:
     peers: bool
     against: Against
     annotators: tuple[Figures, ...]
-    ceiling: Share
-    ceiling_with_ties: Share
+    ceiling: Estimate
+    ceiling_with_ties: Estimate
     longer_baseline: Figures | None
     alpha: float | None
     alpha_people: float | None
@@ -203,7 +204,7 @@ def _annotators(
     return tuple(sorted(found, key=lambda f: (f.person, -f.verdicts, f.annotator)))
 
 
-def _ceiling(people: pl.DataFrame, *, twice: bool) -> tuple[Share, Share]:
+def _ceiling(people: pl.DataFrame, *, twice: bool) -> tuple[Estimate, Estimate]:
     """How often people agree with each other, without ties and with them.
 
     Args:
@@ -212,8 +213,8 @@ def _ceiling(people: pl.DataFrame, *, twice: bool) -> tuple[Share, Share]:
     """
     sums, n = people.select(SUMS).row(0, named=True), 2 if twice else 1
     return (
-        Share(sums["right"] / n, sums["decided"] / n, sums["decided_on"]),
-        Share(sums["right_t"] / n, sums["decided_t"] / n, sums["decided_t_on"]),
+        share(sums["right"] / n, sums["decided"] / n, units=sums["decided_on"]),
+        share(sums["right_t"] / n, sums["decided_t"] / n, units=sums["decided_t_on"]),
     )
 
 
@@ -339,20 +340,20 @@ def _figures(
     people: Collection[str],
 ) -> Figures:
     who = str(sums["annotator"])
-    alone = Share(sums["longer_of_all"], sums["unequal"])
+    alone = share(sums["longer_of_all"], sums["unequal"])
     return Figures(
         who,
         who in people,
         habits["verdicts"],
-        Share(sums["right"], sums["decided"], sums["decided_on"]),
-        Share(sums["decided"], sums["asked"], sums["asked_on"]),
-        Share(sums["right_t"], sums["decided_t"], sums["decided_t_on"]),
-        Share(sums["decided_t"], sums["asked_t"], sums["asked_t_on"]),
+        share(sums["right"], sums["decided"], units=sums["decided_on"]),
+        share(sums["decided"], sums["asked"], units=sums["asked_on"]),
+        share(sums["right_t"], sums["decided_t"], units=sums["decided_t_on"]),
+        share(sums["decided_t"], sums["asked_t"], units=sums["asked_t_on"]),
         cohen_kappa([[sums[f"{mine}-{theirs}"] for theirs in SIDES] for mine in SIDES]),
-        Share(habits["first_slot"], habits["placed"]),
-        Share(flips["flipped"], flips["both"]),
-        alone if not sums["told"] else Share(sums["longer_own"], sums["told"]),
-        Share(sums["longer_people"], sums["told_people"], sums["longer_people_on"]),
+        share(habits["first_slot"], habits["placed"]),
+        share(flips["flipped"], flips["both"]),
+        alone if not sums["told"] else share(sums["longer_own"], sums["told"]),
+        share(sums["longer_people"], sums["told_people"], units=sums["longer_people_on"]),
     )
 
 

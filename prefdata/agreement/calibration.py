@@ -35,6 +35,6 @@ def jury_weights(found: Agreement) -> dict[str, float]:
         >>> {name: round(weight, 2) for name, weight in jury_weights(found).items()}
         {'coin': 0.0, 'good': 1.73}
     """
-    shares = {each.annotator: each.accuracy for each in found.judges}
-    odds = {name: (share.hits + 1) / (share.of - share.hits + 1) for name, share in shares.items()}
+    right = {each.annotator: (each.accuracy.hits or 0, each.accuracy.n) for each in found.judges}
+    odds = {name: (hits + 1) / (n - hits + 1) for name, (hits, n) in right.items()}
     return {name: max(0.0, math.log(ratio)) for name, ratio in odds.items()}

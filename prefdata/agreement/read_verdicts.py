@@ -12,7 +12,7 @@ from prefdata.agreement.verdict_frame import SHOWN, oriented
 from prefdata.agreement.verdict_source import How, Voted, Voting, recognised
 from prefdata.errors import InputError, UnknownNameError, UsageError
 from prefdata.formats import Sample
-from prefdata.io.readers.reader import sample
+from prefdata.io.readers.reader import read_sample
 from prefdata.io.readers.sources import Source, open_sources
 from prefdata.records.ids import content_ids
 
@@ -46,7 +46,7 @@ def read_votes(sources: Sequence[str | Path], how: How) -> Votes:
         InputError: a source cannot be used.
     """
     with open_sources([_comparisons(str(source)) for source in sources]) as files:
-        samples = [sample(each, how.encoding) for each in files]
+        samples = [read_sample(each, how.encoding) for each in files]
         _check_columns(how, files, samples)
         read = [recognised(each, s, how) for each, s in zip(files, samples, strict=True)]
         sides = _sides(read) if how.ids else ""

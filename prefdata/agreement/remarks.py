@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prefdata.agreement.agreement import Agreement, Figures
-from prefdata.stats.intervals import Share
+from prefdata.stats.intervals import Estimate
 
 ENOUGH = 0.1
 """An interval that reaches further than this to either side is too wide for a claim."""
@@ -23,7 +23,7 @@ def remarks(found: Agreement) -> list[str]:
         said = ["There is one annotator: how far others agree is not known."]
     elif found.peers:
         said.insert(0, "No annotator is known to be a person: each is held against the others.")
-    elif not found.ceiling.of:
+    elif not found.ceiling.n:
         said.append(
             "No comparison has verdicts of several people: how far people agree is not known."
         )
@@ -35,7 +35,7 @@ def remarks(found: Agreement) -> list[str]:
 def _accuracy(each: Figures, found: Agreement) -> list[str]:
     """Whether the accuracy is of enough, and above what takes no reading."""
     share, base = each.accuracy, found.longer_baseline
-    if not share.of:
+    if not share.n:
         return [f"{each.annotator}: no comparison was decided both here and by others."]
     said = []
     if _wide(share):
@@ -54,18 +54,18 @@ def _accuracy(each: Figures, found: Agreement) -> list[str]:
 def _habits(each: Figures) -> list[str]:
     """Preferences for a place, where each answer stood in both, and for length."""
     said = []
-    if each.flips.of and not each.first_slot.low <= 0.5 <= each.first_slot.high:
+    if each.flips.n and not each.first_slot.low <= 0.5 <= each.first_slot.high:
         place = "first" if (each.first_slot.value or 0) > 0.5 else "second"
         said.append(
             f"{each.annotator}: prefers the answer that is shown {place} "
-            f"({each.flips.hits:,g} of {each.flips.of:,g} verdicts change with the order)."
+            f"({each.flips.hits:,g} of {each.flips.n:,g} verdicts change with the order)."
         )
-    if each.longer_people.of and each.longer.low > each.longer_people.high:
+    if each.longer_people.n and each.longer.low > each.longer_people.high:
         said.append(f"{each.annotator}: prefers longer answers more than people do.")
     return said
 
 
-def _wide(share: Share) -> bool:
+def _wide(share: Estimate) -> bool:
     return share.high - share.low > 2 * ENOUGH
 
 

@@ -23,7 +23,7 @@ from prefdata.formats import Detection, ReadOptions, Sample, detect
 from prefdata.formats.base import RAW, records
 from prefdata.formats.generic.comparisons import COMPARISONS
 from prefdata.io.readers.chunks import Chunk
-from prefdata.io.readers.reader import chunks, pieces
+from prefdata.io.readers.reader import parse_pieces, read_pieces
 from prefdata.io.readers.sources import Source
 from prefdata.records import reasons
 from prefdata.records.frames import as_json
@@ -123,10 +123,12 @@ class Voting:
         known = [] if self.detection else record_types()
         encoding, raw = self.how.encoding, self._raw
         calls = pl.DataFrame(schema=CALLS) if self.detection else calls_of(self.source)
-        cut = pieces(self.source, self.sample, wanted, scalars, encoding, raw=raw, known=known)
-        for piece in chunks(cut):
+        pieces = read_pieces(
+            self.source, self.sample, wanted, scalars, encoding, raw=raw, fields=known
+        )
+        for piece in parse_pieces(pieces):
             self.voted.rows += piece.rows
-            self.voted.left_out.update(unread.reason for unread in piece.unread)
+            self.voted.left_out.update(row.reason for row in piece.unreadable)
             made = self._made(piece, calls)
             yield self._cast(made.join(self._named(piece), on="row", how="left"))
 

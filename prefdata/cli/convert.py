@@ -42,7 +42,7 @@ def convert(
     standard input: JSON, JSONL, CSV, TSV, Parquet or Arrow, also as .gz or .zst. What it is, and
     which column is which, is recognised; 'pref inspect' says how.
     """
-    from prefdata.cli.views.terminal import show_conversion
+    from prefdata.cli.views.convert import show_conversion
     from prefdata.conversion.convert import convert as run
     from prefdata.report.progress import progress
 

@@ -12,7 +12,7 @@ from prefdata.cli.launch import without_processes
 from prefdata.cli.output import nothing, results_alone, say, show_json, show_table
 
 if TYPE_CHECKING:
-    from prefdata.stats.gates import Checked
+    from prefdata.stats.gates import ConditionResult
     from prefdata.training import Estimate, Evaluation, Prompting
 
 
@@ -126,13 +126,14 @@ def evaluate(
 
     A gate may use every figure, and .low and .high for the ends of its interval.
     """
+    from prefdata.stats.gates import parse_gate
     from prefdata.training import evaluate as measure
-    from prefdata.training import parse_gate
     from prefdata.training.evaluation.evalreport import prepare_output, report_on, write_evaluation
     from prefdata.training.evaluation.lm_eval import benchmark, require_benchmarks
+    from prefdata.training.evaluation.metrics import METRICS
     from prefdata.training.model.distributed import is_main, launch
 
-    conditions = parse_gate(gate) if gate else []
+    conditions = parse_gate(gate, METRICS) if gate else []
     if benchmarks:
         require_benchmarks()
     existing = prepare_output(output, force=force)
@@ -182,7 +183,7 @@ def _prompting(
 
 
 def _shown(
-    found: Evaluation, checked: Sequence[Checked], output: Path | None, *, quiet: bool
+    found: Evaluation, checked: Sequence[ConditionResult], output: Path | None, *, quiet: bool
 ) -> int:
     """Say what was found, and give the exit code."""
     if not quiet:
@@ -195,7 +196,7 @@ def _shown(
     return code
 
 
-def _passed(checked: Sequence[Checked], *, quiet: bool) -> int:
+def _passed(checked: Sequence[ConditionResult], *, quiet: bool) -> int:
     """Say what came of the gate, the misses even when quiet, and give the exit code."""
     for one in checked:
         if not one.met or not quiet:
@@ -217,5 +218,5 @@ def win_rate(judged: Sequence[Path]) -> Estimate:
     from prefdata.agreement.before_after import before_after
     from prefdata.training import Estimate
 
-    found = before_after(judged).rate
-    return Estimate(found.value or 0.0, (found.low, found.high), int(found.of))
+    rate = before_after(judged).rate
+    return Estimate(rate.value, rate.low, rate.high, rate.n)

@@ -35,7 +35,7 @@ def inspect(
 
     Looks at the first rows only, and writes nothing.
     """
-    from prefdata.cli.views.terminal import show_inspection
+    from prefdata.cli.views.inspect import show_inspection
     from prefdata.conversion.inspect import inspect as run
 
     found = run(

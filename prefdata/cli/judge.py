@@ -158,7 +158,7 @@ def judge(
     Each comparison is shown in both orders, and a verdict counts where both agree. Every call is
     kept in a journal beside OUT: the same command goes on where it was, and pays for nothing twice.
     """
-    from prefdata.cli.views.terminal import show_judging
+    from prefdata.cli.views.judge import show_judging
     from prefdata.judging.judge import ask_judges
     from prefdata.report.progress import progress
 
@@ -288,12 +288,12 @@ def _show_plan(
     as_json: bool,
 ) -> None:
     """Print what judging would come to."""
-    from prefdata.cli.views.terminal import planned, show_plan
+    from prefdata.cli.views.judge import plans_to_dicts, show_plan
     from prefdata.judging.judge import plan_judges
 
     found = plan_judges(sources, output, judges, **how)
     if as_json:
-        show_json(planned(found))
+        show_json(plans_to_dicts(found))
     else:
         show_plan(found, console(stderr=False))
 

@@ -21,7 +21,7 @@ from prefdata.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from prefdata.report.display import Display
+    from prefdata.report.progress import Display
     from prefdata.training.config.recipe import Recipe
 
 
@@ -41,9 +41,9 @@ def _shown(
     if quiet or not live or not target.is_terminal:
         yield None, nothing if quiet else say
         return
-    from prefdata.report.display import Table
+    from prefdata.report.progress import TableDisplay
 
-    with Table(target) as table:
+    with TableDisplay(target) as table:
         yield table, target.print
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from prefdata.conversion.ingest import Recognised
+from prefdata.conversion.ingest import DetectedSource
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import ReadOptions
 from prefdata.transforms.options import Options
 
 
 def check_rule(
-    options: Options, read_options: ReadOptions, recognised: Collection[Recognised]
+    options: Options, read_options: ReadOptions, recognised: Collection[DetectedSource]
 ) -> None:
     """Hold what was asked against what is known of the sources before they are read.
 

@@ -43,7 +43,7 @@ def _was_by_conversation(source: Source) -> bool:
         return False
 
 
-class Groups:
+class ConversationGroups:
     """Holds which conversations each split has, to be checked when all are known.
 
     Args:

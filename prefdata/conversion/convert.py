@@ -19,20 +19,27 @@ from prefdata.conversion.check_dimensions import (
     check_rule,
     not_so_far,
 )
-from prefdata.conversion.conversation_groups import Groups, split_by
-from prefdata.conversion.ingest import Recognised, ingest
+from prefdata.conversion.conversation_groups import ConversationGroups, split_by
+from prefdata.conversion.ingest import DetectedSource, ingest
 from prefdata.conversion.kept_columns import chosen
 from prefdata.conversion.plan import MOST_SOURCES, ConvertPlan, ConvertTotals
-from prefdata.conversion.report import RunReport, SourceReport, figures, source_reports, write_about
+from prefdata.conversion.report import (
+    RunReport,
+    SourceReport,
+    report_fields,
+    source_reports,
+    write_manifest_and_card,
+)
 from prefdata.conversion.write_bucketed import assemble
 from prefdata.conversion.write_streamed import stream
 from prefdata.errors import InputError, UsageError
 from prefdata.formats import ReadOptions, detect
 from prefdata.formats.base import Format
 from prefdata.io.dataset.atomic_dir import refuse_existing, replacing
-from prefdata.io.dataset.dataset_writer import stored
+from prefdata.io.dataset.dataset_writer import dataset_schema
 from prefdata.io.dataset.row_log import RowLog
-from prefdata.io.readers.reader import sample
+from prefdata.io.readers.memory import Sources
+from prefdata.io.readers.reader import read_sample
 from prefdata.io.readers.sources import Source, open_sources
 from prefdata.io.store.record_store import RecordStore
 from prefdata.records.reasons import REMEDIES
@@ -43,7 +50,7 @@ from prefdata.transforms.options import Options
 Progress = Callable[[str, int, int], None]
 """Is told the stage, how much of it is done, and of how much (0 where that is not known)."""
 
-UNPACKED = {"gz": 4, "zst": 4, "": 1}
+EXPANSION = {"gz": 4, "zst": 4, "": 1}
 """How many times larger a source is when it is read, to choose the number of buckets."""
 
 
@@ -96,7 +103,7 @@ class ConvertReport(RunReport):
 
 
 def convert(
-    sources: Sequence[str | Path],
+    sources: Sources,
     output: str | Path,
     *,
     options: Options | None = None,
@@ -109,7 +116,8 @@ def convert(
     """Convert feedback to a data set directory.
 
     Args:
-        sources: files, globs, folders, or ``"-"`` for standard input.
+        sources: one or several: paths, globs, folders, ``"-"`` for standard input, frames of
+            Polars, pandas, PyArrow or datasets, lists of dictionaries or records.
         output: the directory to write; it appears when all is done, or not at all.
         options: how pairs are made.
         read_options: what the sources do not say themselves, such as which column is which.
@@ -137,15 +145,15 @@ def convert(
     )
     tell = progress or (lambda _stage, _done, _total: None)
     target = Path(output)
-    existing = refuse_existing(target, force=force, made_of="manifest.json")
+    existing = refuse_existing(target, force=force, marker="manifest.json")
     with (
-        open_sources([str(source) for source in sources]) as files,
+        open_sources(sources) as files,
         ThreadPoolExecutor(1) as hasher,
     ):
         hashes = [hasher.submit(each.sha256) for each in files]
         begun_as = _stamps(files)
         try:
-            recognised = recognise(files, read_options, format, encoding, options=options)
+            recognised = detect_sources(files, read_options, format, encoding, options=options)
             job = _job(recognised, options, encoding)
             check_rule(options, read_options, recognised)
             with replacing(target, existing) as folder:
@@ -155,14 +163,14 @@ def convert(
                 reports = source_reports(recognised, read, account, made.by_source)
                 report = _report(target, job, reports, account, made, read_options)
                 report = replace(report, seconds=round(time.monotonic() - begun, 2))
-                write_about(folder, report)
+                write_manifest_and_card(folder, report)
         finally:
             for each in hashes:
                 each.cancel()
     return report
 
 
-def recognise(
+def detect_sources(
     files: Sequence[Source],
     read_options: ReadOptions,
     format: str = "",
@@ -170,7 +178,7 @@ def recognise(
     others: Mapping[str, Format] | None = None,
     *,
     options: Options | None = None,
-) -> list[Recognised]:
+) -> list[DetectedSource]:
     """Recognise each source by its first rows, and say how it is read.
 
     Args:
@@ -188,7 +196,7 @@ def recognise(
     """
     options = options or Options(split_by="prompt")
     told = replace(read_options, deciding=tuple(options.deciding))
-    samples = [sample(each, encoding) for each in files]
+    samples = [read_sample(each, encoding) for each in files]
     detections = [
         detect(first, told, name=each.name, format=format, others=others)
         for each, first in zip(files, samples, strict=True)
@@ -196,19 +204,19 @@ def recognise(
     grouped = split_by(options, zip(files, detections, strict=True)) == "conversation"
     keep = chosen(options.keep, [each.names for each in samples])
     return [
-        Recognised(file, first, found, read_options.dimension, grouped, kept)
+        DetectedSource(file, first, found, read_options.dimension, grouped, kept)
         for file, first, found, kept in zip(files, samples, detections, keep, strict=True)
     ]
 
 
-def _job(recognised: Sequence[Recognised], options: Options, encoding: str) -> ConvertPlan:
+def _job(recognised: Sequence[DetectedSource], options: Options, encoding: str) -> ConvertPlan:
     kind = _one_kind(recognised)
     parts(options, [each.source.name for each in recognised])
     keep = tuple(recognised[0].keep)
-    return ConvertPlan(kind, recognised, encoding, options, stored(kind, keep=keep), keep)
+    return ConvertPlan(kind, recognised, encoding, options, dataset_schema(kind, keep=keep), keep)
 
 
-def _one_kind(recognised: Sequence[Recognised]) -> str:
+def _one_kind(recognised: Sequence[DetectedSource]) -> str:
     kinds = {each.detection.format.kind == "unpaired": each for each in recognised}
     if len(kinds) > 1:
         raise UsageError(
@@ -238,8 +246,10 @@ def _run(
     shared = Shared(store=store, row_log=row_log, account=account)
     with store:
         rated = _read(job, read_options, shared, tell)
-    made = ConvertTotals(groups=Groups(store.folder / "groups", store.budget) if grouped else None)
-    job = replace(job, schema=stored(job.kind, dimensions=rated, keep=job.keep))
+    made = ConvertTotals(
+        groups=ConversationGroups(store.folder / "groups", store.budget) if grouped else None
+    )
+    job = replace(job, schema=dataset_schema(job.kind, dimensions=rated, keep=job.keep))
     if store.texts:
         spread = frozenset(n for n, e in enumerate(job.recognised) if e.detection.match.spread)
         pairing = partial(tell, "pairing")
@@ -268,7 +278,7 @@ def _read(job: ConvertPlan, read_options: ReadOptions, shared: Shared, tell: Pro
     by_row: set[str] = set()
     for number, each in enumerate(job.recognised):
 
-        def seen(found: set[str], each: Recognised = each, number: int = number) -> None:
+        def seen(found: set[str], each: DetectedSource = each, number: int = number) -> None:
             nonlocal absent
             _ask_which(each, by_row, read_options, job, number, found)
             absent = (
@@ -289,7 +299,7 @@ def _read(job: ConvertPlan, read_options: ReadOptions, shared: Shared, tell: Pro
 
 
 def _ask_which(
-    each: Recognised,
+    each: DetectedSource,
     before: set[str],
     read_options: ReadOptions,
     job: ConvertPlan,
@@ -304,7 +314,7 @@ def _ask_which(
 
 def _spool(folder: Path, job: ConvertPlan) -> RecordStore:
     """Ratings need their texts on disk: those of a pair may stand anywhere in the sources."""
-    size = sum(e.source.local.stat().st_size * UNPACKED[e.source.packed] for e in job.recognised)
+    size = sum(e.source.local.stat().st_size * EXPANSION[e.source.packed] for e in job.recognised)
     gathered = any(each.detection.format.kind == "ratings" for each in job.recognised)
     return RecordStore(
         folder,
@@ -362,7 +372,7 @@ def _report(
         "dimension": read_options.dimension,
     }
     return ConvertReport(
-        **figures(account, made, grouped=job.recognised[0].grouped),
+        **report_fields(account, made, grouped=job.recognised[0].grouped),
         output=str(target),
         kind=job.kind,
         sources=reports,

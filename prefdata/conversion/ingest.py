@@ -15,9 +15,9 @@ from prefdata.conversion.kept_columns import with_kept
 from prefdata.formats import Detection, Sample
 from prefdata.formats.base import records
 from prefdata.io.dataset.row_log import RowLog
-from prefdata.io.readers.chunks import PARSERS, Chunk, Piece, Place, in_one_piece
-from prefdata.io.readers.json_types import kept
-from prefdata.io.readers.reader import chunks, pieces
+from prefdata.io.readers.chunks import PARSERS, Chunk, Offset, Piece, collect_chunks
+from prefdata.io.readers.json_types import passed_on_field
+from prefdata.io.readers.reader import parse_pieces, read_pieces
 from prefdata.io.readers.sources import Source
 from prefdata.io.store.record_store import IDS, RecordStore
 from prefdata.records import reasons
@@ -58,7 +58,7 @@ SCALARS = (
 
 
 @dataclass(frozen=True)
-class Recognised:
+class DetectedSource:
     """A source, its first rows, what it was recognised as, and how it is read.
 
     Attributes:
@@ -86,7 +86,7 @@ class Recognised:
 
 
 def read_records(
-    each: Recognised, number: int, encoding: str, *, ids: bool = True
+    each: DetectedSource, number: int, encoding: str, *, ids: bool = True
 ) -> Iterator[tuple[Chunk, pl.DataFrame]]:
     """Read a source as records with their ids, piece by piece.
 
@@ -105,14 +105,14 @@ def read_records(
     raw = match.raw | set(more) if match.whole else match.raw
     telling = {*match.columns.get("winner", ()), *match.columns.get("label", ())}
     silent = [n for n in (*match.wanted, *more) if n not in telling or "" not in match.values]
-    cut = pieces(
+    cut = read_pieces(
         *(each.source, each.sample, [*match.wanted, *dict.fromkeys(more)], scalars, encoding),
         raw=raw,
-        known=[kept(name, each.sample.values(name)) for name in more],
-        held=match.whole,
+        fields=[passed_on_field(name, each.sample.values(name)) for name in more],
+        copy=match.whole,
     )
     if match.whole:
-        whole = in_one_piece(chunks(cut), each.source.name)
+        whole = collect_chunks(parse_pieces(cut), each.source.name)
         cut = iter([lambda: whole])
 
     def build(piece: Chunk) -> tuple[Chunk, pl.DataFrame]:
@@ -141,11 +141,11 @@ def _side_by_side(work: Callable[[Chunk], Result], cut: Iterator[Piece]) -> Iter
     """
     with ThreadPoolExecutor(1) as cutter, ThreadPoolExecutor(PARSERS) as parsers:
         waiting: deque[Future[Result]] = deque()
-        before = _known(Place())
+        before = _known(Offset())
         coming = cutter.submit(next, cut, None)
         while coming.exception() is None and (piece := coming.result()) is not None:
             coming = cutter.submit(next, cut, None)
-            behind: Future[Place] = Future()
+            behind: Future[Offset] = Future()
             waiting.append(parsers.submit(_in_its_place, work, piece, before, behind))
             before = behind
             if len(waiting) > PARSERS:
@@ -156,26 +156,26 @@ def _side_by_side(work: Callable[[Chunk], Result], cut: Iterator[Piece]) -> Iter
 
 
 def _in_its_place(
-    work: Callable[[Chunk], Result], parse: Piece, before: Future[Place], behind: Future[Place]
+    work: Callable[[Chunk], Result], parse: Piece, before: Future[Offset], behind: Future[Offset]
 ) -> Result:
     """Parse a piece, wait until it is known how many rows stand before it, and work on it."""
     try:
         chunk = parse()
         place = before.result()
-        behind.set_result(place.behind(chunk))
+        behind.set_result(place.after(chunk))
     except BaseException as error:
         behind.set_exception(error)
         raise
-    return work(chunk.moved(place))
+    return work(chunk.shifted(place))
 
 
-def _known(place: Place) -> Future[Place]:
-    found: Future[Place] = Future()
+def _known(place: Offset) -> Future[Offset]:
+    found: Future[Offset] = Future()
     found.set_result(place)
     return found
 
 
-def _identified(made: pl.DataFrame, each: Recognised, number: int) -> pl.DataFrame:
+def _identified(made: pl.DataFrame, each: DetectedSource, number: int) -> pl.DataFrame:
     """Records with their ids, and with the place that they have among all sources."""
     kind = each.detection.format.kind
     if each.grouped:
@@ -211,7 +211,7 @@ def _by_dimension(made: pl.DataFrame, dimension: str) -> pl.DataFrame:
 
 
 def ingest(
-    each: Recognised,
+    each: DetectedSource,
     number: int,
     encoding: str,
     *,
@@ -245,16 +245,16 @@ def ingest(
             made.filter(pl.col("reason").is_not_null()),
             made.filter(pl.col("reason").is_null()),
         )
-        dimensions |= names_in(good)
+        dimensions |= dimension_names(good)
         seen(dimensions)
         store.put(kind, good)
-        if bad.height or piece.unread:
-            refuse(piece, bad, good, number, row_log, account)
+        if bad.height or piece.unreadable:
+            reject_rows(piece, bad, good, number, row_log, account)
         progress(piece.rows)
     return dimensions
 
 
-def names_in(made: pl.DataFrame) -> set[str]:
+def dimension_names(made: pl.DataFrame) -> set[str]:
     """The dimensions that records have scores on."""
     if "dimensions" not in made.columns or made["dimensions"].null_count() == made.height:
         return set()
@@ -262,7 +262,7 @@ def names_in(made: pl.DataFrame) -> set[str]:
     return set(names.unique().drop_nulls())
 
 
-def refuse(
+def reject_rows(
     piece: Chunk,
     bad: pl.DataFrame,
     good: pl.DataFrame,
@@ -280,14 +280,16 @@ def refuse(
     refused = first.select("source", "row", "line", "field", "reason", "detail").with_columns(
         pl.Series("raw", [piece.raw(int(at)) for at in places], pl.String)
     )
-    unread = pl.DataFrame([(number, *each) for each in piece.unread], schema=REJECTS, orient="row")
+    unreadable = pl.DataFrame(
+        [(number, *each) for each in piece.unreadable], schema=REJECTS, orient="row"
+    )
     refused = pl.concat(
         [
             refused.cast(REJECTS).select(list(REJECTS)),
-            unread.cast(REJECTS).select(list(REJECTS)),
+            unreadable.cast(REJECTS).select(list(REJECTS)),
         ]
     )
-    ledger = pl.concat([_entries(bad), _entries(unread)])
+    ledger = pl.concat([_entries(bad), _entries(unreadable)])
     row_log.add(ledger, refused)
     account.settle(refused.with_columns(pl.lit("rejected").alias("outcome")))
 

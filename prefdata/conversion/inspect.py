@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import polars as pl
 
 from prefdata.conversion.check_dimensions import ask_which, check_chosen, check_names, check_rule
-from prefdata.conversion.convert import recognise
-from prefdata.conversion.ingest import Recognised, names_in, read_records
+from prefdata.conversion.convert import detect_sources
+from prefdata.conversion.ingest import DetectedSource, dimension_names, read_records
 from prefdata.formats import ReadOptions
-from prefdata.io.dataset.dataset_writer import readable, stored
+from prefdata.io.dataset.dataset_writer import dataset_schema, first_row
+from prefdata.io.readers.memory import Sources
 from prefdata.io.readers.sources import open_sources
 from prefdata.io.store.record_store import SCHEMAS
 from prefdata.records.frames import as_messages
@@ -91,7 +91,7 @@ class Inspection:
 
 
 def inspect(
-    sources: Sequence[str | Path],
+    sources: Sources,
     *,
     options: Options | None = None,
     read_options: ReadOptions | None = None,
@@ -101,7 +101,8 @@ def inspect(
     """Say what sources are, by their first rows.
 
     Args:
-        sources: files, globs, folders, or ``"-"`` for standard input.
+        sources: one or several: paths, globs, folders, ``"-"`` for standard input, frames of
+            Polars, pandas, PyArrow or datasets, lists of dictionaries or records.
         options: how pairs would be made.
         read_options: what the sources do not say themselves.
         format: the format of all sources, where detection is not wanted.
@@ -120,8 +121,8 @@ def inspect(
     """
     read_options = read_options or ReadOptions()
     options = options or Options()
-    with open_sources([str(source) for source in sources], fetch=False) as files:
-        recognised = recognise(files, read_options, format, encoding, options=options)
+    with open_sources(sources, fetch=False) as files:
+        recognised = detect_sources(files, read_options, format, encoding, options=options)
         check_rule(options, read_options, recognised)
         parts(options, [each.name for each in files])
         alone = len(recognised) == 1
@@ -131,14 +132,14 @@ def inspect(
 
 
 def _inspected(
-    each: Recognised, options: Options, read_options: ReadOptions, encoding: str, *, alone: bool
+    each: DetectedSource, options: Options, read_options: ReadOptions, encoding: str, *, alone: bool
 ) -> Inspection:
     match, kind = each.detection.match, each.detection.format.kind
     piece, made = next(read_records(each, 0, encoding))
     bad = made.filter(pl.col("reason").is_not_null())
     more = [*(("group_id",) if each.grouped else ()), *each.keep]
     good = made.filter(pl.col("reason").is_null()).select(*SCHEMAS[kind], *more)
-    dimensions = set(match.dimensions) | names_in(good)
+    dimensions = set(match.dimensions) | dimension_names(good)
     if alone or not each.rated_by_row:
         looked_at = f"the first {piece.rows:,} rows of {each.source.name}"
         check_names(options, dimensions, looked_at)
@@ -148,11 +149,11 @@ def _inspected(
     result, rows = _decided(good, kind, more, each, options)
     whole = bad.join(good, on="row", how="anti").unique("row", keep="first", maintain_order=True)
     left = pl.col("reason").is_in(LEFT_OVER)
-    unread = [(u.reason, u.field, u.line, u.detail) for u in piece.unread]
-    problems = _problems(whole.filter(~left), unread)
+    unreadable = [(u.reason, u.field, u.line, u.detail) for u in piece.unreadable]
+    problems = _problems(whole.filter(~left), unreadable)
     used = {*match.wanted, *each.keep.values()}
     becomes = "unpaired" if kind == "unpaired" else "pairs"
-    columns = stored(becomes, dimensions=bool(dimensions), keep=list(each.keep)).names
+    columns = dataset_schema(becomes, dimensions=bool(dimensions), keep=list(each.keep)).names
     runner_up = each.detection.runner_up
     return Inspection(
         each.source.name,
@@ -175,7 +176,7 @@ def _inspected(
 
 
 def _decided(
-    good: pl.DataFrame, kind: str, more: Sequence[str], each: Recognised, options: Options
+    good: pl.DataFrame, kind: str, more: Sequence[str], each: DetectedSource, options: Options
 ) -> tuple[PairResult, pl.DataFrame]:
     """What sound records give, and the rows of it with their texts."""
     if kind == "unpaired":
@@ -217,9 +218,14 @@ def _standings(rows: pl.DataFrame) -> dict[str, dict[str, int]]:
     return {name: found._asdict() for name, found in compared(rows).items()}
 
 
-def _problems(bad: pl.DataFrame, unread: list[tuple[str, str, int, str]]) -> tuple[Problem, ...]:
+def _problems(
+    bad: pl.DataFrame, unreadable: list[tuple[str, str, int, str]]
+) -> tuple[Problem, ...]:
     said = pl.col("field", "detail").fill_null("")
-    found = [*bad.with_columns(said).select("reason", "field", "line", "detail").rows(), *unread]
+    found = [
+        *bad.with_columns(said).select("reason", "field", "line", "detail").rows(),
+        *unreadable,
+    ]
     counts = Counter((reason, field) for reason, field, *_ in found)
     return tuple(
         Problem(
@@ -245,4 +251,4 @@ def _example(rows: pl.DataFrame, columns: Sequence[str]) -> dict[str, object]:
         pl.col(name).list.eval(pl.element().struct.field("content").str.len_chars()).list.sum()
         for name in texts
     )
-    return readable(rows.bottom_k(1, by=size), columns)
+    return first_row(rows.bottom_k(1, by=size), columns)

@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 import polars as pl
 
 from prefdata.errors import UnknownNameError
-from prefdata.io.readers.json_types import as_text
+from prefdata.io.readers.json_types import to_text
 
 PREFIX = "keep_"
 
@@ -93,4 +93,4 @@ def _texts(column: pl.Series, *, encoded: bool) -> pl.Series:
     values = column.to_list()
     if encoded:
         values = [None if text is None else json.loads(text) for text in values]
-    return pl.Series([as_text(value) for value in values], dtype=pl.String)
+    return pl.Series([to_text(value) for value in values], dtype=pl.String)

@@ -24,12 +24,12 @@ class Records(NamedTuple):
     unpaired: pl.DataFrame
 
 
-def records(store: RecordStore, number: int, *, again: bool = False) -> Records:
-    """Fetch the records of a bucket; ``again`` leaves them where they are."""
+def records(store: RecordStore, number: int, *, drop: bool = True) -> Records:
+    """Fetch the records of a bucket; ``drop`` removes them from the store."""
     return Records(
-        store.get("ratings", number, again=again),
-        store.get("comparisons", number, again=again),
-        store.get("unpaired", number, again=again),
+        store.get("ratings", number, drop=drop),
+        store.get("comparisons", number, drop=drop),
+        store.get("unpaired", number, drop=drop),
     )
 
 
@@ -63,7 +63,7 @@ def ends(
         return {}
 
     def work(number: int) -> pl.DataFrame:
-        rows = decided(job, records(store, number, again=True)).rows
+        rows = decided(job, records(store, number, drop=False)).rows
         return mixing.placed(rows, job.options.seed)
 
     places: dict[int, list[np.ndarray]] = defaultdict(list)

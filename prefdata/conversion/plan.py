@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import polars as pl
 import pyarrow as pa
 
-from prefdata.conversion.conversation_groups import Groups
-from prefdata.conversion.ingest import Recognised
+from prefdata.conversion.conversation_groups import ConversationGroups
+from prefdata.conversion.ingest import DetectedSource
 from prefdata.errors import PrefdataError
 from prefdata.transforms.dimensions import WinLossCounts, compared
 from prefdata.transforms.options import Options
@@ -35,7 +35,7 @@ class ConvertPlan:
     """
 
     kind: str
-    recognised: Sequence[Recognised]
+    recognised: Sequence[DetectedSource]
     encoding: str
     options: Options
     schema: pa.Schema
@@ -72,7 +72,7 @@ class ConvertTotals:
     prompts: Counter[str] = field(default_factory=Counter)
     example: dict[str, object] = field(default_factory=dict)
     dimensions: dict[str, WinLossCounts] = field(default_factory=dict)
-    groups: Groups | None = None
+    groups: ConversationGroups | None = None
     by_source: Counter[int] = field(default_factory=Counter)
     overlap: Overlap = field(default_factory=dict)
     conversations: Counter[str] = field(default_factory=Counter)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from prefdata._version import __version__
-from prefdata.conversion.ingest import Recognised
+from prefdata.conversion.ingest import DetectedSource
 from prefdata.conversion.plan import ConvertTotals
 from prefdata.io.dataset.dataset_writer import SCHEMA_VERSION
 from prefdata.report.card import card
@@ -86,7 +86,7 @@ class RunReport:
         return asdict(self)
 
 
-class Figures(TypedDict):
+class ReportFields(TypedDict):
     """The part of a report that follows from the account and from what was written."""
 
     rows_read: int
@@ -98,7 +98,7 @@ class Figures(TypedDict):
     example: Mapping[str, object]
 
 
-def figures(account: Account, made: ConvertTotals, *, grouped: bool) -> Figures:
+def report_fields(account: Account, made: ConvertTotals, *, grouped: bool) -> ReportFields:
     """Put together what the account and the files say.
 
     Args:
@@ -114,7 +114,7 @@ def figures(account: Account, made: ConvertTotals, *, grouped: bool) -> Figures:
     }
     if grouped:
         splits = {s: {**n, "conversations": made.conversations[s]} for s, n in splits.items()}
-    return Figures(
+    return ReportFields(
         rows_read=read,
         rows_used=read - rejected,
         rows_rejected=rejected,
@@ -126,7 +126,7 @@ def figures(account: Account, made: ConvertTotals, *, grouped: bool) -> Figures:
 
 
 def source_reports(
-    recognised: Sequence[Recognised],
+    recognised: Sequence[DetectedSource],
     hashes: Sequence[str],
     account: Account,
     gave: Mapping[int, int] | None = None,
@@ -155,7 +155,7 @@ def source_reports(
     )
 
 
-def write_about(folder: Path, report: RunReport) -> None:
+def write_manifest_and_card(folder: Path, report: RunReport) -> None:
     """Write the manifest and the card."""
     manifest = {
         "schema_version": SCHEMA_VERSION,

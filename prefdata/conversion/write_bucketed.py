@@ -18,7 +18,7 @@ import polars as pl
 
 from prefdata.conversion.pair_bucket import decided, ends, overlapping, records
 from prefdata.conversion.plan import ConvertPlan, ConvertTotals, by_split
-from prefdata.io.dataset.dataset_writer import number_shards, readable, write_parquet
+from prefdata.io.dataset.dataset_writer import first_row, number_shards, write_parquet
 from prefdata.io.dataset.row_log import RowLog
 from prefdata.io.store.record_store import RecordStore
 from prefdata.transforms import make_pairs
@@ -96,7 +96,7 @@ def _made(number: int, folder: Path, store: RecordStore, job: ConvertPlan) -> Ma
         if rows.height:
             part = make_pairs.with_texts(rows, held.ratings, held.comparisons, job.keep)
             write_parquet(part, folder / f"{split}-{number:06d}.parquet", job.schema)
-            example = example or readable(part, job.schema.names)
+            example = example or first_row(part, job.schema.names)
     gone = lost(made.ledger)
     said = held.comparisons.unique(["source", "row"], keep="first").select(
         "source",

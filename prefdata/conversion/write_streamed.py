@@ -17,9 +17,9 @@ from prefdata.conversion.pair_bucket import decided, ends, overlapping, records
 from prefdata.conversion.plan import ConvertPlan, ConvertTotals, by_split
 from prefdata.conversion.write_bucketed import WORKERS, in_order
 from prefdata.errors import InputError
-from prefdata.io.dataset.dataset_writer import readable
+from prefdata.io.dataset.dataset_writer import first_row
 from prefdata.io.dataset.row_log import RowLog
-from prefdata.io.dataset.shard_writer import Shards
+from prefdata.io.dataset.shard_writer import ShardWriter
 from prefdata.io.readers.chunks import Chunk
 from prefdata.io.store.record_store import DecisionStore, RecordStore
 from prefdata.records.frames import stacked
@@ -73,17 +73,17 @@ def stream(
         account.settle(by_row(found.ledger))
         result.count(found.rows)
         result.compare(overlap)
-    shards = Shards(folder / "data", job.schema, WORKERS)
+    shards = ShardWriter(folder / "data", job.schema, WORKERS)
     try:
         _write(shards, job, (kept, gone), row_log, account, result, progress)
         shards.close(SPLITS)
     except BaseException:
-        shards.abandon()
+        shards.cancel()
         raise
 
 
 def _write(
-    shards: Shards,
+    shards: ShardWriter,
     job: ConvertPlan,
     decisions: tuple[DecisionStore, DecisionStore],
     row_log: RowLog,
@@ -149,7 +149,7 @@ def _refused(gone: pl.DataFrame, piece: Chunk) -> pl.DataFrame:
 
 
 def _example(parts: dict[str, pl.DataFrame], columns: Sequence[str]) -> dict[str, object]:
-    return next((readable(part, columns) for part in parts.values() if part.height), {})
+    return next((first_row(part, columns) for part in parts.values() if part.height), {})
 
 
 def _none() -> pl.DataFrame:

@@ -74,7 +74,7 @@ def export(
     if plain and not chosen.plain:
         raise UsageError(f"{target} takes no plain text", hint="Leave --plain out.")
     _refuse_inside(dataset, folder)
-    existing = refuse_existing(Path(output), force=force, made_of=MARK)
+    existing = refuse_existing(Path(output), force=force, marker=MARK)
     files = [file for split in dataset.files.values() for file in split]
     names = tuple(reader.columns(files).names)
     filled = reader.filled(files)

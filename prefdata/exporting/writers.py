@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prefdata.exporting.base import CellKind, Made
-from prefdata.io.dataset.dataset_writer import writer
+from prefdata.io.dataset.dataset_writer import parquet_writer
 
 BATCH = 2048
 """Rows that are written to Parquet at once."""
@@ -108,7 +108,7 @@ class Parquet(Writer):
     def __init__(self, path: Path, columns: Mapping[str, CellKind], turns: pa.DataType) -> None:
         types = {"turns": turns, "text": pa.string(), "number": pa.float64(), "flag": pa.bool_()}
         self.schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
-        self.file: pq.ParquetWriter = writer(path, self.schema)
+        self.file: pq.ParquetWriter = parquet_writer(path, self.schema)
         self.held: list[Made] = []
 
     def write(self, row: Made) -> None:

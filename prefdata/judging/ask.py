@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prefdata.conversion.convert import Progress
 from prefdata.errors import JudgeError
-from prefdata.io.store.bucket_store import Buckets
+from prefdata.io.store.bucket_store import BucketStore
 from prefdata.judging.cases import Cases
 from prefdata.judging.client.batch import Batcher, Limits, SetBackError, UnderWayError
 from prefdata.judging.client.budget import Budget
@@ -225,7 +225,7 @@ async def _one(runner: Runner, contest: Contest, ruling: Ruling, which: str) -> 
         await runner.rest()
 
 
-def asks(buckets: Buckets, ruling: Ruling, which: str = "cases") -> Iterator[Ask]:
+def asks(buckets: BucketStore, ruling: Ruling, which: str = "cases") -> Iterator[Ask]:
     """Every comparison, or every new one, in every order that it is asked in."""
     for bucket in range(len(buckets)):
         for part in parts(buckets, bucket, which):

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import polars as pl
 
-from prefdata.conversion.convert import UNPACKED, Progress, recognise
-from prefdata.conversion.ingest import Recognised, read_records, refuse
+from prefdata.conversion.convert import EXPANSION, Progress, detect_sources
+from prefdata.conversion.ingest import DetectedSource, read_records, reject_rows
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import ReadOptions
 from prefdata.formats.generic.responses import RESPONSES
 from prefdata.io.dataset.row_log import RowLog
 from prefdata.io.readers.sources import Source
-from prefdata.io.store.bucket_store import Buckets
+from prefdata.io.store.bucket_store import BucketStore
 from prefdata.judging.comparisons import REFERENCE, compare
 from prefdata.records import reasons
 from prefdata.transforms.accounting import Account
@@ -65,10 +65,10 @@ class Cases:
         most: the most among the responses to one prompt; None for each two.
     """
 
-    recognised: list[Recognised]
+    recognised: list[DetectedSource]
     row_log: RowLog
     account: Account
-    buckets: Buckets
+    buckets: BucketStore
     total: int
     expected: int
     most: int | None
@@ -97,7 +97,7 @@ class Reading:
         rows: how many these are.
     """
 
-    buckets: Buckets
+    buckets: BucketStore
     row_log: RowLog
     account: Account
     tell: Progress
@@ -127,12 +127,12 @@ def read_cases(files: Sequence[Source], folder: Path, inputs: Inputs, tell: Prog
     reference, read_options = _reference(inputs.read_options)
     others = {RESPONSES.name: RESPONSES}
     options = Options(split_by=inputs.split_by)
-    recognised = recognise(
+    recognised = detect_sources(
         files, read_options, inputs.format, inputs.encoding, others, options=options
     )
-    size = sum(each.local.stat().st_size * UNPACKED[each.packed] for each in files)
+    size = sum(each.local.stat().st_size * EXPANSION[each.packed] for each in files)
     row_log, account = RowLog(folder, [each.source.name for each in recognised]), Account()
-    buckets = Buckets(folder.parent / "cases", size)
+    buckets = BucketStore(folder.parent / "cases", size)
     reading = Reading(buckets, row_log, account, tell)
     for number, each in enumerate(recognised):
         _gather(each, number, inputs.encoding, reference, reading)
@@ -152,7 +152,9 @@ def _reference(read_options: ReadOptions) -> tuple[str, ReadOptions]:
     return "".join(named), replace(read_options, columns=columns)
 
 
-def _gather(each: Recognised, number: int, encoding: str, reference: str, reading: Reading) -> None:
+def _gather(
+    each: DetectedSource, number: int, encoding: str, reference: str, reading: Reading
+) -> None:
     """Put the records of a source into buckets, and what is no record into the trail.
 
     Args:
@@ -184,12 +186,12 @@ def _gather(each: Recognised, number: int, encoding: str, reference: str, readin
         if good.height:
             reading.buckets.put(kind, good)
         bad = made.filter(pl.col("reason").is_not_null())
-        if bad.height or piece.unread:
-            refuse(piece, bad, good, number, reading.row_log, reading.account)
+        if bad.height or piece.unreadable:
+            reject_rows(piece, bad, good, number, reading.row_log, reading.account)
         reading.took(number, piece.rows)
 
 
-def _with_reference(each: Recognised, reference: str) -> Recognised:
+def _with_reference(each: DetectedSource, reference: str) -> DetectedSource:
     """The source, read with one more column.
 
     Raises:
@@ -213,7 +215,7 @@ def _references(frame: pl.DataFrame, column: str, name: str) -> pl.DataFrame:
     return frame.select("row", pl.col(column).cast(pl.String).alias(REFERENCE))
 
 
-def _spared(made: pl.DataFrame, kind: str, each: Recognised) -> pl.DataFrame:
+def _spared(made: pl.DataFrame, kind: str, each: DetectedSource) -> pl.DataFrame:
     """Let rows pass whose texts are sound; two responses that are the same cannot be compared."""
     measures = [n for field in MEASURES for n in each.detection.match.columns.get(field, ())]
     spared = pl.col("reason").is_in(SPARED[kind]).fill_null(value=False)

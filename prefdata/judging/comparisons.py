@@ -12,7 +12,7 @@ from typing import NamedTuple
 import polars as pl
 
 from prefdata.errors import UsageError
-from prefdata.io.store.bucket_store import Buckets
+from prefdata.io.store.bucket_store import BucketStore
 from prefdata.records.frames import stacked
 from prefdata.records.ids import hexed, joined_ids
 from prefdata.transforms.resolve_votes import with_sides
@@ -46,7 +46,7 @@ class Found(NamedTuple):
     coming: int
 
 
-def compare(buckets: Buckets, bucket: int, most: int | None) -> Found:
+def compare(buckets: BucketStore, bucket: int, most: int | None) -> Found:
     """Work out the comparisons of a bucket that are known from the start.
 
     Leaves ``cases`` (one row per comparison: its id and where its texts stand) and ``responses``
@@ -67,13 +67,13 @@ def compare(buckets: Buckets, bucket: int, most: int | None) -> Found:
     if ratings is not None:
         responses = _responses(ratings, most)
         _refuse_too_many(responses, most)
-        buckets.put_in("responses", bucket, responses)
+        buckets.put_bucket("responses", bucket, responses)
         made.append(_of_responses(responses, _each_two(responses)))
         coming = responses.filter("drawn")["prompt_id"].n_unique() * (most or 0)
     return Found(_put(buckets, bucket, pl.concat(made), 0) if made else 0, coming)
 
 
-def add(buckets: Buckets, bucket: int, two: pl.DataFrame) -> int:
+def add(buckets: BucketStore, bucket: int, two: pl.DataFrame) -> int:
     """Add comparisons that a tournament has drawn; gives how many there are.
 
     They stand in ``new`` too, until the next are added.
@@ -86,12 +86,12 @@ def add(buckets: Buckets, bucket: int, two: pl.DataFrame) -> int:
     buckets.drop("new", bucket)
     if not two.height:
         return 0
-    made = _of_responses(buckets.held("responses", bucket), two)
-    return _put(buckets, bucket, made, buckets.held("cases", bucket).height, new=True)
+    made = _of_responses(buckets.require("responses", bucket), two)
+    return _put(buckets, bucket, made, buckets.require("cases", bucket).height, new=True)
 
 
 def _put(
-    buckets: Buckets, bucket: int, both: pl.DataFrame, before: int, *, new: bool = False
+    buckets: BucketStore, bucket: int, both: pl.DataFrame, before: int, *, new: bool = False
 ) -> int:
     """Merge what is said of the same comparison, and put it into the bucket."""
     one = both.group_by(KEY, maintain_order=True).agg(
@@ -104,7 +104,7 @@ def _put(
         hexed(one["id"]), (pl.col("a_id") != pl.col("x_id")).alias("turned")
     ).with_row_index("case", offset=before)
     for name in ("cases", "new") if new else ("cases",):
-        buckets.put_in(name, bucket, one)
+        buckets.put_bucket(name, bucket, one)
     return one.height
 
 
@@ -225,7 +225,7 @@ def _of_responses(responses: pl.DataFrame, two: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def links(buckets: Buckets, bucket: int) -> pl.DataFrame | None:
+def links(buckets: BucketStore, bucket: int) -> pl.DataFrame | None:
     """Each record of a bucket with every comparison that it is in.
 
     Returns:
@@ -242,7 +242,7 @@ def links(buckets: Buckets, bucket: int) -> pl.DataFrame | None:
         keyed = keyed.join(cases.select(*KEY, "case"), on=KEY, maintain_order="left")
         found.append(keyed.drop(KEY))
     if ratings is not None:
-        found.append(_of_ratings(ratings, cases, buckets.held("responses", bucket)))
+        found.append(_of_ratings(ratings, cases, buckets.require("responses", bucket)))
     return pl.concat(found, how="diagonal")
 
 
@@ -260,7 +260,7 @@ def _of_ratings(
     return light.join(sides, on=on, how="left", maintain_order="left")
 
 
-def parts(buckets: Buckets, bucket: int, which: str = "cases") -> Iterator[pl.DataFrame]:
+def parts(buckets: BucketStore, bucket: int, which: str = "cases") -> Iterator[pl.DataFrame]:
     """The comparisons of a bucket with their texts, a part at a time.
 
     Args:

@@ -13,9 +13,10 @@ from functools import partial
 from pathlib import Path
 
 from prefdata.conversion.convert import Progress
-from prefdata.conversion.report import source_reports, write_about
+from prefdata.conversion.report import source_reports, write_manifest_and_card
 from prefdata.errors import UsageError
 from prefdata.io.dataset.atomic_dir import refuse_existing, replacing
+from prefdata.io.readers.memory import Sources
 from prefdata.io.readers.sources import open_sources
 from prefdata.judging.ask import Asking, Load, ask, asks
 from prefdata.judging.cases import Inputs, read_cases
@@ -34,7 +35,7 @@ from prefdata.transforms.options import Options
 
 
 def ask_judges(
-    sources: Sequence[str | Path],
+    sources: Sources,
     output: str | Path,
     judges: Sequence[Endpoint],
     *,
@@ -48,7 +49,8 @@ def ask_judges(
     """Ask judges which response is better, and make pairs of what they say.
 
     Args:
-        sources: files, globs, folders, or ``"-"`` for standard input.
+        sources: one or several: paths, globs, folders, ``"-"`` for standard input, frames of
+            Polars, pandas, PyArrow or datasets, lists of dictionaries or records.
         output: the directory to write; it appears when all is done, or not at all.
         judges: the models, and where they are asked.
         asking: how they are asked.
@@ -72,12 +74,12 @@ def ask_judges(
     _check(judges, asking, ruling)
     tell = progress or (lambda _stage, _done, _total: None)
     existing = refuse_existing(
-        target, force=force or _is_unfinished(target), made_of="manifest.json"
+        target, force=force or _is_unfinished(target), marker="manifest.json"
     )
     path = journal_of(target, asking)
     scorers, judges = _loaded(judges, local)
     with (
-        open_sources([str(source) for source in sources]) as files,
+        open_sources(sources) as files,
         replacing(target, existing) as folder,
     ):
         hashes = [each.sha256() for each in files]
@@ -91,12 +93,12 @@ def ask_judges(
         job = Job(target, path, asking, ruling, cases, asked, made, spent)
         read = source_reports(cases.recognised, hashes, cases.account)
         report = reported(job, read, time.monotonic() - begun)
-        write_about(folder, report)
+        write_manifest_and_card(folder, report)
     return report
 
 
 def plan_judges(
-    sources: Sequence[str | Path],
+    sources: Sources,
     output: str | Path,
     judges: Sequence[Endpoint],
     *,
@@ -117,7 +119,7 @@ def plan_judges(
     path = journal_of(Path(output), asking)
     tell = progress or (lambda _stage, _done, _total: None)
     with (
-        open_sources([str(source) for source in sources]) as files,
+        open_sources(sources) as files,
         tempfile.TemporaryDirectory(prefix="prefdata-") as scratch,
     ):
         folder = Path(scratch) / "new"

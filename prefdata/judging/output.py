@@ -9,12 +9,12 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from prefdata.conversion.conversation_groups import Groups
+from prefdata.conversion.conversation_groups import ConversationGroups
 from prefdata.conversion.plan import ConvertTotals, by_split
 from prefdata.io.dataset.dataset_writer import (
+    dataset_schema,
+    first_row,
     number_shards,
-    readable,
-    stored,
     write_parquet,
 )
 from prefdata.judging.cases import Cases
@@ -29,7 +29,7 @@ from prefdata.schemas import Comparison
 from prefdata.transforms.row_outcomes import REJECTS, by_row, entries
 from prefdata.transforms.split import SPLITS, in_test
 
-PAIRS = stored("pairs")
+PAIRS = dataset_schema("pairs")
 CALLS = pa.schema(
     [
         ("comparison", pa.string()),
@@ -108,7 +108,11 @@ class Output:
 
     def __post_init__(self) -> None:
         budget = self.cases.buckets.frames.budget
-        groups = Groups(self.folder.parent / "groups", budget) if self.cases.grouped else None
+        groups = (
+            ConversationGroups(self.folder.parent / "groups", budget)
+            if self.cases.grouped
+            else None
+        )
         alone = {judge.name: Counts() for judge in self.judges}
         self.made = Made(ConvertTotals(groups=groups), Result(alone=alone))
 
@@ -218,7 +222,7 @@ class Output:
         for split, these in by_split(rows).items():
             if these.height:
                 self._write(PAIRS, these, f"data/{split}-{name}")
-                self.made.pairs.example = self.made.pairs.example or readable(these)
+                self.made.pairs.example = self.made.pairs.example or first_row(these)
         return rows.select("prompt_id", "group_id", "test")
 
     def _settle(self, bucket: int, told: Sequence[pl.DataFrame], fates: pl.DataFrame) -> None:

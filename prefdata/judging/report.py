@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from prefdata.conversion.report import RunReport, SourceReport, figures
+from prefdata.conversion.report import RunReport, SourceReport, report_fields
 from prefdata.judging.ask import Asked, Asking
 from prefdata.judging.cases import Cases
 from prefdata.judging.client.journal import Spent
@@ -89,7 +89,7 @@ def reported(job: Job, sources: tuple[SourceReport, ...], seconds: float) -> Jud
     cases, asked, made, spent = job.cases, job.asked, job.made, job.spent
     result = made.result
     return JudgeReport(
-        **figures(cases.account, made.pairs, grouped=cases.grouped),
+        **report_fields(cases.account, made.pairs, grouped=cases.grouped),
         output=str(job.output),
         kind="pairs",
         complete=not result.pending and not asked.stopped.why,

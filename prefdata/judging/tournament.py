@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefdata.errors import InputError
-from prefdata.stats.intervals import logistic
+from prefdata.stats.regression import logistic
 from prefdata.transforms.options import Pairing
 
 PRIOR = 0.25

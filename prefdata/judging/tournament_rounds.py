@@ -96,7 +96,7 @@ class Contest:
             one = names.rename({"response_id": f"{side}_id", "response": side})
             one = one.drop("prompt_id") if side == "y" else one
             two = two.join(one, on=["prompt", side], how="inner", maintain_order="left")
-        cases = self.cases.buckets.held("cases", bucket)
+        cases = self.cases.buckets.require("cases", bucket)
         two = two.join(cases, on=KEY, how="anti", maintain_order="left")
         met = self._between(cases, responses)["prompt_id"].value_counts(name="met")
         two = two.join(met, on="prompt_id", how="left", maintain_order="left")
@@ -120,7 +120,7 @@ class Contest:
             mine = part.filter(pl.col("prompt_id").is_in(prompts))
             if mine.height:
                 made = decide(mine, self.judges, self.ruling, self.journal)
-                buckets.put_in("played", bucket, settled(mine, made.decisions))
+                buckets.put_bucket("played", bucket, settled(mine, made.decisions))
         played = buckets.get("played", bucket)
         found = fields(responses, pl.DataFrame(schema=SETTLED) if played is None else played)
         rows = [

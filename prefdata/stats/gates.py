@@ -1,4 +1,4 @@
-"""Gates: conditions on figures, such as ``accuracy>=0.65 and kl<=20``, that a model has to meet."""
+"""Gates: conditions on estimates, such as ``accuracy>=0.65 and kl<=20``, that have to hold."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from prefdata.errors import UnknownNameError, UsageError
-from prefdata.stats.estimates import Estimate
+from prefdata.stats.intervals import Estimate
 
 OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 CONDITION = re.compile(
@@ -19,25 +19,16 @@ CONDITION = re.compile(
     r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<percent>%?)\s*"
 )
 
-METRICS = (
-    *("accuracy", "mean_accuracy", "margin", "reward_accuracy", "reward_margin"),
-    *("length_accuracy", "kl", "win_rate", "sampled_kl"),
-)
-"""Every figure that an evaluation can give."""
-
-OF_REWARD_MODELS = ("accuracy", "margin", "length_accuracy")
-"""Those that it gives of a model that scores answers and writes none."""
-
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition on one figure.
+    """One condition on one estimate.
 
-    Args:
-        name: of the figure, perhaps with the data set in front, as ``pairs/accuracy``.
-        end: ``low`` or ``high`` for an end of its interval, or nothing for the figure itself.
+    Attributes:
+        name: of the estimate, perhaps with the data set in front, as ``pairs/accuracy``.
+        end: ``low`` or ``high`` for an end of its interval, or nothing for the value itself.
         operator: ``>=``, ``<=``, ``>`` or ``<``.
-        bound: what it is held against.
+        bound: what it is compared with.
 
     Example:
         >>> print(Condition("kl", "", "<=", 20.0))
@@ -55,28 +46,29 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Checked:
-    """A condition and what came of it.
+class ConditionResult:
+    """Whether an estimate meets a condition.
 
-    Args:
+    Attributes:
         condition: the condition.
-        figure: the name of the figure that was held against it.
-        value: of that figure; None where its interval has no such end.
+        figure: the name of the estimate.
+        value: what was compared with the bound; ``None`` where its interval has no such end.
         met: whether the condition holds.
-        n: rows that the figure rests on.
+        n: rows that the estimate rests on.
     """
 
     condition: Condition
     figure: str
     value: float | None
     met: bool
-    n: int
+    n: float
 
-    def as_json(self) -> dict[str, JsonValue]:
-        """The outcome as JSON values.
+    def to_dict(self) -> dict[str, JsonValue]:
+        """The result as plain values that JSON can hold.
 
         Example:
-            >>> Checked(Condition("kl", "", "<=", 20.0), "kl", 3.0, True, 9).as_json()["met"]
+            >>> condition = Condition("kl", "", "<=", 20.0)
+            >>> ConditionResult(condition, "kl", 3.0, True, 9).to_dict()["met"]
             True
         """
         return {
@@ -89,23 +81,24 @@ class Checked:
 
     def __str__(self) -> str:
         value = "not known" if self.value is None else f"{self.value:.4g}"
-        said = "holds" if self.met else "missed"
-        return f"{self.condition}: {said}, {self.figure} is {value} on {self.n:,} rows"
+        verdict = "holds" if self.met else "missed"
+        return f"{self.condition}: {verdict}, {self.figure} is {value} on {self.n:,} rows"
 
 
-def parse_gate(text: str) -> list[Condition]:
+def parse_gate(text: str, names: Collection[str]) -> list[Condition]:
     """Read a gate: conditions joined by ``and``.
 
     Args:
         text: such as ``accuracy>=0.65 and win_rate.low>50% and kl<=20``; ``.low`` and ``.high``
             are the ends of the 95 % interval.
+        names: of every estimate that there can be.
 
     Raises:
         UsageError: it is no such text.
-        UnknownNameError: a figure does not exist; the hint names the near ones.
+        UnknownNameError: there is no estimate of that name; the hint gives near ones.
 
     Example:
-        >>> [str(condition) for condition in parse_gate("accuracy >= 65% and kl<=20")]
+        >>> [str(each) for each in parse_gate("accuracy >= 65% and kl<=20", ["accuracy", "kl"])]
         ['accuracy>=0.65', 'kl<=20']
     """
     conditions = []
@@ -117,57 +110,55 @@ def parse_gate(text: str) -> list[Condition]:
                 hint="Write conditions like 'accuracy>=0.65 and kl<=20', joined by and.",
             )
         name = match["name"]
-        if name.rpartition("/")[2] not in METRICS:
-            raise UnknownNameError("figure", name.rpartition("/")[2], METRICS, where="--gate")
+        if name.rpartition("/")[2] not in names:
+            raise UnknownNameError("figure", name.rpartition("/")[2], names, where="--gate")
         bound = float(match["number"]) / (100 if match["percent"] else 1)
         end = (match["end"] or "").removeprefix(".")
         conditions.append(Condition(name, end, match["operator"], bound))
     return conditions
 
 
-def check_gate(conditions: Collection[Condition], figures: Mapping[str, Estimate]) -> list[Checked]:
-    """Hold figures against a gate.
+def check_gate(
+    conditions: Collection[Condition],
+    estimates: Mapping[str, Estimate],
+    remedies: Mapping[str, str],
+) -> list[ConditionResult]:
+    """Compare estimates with the conditions of a gate.
 
-    A condition that names no data set is held against the figure of every data set.
+    A condition that names no data set is on the estimate of every data set.
 
     Args:
         conditions: of `parse_gate`.
-        figures: by name, with the data set in front where there are several.
+        estimates: by name, with the data set in front where there are several.
+        remedies: name of an estimate to how it can be had, for one that is missing.
 
     Raises:
-        UsageError: this evaluation has no such figure.
+        UsageError: there is no such estimate.
 
     Example:
-        >>> found = {"accuracy": Estimate(0.6, (0.5, 0.7), 90)}
-        >>> print(check_gate(parse_gate("accuracy>=0.65"), found)[0])
+        >>> estimates = {"accuracy": Estimate(0.6, 0.5, 0.7, 90)}
+        >>> print(check_gate(parse_gate("accuracy>=0.65", estimates), estimates, {})[0])
         accuracy>=0.65: missed, accuracy is 0.6 on 90 rows
     """
-    checked = []
+    results = []
     for condition in conditions:
-        named = [n for n in figures if n == condition.name or n.endswith(f"/{condition.name}")]
-        if not named:
+        names = [n for n in estimates if n == condition.name or n.endswith(f"/{condition.name}")]
+        if not names:
             raise UsageError(
-                f"--gate: there is no {condition.name} here (there is {', '.join(figures)})",
-                hint=_missing(condition.name.rpartition("/")[2]),
+                f"--gate: there is no {condition.name} here (there is {', '.join(estimates)})",
+                hint=remedies.get(condition.name.rpartition("/")[2], "Use one that it gives."),
             )
-        checked += [_held(condition, name, figures[name]) for name in named]
-    return checked
+        results += [_check(condition, name, estimates[name]) for name in names]
+    return results
 
 
-def _held(condition: Condition, name: str, estimate: Estimate) -> Checked:
-    value: float | None = estimate.value
+def _check(condition: Condition, name: str, estimate: Estimate) -> ConditionResult:
+    value = estimate.value
     if condition.end:
         value = None if estimate.interval is None else estimate.interval[condition.end == "high"]
-    known = value is not None and math.isfinite(value)
-    met = known and bool(OPERATORS[condition.operator](value or 0.0, condition.bound))
-    return Checked(condition, name, value, met, estimate.n)
-
-
-def _missing(name: str) -> str:
-    if name == "win_rate":
-        return "Name what pref judge made of the generations, with --judged."
-    if name == "sampled_kl":
-        return "Have the model answer prompts, with --prompts, and name a --reference."
-    if name in ("kl", "reward_accuracy", "reward_margin"):
-        return "Name the model that it started from, with --reference."
-    return "Use one that it gives."
+    met = (
+        value is not None
+        and math.isfinite(value)
+        and bool(OPERATORS[condition.operator](value, condition.bound))
+    )
+    return ConditionResult(condition, name, value, met, estimate.n)

@@ -1,87 +1,119 @@
-"""The statistics under agreement, rankings and win rates: intervals, kappa, alpha, regression."""
+"""Estimates with their 95 % intervals: shares, means, and how well two groups are told apart."""
 
 from __future__ import annotations
 
+import bisect
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Any, Self
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from prefdata.errors import InputError
-
-Numbers = NDArray[np.float64]
+from pydantic import JsonValue
 
 Z95 = NormalDist().inv_cdf(0.975)
 """Standard deviations on either side of a 95 % interval."""
 
-MOST_STEPS = 100
+Z95_ROUNDED = 1.959964
+"""The same to six decimals, as the intervals of an evaluation have it: `share_of_wins`, `mean`,
+`mean_difference` and `auc`. Kept, since every digit of theirs is written to files."""
 
 
-class Share(NamedTuple):
-    """How often something was so, with its 95 % interval.
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval.
 
     Attributes:
-        hits: how often it was so; a tie may count half.
-        of: out of how many.
-        units: how many of them are independent, if not all: several votes on one comparison are
-            one unit, which makes the interval as wide as it should be.
+        value: the estimate; ``None`` where there was nothing to count.
+        low: the lower end; minus infinity where too few rows bound it.
+        high: the upper end; infinity where too few rows bound it.
+        n: how many rows, or votes, it rests on.
+        hits: of a `share`, how many of them it is; a tie may count half.
 
     Example:
-        >>> share = Share(85, 100)
-        >>> share.value, round(share.low, 3), round(share.high, 3)
-        (0.85, 0.767, 0.907)
-        >>> print(Share(0, 0))
-        none
-        >>> print(share)
+        >>> print(Estimate(0.5, 0.2, 0.8, 9))
+        0.5 (0.2 to 0.8)
+        >>> print(share(85, 100))
         85.0 % (85 of 100; 76.7 to 90.7 %)
     """
 
-    hits: float
-    of: float
-    units: int | None = None
+    value: float | None
+    low: float
+    high: float
+    n: float
+    hits: float | None = None
 
     @property
-    def value(self) -> float | None:
-        """The share, or ``None`` where there was nothing to count."""
-        return self.hits / self.of if self.of else None
+    def interval(self) -> tuple[float, float] | None:
+        """Both ends, or ``None`` where nothing bounds them.
 
-    @property
-    def low(self) -> float:
-        """The lower end of the 95 % interval; 0 where there was nothing to count."""
-        return self._interval[0]
+        Example:
+            >>> mean([1.0]).interval
+        """
+        return None if math.isinf(self.low) or self.value is None else (self.low, self.high)
 
-    @property
-    def high(self) -> float:
-        """The upper end of the 95 % interval; 1 where there was nothing to count."""
-        return self._interval[1]
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` gives of an estimate that is no `share`.
 
-    @property
-    def _interval(self) -> tuple[float, float]:
-        return wilson(self.hits, self.of, units=self.units)
+        Example:
+            >>> Estimate.from_dict({"value": 0.5, "interval": [0.2, 0.8], "n": 9})
+            Estimate(value=0.5, low=0.2, high=0.8, n=9, hits=None)
+        """
+        low, high = values["interval"] or (-math.inf, math.inf)
+        return cls(values["value"], low, high, values["n"])
 
-    def to_dict(self) -> dict[str, float | None]:
-        """The share as plain values that JSON can hold."""
-        ends = {"low": self.low, "high": self.high} if self.of else {"low": None, "high": None}
-        return {"value": self.value, **ends, "hits": self.hits, "of": self.of}
+    def to_dict(self) -> dict[str, JsonValue]:
+        """The estimate as plain values that JSON can hold; a share names its hits.
+
+        Example:
+            >>> Estimate(0.5, 0.2, 0.8, 9).to_dict()
+            {'value': 0.5, 'interval': [0.2, 0.8], 'n': 9}
+            >>> share(0, 0).to_dict()
+            {'value': None, 'low': None, 'high': None, 'hits': 0, 'of': 0}
+        """
+        low, high = self.interval or (None, None)
+        if self.hits is None:
+            ends: JsonValue = None if low is None else [low, high]
+            return {"value": self.value, "interval": ends, "n": self.n}
+        return {"value": self.value, "low": low, "high": high, "hits": self.hits, "of": self.n}
 
     def __str__(self) -> str:
         if self.value is None:
             return "none"
+        if self.hits is None:
+            return f"{self.value:g} ({self.low:g} to {self.high:g})"
         low, high = f"{100 * self.low:.1f}", f"{100 * self.high:.1f} %"
-        return f"{100 * self.value:.1f} % ({self.hits:,g} of {self.of:,g}; {low} to {high})"
+        return f"{100 * self.value:.1f} % ({self.hits:,g} of {self.n:,g}; {low} to {high})"
 
 
-def wilson(
-    hits: float, of: float, *, units: int | None = None, z: float = Z95
-) -> tuple[float, float]:
-    """Give the score interval of a share, which holds for small numbers and at 0 and 1 too.
+def share(hits: float, n: float, *, units: int | None = None) -> Estimate:
+    """How often something was so, with its Wilson interval.
+
+    Args:
+        hits: how often it was so; a tie may count half.
+        n: out of how many.
+        units: how many of them are independent, if not all: several votes on one comparison are
+            one unit, which makes the interval as wide as it should be.
+
+    Example:
+        >>> estimate = share(85, 100)
+        >>> estimate.value, round(estimate.low, 3), round(estimate.high, 3)
+        (0.85, 0.767, 0.907)
+        >>> print(share(0, 0))
+        none
+    """
+    return Estimate(hits / n if n else None, *wilson(hits, n, units=units), n, hits)
+
+
+def wilson(hits: float, n: float, *, units: int | None = None) -> tuple[float, float]:
+    """The 95 % score interval of a share, which holds for small numbers and at 0 and 1 too.
 
     Args:
         hits: how often something was so.
-        of: out of how many.
+        n: out of how many.
         units: how many of them are independent, if not all.
-        z: its width in standard deviations; 95 % by default.
 
     Returns:
         The lower and the upper end; 0 and 1 where there was nothing to count.
@@ -94,140 +126,91 @@ def wilson(
         >>> round(low, 4), round(high, 4)
         (0.5958, 0.9821)
     """
-    n = of if units is None else units
-    if not of or not n:
+    independent = n if units is None else units
+    if not n or not independent:
         return 0.0, 1.0
-    share = hits / of
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5
+    value, z = hits / n, Z95
+    middle = (value + z * z / (2 * independent)) / (1 + z * z / independent)
+    half = z / (1 + z * z / independent)
+    half *= (value * (1 - value) / independent + z * z / (4 * independent * independent)) ** 0.5
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def cohen_kappa(table: ArrayLike) -> float | None:
-    """Give the agreement of two annotators beyond what their habits would give by chance.
+def share_of_wins(differences: Sequence[float]) -> Estimate:
+    """How often a difference is above 0, a tie counting one half, with its Wilson interval.
 
     Args:
-        table: counts (categories, categories): row by what one said, column by what the other did.
-
-    Returns:
-        1 where they always agree, 0 where as often as by chance; ``None`` where either of them
-        always said the same, since chance then explains everything.
-
-    Source:
-        Cohen (1960), A coefficient of agreement for nominal scales.
+        differences: score of the one minus score of the other, at least one.
 
     Example:
-        >>> round(cohen_kappa([[20, 5], [10, 15]]), 4)
-        0.4
+        >>> share_of_wins([0.3, -0.1, 2.0, 0.0]).value
+        0.625
     """
-    counts = np.asarray(table, np.float64)
-    total = counts.sum()
-    rows, columns = counts.sum(axis=1), counts.sum(axis=0)
-    if min(np.count_nonzero(rows), np.count_nonzero(columns)) < 2:
-        return None
-    seen = counts.trace() / total
-    chance = float(rows @ columns) / total**2
-    return float((seen - chance) / (1 - chance))
+    wins = [1.0 if each > 0 else 0.5 if each == 0 else 0.0 for each in differences]
+    return Estimate(statistics.fmean(wins), *_score_interval(sum(wins), len(wins)), len(wins))
 
 
-def krippendorff_alpha(counts: ArrayLike) -> float | None:
-    """Give the reliability of any number of annotators, each of whom may have left units out.
+def _score_interval(hits: float, n: int) -> tuple[float, float]:
+    """What `wilson` gives, to seven digits.
 
-    Args:
-        counts: (units, categories): how many annotators put a unit into a category.
+    Apart only because evaluations that were written before have its last digits: the order of the
+    operations differs, which changes the last bit of three intervals in five.
+    """
+    value, z = hits / n, Z95_ROUNDED
+    middle = value + z * z / (2 * n)
+    half = z * math.sqrt(value * (1 - value) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
 
-    Returns:
-        1 where all agree, 0 where as often as by chance; ``None`` where no unit has two verdicts,
-        or all verdicts are the same.
 
-    Source:
-        Krippendorff (2011), Computing Krippendorff's alpha-reliability; nominal data.
+def mean(values: Sequence[float]) -> Estimate:
+    """The mean, with the normal interval from its standard error.
 
     Example:
-        Two annotators on ten units, from section B of the source:
-
-        >>> a = [0, 1, 0, 0, 0, 0, 0, 0, 1, 0]
-        >>> b = [1, 1, 1, 0, 0, 1, 0, 0, 0, 0]
-        >>> counts = [[(x, y).count(0), (x, y).count(1)] for x, y in zip(a, b, strict=True)]
-        >>> round(krippendorff_alpha(counts), 3)
-        0.095
+        >>> mean([1.0, 3.0]).value
+        2.0
     """
-    table = np.asarray(counts, np.float64)
-    table = table[table.sum(axis=1) > 1]
-    votes = table.sum(axis=1)
-    by_category = table.sum(axis=0)
-    total = by_category.sum()
-    if np.count_nonzero(by_category) < 2:
-        return None
-    seen = ((votes**2 - (table**2).sum(axis=1)) / (votes - 1)).sum()
-    chance = (total**2 - (by_category**2).sum()) / (total - 1)
-    return float(1 - seen / chance)
+    value = statistics.fmean(values)
+    if len(values) < 2:
+        return Estimate(value, -math.inf, math.inf, len(values))
+    half = Z95_ROUNDED * statistics.stdev(values) / math.sqrt(len(values))
+    return Estimate(value, value - half, value + half, len(values))
 
 
-class Fit(NamedTuple):
-    """Coefficients of a regression, and how certain they are.
-
-    Attributes:
-        coefficients: one per column (columns,), in log-odds.
-        covariance: of the coefficients (columns, columns).
-    """
-
-    coefficients: Numbers
-    covariance: Numbers
-
-
-def logistic(
-    columns: ArrayLike, outcomes: ArrayLike, weights: ArrayLike | None = None, *, ridge: float = 0.0
-) -> Fit:
-    """Fit a logistic regression by Newton's method; outcomes may lie between 0 and 1.
-
-    Args:
-        columns: (rows, columns); for an intercept, one of them holds ones.
-        outcomes: (rows,), from 0 to 1; a tie is 0.5.
-        weights: (rows,), how much each row counts; 1 by default.
-        ridge: how strongly coefficients are held at 0: the precision of a normal prior.
-
-    Raises:
-        InputError: the rows do not settle the coefficients, as where one outcome alone was seen
-            and there is no ridge.
-
-    Source:
-        McCullagh and Nelder (1989), Generalized linear models, section 2.5.
+def mean_difference(good: Sequence[float], bad: Sequence[float]) -> Estimate:
+    """By how much the mean of one group is above that of another, with Welch's standard error.
 
     Example:
-        Three wins of four are odds of three to one:
-
-        >>> fit = logistic([[1], [1], [1], [1]], [1, 1, 1, 0])
-        >>> round(float(np.exp(fit.coefficients[0])), 6)
-        3.0
+        >>> mean_difference([2.0, 4.0], [1.0, 1.0]).value
+        2.0
     """
-    x, y = np.asarray(columns, np.float64), np.asarray(outcomes, np.float64)
-    w = np.ones(len(y)) if weights is None else np.asarray(weights, np.float64)
-    beta = np.zeros(x.shape[1])
-    held = ridge * np.eye(x.shape[1])
-    for _ in range(MOST_STEPS):
-        p = expit(x @ beta)
-        slope = x.T @ (w * (y - p)) - ridge * beta
-        bend = (x * (w * p * (1 - p))[:, None]).T @ x + held
-        try:
-            inverse = np.linalg.inv(bend)
-        except np.linalg.LinAlgError:
-            break
-        step = inverse @ slope
-        beta = beta + step / max(1.0, float(np.abs(step).max()) / 2)
-        if np.abs(step).max() < 1e-10:
-            return Fit(np.asarray(beta, np.float64), np.asarray(inverse, np.float64))
-    raise InputError(
-        "the outcomes do not settle the regression: in part of them, one side always wins",
-        hint="Give more outcomes, or a prior.",
+    value, n = statistics.fmean(good) - statistics.fmean(bad), len(good) + len(bad)
+    if min(len(good), len(bad)) < 2:
+        return Estimate(value, -math.inf, math.inf, n)
+    half = Z95_ROUNDED * math.sqrt(sum(statistics.variance(v) / len(v) for v in (good, bad)))
+    return Estimate(value, value - half, value + half, n)
+
+
+def auc(good: Sequence[float], bad: Sequence[float]) -> Estimate:
+    """How often one of the good is above one of the bad, over all pairs of them.
+
+    This is the area under the ROC curve; a tie counts one half.
+
+    Source:
+        Hanley and McNeil (1982), The meaning and use of the area under a ROC curve, for the
+        interval.
+
+    Example:
+        >>> auc([3.0, 2.0], [1.0, 2.0]).value
+        0.875
+    """
+    ordered = sorted(bad)
+    above = sum(
+        (bisect.bisect_left(ordered, each) + bisect.bisect_right(ordered, each)) / 2
+        for each in good
     )
-
-
-def expit(log_odds: ArrayLike) -> Numbers:
-    """Turn log-odds into probabilities, without overflow.
-
-    Example:
-        >>> expit([0.0, 800.0, -800.0]).tolist()
-        [0.5, 1.0, 0.0]
-    """
-    return np.asarray(0.5 * (1 + np.tanh(np.asarray(log_odds, np.float64) / 2)), np.float64)
+    area, n, m = above / (len(good) * len(bad)), len(good), len(bad)
+    both, either = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = area * (1 - area) + (n - 1) * (both - area**2) + (m - 1) * (either - area**2)
+    half = Z95_ROUNDED * math.sqrt(max(0.0, variance) / (n * m))
+    return Estimate(area, max(0.0, area - half), min(1.0, area + half), n + m)

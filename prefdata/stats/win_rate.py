@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from prefdata.errors import InputError
-from prefdata.stats.intervals import Z95, Share, expit, logistic
+from prefdata.stats.intervals import Z95, Estimate, share
+from prefdata.stats.regression import expit, logistic
 
 PRIOR = 0.25
 """The precision of the coefficients' normal prior: two log-odds of standard deviation, which
@@ -44,7 +45,7 @@ class WinRate(NamedTuple):
             not given, or never differ.
     """
 
-    rate: Share
+    rate: Estimate
     wins: int
     ties: int
     losses: int
@@ -52,19 +53,18 @@ class WinRate(NamedTuple):
     at_equal_length: LengthControlled | None
 
     @property
-    def coverage(self) -> Share:
+    def coverage(self) -> Estimate:
         """How many of the comparisons had a verdict."""
-        cast = self.wins + self.ties + self.losses
-        return Share(cast, cast + self.no_verdict)
+        with_verdict = self.wins + self.ties + self.losses
+        return share(with_verdict, with_verdict + self.no_verdict)
 
     def to_dict(self) -> dict[str, object]:
         """The win rate as plain values that JSON can hold."""
-        even = self.at_equal_length
         return {
             "win_rate": self.rate.to_dict(),
             "coverage": self.coverage.to_dict(),
             **{name: getattr(self, name) for name in ("wins", "ties", "losses", "no_verdict")},
-            "at_equal_length": even and even._asdict(),
+            "at_equal_length": self.at_equal_length and self.at_equal_length._asdict(),
         }
 
 
@@ -92,24 +92,25 @@ def win_rate(
         the scaled difference, read off where the difference is 0.
 
     Example:
-        >>> found = win_rate([1, 1, 0.5, 0, None])
-        >>> print(found.rate, "-", found.no_verdict, "without verdict")
+        >>> result = win_rate([1, 1, 0.5, 0, None])
+        >>> print(result.rate, "-", result.no_verdict, "without verdict")
         62.5 % (2.5 of 4; 21.9 to 90.8 %) - 1 without verdict
     """
     _check(outcomes, lengths, prompts)
-    cast = [at for at, outcome in enumerate(outcomes) if outcome is not None]
-    scores = np.array([outcomes[at] for at in cast], np.float64)
-    units = len({prompts[at] for at in cast}) if prompts is not None else None
-    even = None
+    decided = [place for place, outcome in enumerate(outcomes) if outcome is not None]
+    scores = np.array([outcomes[place] for place in decided], np.float64)
+    units = len({prompts[place] for place in decided}) if prompts is not None else None
+    at_equal_length = None
     if lengths is not None:
-        even = length_controlled(scores, [lengths[at][0] - lengths[at][1] for at in cast])
+        differences = [lengths[place][0] - lengths[place][1] for place in decided]
+        at_equal_length = length_controlled(scores, differences)
     return WinRate(
-        Share(float(scores.sum()), len(scores), units),
+        share(float(scores.sum()), len(scores), units=units),
         int((scores > 0.5).sum()),
         int((scores == 0.5).sum()),
         int((scores < 0.5).sum()),
-        len(outcomes) - len(cast),
-        even,
+        len(outcomes) - len(decided),
+        at_equal_length,
     )
 
 
@@ -145,15 +146,15 @@ def length_controlled(
         Long answers win four of five, short ones two of five: at equal length it is between them.
 
         >>> scores = [1, 1, 1, 1, 0] * 20 + [1, 1, 0, 0, 0] * 20
-        >>> found = length_controlled(scores, [300] * 100 + [-300] * 100)
-        >>> round(found.value, 2)
+        >>> result = length_controlled(scores, [300] * 100 + [-300] * 100)
+        >>> round(result.value, 2)
         0.62
     """
-    far = np.asarray(differences, np.float64)
-    spread = float(np.sqrt(np.mean(far**2))) if len(far) else 0.0
-    if not spread or len(set(differences)) < 2:
+    longer = np.asarray(differences, np.float64)
+    scale = float(np.sqrt(np.mean(longer**2))) if len(longer) else 0.0
+    if not scale or len(set(differences)) < 2:
         return None
-    x = np.column_stack([np.ones(len(far)), np.tanh(far / spread)])
+    x = np.column_stack([np.ones(len(longer)), np.tanh(longer / scale)])
     fit = logistic(x, scores, ridge=prior)
     middle, slope = (float(value) for value in fit.coefficients)
     half = Z95 * float(fit.covariance[0, 0]) ** 0.5

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from prefdata.stats.estimates import Estimate
-from prefdata.stats.gates import check_gate, parse_gate
+from prefdata.stats.intervals import Estimate
 from prefdata.training.config.methods import METHODS, Method
 from prefdata.training.config.plan import Plan, make_plan
 from prefdata.training.config.recipe import Recipe, load_recipe
@@ -27,11 +26,9 @@ __all__ = [
     "Prompting",
     "Recipe",
     "TrainingResult",
-    "check_gate",
     "evaluate",
     "load_recipe",
     "make_plan",
-    "parse_gate",
     "recipe_yaml",
     "train",
 ]

@@ -25,9 +25,9 @@ def figures(report: AgreeReport, name: str) -> Figures:
     return next(each for each in report.agreement.annotators if each.annotator == name)
 
 
-def right(report: AgreeReport, name: str) -> tuple[float, float]:
+def right(report: AgreeReport, name: str) -> tuple[float | None, float]:
     accuracy = figures(report, name).accuracy
-    return accuracy.hits, accuracy.of
+    return accuracy.hits, accuracy.n
 
 
 def votes(annotator: str, winners: str, *, turned: bool = False) -> list[Row]:
@@ -66,9 +66,9 @@ def test_both_orders_in_a_file_show_who_flips(tmp_path: Path) -> None:
     """Twice the first answer: a flip, no verdict, and a taste for the first place."""
     rows = [*votes("anna", "aab"), *votes("gpt-4", "aaa"), *votes("gpt-4", "bab", turned=True)]
     gpt = figures(agree([jsonl(tmp_path / "v.jsonl", rows)]), "gpt-4")
-    assert (gpt.flips.hits, gpt.flips.of) == (2, 3)
-    assert (gpt.accuracy.hits, gpt.accuracy.of, gpt.coverage.of) == (1, 1, 3)
-    assert (gpt.first_slot.hits, gpt.first_slot.of) == (5, 6)
+    assert (gpt.flips.hits, gpt.flips.n) == (2, 3)
+    assert (gpt.accuracy.hits, gpt.accuracy.n, gpt.coverage.n) == (1, 1, 3)
+    assert (gpt.first_slot.hits, gpt.first_slot.n) == (5, 6)
 
 
 def test_an_unusable_verdict_costs_coverage(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_an_unusable_verdict_costs_coverage(tmp_path: Path) -> None:
     rows = [*votes("anna", "aaaa"), *votes("gpt-4", "aa-?")]
     report = agree([jsonl(tmp_path / "v.jsonl", rows)])
     gpt = figures(report, "gpt-4")
-    assert (gpt.coverage.hits, gpt.coverage.of) == (2, 4)
+    assert (gpt.coverage.hits, gpt.coverage.n) == (2, 4)
     (source,) = report.sources
     assert source.no_verdict == {reasons.NO_WINNER: 1, reasons.UNKNOWN_WINNER: 1}
 
@@ -131,8 +131,8 @@ def test_a_pair_is_the_verdict_of_who_made_it(tmp_path: Path) -> None:
     labels = jsonl(tmp_path / "labels.jsonl", pairs)
     report = agree([labels, jsonl(tmp_path / "v.jsonl", votes("gpt-4", "aab"))])
     assert right(report, "gpt-4") == (2, 3)
-    assert figures(report, "labels.jsonl").first_slot.of == 0
-    assert figures(report, "gpt-4").first_slot.of == 3
+    assert figures(report, "labels.jsonl").first_slot.n == 0
+    assert figures(report, "gpt-4").first_slot.n == 3
 
 
 def test_ids_join_what_has_no_texts(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_ids_alone_take_sides_as_they_stand(tmp_path: Path) -> None:
     paths = [jsonl(tmp_path / "t.jsonl", texts), jsonl(tmp_path / "gpt.jsonl", bare)]
     report = agree(paths, ids=("id",))
     assert right(report, "gpt.jsonl") == (20, 20)
-    assert figures(report, "gpt.jsonl").longer.of == 20
+    assert figures(report, "gpt.jsonl").longer.n == 20
 
 
 def test_ids_must_tell_comparisons_apart(tmp_path: Path) -> None:
@@ -279,8 +279,8 @@ def test_a_data_set_directory_gives_its_comparisons(tmp_path: Path) -> None:
     report = agree([stored(tmp_path / "judged", records())])
     assert right(report, "x1") == (1, 2)
     x1 = figures(report, "x1")
-    assert (x1.coverage.hits, x1.coverage.of) == (2, 4)
-    assert x1.first_slot.of == 0
+    assert (x1.coverage.hits, x1.coverage.n) == (2, 4)
+    assert x1.first_slot.n == 0
     assert report.told_by == "the data"
     assert report.sources[0].rows == 4
 
@@ -301,9 +301,9 @@ def test_the_calls_of_a_judge_show_its_flips(tmp_path: Path) -> None:
     pl.DataFrame(calls, names, orient="row").write_parquet(folder / "calls" / "calls-0.parquet")
     x1 = figures(agree([folder]), "x1")
     assert x1.verdicts == 8
-    assert (x1.accuracy.hits, x1.accuracy.of, x1.coverage.of) == (1, 2, 4)
-    assert (x1.flips.hits, x1.flips.of) == (1, 3)
-    assert (x1.first_slot.hits, x1.first_slot.of) == (4, 6)
+    assert (x1.accuracy.hits, x1.accuracy.n, x1.coverage.n) == (1, 2, 4)
+    assert (x1.flips.hits, x1.flips.n) == (1, 3)
+    assert (x1.first_slot.hits, x1.first_slot.n) == (4, 6)
 
 
 def test_records_as_json_lines_join_with_other_files(tmp_path: Path) -> None:
@@ -324,7 +324,7 @@ def test_categories_may_stand_in_one_file(tmp_path: Path) -> None:
     ]
     report = agree(paths, by="kind")
     found = {name: each.judges[0].accuracy for name, each in report.agreement.categories.items()}
-    assert {name: (share.hits, share.of) for name, share in found.items()} == {
+    assert {name: (share.hits, share.n) for name, share in found.items()} == {
         "a": (1, 2),
         "b": (2, 2),
         "c": (0, 1),
@@ -358,7 +358,7 @@ def test_transcripts_of_a_known_layout_are_verdicts_too(tmp_path: Path) -> None:
     paths = [jsonl(tmp_path / "hh.jsonl", pairs), jsonl(tmp_path / "j.jsonl", judge)]
     report = agree(paths)
     assert right(report, "gpt-4") == (2, 2)
-    assert figures(report, "hh.jsonl").first_slot.of == 0
+    assert figures(report, "hh.jsonl").first_slot.n == 0
 
 
 def test_who_is_a_person_can_be_said(tmp_path: Path) -> None:
@@ -376,8 +376,8 @@ def test_one_judge_alone_shows_its_flips(tmp_path: Path) -> None:
     rows = [*votes("gpt-4", "aa"), *votes("gpt-4", "ab", turned=True)]
     report = agree([jsonl(tmp_path / "v.jsonl", rows)])
     gpt = figures(report, "gpt-4")
-    assert (gpt.flips.hits, gpt.flips.of) == (1, 2)
-    assert gpt.accuracy.of == 0
+    assert (gpt.flips.hits, gpt.flips.n) == (1, 2)
+    assert gpt.accuracy.n == 0
     assert "There is one annotator: how far others agree is not known." in report.remarks
 
 
@@ -411,7 +411,7 @@ def test_recorded_judges_have_the_agreement_that_is_known(data: Path, tmp_path: 
     for (name, judge), (hits, decided, asked) in LLMBAR.items():
         inside = report.agreement.categories[name]
         found = next(each for each in inside.annotators if each.annotator == judge)
-        assert (found.accuracy.hits, found.accuracy.of, found.coverage.of) == (hits, decided, asked)
+        assert (found.accuracy.hits, found.accuracy.n, found.coverage.n) == (hits, decided, asked)
 
 
 def _as_shown(each: dict[str, Any]) -> list[Row]:
@@ -451,8 +451,8 @@ def test_mt_bench_is_that_of_its_paper(
     accuracy, ceiling = (
         (gpt.accuracy_with_ties, found.ceiling_with_ties) if ties else (gpt.accuracy, found.ceiling)
     )
-    assert (accuracy.hits, accuracy.of) == judge
-    assert (ceiling.hits, ceiling.of) == people
+    assert (accuracy.hits, accuracy.n) == judge
+    assert (ceiling.hits, ceiling.n) == people
 
 
 PANDALM = ReadOptions(
@@ -515,7 +515,7 @@ def test_pandalm_people_agree_as_a_plain_count_says(data: Path) -> None:
     ]
     same = sum(one == other for one, other in pairs)
     found = report.agreement
-    assert (found.ceiling_with_ties.hits, found.ceiling_with_ties.of) == (same, len(pairs))
+    assert (found.ceiling_with_ties.hits, found.ceiling_with_ties.n) == (same, len(pairs))
     assert [each.kappa for each in found.annotators] == [
         pytest.approx(0.86, abs=0.02) for _ in range(3)
     ]
@@ -528,5 +528,5 @@ def test_a_judge_in_both_orders_flips_as_often_as_counted(data: Path) -> None:
     gpt = figures(
         agree([path], read_options=ReadOptions(winner={"1": "a", "2": "b", "3": "tie"})), "gpt-4"
     )
-    assert (gpt.flips.hits, gpt.flips.of) == (860, 2227)
+    assert (gpt.flips.hits, gpt.flips.n) == (860, 2227)
     assert gpt.first_slot.value == pytest.approx(0.65, abs=0.001)

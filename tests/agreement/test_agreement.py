@@ -15,7 +15,7 @@ from prefdata.agreement.agreement import Figures, agreement
 from prefdata.agreement.remarks import remarks
 from prefdata.agreement.verdict_frame import from_comparisons
 from prefdata.schemas import Comparison, Verdict
-from prefdata.stats.intervals import Share
+from prefdata.stats.intervals import Estimate, share
 from tests.judging.cast import frame, verdicts
 
 PEOPLE = ["anna", "bert"]
@@ -27,8 +27,8 @@ def of(name: str, made: pl.DataFrame, *, against: Literal["each", "majority"] = 
     return next(each for each in found.annotators if each.annotator == name)
 
 
-def counts(share: Share) -> tuple[float, float]:
-    return share.hits, share.of
+def counts(share: Estimate) -> tuple[float | None, float]:
+    return share.hits, share.n
 
 
 def test_accuracy_leaves_ties_out_and_coverage_says_how_much_is_left() -> None:
@@ -48,14 +48,14 @@ def test_with_ties_a_tie_is_an_answer() -> None:
 def test_against_each_every_vote_counts() -> None:
     """One of two is right where the two are of two minds; the interval counts comparisons."""
     gpt = of("gpt", verdicts({"anna": "ab", "bert": "aa", "gpt": "aa"}))
-    assert gpt.accuracy == Share(3, 4, units=2)
+    assert gpt.accuracy == share(3, 4, units=2)
 
 
 def test_against_the_majority_a_split_says_nothing() -> None:
     """The second comparison is left out of accuracy and coverage."""
     made = verdicts({"anna": "ab", "bert": "aa", "gpt": "aa"})
     gpt = of("gpt", made, against="majority")
-    assert gpt.accuracy == Share(1, 1, units=1)
+    assert gpt.accuracy == share(1, 1, units=1)
     assert counts(gpt.coverage) == (1, 1)
 
 
@@ -105,14 +105,14 @@ def test_the_ceiling_counts_each_two_people_once() -> None:
     """Three people: three pairs on each of two comparisons; gpt is not one of them."""
     made = verdicts({"anna": "ab", "bert": "ab", "cleo": "aa", "gpt": "bb"})
     found = agreement(made, people=["anna", "bert", "cleo"])
-    assert found.ceiling == Share(4, 6, units=2)
+    assert found.ceiling == share(4, 6, units=2)
 
 
 def test_the_ceiling_against_the_majority_leaves_one_out() -> None:
     """Of the second comparison only cleo sees a majority, and is not in it."""
     made = verdicts({"anna": "ab", "bert": "ab", "cleo": "aa"})
     found = agreement(made, people=["anna", "bert", "cleo"], against="majority")
-    assert found.ceiling == Share(3, 4, units=2)
+    assert found.ceiling == share(3, 4, units=2)
 
 
 def test_a_person_is_not_held_against_their_own_vote() -> None:
@@ -173,10 +173,10 @@ def test_the_figures_are_those_of_a_plain_count(items: list[str]) -> None:
         ]
         chosen = [(mine, theirs) for mine, theirs in pairs if mine in "ab" and theirs in "ab"]
         assert counts(each.accuracy) == (sum(m == t for m, t in chosen), len(chosen))
-        assert each.coverage.of == sum(theirs in "ab" for _, theirs in pairs)
+        assert each.coverage.n == sum(theirs in "ab" for _, theirs in pairs)
         answered = [(mine, theirs) for mine, theirs in pairs if mine != "-"]
         assert counts(each.accuracy_with_ties) == (sum(m == t for m, t in answered), len(answered))
-        assert each.coverage_with_ties.of == len(pairs)
+        assert each.coverage_with_ties.n == len(pairs)
 
 
 @given(VOTES)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefdata.conversion import conversation_groups
-from prefdata.conversion.conversation_groups import Groups
+from prefdata.conversion.conversation_groups import ConversationGroups
 from prefdata.conversion.inspect import inspect
 from prefdata.errors import PrefdataError
 from prefdata.transforms.options import Options
@@ -158,7 +158,7 @@ def test_a_data_set_keeps_its_way_of_splitting(tmp_path: Path) -> None:
 def test_a_leak_would_stop_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The check looks at conversations of all buckets together, however few at once."""
     monkeypatch.setattr(conversation_groups, "AT_ONCE", 1)
-    groups = Groups(tmp_path / "groups")
+    groups = ConversationGroups(tmp_path / "groups")
     for ids, test in (([1, 2, 3], False), ([4, 5], True)):
         groups.put(pl.DataFrame({"group_id": pl.Series(ids, dtype=pl.UInt128), "test": test}))
     assert groups.counted() == {"train": 3, "test": 2}

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from prefdata.conversion.convert import recognise
+from prefdata.conversion.convert import detect_sources
 from prefdata.conversion.ingest import read_records
 from prefdata.errors import InputError, UnknownNameError, UsageError
 from prefdata.formats import FORMATS, ReadOptions
@@ -35,7 +35,9 @@ def record(folder: Path, row: Row, read_options: ReadOptions | None = None) -> d
     """The one record that a row gives."""
     path = jsonl(folder / "one.jsonl", [row])
     with open_sources([str(path)]) as files:
-        _, records = next(read_records(recognise(files, read_options or ReadOptions())[0], 0, ""))
+        _, records = next(
+            read_records(detect_sources(files, read_options or ReadOptions())[0], 0, "")
+        )
     (only,) = records.to_dicts()
     return only
 

@@ -17,11 +17,11 @@ import polars as pl
 import pytest
 import yaml
 
-from prefdata.conversion.convert import recognise
+from prefdata.conversion.convert import detect_sources
 from prefdata.conversion.ingest import read_records
 from prefdata.errors import InputError
 from prefdata.formats import FORMATS, Format, ReadOptions, detect
-from prefdata.io.readers.reader import sample
+from prefdata.io.readers.reader import read_sample
 from prefdata.io.readers.sources import open_sources
 from tests.roundtrip import Converted, converted
 
@@ -96,7 +96,7 @@ def test_a_sample_shows_an_oddity(format: Format) -> None:
 def test_both_sides_win_in_a_sample(format: Format, tmp_path: Path) -> None:
     """A reader that always takes the first answer would fail."""
     with open_sources([str(copy_of(format, tmp_path))]) as files:
-        _, records = next(read_records(recognise(files, ReadOptions())[0], 0, ""))
+        _, records = next(read_records(detect_sources(files, ReadOptions())[0], 0, ""))
     sound = records.filter(records["reason"].is_null())
     assert {1, -1} <= set(sound["winner"])
 
@@ -192,7 +192,7 @@ def test_the_same_rows_in_another_kind_of_file_give_the_same(
 def test_formats_that_look_alike_are_told_apart(format: Format, tmp_path: Path) -> None:
     """The best match is better than the next, and not by chance of the order."""
     with open_sources([str(copy_of(format, tmp_path))]) as files:
-        first = sample(files[0])
+        first = read_sample(files[0])
     fits = [match for each in FORMATS.values() if (match := each.match(first, ReadOptions()))]
     best = max(match.score for match in fits)
     assert [match.format for match in fits if match.score == best] == [format.name]
@@ -214,5 +214,5 @@ def test_the_example_of_a_format_is_recognised_as_it(format: Format, tmp_path: P
     """What `pref formats NAME` shows is what the program reads."""
     path = copy_of(format, tmp_path, json.dumps(dict(format.example)) + "\n")
     with open_sources([str(path)]) as files:
-        first = sample(files[0])
+        first = read_sample(files[0])
     assert detect(first, ReadOptions(), name=path.name).format.name == format.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -10,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefdata.errors import InputError
-from prefdata.stats.intervals import Share, cohen_kappa, krippendorff_alpha, logistic, wilson
+from prefdata.stats.agreement_coefficients import cohen_kappa, krippendorff_alpha
+from prefdata.stats.intervals import Estimate, auc, mean, share, share_of_wins, wilson
+from prefdata.stats.regression import logistic
 
 
 @pytest.mark.parametrize(
@@ -31,17 +34,38 @@ def test_intervals_are_those_of_newcombe(hits: int, of: int, low: float, high: f
 def test_an_interval_holds_its_share(hits: int, misses: int) -> None:
     """Also at none and at all, and it stays between 0 and 1."""
     low, high = wilson(hits, hits + misses)
-    share = hits / (hits + misses) if hits + misses else 0.5
-    assert 0 <= low <= share + 1e-12
-    assert share - 1e-12 <= high <= 1
+    value = hits / (hits + misses) if hits + misses else 0.5
+    assert 0 <= low <= value + 1e-12
+    assert value - 1e-12 <= high <= 1
 
 
 def test_votes_on_few_comparisons_make_a_wide_interval() -> None:
     """Ten people who say the same of ten comparisons are not a hundred comparisons."""
-    wide, narrow = Share(90, 100, units=10), Share(90, 100)
+    wide, narrow = share(90, 100, units=10), share(90, 100)
     assert wide.value == narrow.value
     assert wide.low < narrow.low
     assert (wide.low, wide.high) == wilson(9, 10)
+
+
+def test_the_area_under_the_curve_is_the_share_of_ordered_pairs() -> None:
+    """Counted by hand."""
+    assert auc([3.0, 2.0], [1.0, 2.0]).value == pytest.approx(3.5 / 4)
+
+
+def test_intervals_are_the_known_ones() -> None:
+    """Wilson's for 8 of 10, the normal one for a mean, and none for a single row."""
+    eight_of_ten = share_of_wins([1.0] * 8 + [-1.0] * 2)
+    assert eight_of_ten.interval == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert eight_of_ten.interval == pytest.approx(wilson(8, 10), abs=1e-7)
+    assert share_of_wins([0.1, 0.0]).value == 0.75
+    assert mean([1.0, 2.0, 3.0]).interval == pytest.approx((0.8684, 3.1316), abs=1e-4)
+    assert mean([1.0]).interval is None
+
+
+def test_an_estimate_comes_back_from_json() -> None:
+    """With an interval, and without one."""
+    for estimate in (mean([1.0, 3.0]), mean([1.0])):
+        assert Estimate.from_dict(json.loads(json.dumps(estimate.to_dict()))) == estimate
 
 
 def test_kappa_of_three_categories_by_hand() -> None:

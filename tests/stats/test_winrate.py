@@ -21,7 +21,7 @@ def logit(p: float) -> float:
 def test_ties_are_half_a_win_and_no_verdict_is_none() -> None:
     """It lowers the coverage, not the rate."""
     found = win_rate([1, 1, 0.5, 0.5, 0, None, None])
-    assert (found.rate.hits, found.rate.of) == (3, 5)
+    assert (found.rate.hits, found.rate.n) == (3, 5)
     assert (found.wins, found.ties, found.losses, found.no_verdict) == (2, 2, 1, 2)
     assert found.coverage.value == pytest.approx(5 / 7)
 

@@ -12,8 +12,8 @@ from rich.text import Text
 from prefdata.agreement.agree import AgreeReport
 from prefdata.agreement.agreement import Agreement, Figures
 from prefdata.agreement.verdict_source import Voted
-from prefdata.cli.views.terminal import many
-from prefdata.stats.intervals import Share
+from prefdata.cli.views.terminal import count_of
+from prefdata.stats.intervals import Estimate
 
 MOST_JUDGES = 20
 MOST_PEOPLE = 8
@@ -53,7 +53,7 @@ EXPLAINED = (
 
 
 def _read(source: Voted) -> Text:
-    rows = many(source.rows, "row")
+    rows = count_of(source.rows, "row")
     text = Text.assemble((source.name, "bold"), f": {rows} read as {source.format}")
     told = {"left out": source.left_out, "no verdict": source.no_verdict}
     for what, counts in told.items():
@@ -65,7 +65,7 @@ def _read(source: Voted) -> Text:
 
 def _who(report: AgreeReport) -> str:
     found = report.agreement
-    what = f"{many(found.verdicts, 'verdict')} on {many(found.comparisons, 'comparison')}"
+    what = f"{count_of(found.verdicts, 'verdict')} on {count_of(found.comparisons, 'comparison')}"
     if found.peers:
         return f"{what}, each annotator held against the others"
     shown = ", ".join(found.people[:6]) + (", …" if len(found.people) > 6 else "")
@@ -91,7 +91,7 @@ def _table(found: Agreement) -> Table:
     if found.longer_baseline:
         base = found.longer_baseline
         rows.append((base.annotator, _cells(base) | {"longer": ""}, ""))
-    if found.ceiling.of:
+    if found.ceiling.n:
         rows.append((CEILING, _ceiling(found), ""))
     rows += [(f"  {each.annotator}", _cells(each), "dim") for each in people[:MOST_PEOPLE]]
     columns = [name for name in rows[0][1] if any(cells.get(name) for _, cells, _ in rows)]
@@ -110,11 +110,11 @@ def _table(found: Agreement) -> Table:
 def _cells(each: Figures) -> dict[str, str]:
     """What a row shows, by column."""
     ties = f"{_percent(each.accuracy_with_ties)} @ {_percent(each.coverage_with_ties)}"
-    people = f" ({_percent(each.longer_people)})" if each.longer_people.of else ""
+    people = f" ({_percent(each.longer_people)})" if each.longer_people.n else ""
     return {
         **_interval(each.accuracy),
         "coverage": _percent(each.coverage),
-        "with ties": ties if each.accuracy_with_ties.of else "",
+        "with ties": ties if each.accuracy_with_ties.n else "",
         "kappa": "" if each.kappa is None else f"{each.kappa:.2f}",
         "1st slot": _few(each.first_slot),
         "flips": _few(each.flips),
@@ -126,18 +126,18 @@ def _ceiling(found: Agreement) -> dict[str, str]:
     return {**_interval(found.ceiling), "with ties": _percent(found.ceiling_with_ties)}
 
 
-def _interval(share: Share) -> dict[str, str]:
+def _interval(share: Estimate) -> dict[str, str]:
     if share.value is None:
         return {"accuracy": "none", "95 %": ""}
     return {"accuracy": _percent(share), "95 %": f"{100 * share.low:.1f} to {100 * share.high:.1f}"}
 
 
-def _few(share: Share) -> str:
+def _few(share: Estimate) -> str:
     """A percentage, or the count where it is of few."""
-    return _percent(share) if share.of >= FEW or not share.of else f"{share.hits:g} of {share.of:g}"
+    return _percent(share) if share.n >= FEW or not share.n else f"{share.hits:g} of {share.n:g}"
 
 
-def _percent(share: Share) -> str:
+def _percent(share: Estimate) -> str:
     return "" if share.value is None else f"{100 * share.value:.1f}"
 
 

@@ -26,7 +26,7 @@ def show_export(report: ExportReport, console: Console) -> None:
         )
     )
     console.print()
-    console.print(_account(report))
+    console.print(account_table(report))
     splits = ", ".join(f"{name} {rows:,}" for name, rows in report.splits.items())
     verb = "would be written" if report.dry_run else "written"
     what = f"{ITEMS[report.view]}{'' if report.written == 1 else 's'}"
@@ -42,7 +42,7 @@ def show_export(report: ExportReport, console: Console) -> None:
     console.print(Text(f"Next: {report.next_step}"), soft_wrap=True)
 
 
-def _account(report: ExportReport) -> Table:
+def account_table(report: ExportReport) -> Table:
     """Every row: what it became, and why."""
     table = Table(box=None, pad_edge=False, show_footer=True)
     halves = report.items != report.rows_read

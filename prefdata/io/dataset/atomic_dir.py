@@ -17,17 +17,17 @@ from typing import NamedTuple, NoReturn
 from prefdata.errors import InputError, UsageError
 from prefdata.io.dataset.dir_lock import (
     RANDOM,
-    claimed,
-    clear_left,
-    marked,
-    refuse_claimed,
+    output_lock,
+    refuse_locked,
+    remove_stale,
+    work_lock,
 )
 
 RENAME_EXCHANGE = 2
 AT_FDCWD = -100
 
 SIGNED = ("manifest.json", "export.json")
-"""Files with names that other programs use too, in which ours say what wrote them."""
+"""Files with names that other programs use too; in ours the program's name is written."""
 
 PARTS = ("rejects", "rows", "comparisons", "calls", "rankings")
 FILES = ("data/train", "data/test", *(f"{name}/{name}" for name in PARTS))
@@ -35,38 +35,38 @@ OURS = {
     "manifest.json": ("README.md", "manifest.json", *(f"{n}-*-of-*.parquet" for n in FILES)),
     "eval.json": ("eval.json", "eval_rows.parquet", "generations.jsonl"),
 }
-"""What prefdata writes into a folder, by the file that tells it; an export lists it itself."""
+"""What prefdata writes into a folder, by its marker; an export lists it itself."""
 
-NOT_MEANT = (".DS_Store", "Thumbs.db", "desktop.ini")
-"""Files that a system leaves where somebody looked."""
+SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini")
+"""Files that a system leaves in folders that somebody opened."""
 
 MOST_FOREIGN = 3
 
 
 class ExistingOutput(NamedTuple):
-    """What stood at the place of an output when it was checked: its identity, or that it did not.
+    """What was at the path of an output when it was checked.
 
     Attributes:
-        identity: of the folder; none if there was none, or an empty one.
+        identity: of the folder; None if there was none, or an empty one.
     """
 
     identity: tuple[int, int] | None
 
 
 def refuse_existing(
-    output: Path, *, force: bool, made_of: str, ours: Sequence[str] = ()
+    output: Path, *, force: bool, marker: str, own_files: Sequence[str] = ()
 ) -> ExistingOutput:
     """Check, before any work, that a folder may be written.
 
     Args:
         output: the folder.
         force: whether an existing one may be replaced.
-        made_of: a file that tells a folder of this kind; a folder without it is never replaced.
-        ours: what we write into such a folder, where `OURS` does not say it: names, with stars,
-            and ``/**`` for all that is in a folder.
+        marker: a file that every folder of this kind has; one without it is never replaced.
+        own_files: what prefdata writes into such a folder, where `OURS` does not list it: names
+            with stars, and ``/**`` for all that is in a folder.
 
     Returns:
-        What stands there now, and nothing else may be replaced by `replacing`.
+        What is there now, for `replacing`, which replaces nothing else.
 
     Raises:
         UsageError: it exists and may not be replaced, or its place cannot be written.
@@ -80,15 +80,15 @@ def refuse_existing(
     try:
         str(output).encode()  # a name in other bytes cannot be opened by every library
         place = output.resolve()
-        folder, there = place.is_dir(), place.exists()
+        folder, exists = place.is_dir(), place.exists()
         filled = folder and any(place.iterdir())
         existing = ExistingOutput(_identity(place))
     except (OSError, ValueError, RuntimeError) as error:  # the last of a link that leads to itself
-        why = getattr(error, "strerror", None) or error
+        problem = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"{str(output)[:60]!r} cannot be an output: {why}", hint="Name another output."
+            f"{str(output)[:60]!r} cannot be an output: {problem}", hint="Name another output."
         ) from error
-    if there and not folder:
+    if exists and not folder:
         raise UsageError(
             f"{output} is {'a file' if output.is_file() else 'no folder'}; "
             "expected a folder to write",
@@ -100,65 +100,67 @@ def refuse_existing(
             hint="Name another output, such as a folder in it.",
         )
     if filled:
-        _check_replaceable(output, force=force, made_of=made_of, ours=ours)
+        _check_replaceable(output, force=force, marker=marker, own_files=own_files)
     parent = next(p for p in place.parents if p.exists())
     if not os.access(parent, os.W_OK) or not parent.is_dir():
         raise UsageError(f"{parent} cannot be written to", hint="Name an output elsewhere with -o.")
-    refuse_claimed(output)
+    refuse_locked(output)
     return existing
 
 
-def is_ours(mark: Path) -> bool:
-    """Whether a JSON file says that prefdata wrote it.
+def is_ours(marker: Path) -> bool:
+    """Whether prefdata wrote a JSON file, by its ``program`` key.
 
     Example:
         >>> is_ours(Path("examples/votes.jsonl"))
         False
     """
     try:
-        return bool(json.loads(mark.read_bytes()).get("program") == "prefdata")
+        return bool(json.loads(marker.read_bytes()).get("program") == "prefdata")
     except (OSError, ValueError, AttributeError):
         return False
 
 
-def _check_replaceable(output: Path, *, force: bool, made_of: str, ours: Sequence[str]) -> None:
-    """Refuse a folder that holds something else, or that may not be replaced."""
-    mark = output / made_of
-    if not mark.exists():
+def _check_replaceable(output: Path, *, force: bool, marker: str, own_files: Sequence[str]) -> None:
+    """Refuse a folder that has something else in it, or that may not be replaced."""
+    path = output / marker
+    if not path.exists():
         raise UsageError(
-            f"{output} exists and holds something else: there is no {made_of} in it",
+            f"{output} exists and holds something else: there is no {marker} in it",
             hint="Name another output; it is not replaced, even with --force.",
         )
-    if made_of in SIGNED and not is_ours(mark):
+    if marker in SIGNED and not is_ours(path):
         raise UsageError(
-            f"{output} exists and holds something else: its {made_of} is not one of prefdata's",
+            f"{output} exists and holds something else: its {marker} is not one of prefdata's",
             hint="Name another output; it is not replaced, even with --force.",
         )
     if not force:
         raise UsageError(f"{output} exists already", hint="Name another output, or pass --force.")
-    if foreign := _foreign(output, made_of, ours):
+    if foreign := _foreign(output, marker, own_files):
         more = f" and {len(foreign) - MOST_FOREIGN} more" if len(foreign) > MOST_FOREIGN else ""
-        named = ", ".join(foreign[:MOST_FOREIGN])
+        names = ", ".join(foreign[:MOST_FOREIGN])
         raise UsageError(
-            f"{output} holds what prefdata did not write: {named}{more}",
+            f"{output} holds what prefdata did not write: {names}{more}",
             hint="Move it elsewhere, or name another output: --force replaces the whole folder.",
         )
 
 
-def _foreign(output: Path, made_of: str, ours: Sequence[str]) -> list[str]:
-    """The files of a folder that prefdata did not write; none where that cannot be told."""
-    ours = ours or OURS.get(made_of, ())
-    if made_of == "export.json":
-        listed = json.loads((output / made_of).read_bytes()).get("files")
-        ours = tuple(map(str, listed)) if isinstance(listed, list) else ()
-    if not ours:
+def _foreign(output: Path, marker: str, own_files: Sequence[str]) -> list[str]:
+    """The files of a folder that prefdata did not write; none where that is unknown."""
+    own_files = own_files or OURS.get(marker, ())
+    if marker == "export.json":
+        listed = json.loads((output / marker).read_bytes()).get("files")
+        own_files = tuple(map(str, listed)) if isinstance(listed, list) else ()
+    if not own_files:
         return []
-    held = (path for path in sorted(output.rglob("*")) if not path.is_dir() or path.is_symlink())
-    names = [path.relative_to(output) for path in held if path.name not in NOT_MEANT]
-    return [str(name) for name in names if not any(_is(name, pattern) for pattern in ours)]
+    files = (path for path in sorted(output.rglob("*")) if not path.is_dir() or path.is_symlink())
+    names = [path.relative_to(output) for path in files if path.name not in SYSTEM_FILES]
+    return [
+        str(name) for name in names if not any(_matches(name, pattern) for pattern in own_files)
+    ]
 
 
-def _is(name: Path, pattern: str) -> bool:
+def _matches(name: Path, pattern: str) -> bool:
     folder, all_in_it, _ = pattern.rpartition("/**")
     if all_in_it:
         depth = len(Path(folder).parts)
@@ -168,20 +170,20 @@ def _is(name: Path, pattern: str) -> bool:
 
 @contextmanager
 def replacing(output: Path, existing: ExistingOutput | None = None) -> Iterator[Path]:
-    """Work in a new folder that takes the place of ``output`` if all goes well.
+    """Write a new folder that replaces ``output`` if all goes well.
 
-    Whatever happens, a kill included, either the old folder or the new one stands there, whole.
-    An interrupt while the one takes the place of the other comes too late and does nothing.
+    Whatever happens, a kill included, either the old folder or the new one is there, whole.
+    An interrupt while the one replaces the other comes too late and does nothing.
     Only a kill leaves the working folder behind; its name begins with ``.`` and the output's name,
-    and the next run on the same output and machine takes it away.
+    and the next run on the same output and machine removes it.
 
     Of two runs on one output the second is refused at once. Where files cannot be locked, or each
     machine locks for itself, both run; whichever is done last replaces nothing that the other
-    wrote, says so, and leaves what it made beside it.
+    wrote, says so, and leaves its own result beside it.
 
     Args:
-        output: where the result belongs.
-        existing: what `refuse_existing` found there; by default, what stands there now.
+        output: the folder to write.
+        existing: what `refuse_existing` returned; by default, what is there now.
 
     Yields:
         The folder to fill, beside ``output``.
@@ -189,12 +191,12 @@ def replacing(output: Path, existing: ExistingOutput | None = None) -> Iterator[
     Raises:
         InputError: the disk is full, or cannot be written; or another run writes the output.
     """
-    output = output.resolve()  # of a link, what it leads to is replaced, and the link stays
+    output = output.resolve()  # where it is a link, its target is replaced, and the link stays
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(output, error) from error
-    with ExitStack() as late, claimed(output) as alone, _working(output, clear=alone) as new:
+    with ExitStack() as late, output_lock(output) as locked, _working(output, clear=locked) as new:
         before = existing or ExistingOutput(_identity(output))
         if _identity(output) not in (None, before.identity):
             raise InputError(
@@ -208,7 +210,7 @@ def replacing(output: Path, existing: ExistingOutput | None = None) -> Iterator[
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Let an interrupt do nothing: what is begun here is better done than left by half."""
+    """Ignore interrupts: what begins here is better finished than left half done."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -216,16 +218,16 @@ def _uninterrupted() -> Iterator[None]:
     try:
         yield
     finally:
-        if before is not None:  # what was set by a program around Python cannot be set again
+        if before is not None:  # a handler that is not Python's cannot be set again
             signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
 def _working(output: Path, *, clear: bool) -> Iterator[Path]:
-    """A working folder beside the output with a new folder in it, until all is done."""
+    """A new folder in a working folder beside the output, which is removed at the end."""
     try:
         if clear:
-            clear_left(output)
+            remove_stale(output)
         work = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
     except OSError as error:
         raise _unwritable(output, error) from error
@@ -233,10 +235,11 @@ def _working(output: Path, *, clear: bool) -> Iterator[Path]:
         work.chmod(0o777 & ~_umask())
         new = work / "new"
         new.mkdir()
-        with marked(work):
+        with work_lock(work):
             yield new
     except OSError as error:
-        if error.errno is None and "os error" not in str(error):  # as Polars words the system's
+        # Polars has the system's error as text only.
+        if error.errno is None and "os error" not in str(error):
             raise
         raise _unwritable(output, error) from error
     finally:
@@ -281,15 +284,15 @@ def _umask() -> int:
 
 
 def _identity(output: Path) -> tuple[int, int] | None:
-    """What tells the folder that stands there from another of that name; none if it is empty."""
+    """What distinguishes the folder from another of that name; None if there is none, or empty."""
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return None
-    found = output.stat()
-    return found.st_dev, found.st_ino
+    stat = output.stat()
+    return stat.st_dev, stat.st_ino
 
 
 def _swap(new: Path, output: Path, before: ExistingOutput) -> None:
-    """Put ``new`` in the place of what stood there before, and of nothing else."""
+    """Replace what was there before with ``new``, and nothing else."""
     now = _identity(output)
     if now is None:
         try:
@@ -305,17 +308,17 @@ def _swap(new: Path, output: Path, before: ExistingOutput) -> None:
 
 
 def _set_beside(new: Path, output: Path) -> NoReturn:
-    """Keep what was made, where another run was done earlier that nothing could keep away."""
-    kept = output.with_name(f"{output.name}.{new.parent.name[-RANDOM:]}")
-    new.rename(kept)
+    """Keep the result, where another run that could not be locked out was done earlier."""
+    beside = output.with_name(f"{output.name}.{new.parent.name[-RANDOM:]}")
+    new.rename(beside)
     raise InputError(
         f"{output} was written by another run meanwhile",
-        hint=f"That stays as it is; what this run made stands in {kept}.",
+        hint=f"That stays as it is; what this run made stands in {beside}.",
     )
 
 
 def _exchange(new: Path, output: Path) -> None:
-    """Put ``new`` in the place of ``output``: in one step where the system can."""
+    """Replace ``output`` with ``new``: in one step where the system can."""
     rename = (
         getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
         if os.name == "posix"

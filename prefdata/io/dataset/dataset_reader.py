@@ -1,4 +1,4 @@
-"""A data set directory as the trainer sees it: what it holds, checked before torch is loaded."""
+"""A data set directory as the trainer sees it, checked before torch is loaded."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ COLUMNS = {
 
 SCHEMA_VERSION = 1
 
-SHARD = re.compile(r".*-(?P<number>\d{5})-of-(?P<of>\d{5})\.parquet")
-"""What files of a split are called: which one it is, of how many."""
+SHARD = re.compile(r".*-(?P<number>\d{5})-of-(?P<total>\d{5})\.parquet")
+"""The name of a file of a split: its number, and how many files there are."""
 
 
 @dataclass(frozen=True)
 class DatasetDirectory:
-    """A data set directory whose files were found and whose columns were checked.
+    """A data set directory whose files and columns were checked.
 
     Args:
         path: the directory.
         kind: ``pairs`` or ``unpaired``.
         files: per split, ``train`` and perhaps ``test``, its Parquet files in order.
         rows: per split, the number of its rows.
-        manifest: what ``manifest.json`` says.
+        manifest: the content of ``manifest.json``.
 
     Example:
         >>> DatasetDirectory(Path("pairs"), "pairs", {}, {"train": 90, "test": 10}, {}).rows["test"]
@@ -48,23 +48,19 @@ class DatasetDirectory:
 
 
 def open_dataset(path: Path) -> DatasetDirectory:
-    """Find the splits of a data set directory and check that they can be trained on.
+    """Open a data set directory and check that its splits can be trained on.
 
     Args:
-        path: what ``pref convert -o`` wrote.
+        path: the directory that ``pref convert -o`` wrote.
 
     Raises:
         UsageError: there is no such directory, or it is not a data set directory.
         InputError: it has no training rows, or lacks a column.
-
-    Example:
-        >>> open_dataset(Path("pairs")).kind  # doctest: +SKIP
-        'pairs'
     """
     make = "Make one with: pref convert SOURCE -o pairs"
     if not path.is_dir():
-        what = "a file, expected a data set directory" if path.exists() else "no such data set"
-        raise UsageError(f"{path}: {what}", hint=make)
+        problem = "a file, expected a data set directory" if path.exists() else "no such data set"
+        raise UsageError(f"{path}: {problem}", hint=make)
     manifest = _read_manifest(path, hint=make)
     kind = str(manifest.get("kind"))
     if kind not in COLUMNS or manifest.get("schema_version") != SCHEMA_VERSION:
@@ -75,8 +71,8 @@ def open_dataset(path: Path) -> DatasetDirectory:
             hint="Convert the source again with this version of prefdata.",
         )
     files = {s: _split_files(path, s) for s in ("train", "test")}
-    files = {split: found for split, found in files.items() if found}
-    rows = {split: _count(found, COLUMNS[kind]) for split, found in files.items()}
+    files = {split: paths for split, paths in files.items() if paths}
+    rows = {split: _count_rows(paths, COLUMNS[kind]) for split, paths in files.items()}
     if not rows.get("train"):
         raise InputError(
             f"{path}: the train split is empty",
@@ -100,30 +96,30 @@ def _read_manifest(path: Path, *, hint: str) -> dict[str, JsonValue]:
 
 def _split_files(path: Path, split: str) -> list[str]:
     files = sorted((path / "data").glob(f"{split}-*.parquet"))
-    numbered = [found for file in files if (found := SHARD.fullmatch(file.name))]
-    if len(numbered) == len(files) and files:
-        of = max(int(each["of"]) for each in numbered)
-        there = {int(each["number"]) for each in numbered if int(each["of"]) == of}
-        if missing := sorted(set(range(of)) - there):
+    shards = [match for file in files if (match := SHARD.fullmatch(file.name))]
+    if len(shards) == len(files) and files:
+        total = max(int(each["total"]) for each in shards)
+        present = {int(each["number"]) for each in shards if int(each["total"]) == total}
+        if missing := sorted(set(range(total)) - present):
             raise InputError(
-                f"{path}: not all of the {of} files of the {split} split are there; the first "
-                f"that is missing is data/{split}-{missing[0]:05d}-of-{of:05d}.parquet",
+                f"{path}: not all of the {total} files of the {split} split are there; the first "
+                f"that is missing is data/{split}-{missing[0]:05d}-of-{total:05d}.parquet",
                 hint="Copy the directory again, whole, or convert the source again.",
             )
     return [str(file) for file in files]
 
 
-def _count(files: Sequence[str], columns: Sequence[str]) -> int:
-    """The rows of the files, from their footers; each must have the columns."""
+def _count_rows(files: Sequence[str], columns: Sequence[str]) -> int:
+    """The rows of some files, from their footers; each must have the columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     rows = 0
     for file in files:
         try:
-            with pq.ParquetFile(file) as opened:
-                rows += opened.metadata.num_rows
-                names = opened.schema_arrow.names
+            with pq.ParquetFile(file) as parquet:
+                rows += parquet.metadata.num_rows
+                names = parquet.schema_arrow.names
         except (OSError, pa.ArrowInvalid) as error:
             raise InputError(
                 f"{file}: not a Parquet file ({error})", hint="Convert the source again."

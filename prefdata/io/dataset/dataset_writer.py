@@ -16,7 +16,7 @@ from prefdata.schemas import PreferencePair, UnpairedPreference
 
 COMPRESSION: Final = "zstd"
 COMPRESSION_LEVEL = 2
-"""Of real texts an eighth less space than level 1; level 3 saves a twentieth more, but is slow."""
+"""On real texts an eighth smaller than level 1; level 3 saves a twentieth more, but is slow."""
 
 SCHEMA_VERSION = 1
 ROW_GROUP = 1 << 15
@@ -44,16 +44,16 @@ ROWS = pa.schema(
 )
 
 
-def stored(kind: str, *, dimensions: bool = False, keep: Sequence[str] = ()) -> pa.Schema:
+def dataset_schema(kind: str, *, dimensions: bool = False, keep: Sequence[str] = ()) -> pa.Schema:
     """The columns of every file of a data set.
 
     Args:
         kind: ``"pairs"`` or ``"unpaired"``.
         dimensions: whether pairs carry their scores by dimension.
-        keep: columns of text that follow the others.
+        keep: text columns that follow the others.
 
     Example:
-        >>> stored("unpaired", keep=["keep_lang"]).names[-1]
+        >>> dataset_schema("unpaired", keep=["keep_lang"]).names[-1]
         'keep_lang'
     """
     record = UnpairedPreference if kind == "unpaired" else PreferencePair
@@ -65,18 +65,18 @@ def write_parquet(frame: pl.DataFrame, path: Path, schema: pa.Schema) -> None:
     """Write a frame as one file, with exactly the columns and types of a schema.
 
     Args:
-        frame: has the columns of the schema, and may have others.
+        frame: has the columns of the schema, and perhaps others.
         path: the file.
-        schema: what every file of its folder has.
+        schema: the same for every file of a folder.
     """
-    with writer(path, schema) as file:
-        file.write_table(table(frame, schema), row_group_size=ROW_GROUP)
+    with parquet_writer(path, schema) as file:
+        file.write_table(to_table(frame, schema), row_group_size=ROW_GROUP)
 
 
-def writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """Open a Parquet file with the compression and encodings that all files here have."""
-    few = [name for name in schema.names if name in FEW_VALUES]
-    few += [
+def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Open a Parquet file with the compression and encodings of all files of a data set."""
+    dictionaries = [name for name in schema.names if name in FEW_VALUES]
+    dictionaries += [
         f"{name}.list.element.role"
         for name in schema.names
         if pa.types.is_list(schema.field(name).type)
@@ -86,20 +86,20 @@ def writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
         schema,
         compression=COMPRESSION,
         compression_level=COMPRESSION_LEVEL,
-        use_dictionary=few,
+        use_dictionary=dictionaries,
         write_statistics=[
             name for name in schema.names if pa.types.is_primitive(schema.field(name).type)
         ],
     )
 
 
-def table(frame: pl.DataFrame, schema: pa.Schema) -> pa.Table:
+def to_table(frame: pl.DataFrame, schema: pa.Schema) -> pa.Table:
     """The columns of a schema from a frame that has them, in their Arrow types."""
     return pa.table([_array(frame[each.name], each.type) for each in schema], schema=schema)
 
 
 def _array(column: pl.Series, kind: pa.DataType) -> pa.Array:
-    """A column as the type that is stored; text where messages are expected is one turn a row."""
+    """A column as the type that is stored; a text becomes a list of one message."""
     array = column.to_arrow()
     if not pa.types.is_list(kind) or column.dtype != pl.String:
         return array.cast(kind)
@@ -110,18 +110,18 @@ def _array(column: pl.Series, kind: pa.DataType) -> pa.Array:
     return pa.ListArray.from_arrays(np.arange(len(array) + 1, dtype=np.int32), turns, type=kind)
 
 
-def readable(frame: pl.DataFrame, columns: Sequence[str] = ()) -> dict[str, object]:
-    """The first row of a frame as plain values, its texts as messages, as it is stored.
+def first_row(frame: pl.DataFrame, columns: Sequence[str] = ()) -> dict[str, object]:
+    """The first row of a frame as plain values, as it is stored: its texts as messages.
 
     Args:
         frame: rows with their texts.
-        columns: those that are stored; by default those that every data set has.
+        columns: the columns that are stored; by default those that every data set has.
     """
     texts = [
         name for name in ("prompt", "chosen", "rejected", "completion") if name in frame.columns
     ]
     row = frame.head(1).with_columns(as_messages(frame[name].head(1)) for name in texts)
-    names = columns or stored("unpaired" if "label" in frame.columns else "pairs").names
+    names = columns or dataset_schema("unpaired" if "label" in frame.columns else "pairs").names
     return row.select(names).row(0, named=True)
 
 
@@ -135,7 +135,7 @@ FEW_VALUES = (
     "remedy",
     "detail",
 )
-"""Columns that repeat few values, and are worth a dictionary."""
+"""Columns with few distinct values, for which a dictionary pays."""
 
 
 def number_shards(folder: Path, prefix: str) -> None:

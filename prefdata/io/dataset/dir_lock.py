@@ -1,4 +1,4 @@
-"""One run at a time writes an output: the claim it lays on it, and what a killed one has left."""
+"""One run at a time writes an output: its lock, and the removal of what killed runs left."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 MARK = "prefdata.lock"
-"""No other program's name: what it stands in may be taken away."""
+"""No other program's name: a folder with such a file in it may be removed."""
 
 RANDOM = 8
 """Characters that `tempfile` adds to a name."""
 
 TRIES, PAUSE = 5, 0.02
-"""How often to ask again for a lock, and seconds between: looking at one takes it for a moment."""
+"""How often a lock is tried, and seconds between: a check takes it for a moment."""
 
-FORGOTTEN = 7 * 24 * 3600.0
-"""Seconds after which what another machine has left untouched is taken for dead."""
+STALE = 7 * 24 * 3600.0
+"""Seconds without a change after which a folder of another machine counts as abandoned."""
 
-HELD = (errno.EAGAIN, errno.EACCES)
+LOCKED = (errno.EAGAIN, errno.EACCES)
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
-def refuse_claimed(output: Path) -> None:
+def refuse_locked(output: Path) -> None:
     """Check, before any work, that no other run writes this output.
 
     Raises:
@@ -46,12 +46,12 @@ def refuse_claimed(output: Path) -> None:
     """
     output = output.resolve()
     if os.path.isfile(_lock_path(output)):  # noqa: PTH113 - which a name that is too long is not
-        with claimed(output):
+        with output_lock(output):
             pass
 
 
 @contextmanager
-def claimed(output: Path) -> Iterator[bool]:
+def output_lock(output: Path) -> Iterator[bool]:
     """Keep other runs from an output, for as long as this one lives and no longer.
 
     Args:
@@ -59,7 +59,7 @@ def claimed(output: Path) -> Iterator[bool]:
 
     Yields:
         Whether the file system can lock. Where it cannot, other runs are not kept away; and some
-        that machines share lock for each machine by itself.
+        that machines share lock for each machine alone.
 
     Raises:
         InputError: another run writes it.
@@ -70,7 +70,7 @@ def claimed(output: Path) -> Iterator[bool]:
         yield False
         return
     try:
-        _sign(lock)
+        _write_owner(lock)
         yield True
     finally:
         with suppress(OSError):
@@ -79,28 +79,28 @@ def claimed(output: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def marked(work: Path) -> Iterator[None]:
-    """Say in a working folder whose it is, for as long as that one lives."""
+def work_lock(work: Path) -> Iterator[None]:
+    """Lock a working folder and note whose it is, for as long as this run lives."""
     with (work / MARK).open("wb", buffering=0) as file:
         _lock(file)
-        _sign(file)
+        _write_owner(file)
         yield
 
 
-def clear_left(output: Path) -> None:
-    """Take away the working folders that runs on this output have left which were killed.
+def remove_stale(output: Path) -> None:
+    """Remove the working folders of killed runs on this output.
 
-    Only whoever holds the claim may. Whether a run lives on another machine nobody can tell for
-    sure, so what that has left stays for a week. A folder that was set aside to be replaced stays
-    too: it may be the only one there is.
+    Only the holder of the output lock may. Whether a run lives on another machine is unknown, so
+    what it left stays for a week. A folder that was set aside to be replaced stays too: it may be
+    the only one there is.
     """
     prefix = f".{output.name}."
-    for found in output.parent.glob(f"{glob.escape(prefix)}*/{MARK}"):
-        work = found.parent
+    for mark in output.parent.glob(f"{glob.escape(prefix)}*/{MARK}"):
+        work = mark.parent
         ours = len(work.name) == len(prefix) + RANDOM and not (work / "old").exists()
-        if not ours or not (_is_of_here(found) or _is_forgotten(work)):
+        if not ours or not (_is_of_this_machine(mark) or _is_stale(work)):
             continue
-        with suppress(OSError), found.open("rb+") as file:
+        with suppress(OSError), mark.open("rb+") as file:
             if _lock(file):
                 shutil.rmtree(work, ignore_errors=True)
 
@@ -110,17 +110,17 @@ def _lock_path(output: Path) -> Path:
 
 
 def _locked(path: Path, output: Path) -> BinaryIO | None:
-    """The lock file, held; none where files cannot be locked."""
+    """The lock file, locked; None where files cannot be locked."""
     for _ in range(TRIES):
         try:
             file = path.open("ab", buffering=0)
         except OSError:
             return None
-        got = _lock(file)
-        if got and _is_still(path, file):
+        locked = _lock(file)
+        if locked and _is_still(path, file):
             return file
         file.close()
-        if got is None:
+        if locked is None:
             with suppress(OSError):
                 path.unlink()
             return None
@@ -132,62 +132,61 @@ def _locked(path: Path, output: Path) -> BinaryIO | None:
 
 
 def _lock(file: BinaryIO) -> bool | None:
-    """Lock a file until it is closed; false if somebody else has, none if nobody can."""
+    """Lock a file until it is closed; False if another process has, None if it cannot be locked."""
     if not fcntl:
         return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        return False if error.errno in HELD else None
+        return False if error.errno in LOCKED else None
     return True
 
 
 def _is_still(path: Path, file: BinaryIO) -> bool:
-    """Whether a file is the one of that name; its last holder may have removed it."""
+    """Whether a file is still the one at that path; its last holder may have removed it."""
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except FileNotFoundError:
         return False
 
 
-def _sign(file: BinaryIO) -> None:
-    """Write who we are; a full disk is told by whatever is written next."""
+def _write_owner(file: BinaryIO) -> None:
+    """Write who we are; a full disk is reported by whatever is written next."""
     me = {"pid": os.getpid(), "host": socket.gethostname(), "boot": boot_id()}
     with suppress(OSError):
         file.truncate(0)
         file.write(json.dumps(me).encode())
 
 
-def _signed(path: Path) -> dict[str, object]:
+def _read_owner(path: Path) -> dict[str, object]:
     try:
-        found = json.loads(path.read_bytes())
+        owner = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return owner if isinstance(owner, dict) else {}
 
 
 def _who(path: Path) -> str:
-    found = _signed(path)
-    return f": process {found['pid']} on {found['host']}" if {"pid", "host"} <= set(found) else ""
+    owner = _read_owner(path)
+    return f": process {owner['pid']} on {owner['host']}" if {"pid", "host"} <= set(owner) else ""
 
 
-def _is_of_here(mark: Path) -> bool:
-    found = _signed(mark)
-    boot = boot_id()
-    return found.get("host") == socket.gethostname() or (bool(boot) and found.get("boot") == boot)
+def _is_of_this_machine(mark: Path) -> bool:
+    owner, boot = _read_owner(mark), boot_id()
+    return owner.get("host") == socket.gethostname() or (bool(boot) and owner.get("boot") == boot)
 
 
 def boot_id() -> str:
-    """What tells this machine, and every container on it, from others until it is started anew."""
+    """An id that this machine and its containers share until it is started anew; "" if unknown."""
     try:
         return BOOT.read_text().strip()
     except OSError:
         return ""
 
 
-def _is_forgotten(work: Path) -> bool:
+def _is_stale(work: Path) -> bool:
     try:
         newest = max(path.lstat().st_mtime for path in (work, *work.rglob("*")))
     except OSError:
         return False
-    return time.time() - newest > FORGOTTEN
+    return time.time() - newest > STALE

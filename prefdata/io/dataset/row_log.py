@@ -20,50 +20,48 @@ FLUSH = 1 << 18
 
 
 class RowLog:
-    """Collects ledger entries and rejects, and writes them in pieces.
+    """Writes ledger entries and rejects, in pieces.
 
     Args:
-        folder: the data set directory that is being made.
+        folder: the data set directory that is being written.
         names: the name of each source, by its number.
     """
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self.folder = folder
         self.names = list(names)
-        self.held: dict[str, list[pl.DataFrame]] = {"rows": [], "rejects": []}
-        self.written = {"rows": 0, "rejects": 0}
-        for name in self.held:
+        self.pending: dict[str, list[pl.DataFrame]] = {"rows": [], "rejects": []}
+        self.files = {"rows": 0, "rejects": 0}
+        for name in self.pending:
             (folder / name).mkdir()
 
     def add(self, ledger: pl.DataFrame, rejects: pl.DataFrame) -> None:
-        """Take entries and rejects, with ``source`` as a number."""
+        """Add entries and rejects, with ``source`` as a number."""
         for name, frame in (("rows", ledger), ("rejects", rejects)):
             if frame.height:
-                self.held[name].append(frame)
-            if sum(each.height for each in self.held[name]) >= FLUSH:
+                self.pending[name].append(frame)
+            if sum(each.height for each in self.pending[name]) >= FLUSH:
                 self._flush(name)
 
     def close(self) -> None:
-        """Write the rest; a folder with nothing in it gets an empty file, which can be read."""
-        for name in self.held:
-            if self.held[name] or not self.written[name]:
+        """Write the rest; a folder without rows gets an empty file, which can be read."""
+        for name in self.pending:
+            if self.pending[name] or not self.files[name]:
                 self._flush(name)
             number_shards(self.folder / name, name)
 
     def _flush(self, name: str) -> None:
         schema = ROWS if name == "rows" else REJECTS
-        frame = pl.concat(self.held[name]) if self.held[name] else _empty(schema)
-        if self.held[name]:
-            called = pl.Series("source", self.names).gather(frame["source"])
-            frame = frame.with_columns(called)
+        frame = pl.concat(self.pending[name]) if self.pending[name] else _empty(schema)
+        if self.pending[name]:
+            names = pl.Series("source", self.names).gather(frame["source"])
+            frame = frame.with_columns(names)
         if name == "rejects" and frame.height:
             remedy = pl.col("reason").replace_strict(REMEDIES, default="", return_dtype=pl.String)
             frame = frame.with_columns(remedy.alias("remedy"))
-        write_parquet(
-            frame, self.folder / name / f"{name}-{self.written[name]:06d}.parquet", schema
-        )
-        self.held[name] = []
-        self.written[name] += 1
+        write_parquet(frame, self.folder / name / f"{name}-{self.files[name]:06d}.parquet", schema)
+        self.pending[name] = []
+        self.files[name] += 1
 
 
 def _empty(schema: pa.Schema) -> pl.DataFrame:

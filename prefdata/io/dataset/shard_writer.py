@@ -13,91 +13,91 @@ import pyarrow.parquet as pq
 from prefdata.io.dataset.dataset_writer import (
     ROW_GROUP,
     number_shards,
-    table,
-    writer,
+    parquet_writer,
+    to_table,
 )
 
 PIECES = 6
 """Pieces of the source that go into one file, about a tenth of a gigabyte."""
 
 FEW = 4096
-"""Rows that are worth a row group; fewer wait for the next piece."""
+"""Rows that are worth a row group; fewer are kept for the next piece."""
 
 
-class Shards:
+class ShardWriter:
     """Writes the pieces of a data set to files in their order, several files at once.
 
     The files are the same however many are written at once.
 
     Args:
-        folder: where the files go.
-        schema: what each of them has.
+        folder: the folder of the files.
+        schema: the same for each of them.
         workers: how many files are written at once.
     """
 
     def __init__(self, folder: Path, schema: pa.Schema, workers: int) -> None:
-        self.lanes = [Lane(folder, schema) for _ in range(workers)]
+        self.threads = [WriterThread(folder, schema) for _ in range(workers)]
         self.folder = folder
         self.pieces = 0
 
     def add(self, parts: dict[str, pl.DataFrame]) -> None:
         """Write a piece: the rows of each split. Waits where the files fall behind."""
         shard = self.pieces // PIECES
-        self.lanes[shard % len(self.lanes)].add(parts, shard)
+        self.threads[shard % len(self.threads)].add(parts, shard)
         self.pieces += 1
 
     def close(self, splits: tuple[str, ...]) -> None:
         """Finish all files and give them their final names."""
-        for lane in self.lanes:
-            lane.close()
+        for thread in self.threads:
+            thread.close()
         for split in splits:
             number_shards(self.folder, split)
 
-    def abandon(self) -> None:
-        """Stop writing: what waits is dropped, so that the folder can be taken away."""
-        for lane in self.lanes:
-            lane.thread.shutdown(cancel_futures=True)
+    def cancel(self) -> None:
+        """Stop writing and drop what waits, so that the folder can be removed."""
+        for thread in self.threads:
+            thread.executor.shutdown(cancel_futures=True)
 
 
-class Lane:
-    """One file after the other for each split, written by a thread of its own."""
+class WriterThread:
+    """A thread that writes one file after the other for each split."""
 
     def __init__(self, folder: Path, schema: pa.Schema) -> None:
         self.folder, self.schema = folder, schema
         self.shard = 0
-        self.thread = ThreadPoolExecutor(1)
+        self.executor = ThreadPoolExecutor(1)
         self.waiting: deque[Future[None]] = deque()
-        self.held: dict[str, list[pl.DataFrame]] = {}
+        self.pending: dict[str, list[pl.DataFrame]] = {}
         self.files: dict[str, pq.ParquetWriter] = {}
 
     def add(self, parts: dict[str, pl.DataFrame], shard: int) -> None:
-        """Hand a piece to the thread; no more than a file's pieces wait for it."""
+        """Submit a piece to the thread; no more than a file's pieces wait for it."""
         while len(self.waiting) >= PIECES:
             self.waiting.popleft().result()
-        self.waiting.append(self.thread.submit(self._write, parts, shard))
+        self.waiting.append(self.executor.submit(self._write, parts, shard))
 
     def _write(self, parts: dict[str, pl.DataFrame], shard: int) -> None:
         if shard != self.shard:
             self._finish()
             self.shard = shard
         for split, part in parts.items():
-            held = self.held.setdefault(split, [])
-            held.append(part)
-            if sum(each.height for each in held) >= FEW:
+            pending = self.pending.setdefault(split, [])
+            pending.append(part)
+            if sum(each.height for each in pending) >= FEW:
                 self._flush(split)
 
     def _flush(self, split: str) -> None:
-        rows = [part for part in self.held.pop(split, []) if part.height]
+        rows = [part for part in self.pending.pop(split, []) if part.height]
         if not rows:
             return
         if split not in self.files:
             path = self.folder / f"{split}-{self.shard:06d}.parquet"
-            self.files[split] = writer(path, self.schema)
-        whole = pa.concat_tables([table(part, self.schema) for part in rows])
+            self.files[split] = parquet_writer(path, self.schema)
+        whole = pa.concat_tables([to_table(part, self.schema) for part in rows])
         self.files[split].write_table(whole, row_group_size=ROW_GROUP)
 
     def _finish(self) -> None:
-        for split in list(self.held):
+        for split in list(self.pending):
             self._flush(split)
         for file in self.files.values():
             file.close()
@@ -107,5 +107,5 @@ class Lane:
         """Write what is left."""
         while self.waiting:
             self.waiting.popleft().result()
-        self.thread.submit(self._finish).result()
-        self.thread.shutdown()
+        self.executor.submit(self._finish).result()
+        self.executor.shutdown()

@@ -1,9 +1,10 @@
-"""What every reader gives: a piece of a source as a frame, and the rows that could not be read."""
+"""What every reader yields: a piece of a source as a frame, and the rows that cannot be read."""
 
 from __future__ import annotations
 
 import os
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
@@ -16,13 +17,13 @@ from prefdata.errors import InputError
 from prefdata.formats.base import RAW
 
 CHUNK_BYTES = 16 << 20
-"""How much of a source is held at once; memory is bounded by it, whatever the file's size."""
+"""Bytes of a source that are in memory at once, whatever the file's size."""
 
 PARSERS = max(2, min(4, os.cpu_count() or 1))
 """Pieces of a source that are parsed at once."""
 
 MOST_AT_ONCE = 256 << 20
-"""The largest source, in bytes of the columns that are wanted, that is read in one piece.
+"""The largest source, in bytes of the columns that are read, that is read in one piece.
 
 Working on it takes some ten times as much memory.
 """
@@ -33,20 +34,20 @@ AS_JSON = {b"as": b"json"}
 LENIENT = {b"as": b"scalar"}
 """Marks a column where a number may stand for text, as in a score of 5 or "5"."""
 
-KEPT = {b"as": b"kept"}
-"""Marks a column that is only passed on: whatever it holds, it makes no row unreadable."""
+PASSED_ON = {b"as": b"kept"}
+"""Marks a column that is only passed on: no value of it makes a row unreadable."""
 
 
-class Unread(NamedTuple):
-    """A row that could not be read.
+class UnreadableRow(NamedTuple):
+    """A row that cannot be read.
 
     Attributes:
         row: its position among the rows of its source, from 0.
         line: the line it begins on, from 1; of a binary file, its row from 1.
         field: the column at fault, or ``""``.
         reason: one of `prefdata.records.reasons`.
-        detail: what was found.
-        raw: the row as it was.
+        detail: what is wrong with it, in words.
+        raw: the row as it stands in the source.
     """
 
     row: int
@@ -62,61 +63,62 @@ class Chunk:
     """A piece of a source, parsed.
 
     Attributes:
-        frame: the wanted columns, and ``row`` and ``line`` (both 64-bit) as in `Unread`.
-        raw: gives the text of the row at a position of the frame.
-        unread: the rows of this piece that could not be read.
-        lines: by how many lines it moves what follows it on.
+        frame: the columns that are read, and ``row`` and ``line`` (both 64-bit) as in
+            `UnreadableRow`.
+        raw: returns the text of the row at a position of the frame.
+        unreadable: the rows of this piece that cannot be read.
+        lines: how many lines of the source it takes.
     """
 
     frame: pl.DataFrame
     raw: Callable[[int], str]
-    unread: list[Unread] = field(default_factory=list)
+    unreadable: list[UnreadableRow] = field(default_factory=list)
     lines: int = 0
 
     @property
     def rows(self) -> int:
-        """How many rows of the source this piece holds, read or not."""
-        return self.frame.height + len(self.unread)
+        """How many rows of the source this piece has, readable or not."""
+        return self.frame.height + len(self.unreadable)
 
-    def moved(self, before: Place) -> Chunk:
-        """The piece, counted from the beginning of its source and not from its own."""
-        frame = self.frame.with_columns(pl.col("row") + before.row, pl.col("line") + before.line)
-        unread = [
-            each._replace(row=each.row + before.row, line=each.line + before.line)
-            for each in self.unread
+    def shifted(self, offset: Offset) -> Chunk:
+        """The piece with rows and lines that count from the beginning of its source."""
+        frame = self.frame.with_columns(pl.col("row") + offset.row, pl.col("line") + offset.line)
+        unreadable = [
+            row._replace(row=row.row + offset.row, line=row.line + offset.line)
+            for row in self.unreadable
         ]
-        return replace(self, frame=frame, unread=unread)
+        return replace(self, frame=frame, unreadable=unreadable)
 
 
-class Place(NamedTuple):
-    """How many rows and lines of a source stand before one of its pieces."""
+class Offset(NamedTuple):
+    """How many rows and lines of a source come before one of its pieces."""
 
     row: int = 0
     line: int = 0
 
-    def behind(self, piece: Chunk) -> Place:
-        """The place of what follows a piece that stands here."""
-        return Place(self.row + piece.rows, self.line + piece.lines)
+    def after(self, chunk: Chunk) -> Offset:
+        """The offset of the piece that follows one with this offset."""
+        return Offset(self.row + chunk.rows, self.line + chunk.lines)
 
 
 Piece = Callable[[], Chunk]
-"""A piece that was cut off a source and is yet to be parsed, which any thread may do.
+"""A piece of a source that is yet to be parsed, which any thread may do.
 
 Rows of the piece count from 0, its lines from 1.
 """
 
 
-def in_one_piece(pieces: Iterable[Chunk], name: str) -> Chunk:
-    """Put the pieces of a source together, where its rows need each other.
+def collect_chunks(chunks: Iterable[Chunk], name: str) -> Chunk:
+    """All pieces of a source as one, for formats whose rows need each other.
 
     Raises:
         InputError: it is too large for that.
     """
-    held: list[Chunk] = []
+    collected: list[Chunk] = []
     size = 0
-    for piece in pieces:
-        held.append(piece)
-        size += int(piece.frame.estimated_size())
+    for chunk in chunks:
+        collected.append(chunk)
+        size += int(chunk.frame.estimated_size())
         if size > MOST_AT_ONCE:
             raise InputError(
                 f"{name} has more than {MOST_AT_ONCE >> 20:,} MB of text; it must be read in one "
@@ -124,51 +126,53 @@ def in_one_piece(pieces: Iterable[Chunk], name: str) -> Chunk:
                 hint="Split it into files so that each conversation is whole in one of them, and "
                 "name them all.",
             )
-    return joined(held)
+    return concat_chunks(collected)
 
 
-def joined(held: Sequence[Chunk]) -> Chunk:
-    """Several pieces as one; their rows and lines stay as they are counted."""
-    ends = list(accumulate(piece.frame.height for piece in held))
+def concat_chunks(chunks: Sequence[Chunk]) -> Chunk:
+    """Several pieces as one; their rows and lines keep their numbers."""
+    ends = list(accumulate(chunk.frame.height for chunk in chunks))
 
-    def raw(at: int) -> str:
-        number = bisect_right(ends, at)
-        return held[number].raw(at - (ends[number - 1] if number else 0))
+    def raw(position: int) -> str:
+        number = bisect_right(ends, position)
+        return chunks[number].raw(position - (ends[number - 1] if number else 0))
 
     return Chunk(
-        pl.concat([piece.frame for piece in held]),
+        pl.concat([chunk.frame for chunk in chunks]),
         raw,
-        [each for piece in held for each in piece.unread],
-        sum(piece.lines for piece in held),
+        [row for chunk in chunks for row in chunk.unreadable],
+        sum(chunk.lines for chunk in chunks),
     )
 
 
-def numbered(frame: pl.DataFrame, rows: pl.Series | int, lines: pl.Series | int) -> pl.DataFrame:
-    """Add ``row`` and ``line``: a series each, or the first of a run of consecutive numbers.
+def add_row_numbers(
+    frame: pl.DataFrame, rows: pl.Series | int, lines: pl.Series | int
+) -> pl.DataFrame:
+    """Add ``row`` and ``line``: a series each, or the first of consecutive numbers.
 
-    Columns of the source that have these names are set apart with the prefix ``raw:``.
+    Columns of the source with these names get the prefix ``raw:``.
 
     Args:
         frame: the columns of the source.
-        rows: of the frame's rows, their numbers in the piece, or the first.
-        lines: the same of their lines.
+        rows: the numbers of the frame's rows in the piece, or the first.
+        lines: the same for their lines.
     """
     frame = frame.rename({name: RAW + name for name in ("row", "line") if name in frame.columns})
-    n = frame.height
+    height = frame.height
     if isinstance(rows, int):
-        rows = pl.int_range(rows, rows + n, dtype=pl.UInt64, eager=True)
+        rows = pl.int_range(rows, rows + height, dtype=pl.UInt64, eager=True)
     if isinstance(lines, int):
-        lines = pl.int_range(lines, lines + n, dtype=pl.UInt64, eager=True)
+        lines = pl.int_range(lines, lines + height, dtype=pl.UInt64, eager=True)
     return frame.with_columns(
         rows.cast(pl.UInt64).alias("row"), lines.cast(pl.UInt64).alias("line")
     )
 
 
-def describe(kind: pa.DataType) -> str:
+def describe_type(kind: pa.DataType) -> str:
     """Name an Arrow type in words a user knows.
 
     Example:
-        >>> describe(pa.list_(pa.string()))
+        >>> describe_type(pa.list_(pa.string()))
         'a list of text'
     """
     if pa.types.is_string(kind):
@@ -178,6 +182,28 @@ def describe(kind: pa.DataType) -> str:
     if pa.types.is_boolean(kind):
         return "true or false"
     if pa.types.is_list(kind):
-        inner = describe(kind.value_type)
+        inner = describe_type(kind.value_type)
         return f"a list of {inner.removeprefix('an ').removeprefix('a ')}"
     return "an object"
+
+
+def refuse_duplicate_columns(names: Sequence[str], source: str) -> None:
+    """Check that every column has a name of its own.
+
+    Args:
+        names: the names of its columns.
+        source: the name of the file, for messages.
+
+    Raises:
+        InputError: two columns have the same name.
+
+    Example:
+        >>> refuse_duplicate_columns(["prompt", "chosen", "chosen"], "pairs.parquet")
+        Traceback (most recent call last):
+        prefdata.errors.InputError: pairs.parquet has two columns named 'chosen'
+    """
+    if duplicates := sorted(name for name, count in Counter(names).items() if count > 1):
+        raise InputError(
+            f"{source} has two columns named {', '.join(map(repr, duplicates))}",
+            hint="Give every column a name of its own.",
+        )

@@ -18,9 +18,17 @@ import numpy as np
 import polars as pl
 
 from prefdata.errors import InputError
-from prefdata.io.readers.chunks import CHUNK_BYTES, Chunk, Piece, Place, Unread, joined, numbered
-from prefdata.io.readers.columns import refuse_twice
-from prefdata.io.readers.encoding import Decoder, counted, filled, positions
+from prefdata.io.readers.chunks import (
+    CHUNK_BYTES,
+    Chunk,
+    Offset,
+    Piece,
+    UnreadableRow,
+    add_row_numbers,
+    concat_chunks,
+    refuse_duplicate_columns,
+)
+from prefdata.io.readers.encoding import Decoder, byte_positions, count_byte, fill
 from prefdata.records import reasons
 
 DELIMITERS = ",\t;|"
@@ -30,20 +38,20 @@ MOST_LINES = 100_000
 HEADER_BYTES = 1 << 20
 ESCAPED = re.compile("[\udc80-\udcff]")
 EXCEL = re.compile(r'"?sep=([,\t;|])"?\r?\n')
-"""A first line by which Excel is told the delimiter."""
+"""A first line that names the delimiter to Excel."""
 
 UNCLOSED = (reasons.BAD_QUOTES, "the quote is not closed")
 
 
 class Header(NamedTuple):
-    """The columns of a delimited file, and how its cells are told apart."""
+    """The columns of a delimited file, its delimiter, and the lines that the header takes."""
 
     names: list[str]
     delimiter: str
     lines: int
 
 
-def header(head: str, name: str) -> Header:
+def read_header(head: str, name: str) -> Header:
     """Read the header record.
 
     Args:
@@ -51,10 +59,10 @@ def header(head: str, name: str) -> Header:
         name: the file, for messages.
 
     Raises:
-        InputError: two columns have the same name, or nothing but line breaks is there.
+        InputError: two columns have the same name, or there is nothing but line breaks.
 
     Example:
-        >>> header("prompt;response;stars\\nHi;Hello;5\\n", "ratings.csv")
+        >>> read_header("prompt;response;stars\\nHi;Hello;5\\n", "ratings.csv")
         Header(names=['prompt', 'response', 'stars'], delimiter=';', lines=1)
     """
     if "\n" not in head and head.strip().count("\r") > 0:
@@ -74,7 +82,7 @@ def header(head: str, name: str) -> Header:
     names = [cell.strip("\ufeff ") or f"column {number}" for number, cell in cells]
     if not names:
         raise InputError(f"{name} is empty", hint="Check the export that made it.")
-    refuse_twice(names, name)
+    refuse_duplicate_columns(names, name)
     return Header(names, delimiter, reader.line_num + head[:skipped].count("\n"))
 
 
@@ -83,100 +91,102 @@ class Part(NamedTuple):
 
     Attributes:
         data: their bytes, in UTF-8.
-        layout: the header of the file.
-        wanted: the columns to give.
-        above: lines of the header, where it stands just above them.
+        header: the header of the file.
+        columns: the columns to read.
+        above: lines of the header, where it is just above them.
         offset: where they begin in the file.
     """
 
     data: bytes
-    layout: Header
-    wanted: list[str]
+    header: Header
+    columns: list[str]
     above: int
     offset: int
 
     @property
     def is_closed(self) -> bool:
-        """Whether no record can go on behind the end, however bad the cells of a row may be."""
+        """Whether no record can go on after the end, however bad the cells of a row may be."""
         data = self.data
         if len(data) > LONGEST_CELL:
             return False
-        if b"\r" in data and counted(data, RETURN) != data.count(b"\r\n"):
+        if b"\r" in data and count_byte(data, RETURN) != data.count(b"\r\n"):
             return False
-        return _quoted_well(data, self.layout.delimiter)
+        return _quoted_well(data, self.header.delimiter)
 
 
-def csv_pieces(stream: BinaryIO, decoder: Decoder, wanted: list[str], name: str) -> Iterator[Piece]:
+def csv_pieces(
+    stream: BinaryIO, decoder: Decoder, columns: list[str], name: str
+) -> Iterator[Piece]:
     """Cut a delimited file into pieces of whole records, to be parsed into frames of text columns.
 
-    Where quotes do not say where records end, a piece is read here and now: a record of it may go
-    on in the next one.
+    Where quotes do not show where records end, a piece is parsed at once: its last record may go on
+    in the next one.
 
     Args:
         stream: the bytes of the file, header included.
         decoder: turns them into UTF-8.
-        wanted: the columns to give.
+        columns: the columns to read.
         name: the file, for messages.
     """
-    layout: Header | None = None
+    header: Header | None = None
     rest, above, offset, last = b"", 0, 0, False
     buffer = bytearray(CHUNK_BYTES)
     while not last:
-        text, size, skipped = _read(stream, decoder, buffer, first=layout is None and not rest)
+        text, size, skipped = _read_text(stream, decoder, buffer, first=header is None and not rest)
         last, offset = not size, offset + skipped
-        if layout is None:
+        if header is None:
             data = rest + text[:size]
             if not last and len(data) < HEADER_BYTES and not _cut(data.lstrip(b"\r\n")):
                 rest = data
                 continue
-            layout = header(data[:HEADER_BYTES].decode(errors="replace"), name)
+            header = read_header(data[:HEADER_BYTES].decode(errors="replace"), name)
             below = (
-                data.split(b"\n", layout.lines)[-1] if data.count(b"\n") >= layout.lines else b""
+                data.split(b"\n", header.lines)[-1] if data.count(b"\n") >= header.lines else b""
             )
-            above = layout.lines
+            above = header.lines
             offset += len(data) - len(below)
             rest, text, size = b"", below, len(below)
-        cut = size if last else _cut(text, size, counted(rest, QUOTE))
-        held = memoryview(text)
+        cut = size if last else _cut(text, size, count_byte(rest, QUOTE))
+        view = memoryview(text)
         whole, rest = (
-            (b"".join([rest, held[:cut]]), bytes(held[cut:size]))
+            (b"".join([rest, view[:cut]]), bytes(view[cut:size]))
             if cut or last
-            else (b"", rest + held[:size])
+            else (b"", rest + view[:size])
         )
         if not whole:
             continue
-        part = Part(whole, layout, wanted, above, offset)
+        part = Part(whole, header, columns, above, offset)
         used, above = len(whole), 0
         if part.is_closed:
-            yield partial(_parsed, part, decoder)
+            yield partial(_parse, part, decoder)
         else:
             chunk, used = _slow(part, decoder, last=last)
             rest = whole[used:] + rest
-            yield partial(_given, chunk)
+            yield partial(_identity, chunk)
         offset += used
 
 
-def _given(chunk: Chunk) -> Chunk:
+def _identity(chunk: Chunk) -> Chunk:
     return chunk
 
 
-def _parsed(part: Part, decoder: Decoder) -> Chunk:
-    """A part that is closed; a record of very many lines is looked at by itself."""
-    if found := _fast(part):
-        return found
+def _parse(part: Part, decoder: Decoder) -> Chunk:
+    """Parse a part that is closed; a record of very many lines is parsed by itself."""
+    if fast := _fast(part):
+        return fast
     chunk, used = _slow(part, decoder, last=False)
     if used == len(part.data):
         return chunk
     if not used:
         return _slow(part, decoder, last=True)[0]
     rest = part._replace(data=part.data[used:], above=0, offset=part.offset + used)
-    return joined([chunk, _parsed(rest, decoder).moved(Place().behind(chunk))])
+    return concat_chunks([chunk, _parse(rest, decoder).shifted(Offset().after(chunk))])
 
 
-def _read(
+def _read_text(
     stream: BinaryIO, decoder: Decoder, buffer: bytearray, *, first: bool
 ) -> tuple[bytes | bytearray, int, int]:
-    """The next text of a file in UTF-8: a buffer, the length of what it holds, the bytes left out.
+    """The next text of a file in UTF-8: a buffer, the length of the text in it, the bytes skipped.
 
     A length of 0 is the end. UTF-8 goes through one buffer: fresh memory costs more than reading.
     """
@@ -186,25 +196,25 @@ def _read(
             text = decoder.feed(piece)
         text = text or decoder.finish()
         return text, len(text), 0
-    size = filled(stream, memoryview(buffer))
+    size = fill(stream, memoryview(buffer))
     if not first:
         return buffer, size, 0
-    text = decoder.begun(bytes(memoryview(buffer)[:size]))
+    text = decoder.without_bom(bytes(memoryview(buffer)[:size]))
     return text, len(text), size - len(text)
 
 
 def _cut(data: bytes | bytearray, size: int | None = None, before: int = 0) -> int:
-    """The end of the last whole record: a line break with an even number of quotes before it.
+    """The end of the last whole record: a line break after an even number of quotes.
 
-    Where there is none, since a quote is not closed, the last line break; 0 where there is none.
+    Where no line break is, since a quote is not closed, the last line break; 0 where there is none.
 
     Args:
-        data: begins with what is looked at.
-        size: its length; all of it by default.
-        before: quotes that stand before it.
+        data: the text is at its beginning.
+        size: the length of the text; all of it by default.
+        before: quotes before it.
     """
     end = cut = data.rfind(b"\n", 0, len(data) if size is None else size)
-    before += counted(memoryview(data)[: cut + 1], QUOTE)
+    before += count_byte(memoryview(data)[: cut + 1], QUOTE)
     while cut >= 0:
         if before % 2 == 0:
             return cut + 1
@@ -216,22 +226,22 @@ def _cut(data: bytes | bytearray, size: int | None = None, before: int = 0) -> i
 
 def _fast(part: Part) -> Chunk | None:
     """The whole piece at once, or None where a record in it needs a closer look."""
-    data, layout = part.data, part.layout
-    names, line = layout.names, part.above + 1
+    data, header = part.data, part.header
+    names, line = header.names, part.above + 1
     try:
         frame = pl.read_csv(
             data,
             has_header=False,
             schema=dict.fromkeys(names, pl.String),
-            separator=layout.delimiter,
+            separator=header.delimiter,
             empty_string_is_null=False,
             extra_columns="raise",
         )
     except (pl.exceptions.PolarsError, ValueError):
         return None
-    if not frame.height or _has_short_row(frame, data, layout):
+    if not frame.height or _has_short_row(frame, data, header):
         return None
-    breaks = counted(data, NEWLINE)
+    breaks = count_byte(data, NEWLINE)
     ends = breaks + (not data.endswith(b"\n"))
     lines: pl.Series | int = line
     if ends != frame.height:
@@ -242,8 +252,8 @@ def _fast(part: Part) -> Chunk | None:
             return None
         lines = height.cum_sum().shift(1, fill_value=0) + line
     return Chunk(
-        numbered(frame.select(part.wanted), 0, lines),
-        lambda at: _as_json(frame.row(at, named=True)),
+        add_row_numbers(frame.select(part.columns), 0, lines),
+        lambda position: _as_json(frame.row(position, named=True)),
         lines=part.above + breaks,
     )
 
@@ -251,71 +261,71 @@ def _fast(part: Part) -> Chunk | None:
 def _quoted_well(data: bytes, delimiter: str) -> bool:
     """Whether every quote opens a cell, closes one, or is one of a doubled pair inside.
 
-    Polars lets text behind a closing quote pass, and would read two broken records as one.
+    Polars accepts text after a closing quote, and would read two broken records as one.
     """
-    held = np.frombuffer(data, np.uint8)
-    quotes = positions(data, QUOTE)
+    view = np.frombuffer(data, np.uint8)
+    quotes = byte_positions(data, QUOTE)
     if len(quotes) % 2:
         return False
     edge = ord(delimiter)
-    before = held[quotes[::2] - 1]
-    behind = held.take(quotes[1::2] + 1, mode="clip")
+    before = view[quotes[::2] - 1]
+    after = view.take(quotes[1::2] + 1, mode="clip")
     begins = (before == edge) | (before == NEWLINE) | (before == QUOTE)
-    ends = (behind == edge) | (behind == NEWLINE) | (behind == QUOTE) | (behind == RETURN)
-    # What stands before the first byte, or behind the last one, is no text.
+    ends = (after == edge) | (after == NEWLINE) | (after == QUOTE) | (after == RETURN)
+    # Before the first byte and after the last one there is no text.
     begins[:1] |= quotes[:1] == 0
-    ends[-1:] |= quotes[-1:] == len(held) - 1
+    ends[-1:] |= quotes[-1:] == len(view) - 1
     return bool(begins.all() and ends.all())
 
 
-def _has_short_row(frame: pl.DataFrame, data: bytes, layout: Header) -> bool:
+def _has_short_row(frame: pl.DataFrame, data: bytes, header: Header) -> bool:
     """Whether cells are missing at the end of a row: Polars reads them as empty."""
-    final = frame.get_column(layout.names[-1])
+    final = frame.get_column(header.names[-1])
     if not (final.null_count() or (final == "").any()):
         return False
-    inside = frame.select(pl.all().str.count_matches(layout.delimiter, literal=True).sum())
-    between = (len(layout.names) - 1) * frame.height
-    return bool(counted(data, ord(layout.delimiter)) != between + sum(inside.row(0)))
+    inside = frame.select(pl.all().str.count_matches(header.delimiter, literal=True).sum())
+    between = (len(header.names) - 1) * frame.height
+    return bool(count_byte(data, ord(header.delimiter)) != between + sum(inside.row(0)))
 
 
 def _slow(part: Part, decoder: Decoder, *, last: bool) -> tuple[Chunk, int]:
-    """Record by record: about 2 µs a cell, paid only for pieces that hold a bad record.
+    """Record by record: about 2 µs a cell, paid only for pieces with a bad record.
 
     After a record that cannot be read, reading goes on at the next line, so that a quote that is
-    never closed costs one line. Gives the chunk and the number of bytes used: a record that may go
-    on in the next piece is left for it.
+    never closed costs one line. Returns the chunk and the number of bytes used: a record that may
+    go on in the next piece is left for it.
     """
-    data, layout = part.data, part.layout
+    data, header = part.data, part.header
     if decoder.is_utf8:
         decoder.check(data, part.offset)
     row, line = 0, part.above + 1
     texts = _lines(data.decode("utf-8", "surrogateescape"))
     good: list[dict[str, str]] = []
     places: list[tuple[int, int]] = []
-    unread: list[Unread] = []
+    unreadable: list[UnreadableRow] = []
     at = 0
     while at < len(texts):
-        cells, height, wrong = _record(texts, at, layout)
-        if wrong == UNCLOSED and not last and sum(map(len, texts[at:])) < LONGEST_CELL:
+        cells, height, fault = _record(texts, at, header)
+        if fault == UNCLOSED and not last and sum(map(len, texts[at:])) < LONGEST_CELL:
             break
-        if wrong:
-            height = height if wrong[0] in (reasons.RAGGED, reasons.BAD_TEXT) else 1
+        if fault:
+            height = height if fault[0] in (reasons.RAGGED, reasons.BAD_TEXT) else 1
             raw = "".join(texts[at : at + height]).rstrip("\r\n")
-            unread.append(Unread(row, line + at, "", *wrong, _printable(raw)))
+            unreadable.append(UnreadableRow(row, line + at, "", *fault, _printable(raw)))
         elif cells:
-            good.append(dict(zip(layout.names, cells, strict=True)))
+            good.append(dict(zip(header.names, cells, strict=True)))
             places.append((row, line + at))
-        row += bool(cells) or bool(wrong)
+        row += bool(cells) or bool(fault)
         at += height
-    frame = pl.DataFrame(good, schema=dict.fromkeys(layout.names, pl.String))
+    frame = pl.DataFrame(good, schema=dict.fromkeys(header.names, pl.String))
     rows = pl.Series([place[0] for place in places], dtype=pl.UInt64)
     lines = pl.Series([place[1] for place in places], dtype=pl.UInt64)
     used = len("".join(texts[:at]).encode("utf-8", "surrogateescape"))
-    breaks = counted(memoryview(data)[:used], NEWLINE)
+    breaks = count_byte(memoryview(data)[:used], NEWLINE)
     return Chunk(
-        numbered(frame.select(part.wanted), rows, lines),
+        add_row_numbers(frame.select(part.columns), rows, lines),
         lambda i: _as_json(good[i]),
-        unread,
+        unreadable,
         lines=part.above + breaks,
     ), used
 
@@ -328,13 +338,13 @@ def _lines(text: str) -> list[str]:
 
 
 def _record(
-    texts: list[str], at: int, layout: Header
+    texts: list[str], at: int, header: Header
 ) -> tuple[list[str], int, tuple[str, str] | None]:
-    """One record from the line at ``at``: its cells, its height in lines, what is wrong with it."""
+    """The record that begins at line ``at``: its cells, its height in lines, and its fault."""
     if not texts[at].strip():
         return [], 1, None
     ahead = (texts[i] for i in range(at, min(len(texts), at + MOST_LINES)))
-    reader = csv.reader(ahead, delimiter=layout.delimiter, strict=True)
+    reader = csv.reader(ahead, delimiter=header.delimiter, strict=True)
     try:
         cells = next(reader, [])
     except csv.Error as error:
@@ -343,30 +353,30 @@ def _record(
         outside = "a carriage return outside quotes"
         detail = outside if "new-line character" in str(error) else str(error)
         return [], reader.line_num, (reasons.BAD_QUOTES, detail)
-    if len(cells) != len(layout.names):
-        detail = f"expected {len(layout.names)} cells, found {len(cells)}"
+    if len(cells) != len(header.names):
+        detail = f"expected {len(header.names)} cells, found {len(cells)}"
         return cells, reader.line_num, (reasons.RAGGED, detail)
-    if byte := next((found[0] for cell in cells if (found := ESCAPED.search(cell))), ""):
+    if byte := next((match[0] for cell in cells if (match := ESCAPED.search(cell))), ""):
         detail = f"byte 0x{ord(byte) - 0xDC00:02x} is not UTF-8"
         return cells, reader.line_num, (reasons.BAD_TEXT, detail)
     return cells, reader.line_num, None
 
 
-def sample_rows(text: str, layout: Header, most: int) -> list[dict[str, object]]:
+def sample_rows(text: str, header: Header, limit: int) -> list[dict[str, object]]:
     """The first sound rows below the header.
 
     Args:
         text: the beginning of the file.
-        layout: its header.
-        most: how many rows to give.
+        header: its header.
+        limit: the most rows to return.
     """
     rows: list[dict[str, object]] = []
-    texts, at = _lines(text), layout.lines
-    while at < len(texts) and len(rows) < most:
-        cells, height, wrong = _record(texts, at, layout)
-        if cells and not wrong:
-            rows.append(dict[str, object](zip(layout.names, cells, strict=True)))
-        at += 1 if wrong else height
+    texts, at = _lines(text), header.lines
+    while at < len(texts) and len(rows) < limit:
+        cells, height, fault = _record(texts, at, header)
+        if cells and not fault:
+            rows.append(dict[str, object](zip(header.names, cells, strict=True)))
+        at += 1 if fault else height
     return rows
 
 

@@ -14,17 +14,17 @@ from prefdata.io.readers.sources import looks_utf16
 
 STEP = 1 << 20
 PART = 1 << 16
-"""Bytes that are looked at as one text; a text as long as the data would be copied first."""
+"""Bytes that are checked as one text; a text as long as the data would be copied first."""
 
 CONTINUED = 0x80
 """The two highest bits of a byte that continues a character in UTF-8."""
 
 
-def counted(data: bytes | memoryview, byte: int) -> int:
-    """Count a byte, in steps that stay in the cache: four times as fast as `bytes.count`.
+def count_byte(data: bytes | memoryview, byte: int) -> int:
+    """Count a byte, in steps that fit the cache: four times as fast as `bytes.count`.
 
     Example:
-        >>> counted(b"a,b,c", ord(","))
+        >>> count_byte(b"a,b,c", ord(","))
         2
     """
     view = np.frombuffer(data, dtype=np.uint8)
@@ -33,12 +33,12 @@ def counted(data: bytes | memoryview, byte: int) -> int:
     )
 
 
-def filled(stream: BinaryIO, space: memoryview) -> int:
-    """Read until a space is full, or to the end; gives the number of bytes.
+def fill(stream: BinaryIO, space: memoryview) -> int:
+    """Read until a space is full, or to the end; returns the number of bytes.
 
     Example:
         >>> import io
-        >>> filled(io.BytesIO(b"abc"), memoryview(bytearray(8)))
+        >>> fill(io.BytesIO(b"abc"), memoryview(bytearray(8)))
         3
     """
     size = 0
@@ -49,23 +49,23 @@ def filled(stream: BinaryIO, space: memoryview) -> int:
     return size
 
 
-def positions(data: bytes | memoryview, byte: int) -> np.ndarray:
-    """Where a byte stands, in steps that stay in the cache.
+def byte_positions(data: bytes | memoryview, byte: int) -> np.ndarray:
+    """The positions of a byte, in steps that fit the cache.
 
     Example:
-        >>> positions(b"a,b,c", ord(",")).tolist()
+        >>> byte_positions(b"a,b,c", ord(",")).tolist()
         [1, 3]
     """
     view = np.frombuffer(data, dtype=np.uint8)
     steps = range(0, len(view), STEP)
-    found = [np.flatnonzero(view[at : at + STEP] == byte) + at for at in steps]
-    return np.concatenate([np.empty(0, np.int64), *found])
+    parts = [np.flatnonzero(view[at : at + STEP] == byte) + at for at in steps]
+    return np.concatenate([np.empty(0, np.int64), *parts])
 
 
-def as_text(array: pa.Array | pa.ChunkedArray) -> pl.Series | None:
-    """Take an array of bytes as text; None where a byte is not UTF-8.
+def decode_array(array: pa.Array | pa.ChunkedArray) -> pl.Series | None:
+    """An array of bytes as text; None where a byte is not UTF-8.
 
-    Polars looks at every byte in a quarter of the time that pyarrow takes.
+    Polars checks every byte in a quarter of the time that pyarrow takes.
     """
     try:
         return cast("pl.Series", pl.from_arrow(array)).cast(pl.String)
@@ -73,11 +73,11 @@ def as_text(array: pa.Array | pa.ChunkedArray) -> pl.Series | None:
         return None
 
 
-def is_text(data: bytes | memoryview) -> bool:
+def is_valid_utf8(data: bytes | memoryview) -> bool:
     """Whether bytes are UTF-8 throughout, surrogates excluded.
 
     Example:
-        >>> is_text("café".encode()), is_text(b"caf\\xe9")
+        >>> is_valid_utf8("café".encode()), is_valid_utf8(b"caf\\xe9")
         (True, False)
     """
     view = np.frombuffer(data, np.uint8)
@@ -87,7 +87,7 @@ def is_text(data: bytes | memoryview) -> bool:
     ends = np.concatenate([[0], cuts, [len(view)]]).astype(np.int64)
     parts = [None, pa.py_buffer(ends), pa.py_buffer(data)]
     texts = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(ends) - 1, parts)
-    return as_text(texts) is not None
+    return decode_array(texts) is not None
 
 
 class Decoder:
@@ -112,15 +112,15 @@ class Decoder:
         self.offset = 0
         self.first = True
         try:
-            self.named = codecs.lookup(encoding).name if encoding else ""
-            "x".encode(self.named or "utf-8")
+            self.encoding = codecs.lookup(encoding).name if encoding else ""
+            "x".encode(self.encoding or "utf-8")
         except (LookupError, ValueError):  # a name with a NUL, or that is no text
             raise UsageError(
                 f"unknown encoding {encoding!r}",
                 hint="Common ones: latin-1, cp1252, utf-16, gb18030.",
             ) from None
-        self.decoder = codecs.getincrementaldecoder(self.named or "utf-8")(
-            "surrogatepass" if not self.named.startswith(("latin", "iso", "cp")) else "strict"
+        self.decoder = codecs.getincrementaldecoder(self.encoding or "utf-8")(
+            "surrogatepass" if not self.encoding.startswith(("latin", "iso", "cp")) else "strict"
         )
 
     def feed(self, piece: bytes) -> bytes:
@@ -132,36 +132,36 @@ class Decoder:
         return self._convert(piece, final=False)
 
     def finish(self) -> bytes:
-        """Convert what was held back for the rest of a character."""
+        """Convert the bytes at the end that were no whole character."""
         return self._convert(b"", final=True)
 
     def _convert(self, piece: bytes, *, final: bool) -> bytes:
         if self.first and piece:
             self.first = False
-            piece = self.begun(piece)
-        if self.named == "utf-8" or (
-            piece.isascii() and not self.named and not self.decoder.getstate()[0]
+            piece = self.without_bom(piece)
+        if self.encoding == "utf-8" or (
+            piece.isascii() and not self.encoding and not self.decoder.getstate()[0]
         ):
             self.offset += len(piece)
             return piece
-        held = len(self.decoder.getstate()[0])
+        pending = len(self.decoder.getstate()[0])
         try:
             text = self.decoder.decode(piece, final)
         except UnicodeDecodeError as error:
-            at = max(0, self.offset - held + error.start)
-            raise self.refusal(error.object[error.start], at) from error
+            at = max(0, self.offset - pending + error.start)
+            raise self.error_at(error.object[error.start], at) from error
         except UnicodeError as error:
             raise InputError(
-                f"{self.name} cannot be decoded as {self.named}: {error}",
+                f"{self.name} cannot be decoded as {self.encoding}: {error}",
                 hint="Pass the encoding that the file has with --encoding.",
             ) from error
         self.offset += len(piece)
-        return text.encode("utf-8", "surrogatepass") if self.named else piece
+        return text.encode("utf-8", "surrogatepass") if self.encoding else piece
 
     def check(self, piece: bytes, offset: int) -> None:
-        """Hold that a piece of whole characters is UTF-8, unless the user said that the file is.
+        """Check that a piece of whole characters is UTF-8, unless the user named that encoding.
 
-        Surrogates are let through: they are an accident of one row, which the reader refuses.
+        Surrogates pass: they are the fault of one row, which the reader refuses.
 
         Args:
             piece: the bytes.
@@ -170,24 +170,24 @@ class Decoder:
         Raises:
             InputError: a byte is not UTF-8; the message names it.
         """
-        if self.named:
+        if self.encoding:
             return
-        if not is_text(piece):
+        if not is_valid_utf8(piece):
             try:
                 piece.decode("utf-8", "surrogatepass")
             except UnicodeDecodeError as error:
-                raise self.refusal(piece[error.start], offset + error.start) from error
+                raise self.error_at(piece[error.start], offset + error.start) from error
 
     @property
     def is_utf8(self) -> bool:
         """Whether bytes are passed on as they are."""
-        return self.named in ("", "utf-8")
+        return self.encoding in ("", "utf-8")
 
-    def begun(self, piece: bytes) -> bytes:
-        """Look at the first bytes of a file: refuse UTF-16, take a byte order mark off.
+    def without_bom(self, piece: bytes) -> bytes:
+        """The first bytes of a file without a byte order mark; UTF-16 is refused.
 
         Raises:
-            InputError: it is UTF-16, and that was not said.
+            InputError: it is UTF-16, and UTF-8 or no encoding was named.
         """
         if self.is_utf8 and piece[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             raise InputError(
@@ -201,11 +201,11 @@ class Decoder:
             )
         return piece.removeprefix(codecs.BOM_UTF8) if self.is_utf8 else piece
 
-    def refusal(self, byte: int, at: int) -> InputError:
+    def error_at(self, byte: int, at: int) -> InputError:
         """The error for a byte that is not of the encoding, at an offset in the file."""
-        if self.named:
+        if self.encoding:
             return InputError(
-                f"{self.name} is not {self.named}: byte 0x{byte:02x} at offset {at:,}",
+                f"{self.name} is not {self.encoding}: byte 0x{byte:02x} at offset {at:,}",
                 hint="Pass the encoding that the file has with --encoding.",
             )
         return InputError(

@@ -21,27 +21,35 @@ import pyarrow.json as pj
 
 from prefdata.errors import InputError
 from prefdata.formats.conversation import TOOL_KEYS
-from prefdata.io.readers.chunks import AS_JSON, CHUNK_BYTES, PARSERS, Chunk, Piece, Unread, numbered
-from prefdata.io.readers.encoding import Decoder, as_text, filled, is_text, positions
-from prefdata.io.readers.json_types import misfit, parsed, table
+from prefdata.io.readers.chunks import (
+    AS_JSON,
+    CHUNK_BYTES,
+    PARSERS,
+    Chunk,
+    Piece,
+    UnreadableRow,
+    add_row_numbers,
+)
+from prefdata.io.readers.encoding import Decoder, byte_positions, decode_array, fill, is_valid_utf8
+from prefdata.io.readers.json_types import parse_row, row_fault, rows_to_table
 from prefdata.records import reasons
 
 NEWLINE, RETURN, OPENS, CLOSES = b"\n\r{}"
 BORDER = re.compile(rb"\}[ \t\r]*\n[ \t\r]*\{")
 NULL = re.compile(rb"\s*null")
-"""A block that begins so ends the whole process inside of pyarrow 26.0."""
+"""A block that begins so ends the whole process inside pyarrow 26.0."""
 TOOLS = re.compile(b"|".join(f'"{key}"'.encode() for key in TOOL_KEYS))
 SLACK = 1 << 20
 RING = PARSERS + 3
-"""Buffers in use at once: one is filled, one waits, one was given away; the others are parsed."""
+"""Buffers in use at once: one is filled, one waits, one was yielded; the others are parsed."""
 
 
 class Block(NamedTuple):
     """Whole rows as JSON lines.
 
     Attributes:
-        data: the rows; it may lie in a buffer that is used again a few blocks later.
-        lines: the source line of each row, where they do not follow each other.
+        data: the rows; may lie in a buffer that is used again a few blocks later.
+        lines: the source line of each row, where they are not consecutive.
         offset: where it begins in the source.
     """
 
@@ -65,7 +73,7 @@ def _utf8(stream: BinaryIO, decoder: Decoder) -> Iterator[tuple[memoryview | byt
     offset = 0
     for turn in itertools.count():
         buffer = ring[turn % RING]
-        size = filled(stream, buffer[:CHUNK_BYTES])
+        size = fill(stream, buffer[:CHUNK_BYTES])
         if not size:
             return
         tail = b"" if buffer[size - 1] == NEWLINE else stream.readline()
@@ -75,7 +83,7 @@ def _utf8(stream: BinaryIO, decoder: Decoder) -> Iterator[tuple[memoryview | byt
             data = buffer[: size + len(tail)]
         else:
             data = bytes(buffer[:size]) + tail
-        skipped = 0 if turn else 3 - len(decoder.begun(bytes(data[:3]).ljust(3)))
+        skipped = 0 if turn else 3 - len(decoder.without_bom(bytes(data[:3]).ljust(3)))
         yield data[skipped:], offset + skipped
         offset += len(data)
 
@@ -100,7 +108,7 @@ def array_blocks(stream: BinaryIO, decoder: Decoder, name: str) -> Iterator[Bloc
     """
     text = (decoder.feed(stream.read()) + decoder.finish()).decode("utf-8", "surrogateescape")
     at, line, lines, rows, size = _start(text, name), 1, [], [], 0
-    seen, decode = 0, json.JSONDecoder(parse_int=str).raw_decode
+    previous, decode = 0, json.JSONDecoder(parse_int=str).raw_decode
     while (at := _blank(text, at)) < len(text) and text[at] != "]":
         try:
             _, end = decode(text, at)
@@ -108,7 +116,7 @@ def array_blocks(stream: BinaryIO, decoder: Decoder, name: str) -> Iterator[Bloc
             raise _broken(error, name) from error
         except RecursionError:
             raise _broken(json.JSONDecodeError("Nested too deeply", text, at), name) from None
-        line, seen = line + text.count("\n", seen, at), at
+        line, previous = line + text.count("\n", previous, at), at
         row = text[at:end].replace("\r", " ").replace("\n", " ").encode("utf-8", "surrogateescape")
         rows.append(row)
         lines.append(line)
@@ -143,7 +151,7 @@ def _blank(text: str, at: int) -> int:
 
 
 def _start(text: str, name: str) -> int:
-    """The position behind the bracket that opens the list of rows."""
+    """The position after the bracket that opens the list of rows."""
     at = _blank(text, 0)
     if text[at] == "[":
         return at + 1
@@ -157,9 +165,9 @@ def _start(text: str, name: str) -> int:
         raise _broken(json.JSONDecodeError("Nested too deeply", text, at), name) from None
     lists = [k for k, v in whole.items() if isinstance(v, list)] if isinstance(whole, dict) else []
     if len(lists) != 1:
-        found = ", ".join(map(repr, lists)) or "none"
+        keys = ", ".join(map(repr, lists)) or "none"
         raise InputError(
-            f"{name} is one JSON value; expected one list of rows inside, found {found}",
+            f"{name} is one JSON value; expected one list of rows inside, found {keys}",
             hint="Write the rows as an array, or one object per line.",
         )
     key = ""
@@ -178,11 +186,11 @@ def json_pieces(blocks: Iterator[Block], schema: pa.Schema, decoder: Decoder) ->
     is.
     """
     for block in blocks:
-        yield partial(_parsed, block, schema, decoder)
+        yield partial(_parse, block, schema, decoder)
 
 
-def _parsed(block: Block, schema: pa.Schema, decoder: Decoder) -> Chunk:
-    breaks = positions(block.data, NEWLINE)
+def _parse(block: Block, schema: pa.Schema, decoder: Decoder) -> Chunk:
+    breaks = byte_positions(block.data, NEWLINE)
     chunk = _fast(block, breaks, schema) or _slow(block, schema, decoder)
     return replace(chunk, lines=0 if block.lines else len(breaks))
 
@@ -200,18 +208,18 @@ def _fast(block: Block, breaks: np.ndarray, schema: pa.Schema) -> Chunk | None:
     options = pj.ParseOptions(
         explicit_schema=schema.remove_metadata(), unexpected_field_behavior="ignore"
     )
-    reading = pj.ReadOptions(block_size=len(data) + 1, use_threads=False)
+    one_block = pj.ReadOptions(block_size=len(data) + 1, use_threads=False)
     try:
-        read = pj.read_json(pa.BufferReader(data), read_options=reading, parse_options=options)
+        table = pj.read_json(pa.BufferReader(data), read_options=one_block, parse_options=options)
     except pa.ArrowInvalid:
         return None
-    if read.num_rows != len(breaks) + (data[-1] != NEWLINE) or not _is_row_by_line(data, breaks):
+    if table.num_rows != len(breaks) + (data[-1] != NEWLINE) or not _is_row_by_line(data, breaks):
         return None
-    if not is_text(data):  # in a column that is not wanted too, as it may be shown of a bad row
+    if not is_valid_utf8(data):  # in other columns too, as a bad row is shown whole
         return None
-    columns = [_column(name, read[name]) for name in schema.names]
-    found = [column for column in columns if column is not None]
-    if len(found) < len(columns) or _has_empty_row(frame := pl.DataFrame(found)):
+    columns = [_column(name, table[name]) for name in schema.names]
+    valid = [column for column in columns if column is not None]
+    if len(valid) < len(columns) or _has_empty_row(frame := pl.DataFrame(valid)):
         return None
     lines = pl.Series(block.lines) if block.lines else 1
 
@@ -219,30 +227,30 @@ def _fast(block: Block, breaks: np.ndarray, schema: pa.Schema) -> Chunk | None:
         start = breaks[position - 1] + 1 if position else 0
         return bytes(data[start : next(iter(breaks[position : position + 1]), None)]).decode()
 
-    return Chunk(numbered(frame, 0, lines), raw)
+    return Chunk(add_row_numbers(frame, 0, lines), raw)
 
 
 def _is_row_by_line(data: bytes | memoryview, breaks: np.ndarray) -> bool:
-    """Whether every line break stands between two objects, and not inside of one or by a blank.
+    """Whether every line break is between two objects, and not inside one or next to a blank line.
 
     Two objects on a line and a blank one elsewhere are as many rows as lines.
     """
-    held = np.frombuffer(data, np.uint8)
+    view = np.frombuffer(data, np.uint8)
     inner = breaks[: len(breaks) - (data[-1] == NEWLINE)]
     if not inner.size:
         return True
-    before, behind = held[inner - 1], held[inner + 1]
-    before = np.where(before == RETURN, held[inner - 2], before)
-    if inner[0] > 1 and ((before == CLOSES) & (behind == OPENS)).all():
+    before, after = view[inner - 1], view[inner + 1]
+    before = np.where(before == RETURN, view[inner - 2], before)
+    if inner[0] > 1 and ((before == CLOSES) & (after == OPENS)).all():
         return True
     return sum(1 for _ in BORDER.finditer(data)) == len(inner)
 
 
 def _column(name: str, column: pa.ChunkedArray) -> pl.Series | None:
-    """A column that was parsed; None where it holds bytes that are not UTF-8."""
+    """A parsed column; None where it has bytes that are not UTF-8."""
     if pa.types.is_string(column.type):
         chunks = [chunk.view(pa.binary()) for chunk in column.chunks]
-        text = as_text(pa.chunked_array(chunks, pa.binary()))
+        text = decode_array(pa.chunked_array(chunks, pa.binary()))
         return None if text is None else text.alias(name)
     try:
         column.validate(full=True)
@@ -259,10 +267,10 @@ def _has_empty_row(frame: pl.DataFrame) -> bool:
 
 
 def _slow(block: Block, schema: pa.Schema, decoder: Decoder) -> Chunk:
-    """Line by line: about 10 µs a row, paid only for blocks that hold a bad line."""
+    """Line by line: about 10 µs a row, paid only for blocks with a bad line."""
     good: list[dict[str, object]] = []
     places: list[tuple[int, int, str]] = []
-    unread: list[Unread] = []
+    unreadable: list[UnreadableRow] = []
     row, offset = 0, block.offset
     for index, data in enumerate(bytes(block.data).split(b"\n")):
         begin, offset = offset, offset + len(data) + 1
@@ -270,33 +278,35 @@ def _slow(block: Block, schema: pa.Schema, decoder: Decoder) -> Chunk:
             continue
         line = block.lines[index] if block.lines else index + 1
         text, bad = _text(data, begin, decoder)
-        found, reason, detail = (None, reasons.BAD_TEXT, bad) if bad else parsed(text)
-        wrong = misfit(found, schema) if found is not None else ("", reason, detail)
-        if found is None or wrong:
-            field, reason, detail = wrong or ("", reason, detail)
-            unread.append(Unread(row, line, field, reason, detail, _printable(text)))
+        values, reason, detail = (None, reasons.BAD_TEXT, bad) if bad else parse_row(text)
+        fault = row_fault(values, schema) if values is not None else ("", reason, detail)
+        if values is None or fault:
+            field, reason, detail = fault or ("", reason, detail)
+            unreadable.append(UnreadableRow(row, line, field, reason, detail, _printable(text)))
         else:
-            good.append(found)
+            good.append(values)
             places.append((row, line, text))
         row += 1
-    frame = pl.DataFrame(table(good, schema))
+    frame = pl.DataFrame(rows_to_table(good, schema))
     rows = pl.Series([place[0] for place in places], dtype=pl.UInt64)
     lines = pl.Series([place[1] for place in places], dtype=pl.UInt64)
-    return Chunk(numbered(frame, rows, lines), lambda position: places[position][2], unread)
+    return Chunk(
+        add_row_numbers(frame, rows, lines), lambda position: places[position][2], unreadable
+    )
 
 
 def _text(data: bytes, offset: int, decoder: Decoder) -> tuple[str, str]:
     """The text of a line, and what is wrong with its bytes.
 
-    Surrogates are an accident of one line; any other byte that is not UTF-8 speaks of the file.
+    Surrogates are the fault of one line; any other byte that is not UTF-8, of the whole file.
     """
     try:
         return data.decode().removeprefix("\ufeff"), ""
     except UnicodeDecodeError as error:
         byte = data[error.start]
         surrogate = byte == 0xED and data[error.start + 1 : error.start + 2] >= b"\xa0"
-        if not decoder.named and not surrogate:
-            raise decoder.refusal(byte, offset + error.start) from error
+        if not decoder.encoding and not surrogate:
+            raise decoder.error_at(byte, offset + error.start) from error
         bad = f"byte 0x{byte:02x} at column {error.start + 1} is not UTF-8"
         return data.decode(errors="replace"), bad
 

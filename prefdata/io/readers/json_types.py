@@ -1,4 +1,4 @@
-"""Column types for JSON: guessed from a sample, then held against every row."""
+"""Column types for JSON: inferred from a sample, then checked on every row."""
 
 from __future__ import annotations
 
@@ -11,55 +11,55 @@ from decimal import Decimal
 import pyarrow as pa
 
 from prefdata.formats.conversation import TOOL_KEYS
-from prefdata.io.readers.chunks import AS_JSON, KEPT, LENIENT, describe
+from prefdata.io.readers.chunks import AS_JSON, LENIENT, PASSED_ON, describe_type
 from prefdata.records import reasons
 
 LARGEST = 2**63
 EXACT = 2**53
-"""Up to here a float says which whole number it is."""
+"""Up to here a float holds every whole number exactly."""
 MESSAGE_KEYS = ("role", "content", "from", "value", "text", "type")
 
 
-def column(name: str, values: Iterable[object], *, scalar: bool) -> pa.Field:
-    """Choose the type of a column from sample values.
+def infer_field(name: str, values: Iterable[object], *, scalar: bool) -> pa.Field:
+    """Infer the type of a column from sample values.
 
     Args:
         name: the column.
-        values: what it holds in the sample; nulls are passed over.
+        values: its values in the sample; nulls are ignored.
         scalar: whether a number may stand for text in it (scores, winners, labels).
     """
-    held = [_pruned(value) for value in values if value is not None]
-    kinds = {type(value) for value in held}
+    values = [_prune(value) for value in values if value is not None]
+    kinds = {type(value) for value in values}
     if scalar and len(kinds) > 1 and kinds <= {str, int, float, bool} and kinds != {int, float}:
         return pa.field(name, pa.string(), metadata=LENIENT)
     if not scalar:
-        held = _without_slips(held)
+        values = _without_slips(values)
     try:
-        kind = _without_null(pa.infer_type(held)) if held else pa.string()
+        kind = _without_null(pa.infer_type(values)) if values else pa.string()
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-        return as_json(name)
+        return json_field(name)
     several = pa.types.is_nested(kind) or not scalar
-    if several and not all(_fits(value, kind) for value in held):
-        return as_json(name)
+    if several and not all(_fits(value, kind) for value in values):
+        return json_field(name)
     return pa.field(name, kind, metadata=LENIENT if scalar and pa.types.is_string(kind) else None)
 
 
-def kept(name: str, values: Iterable[object]) -> pa.Field:
-    """The type of a column that is only passed on: the quickest that fits the sample."""
+def passed_on_field(name: str, values: Iterable[object]) -> pa.Field:
+    """The type of a column that is only passed on: the fastest that fits the sample."""
     kinds = {type(value) for value in values if value is not None}
     plain = {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
     kind = plain.get(next(iter(kinds)), pa.string()) if len(kinds) == 1 else pa.string()
-    return pa.field(name, kind, metadata=KEPT)
+    return pa.field(name, kind, metadata=PASSED_ON)
 
 
-def as_text(value: object) -> str | None:
+def to_text(value: object) -> str | None:
     """A value as text: numbers in their shortest form, lists and objects as JSON.
 
     Bytes that are no text become base64.
 
     Example:
-        >>> as_text("a"), as_text(5.0), as_text(0.25), as_text(True), as_text(["x"]), as_text(None)
-        ('a', '5', '0.25', 'true', '["x"]', None)
+        >>> [to_text(value) for value in ("a", 5.0, 0.25, True, ["x"], None)]
+        ['a', '5', '0.25', 'true', '["x"]', None]
     """
     if value is None:
         return None
@@ -74,7 +74,7 @@ def as_text(value: object) -> str | None:
 
 
 def _plain(value: object) -> str:
-    """What JSON has no like of, as text."""
+    """A value that JSON cannot hold, as text."""
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
     if not isinstance(value, bytes):
@@ -85,17 +85,17 @@ def _plain(value: object) -> str:
         return base64.b64encode(value).decode()
 
 
-def as_json(name: str) -> pa.Field:
-    """A column that is given as the JSON text of each value, whatever it holds."""
+def json_field(name: str) -> pa.Field:
+    """A column that is read as the JSON text of each value, whatever it holds."""
     return pa.field(name, pa.string(), metadata=AS_JSON)
 
 
-def _without_slips(held: list[object]) -> list[object]:
+def _without_slips(values: list[object]) -> list[object]:
     """Leave out what is no text where nearly all is: it is refused, and changes no other row."""
-    texts = [value for value in held if isinstance(value, str)]
-    if len(texts) >= 0.9 * len(held):
+    texts = [value for value in values if isinstance(value, str)]
+    if len(texts) >= 0.9 * len(values):
         return list(texts)
-    return [value for value in held if not isinstance(value, int | float)] or held
+    return [value for value in values if not isinstance(value, int | float)] or values
 
 
 def is_mixed(values: Iterable[object]) -> bool:
@@ -105,15 +105,15 @@ def is_mixed(values: Iterable[object]) -> bool:
         >>> is_mixed(["Hi", [{"role": "user", "content": "Hi"}]]), is_mixed(["Hi", 5])
         (True, False)
     """
-    return bool(column("", values, scalar=False).metadata == AS_JSON)
+    return bool(infer_field("", values, scalar=False).metadata == AS_JSON)
 
 
-def _pruned(value: object) -> object:
-    """Keep of message objects only what a message is made of."""
+def _prune(value: object) -> object:
+    """Keep only the message keys of objects."""
     if isinstance(value, list):
-        return [_pruned(item) for item in value]
+        return [_prune(item) for item in value]
     if isinstance(value, dict):
-        return {key: _pruned(item) for key, item in value.items() if key in MESSAGE_KEYS}
+        return {key: _prune(item) for key, item in value.items() if key in MESSAGE_KEYS}
     return value
 
 
@@ -129,11 +129,11 @@ def _without_null(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def parsed(line: str) -> tuple[dict[str, object] | None, str, str]:
+def parse_row(line: str) -> tuple[dict[str, object] | None, str, str]:
     """Parse one row strictly: ``(row, "", "")``, or ``(None, reason, detail)``.
 
     Example:
-        >>> parsed("[1, 2]")
+        >>> parse_row("[1, 2]")
         (None, 'not a JSON object', 'found a list')
     """
     try:
@@ -143,23 +143,23 @@ def parsed(line: str) -> tuple[dict[str, object] | None, str, str]:
     except RecursionError:
         return None, reasons.BROKEN_JSON, "nested too deeply"
     if not isinstance(row, dict):
-        return None, reasons.NOT_AN_OBJECT, f"found {_found(row)}"
+        return None, reasons.NOT_AN_OBJECT, f"found {_type_name(row)}"
     return row, "", ""
 
 
 class Ambiguous(dict[str, object]):
-    """An object in which a key stands twice."""
+    """An object in which a key occurs twice."""
 
-    twice: frozenset[str] = frozenset()
+    duplicates: frozenset[str] = frozenset()
 
 
 def _object(items: Sequence[tuple[str, object]]) -> dict[str, object]:
-    made = dict(items)
-    if len(made) == len(items):
-        return made
-    counted = Counter(key for key, _ in items)
-    ambiguous = Ambiguous(made)
-    ambiguous.twice = frozenset(key for key, times in counted.items() if times > 1)
+    value = dict(items)
+    if len(value) == len(items):
+        return value
+    counts = Counter(key for key, _ in items)
+    ambiguous = Ambiguous(value)
+    ambiguous.duplicates = frozenset(key for key, count in counts.items() if count > 1)
     return ambiguous
 
 
@@ -171,28 +171,28 @@ def _integer(digits: str) -> float:
     return value if -LARGEST <= value < LARGEST else float(digits)
 
 
-def _twice(value: object, keys: Collection[str]) -> str:
-    """A key of these that stands twice in an object, at any depth."""
+def _duplicate(value: object, keys: Collection[str]) -> str:
+    """One of these keys that occurs twice in an object, at any depth."""
     if isinstance(value, list):
-        return next((found for item in value if (found := _twice(item, keys))), "")
+        return next(filter(None, (_duplicate(item, keys) for item in value)), "")
     if not isinstance(value, dict):
         return ""
-    if isinstance(value, Ambiguous) and (here := value.twice & set(keys)):
-        return min(here)
-    inner = (_twice(item, MESSAGE_KEYS) for key, item in value.items() if key in keys)
-    return next((found for found in inner if found), "")
+    if isinstance(value, Ambiguous) and (duplicates := value.duplicates & set(keys)):
+        return min(duplicates)
+    inner = (_duplicate(item, MESSAGE_KEYS) for key, item in value.items() if key in keys)
+    return next(filter(None, inner), "")
 
 
-def misfit(row: Mapping[str, object], schema: pa.Schema) -> tuple[str, str, str] | None:
-    """Say which field of a row does not have its column's type: ``(field, reason, detail)``.
+def row_fault(row: Mapping[str, object], schema: pa.Schema) -> tuple[str, str, str] | None:
+    """The first field of a row that cannot be read: ``(field, reason, detail)``, or None.
 
-    A key that stands twice is refused where it is read, as anywhere else in this package.
+    A key that occurs twice is refused where it is read, as anywhere else in this package.
     """
-    if twice := _twice(row, schema.names):
-        return "", reasons.DUPLICATE_KEY, repr(twice)
+    if duplicate := _duplicate(row, schema.names):
+        return "", reasons.DUPLICATE_KEY, repr(duplicate)
     for column in schema:
         value = row.get(column.name)
-        if value is None or column.metadata == KEPT:
+        if value is None or column.metadata == PASSED_ON:
             continue
         if _has_tools(value):
             return column.name, reasons.TOOLS, ""
@@ -203,7 +203,7 @@ def misfit(row: Mapping[str, object], schema: pa.Schema) -> tuple[str, str, str]
         if column.metadata == LENIENT and isinstance(value, int | float):
             continue
         if not _fits(value, column.type):
-            detail = f"expected {describe(column.type)}, found {_found(value)}"
+            detail = f"expected {describe_type(column.type)}, found {_type_name(value)}"
             return column.name, reasons.WRONG_TYPE, detail
     return None
 
@@ -236,14 +236,14 @@ def _fits(value: object, kind: pa.DataType) -> bool:
     return isinstance(value, dict) and all(_fits(value.get(f.name), f.type) for f in kind)
 
 
-def _found(value: object) -> str:
+def _type_name(value: object) -> str:
     names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list"}
     return "null" if value is None else names.get(type(value), "an object")
 
 
-def table(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
+def rows_to_table(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
     """Make a table of rows that fit the schema."""
-    fields = [pa.field(c.name, pa.string()) if c.metadata == KEPT else c for c in schema]
+    fields = [pa.field(c.name, pa.string()) if c.metadata == PASSED_ON else c for c in schema]
     return pa.table([_array(rows, column) for column in schema], schema=pa.schema(fields))
 
 
@@ -253,6 +253,6 @@ def _array(rows: Sequence[Mapping[str, object]], column: pa.Field) -> pa.Array:
         values = (None if v is None else json.dumps(v, ensure_ascii=False) for v in values)
     elif column.metadata == LENIENT:
         values = (v if v is None or isinstance(v, str) else json.dumps(v) for v in values)
-    elif column.metadata == KEPT:
-        return pa.array([as_text(value) for value in values], pa.string())
+    elif column.metadata == PASSED_ON:
+        return pa.array([to_text(value) for value in values], pa.string())
     return pa.array(list(values), column.type)

@@ -13,8 +13,13 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from prefdata.errors import InputError
-from prefdata.io.readers.chunks import CHUNK_BYTES, Chunk, Piece, numbered
-from prefdata.io.readers.columns import refuse_twice
+from prefdata.io.readers.chunks import (
+    CHUNK_BYTES,
+    Chunk,
+    Piece,
+    add_row_numbers,
+    refuse_duplicate_columns,
+)
 from prefdata.io.readers.sources import Source
 from prefdata.records.frames import as_json
 
@@ -24,11 +29,11 @@ NOT_READ = (
     pa.types.is_run_end_encoded,
     pa.types.is_union,
 )
-"""Types of Arrow that Polars has no like of."""
+"""Arrow types that Polars does not have."""
 
 
 def columnar_pieces(
-    source: Source, stream: BinaryIO, wanted: list[str], raw: Collection[str] = ()
+    source: Source, stream: BinaryIO, columns: list[str], raw: Collection[str] = ()
 ) -> Iterator[Piece]:
     """Read a Parquet or Arrow file in pieces; ``raw`` columns as the JSON text of each value.
 
@@ -36,9 +41,9 @@ def columnar_pieces(
         InputError: the file is damaged, or a column is of a type that is not read.
     """
     try:
-        for batch in _batches(source, stream, wanted):
+        for batch in _batches(source, stream, columns):
             _refuse_types(batch.schema, source.name)
-            yield partial(_parsed, batch, [name for name in wanted if name in raw], source.name)
+            yield partial(_parse, batch, [name for name in columns if name in raw], source.name)
     except (pa.ArrowInvalid, OSError) as error:
         raise _damaged(source.name, error) from error
 
@@ -59,7 +64,7 @@ def _refuse_types(schema: pa.Schema, name: str) -> None:
 
 
 def _refuse_bytes(batch: pa.RecordBatch, name: str) -> None:
-    """Hold that texts are UTF-8, which neither pyarrow nor Polars does when it takes them over."""
+    """Check that texts are UTF-8, which neither pyarrow nor Polars does on conversion."""
     for column, values in zip(batch.schema.names, batch.columns, strict=True):
         try:
             values.validate(full=True)
@@ -70,23 +75,23 @@ def _refuse_bytes(batch: pa.RecordBatch, name: str) -> None:
             ) from error
 
 
-def _parsed(batch: pa.RecordBatch, raw: list[str], name: str) -> Chunk:
+def _parse(batch: pa.RecordBatch, raw: list[str], name: str) -> Chunk:
     _refuse_bytes(batch, name)
     frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
     frame = frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
-    texts = frame.with_columns(as_json(frame[each]) for each in raw)
-    return Chunk(numbered(texts, 0, 1), _raw(frame), lines=frame.height)
+    texts = frame.with_columns(as_json(frame[name]) for name in raw)
+    return Chunk(add_row_numbers(texts, 0, 1), _raw(frame), lines=frame.height)
 
 
-def _batches(source: Source, stream: BinaryIO, wanted: list[str]) -> Iterator[pa.RecordBatch]:
+def _batches(source: Source, stream: BinaryIO, columns: list[str]) -> Iterator[pa.RecordBatch]:
     if source.kind == "parquet":
         file = pq.ParquetFile(stream)
         rows = max(1, file.metadata.num_rows)
         size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups))
         batch = max(256, min(1 << 17, CHUNK_BYTES * rows // max(1, size)))
-        yield from file.iter_batches(batch_size=batch, columns=wanted)
+        yield from file.iter_batches(batch_size=batch, columns=columns)
         return
-    yield from (each.select(wanted) for each in _arrow(stream)[1] if each.num_rows)
+    yield from (each.select(columns) for each in _arrow(stream)[1] if each.num_rows)
 
 
 def _arrow(stream: BinaryIO) -> tuple[list[str], Iterator[pa.RecordBatch]]:
@@ -101,7 +106,9 @@ def _arrow(stream: BinaryIO) -> tuple[list[str], Iterator[pa.RecordBatch]]:
 
 
 def _raw(frame: pl.DataFrame) -> Callable[[int], str]:
-    return lambda at: json.dumps(frame.row(at, named=True), ensure_ascii=False, default=str)
+    return lambda position: json.dumps(
+        frame.row(position, named=True), ensure_ascii=False, default=str
+    )
 
 
 def columnar_sample(
@@ -119,7 +126,7 @@ def columnar_sample(
             batches = file.iter_batches(batch_size=rows)
         else:
             names, batches = _arrow(stream)
-        refuse_twice(names, source.name)
+        refuse_duplicate_columns(names, source.name)
         batch = next((each for each in batches if each.num_rows), None)
     except (pa.ArrowInvalid, OSError) as error:
         raise _damaged(source.name, error) from error

@@ -12,8 +12,8 @@ import pyarrow as pa
 from prefdata.errors import InputError
 from prefdata.formats.sample import SAMPLE_ROWS, Sample
 from prefdata.io.readers import json_types
-from prefdata.io.readers.chunks import Chunk, Piece, Place
-from prefdata.io.readers.csv import csv_pieces, header, sample_rows
+from prefdata.io.readers.chunks import Chunk, Offset, Piece
+from prefdata.io.readers.csv import csv_pieces, read_header, sample_rows
 from prefdata.io.readers.encoding import Decoder
 from prefdata.io.readers.json import array_blocks, json_pieces, line_blocks
 from prefdata.io.readers.parquet import columnar_pieces, columnar_sample
@@ -22,7 +22,7 @@ from prefdata.io.readers.sources import WHAT_IS_READ, Source
 SAMPLE_BYTES = 16 << 20
 
 
-def sample(source: Source, encoding: str = "") -> Sample:
+def read_sample(source: Source, encoding: str = "") -> Sample:
     """Read the first rows of a source.
 
     Raises:
@@ -60,62 +60,63 @@ def _sample(source: Source, encoding: str) -> Sample:
 
 def _json_sample(lines: list[bytes], name: str) -> Sample:
     rows: list[dict[str, object]] = []
-    why = "it holds no row"
+    problem = "it holds no row"
     for number, line in enumerate(lines, 1):
         if len(rows) == SAMPLE_ROWS:
             break
         row, reason, detail = (
-            json_types.parsed(line.decode(errors="replace")) if line.strip() else (None, "", "")
+            json_types.parse_row(line.decode(errors="replace")) if line.strip() else (None, "", "")
         )
         if row is not None:
             rows.append(row)
         elif reason and not rows:
-            why = f"row {number}: {reason}, {detail}"
+            problem = f"row {number}: {reason}, {detail}"
     if not rows:
         raise InputError(
-            f"{name} has no row that can be read ({why})",
+            f"{name} has no row that can be read ({problem})",
             hint=WHAT_IS_READ,
         )
     names = list(dict.fromkeys(key for row in rows for key in row))
-    found = Sample(names, rows)
-    mixed = frozenset(name for name in names if json_types.is_mixed(found.values(name)))
-    return Sample(names, rows, mixed=mixed)
+    sample = Sample(names, rows)
+    mixed = frozenset(name for name in names if json_types.is_mixed(sample.values(name)))
+    return replace(sample, mixed=mixed)
 
 
 def _csv_sample(data: bytes, name: str) -> Sample:
     text = data.decode(errors="replace")
-    layout = header(text, name)
-    rows = sample_rows(text, layout, SAMPLE_ROWS)
+    header = read_header(text, name)
+    rows = sample_rows(text, header, SAMPLE_ROWS)
     if not rows:
         raise InputError(
             f"{name} has a header but no row that can be read",
             hint="The first line must name the columns; one row per line follows.",
         )
-    return Sample(layout.names, rows, text_only=True)
+    return Sample(header.names, rows, text_only=True)
 
 
-def pieces(
+def read_pieces(
     source: Source,
-    found: Sample,
-    wanted: list[str],
+    sample: Sample,
+    columns: list[str],
     scalars: set[str],
     encoding: str = "",
     *,
     raw: Collection[str] = (),
-    known: Iterable[pa.Field] = (),
-    held: bool = False,
+    fields: Iterable[pa.Field] = (),
+    copy: bool = False,
 ) -> Iterator[Piece]:
     """Cut a source into pieces, each of which can be parsed by itself.
 
     Args:
         source: the file.
-        found: its sample, from which the column types are taken.
-        wanted: the columns to give.
+        sample: its first rows, from which the column types are inferred.
+        columns: the columns to read.
         scalars: those of them in which a number may stand for text.
         encoding: as in `prefdata.io.readers.encoding.Decoder`.
         raw: those of them that are given as the JSON text of each value; CSV has text anyway.
-        known: columns of JSON whose type is known, so that it need not be guessed.
-        held: whether all pieces are held at once, so that none may lie in a buffer of the next.
+        fields: columns of JSON whose type is given, so that it need not be inferred.
+        copy: give each piece memory of its own, as where all of them are kept at once: else a
+            piece may lie in a buffer that the next ones use again.
 
     Raises:
         InputError: the file as a whole cannot be read.
@@ -123,19 +124,19 @@ def pieces(
     decoder = Decoder(source.name, encoding)
     with source.open() as stream:
         if source.kind in ("parquet", "arrow"):
-            yield from columnar_pieces(source, stream, wanted, raw)
+            yield from columnar_pieces(source, stream, columns, raw)
             return
         if source.kind == "csv":
-            yield from csv_pieces(stream, decoder, wanted, source.name)
+            yield from csv_pieces(stream, decoder, columns, source.name)
             return
-        fields = {field.name: field for field in known}
+        by_name = {field.name: field for field in fields}
         schema = pa.schema(
             [
-                json_types.as_json(name)
+                json_types.json_field(name)
                 if name in raw
-                else fields.get(name)
-                or json_types.column(name, found.values(name), scalar=name in scalars)
-                for name in wanted
+                else by_name.get(name)
+                or json_types.infer_field(name, sample.values(name), scalar=name in scalars)
+                for name in columns
             ]
         )
         blocks = (
@@ -143,19 +144,19 @@ def pieces(
             if source.kind == "json"
             else line_blocks(stream, decoder)
         )
-        if held:
+        if copy:
             blocks = (block._replace(data=bytes(block.data)) for block in blocks)
         yield from json_pieces(blocks, schema, decoder)
 
 
-def chunks(cut: Iterable[Piece]) -> Iterator[Chunk]:
+def parse_pieces(pieces: Iterable[Piece]) -> Iterator[Chunk]:
     """Parse pieces one after the other.
 
     Args:
-        cut: what `pieces` gives.
+        pieces: those of one source, from its beginning.
     """
-    place = Place()
-    for parse in cut:
+    offset = Offset()
+    for parse in pieces:
         chunk = parse()
-        yield chunk.moved(place)
-        place = place.behind(chunk)
+        yield chunk.shifted(offset)
+        offset = offset.after(chunk)

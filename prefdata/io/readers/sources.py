@@ -15,14 +15,16 @@ import shutil
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
 from prefdata.errors import InputError, UsageError
 from prefdata.io.dataset.atomic_dir import is_ours
+from prefdata.io.readers.memory import Sources, as_source_list, write_source
 from prefdata.io.readers.remote import RemoteFile, is_remote, remote_files
 
 FileKind = Literal["jsonl", "json", "csv", "parquet", "arrow"]
@@ -135,11 +137,14 @@ def unpacked(raw: BinaryIO, packed: str) -> BinaryIO:
 
 
 @contextmanager
-def open_sources(requests: Sequence[str], *, fetch: bool = True) -> Iterator[list[Source]]:
-    """Turn what a user named into the files to read; standard input is kept in a temporary file.
+def open_sources(requests: Sources, *, fetch: bool = True) -> Iterator[list[Source]]:
+    """Turn what a user named into the files to read.
+
+    Standard input, and what a program holds in memory, is kept in a temporary file.
 
     Args:
-        requests: paths, globs, folders, addresses, or ``"-"`` for standard input.
+        requests: one or several of: paths, globs, folders, addresses, ``"-"`` for standard input,
+            frames, lists of rows.
         fetch: keep what lies elsewhere in a temporary file too, as it is read more than once;
             otherwise only what is read of it is fetched.
 
@@ -149,19 +154,47 @@ def open_sources(requests: Sequence[str], *, fetch: bool = True) -> Iterator[lis
     """
     with ExitStack() as stack:
         sources: list[Source] = []
-        for request in dict.fromkeys(requests):
-            if request == "-":
-                sources.append(identified(_kept(stack, _standard_input(), "stdin"), "stdin"))
-            elif _is_pipe(request):
-                with Path(request).open("rb") as pipe:
-                    sources.append(identified(_kept(stack, pipe, request), request))
-            elif is_remote(request):
-                sources.extend(_elsewhere(stack, request, fetch=fetch))
+        for request in _distinct(as_source_list(requests)):
+            if isinstance(request, str | os.PathLike):
+                sources.extend(_from_path(stack, os.fspath(request), fetch=fetch))
             else:
-                sources.extend(identified(path, str(path)) for path in _paths(request))
+                sources.extend(_from_memory(stack, request, {each.name for each in sources}))
         if not sources:
             raise UsageError("no source was named", hint="Name a file, a glob, a folder or '-'.")
         yield list(dict.fromkeys(sources))
+
+
+def _distinct(requests: Iterable[object]) -> Iterator[object]:
+    """Each path once, since standard input has an end; a frame named twice is read twice."""
+    paths = set()
+    for request in requests:
+        if not isinstance(request, str):
+            yield request
+        elif request not in paths:
+            paths.add(request)
+            yield request
+
+
+def _from_path(stack: ExitStack, request: str, *, fetch: bool) -> Iterator[Source]:
+    if request == "-":
+        yield identified(_kept(stack, _standard_input(), "stdin"), "stdin")
+    elif _is_pipe(request):
+        with Path(request).open("rb") as pipe:
+            yield identified(_kept(stack, pipe, request), request)
+    elif is_remote(request):
+        yield from _elsewhere(stack, request, fetch=fetch)
+    else:
+        yield from (identified(path, str(path)) for path in _paths(request))
+
+
+def _from_memory(stack: ExitStack, frame: object, names: set[str]) -> Iterator[Source]:
+    """Sources of what is in memory, each with a name of its own."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="prefdata-memory-")))
+    for name, path in write_source(frame, folder):
+        numbered = (f"{name}-{number}" for number in count(2))
+        unique = name if name not in names else next(n for n in numbered if n not in names)
+        names.add(unique)
+        yield Source(path, unique, "arrow" if path.suffix == ".arrow" else "jsonl")
 
 
 def _standard_input() -> BinaryIO:

@@ -1,1 +1,1 @@
-"""What waits between two halves of a run: in memory while there is room, then on disk."""
+"""Data between the two halves of a run: in memory while there is room, then on disk."""

@@ -1,4 +1,4 @@
-"""What a conversion takes up again: records by bucket of prompts, decisions by range of rows."""
+"""What a conversion needs again: records by bucket of prompts, decisions by range of rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Self
 
 import polars as pl
 
-from prefdata.io.store.bucket_store import Buckets
+from prefdata.io.store.bucket_store import BucketStore
 from prefdata.io.store.frame_store import FrameStore, MemoryBudget
 from prefdata.records.frames import COLUMNS, MESSAGES, PLACE, Kind, concatenated
 
@@ -20,7 +20,7 @@ IDS: dict[Kind, dict[str, str]] = {
     "comparisons": {"prompt": "prompt_id", "a": "a_id", "b": "b_id"},
     "unpaired": {"prompt": "prompt_id", "response": "response_id"},
 }
-"""The id that each text column of a kind gives."""
+"""The id column of each text column, by kind of record."""
 
 SCHEMAS: dict[Kind, pl.Schema] = {
     kind: pl.Schema(
@@ -34,26 +34,26 @@ SCHEMAS: dict[Kind, pl.Schema] = {
     )
     for kind, columns in COLUMNS.items()
 }
-"""What is stored of each kind of record: its columns, its place, its ids.
+"""The stored columns of each kind of record: its own, its place, its ids.
 
-The ``scope`` of a rating says what it is compared with: the other ratings of its prompt, or only
-those of the ranked list that it stands in.
+The ``scope`` of a rating says which others it is compared with: all ratings of its prompt, or only
+those of its ranked list.
 """
 
 GROUP = {"group_id": pl.UInt128()}
-"""What conversations are told apart by, where the split goes by them."""
+"""The id of a conversation, where the split goes by them."""
 
-HELD = 6
-"""Pieces of a source that are put away together: many small frames cost more than their rows."""
+PIECES = 6
+"""Pieces of a source that are stored together: many small frames cost more than their rows."""
 
 
 class RecordStore:
-    """Holds frames by kind and bucket; in a ``with`` block it takes them, behind it gives them.
+    """Records by kind and bucket: added within a ``with`` block, fetched after it.
 
     Args:
-        folder: where to keep what memory has no room for.
-        size: the bytes that are expected; decides the number of buckets.
-        texts: whether texts are kept, or only what is decided by.
+        folder: for what does not fit in memory.
+        size: the expected bytes, which decide the number of buckets.
+        texts: whether texts are stored, or only what decides.
         grouped: whether records have a ``group_id``.
         keep: text columns that records have besides those of their kind.
     """
@@ -72,20 +72,20 @@ class RecordStore:
         self.more = [(name, pl.String()) for name in keep if texts]
         self.grouped = grouped
         self.budget = MemoryBudget()
-        self.buckets = Buckets(folder, size, self.budget)
+        self.buckets = BucketStore(folder, size, self.budget)
         self.waiting: dict[Kind, list[pl.DataFrame]] = defaultdict(list)
         self.writer = ThreadPoolExecutor(1)
-        self.under_way: Future[None] | None = None
+        self.writing: Future[None] | None = None
 
     def put(self, kind: Kind, frame: pl.DataFrame) -> None:
         """Add records with the columns of `SCHEMAS`, each to the bucket of its ``prompt_id``.
 
-        They are put away while more are read; what could not be written is told by a later call.
+        They are written in the background; a failure to write is raised by a later call.
         """
         if not frame.height:
             return
         self.waiting[kind].append(frame.select(list(self._schema(kind))))
-        if len(self.waiting[kind]) == HELD:
+        if len(self.waiting[kind]) == PIECES:
             self._flush(kind)
 
     def __enter__(self) -> Self:
@@ -95,9 +95,9 @@ class RecordStore:
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        at: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
-        """Put away what still waits, for no more records come; after an error, no more."""
+        """Store what still waits; after an error, nothing more."""
         with self.writer:
             if error is None:
                 for each in list(self.waiting):
@@ -107,54 +107,54 @@ class RecordStore:
     def _flush(self, kind: Kind) -> None:
         self._wait()
         whole = concatenated(self.waiting.pop(kind))
-        self.under_way = self.writer.submit(self.buckets.put, kind, whole)
+        self.writing = self.writer.submit(self.buckets.put, kind, whole)
 
     def _wait(self) -> None:
-        if self.under_way:
-            self.under_way.result()
+        if self.writing:
+            self.writing.result()
 
     def _schema(self, kind: Kind) -> pl.Schema:
-        held = SCHEMAS[kind].items()
-        kept = {name: dtype for name, dtype in held if self.texts or dtype != MESSAGES}
-        return pl.Schema([*kept.items(), *(GROUP.items() if self.grouped else ()), *self.more])
+        columns = SCHEMAS[kind].items()
+        stored = [(name, dtype) for name, dtype in columns if self.texts or dtype != MESSAGES]
+        return pl.Schema([*stored, *(GROUP.items() if self.grouped else ()), *self.more])
 
-    def get(self, kind: Kind, bucket: int, *, again: bool = False) -> pl.DataFrame:
-        """All records of a kind in a bucket, in the order they came.
+    def get(self, kind: Kind, bucket: int, *, drop: bool = True) -> pl.DataFrame:
+        """All records of a kind in a bucket, in the order they were added.
 
         Args:
             kind: which records.
             bucket: its number.
-            again: whether they will be asked for again; if not, they are let go.
+            drop: whether to remove them from the store.
         """
-        found = self.buckets.get(kind, bucket)
-        if not again:
+        frame = self.buckets.get(kind, bucket)
+        if drop:
             self.buckets.drop(kind, bucket)
-        return pl.DataFrame(schema=self._schema(kind)) if found is None else found
+        return pl.DataFrame(schema=self._schema(kind)) if frame is None else frame
 
 
 SPAN = 1 << 18
-"""Rows of a source that a range holds."""
+"""Rows of a source in one range."""
 
 
 class DecisionStore:
-    """Holds what was decided of rows, by range of rows, to be taken up in the order of the source.
+    """Decisions on rows, by range of rows, fetched in the order of the source.
 
     Args:
-        folder: where to keep what memory has no room for.
+        folder: for what does not fit in memory.
         budget: the memory that may be used.
     """
 
     def __init__(self, folder: Path, budget: MemoryBudget) -> None:
         self.frames = FrameStore(folder, budget)
         self.turns: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
-        self.at: tuple[int, int] | None = None
-        self.held = pl.DataFrame()
+        self.current: tuple[int, int] | None = None
+        self.frame = pl.DataFrame()
 
     def put(self, frame: pl.DataFrame, turn: int) -> None:
         """Add decisions, which several threads may do at once.
 
         Args:
-            frame: ``of_source`` and ``of_row`` say of which row.
+            frame: with ``of_source`` and ``of_row``, which identify the row.
             turn: a number that no other frame has; of one row, lower ones come first.
         """
         spans = frame.with_columns((pl.col("of_row") // SPAN).alias("span"))
@@ -164,21 +164,21 @@ class DecisionStore:
             self.turns[number, span].append(turn)
 
     def get(self, number: int, first: int, end: int) -> pl.DataFrame:
-        """The decisions of rows from ``first`` up to ``end``, in the order of the rows."""
+        """The decisions on rows from ``first`` to below ``end``, in the order of the rows."""
         spans = range(first // SPAN, max(first, end - 1) // SPAN + 1)
         parts = [self._span(number, span) for span in spans]
-        found = pl.concat([part for part in parts if part.width] or parts)
-        if not found.width:
-            return found
-        begin, behind = found["of_row"].search_sorted(pl.Series([first, end]), side="left")
-        return found.slice(begin, behind - begin)
+        frame = pl.concat([part for part in parts if part.width] or parts)
+        if not frame.width:
+            return frame
+        start, stop = frame["of_row"].search_sorted(pl.Series([first, end]), side="left")
+        return frame.slice(start, stop - start)
 
     def _span(self, number: int, span: int) -> pl.DataFrame:
-        if self.at != (number, span):
+        if self.current != (number, span):
             turns = sorted(self.turns[number, span])
             parts = [part for turn in turns for part in self.frames.get((number, span, turn))]
-            self.held = (
+            self.frame = (
                 pl.concat(parts).sort("of_row", maintain_order=True) if parts else pl.DataFrame()
             )
-            self.at = number, span
-        return self.held
+            self.current = number, span
+        return self.frame

@@ -81,7 +81,7 @@ def make_plan(recipe: Recipe, *, force: bool = False, check_output: bool = True)
     output = Path(effective.output)
     existing = None
     if check_output:
-        existing = refuse_existing(output, force=force, made_of="recipe.yaml", ours=OF_A_MODEL)
+        existing = refuse_existing(output, force=force, marker="recipe.yaml", own_files=OF_A_MODEL)
     return Plan(effective, method, dataset, output, existing)
 
 

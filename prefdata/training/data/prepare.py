@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from prefdata.report.display import Say
+from prefdata.report.progress import Say
 from prefdata.training.config.plan import Plan
 from prefdata.training.config.recipe import Recipe
 from prefdata.training.data.dataset_views import COMPLETIONS, load_view

@@ -10,10 +10,10 @@ from statistics import fmean
 from pydantic import JsonValue
 
 from prefdata.io.dataset.atomic_dir import ExistingOutput, refuse_existing, replacing
-from prefdata.stats.gates import Checked, Condition, check_gate
+from prefdata.stats.gates import Condition, ConditionResult, check_gate
 from prefdata.training.evaluation.candidates import write_generations
 from prefdata.training.evaluation.generate import Generated
-from prefdata.training.evaluation.metrics import write_rows
+from prefdata.training.evaluation.metrics import METRICS, write_rows
 from prefdata.training.evaluation.result import Evaluation
 
 FIGURES, ROWS, ANSWERS = "eval.json", "eval_rows.parquet", "generations.jsonl"
@@ -31,12 +31,12 @@ def prepare_output(output: Path | None, *, force: bool) -> ExistingOutput | None
     Example:
         >>> prepare_output(None, force=False)
     """
-    return refuse_existing(output, force=force, made_of=FIGURES) if output else None
+    return refuse_existing(output, force=force, marker=FIGURES) if output else None
 
 
 def report_on(
     found: Evaluation, conditions: Sequence[Condition] = ()
-) -> tuple[dict[str, JsonValue], list[Checked]]:
+) -> tuple[dict[str, JsonValue], list[ConditionResult]]:
     """All that an evaluation has to say, as JSON values, and what came of a gate.
 
     Args:
@@ -50,14 +50,14 @@ def report_on(
         >>> report_on(Evaluation("m", None, 0.1, "implicit", ()))[1]
         []
     """
-    checked = check_gate(conditions, found.estimates)
+    checked = check_gate(conditions, found.estimates, METRICS)
     report = found.as_json()
     if found.generations:
         report["generations"] = lengths(found.generations)
     if conditions:
         report["gate"] = {
             "met": all(one.met for one in checked),
-            "conditions": [one.as_json() for one in checked],
+            "conditions": [one.to_dict() for one in checked],
         }
     return report, checked
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prefdata.io.dataset.dataset_reader import open_dataset
-from prefdata.report.display import Say
+from prefdata.report.progress import Say
 from prefdata.training.config.check_model import adapter_base, check_model, is_adapter
 from prefdata.training.config.plan import require_train
 from prefdata.training.config.recipe import TINY, Recipe, load_recipe
@@ -51,7 +51,7 @@ def evaluate(
 
     Example:
         >>> evaluate("pairs-dpo", data=Path("pairs")).estimates["accuracy"]  # doctest: +SKIP
-        Estimate(value=0.71, interval=(0.62, 0.79), n=120)
+        Estimate(value=0.71, low=0.62, high=0.79, n=120, hits=None)
     """
     require_train("pref eval")
     paths = [data] if isinstance(data, Path) else list(data)

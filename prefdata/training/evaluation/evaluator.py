@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from prefdata.errors import InputError, UsageError
 from prefdata.io.dataset.dataset_reader import DatasetDirectory
-from prefdata.report.display import Say
-from prefdata.stats.estimates import mean
+from prefdata.report.progress import Say
+from prefdata.stats.intervals import mean
 from prefdata.training.config.losses import beta_of
 from prefdata.training.config.methods import Measure, find_method
 from prefdata.training.config.recipe import Recipe

@@ -8,10 +8,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from prefdata.stats.estimates import Estimate, difference, mean, ranking, share, win
+from prefdata.stats.intervals import Estimate, auc, mean, mean_difference, share_of_wins
 
 MOST_SLICES = 20
 """Values of a slice that are shown by themselves; what is rarer is taken together."""
+
+_NEEDS_REFERENCE = "Name the model that it started from, with --reference."
+
+METRICS = {
+    **dict.fromkeys(("accuracy", "mean_accuracy", "margin"), "Use one that it gives."),
+    **dict.fromkeys(("reward_accuracy", "reward_margin"), _NEEDS_REFERENCE),
+    "length_accuracy": "Use one that it gives.",
+    "kl": _NEEDS_REFERENCE,
+    "win_rate": "Name what pref judge made of the generations, with --judged.",
+    "sampled_kl": "Have the model answer prompts, with --prompts, and name a --reference.",
+}
+"""Every figure that an evaluation can give, and what to do where it does not."""
+
+REWARD_MODEL_METRICS = ("accuracy", "margin", "length_accuracy")
+"""Those that it gives of a model that scores answers and writes none."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +107,15 @@ def _of_pairs(rows: Sequence[EvalRow]) -> dict[str, Estimate]:
     lengths = _gaps(rows, lambda row: (row.chosen_length, row.rejected_length))
     if logps:
         means = _gaps(rows, _per_token)
-        found = {"accuracy": _won(logps), "mean_accuracy": _won(means), "margin": mean(logps)}
+        found = {
+            "accuracy": share_of_wins(logps),
+            "mean_accuracy": share_of_wins(means),
+            "margin": mean(logps),
+        }
     if rewards:
         prefix = "reward_" if logps else ""
-        found |= {f"{prefix}accuracy": _won(rewards), f"{prefix}margin": mean(rewards)}
-    return found | {"length_accuracy": _won(lengths)}
+        found |= {f"{prefix}accuracy": share_of_wins(rewards), f"{prefix}margin": mean(rewards)}
+    return found | {"length_accuracy": share_of_wins(lengths)}
 
 
 def _per_token(row: EvalRow) -> tuple[float | None, float | None]:
@@ -114,9 +133,9 @@ def _of_labelled(rows: Sequence[EvalRow]) -> dict[str, Estimate]:
         for label in (True, False)
     )
     if good and bad:
-        found = {f"{prefix}accuracy": ranking(good, bad), f"{prefix}margin": difference(good, bad)}
+        found = {f"{prefix}accuracy": auc(good, bad), f"{prefix}margin": mean_difference(good, bad)}
     long, short = ([float(r.chosen_length) for r in rows if r.label is k] for k in (True, False))
-    return found | ({"length_accuracy": ranking(long, short)} if long and short else {})
+    return found | ({"length_accuracy": auc(long, short)} if long and short else {})
 
 
 def _gaps(
@@ -125,10 +144,6 @@ def _gaps(
     """The differences between the two sides, of the rows that have both."""
     both = (sides(row) for row in rows)
     return [one - other for one, other in both if one is not None and other is not None]
-
-
-def _won(gaps: Sequence[float]) -> Estimate:
-    return share([win(gap) for gap in gaps])
 
 
 def slices(rows: Sequence[EvalRow]) -> dict[str, dict[str, dict[str, Estimate]]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from prefdata.stats.estimates import Estimate
+from prefdata.stats.intervals import Estimate
 from prefdata.training.config.methods import Measure
 from prefdata.training.evaluation.generate import Generated
 from prefdata.training.evaluation.metrics import EvalRow
@@ -102,7 +102,7 @@ class Evaluation:
 
         Example:
             >>> found = Evaluation("m", None, 0.1, "implicit", ())
-            >>> found.with_win_rate(Estimate(0.6, (0.5, 0.7), 90)).estimates["win_rate"].value
+            >>> found.with_win_rate(Estimate(0.6, 0.5, 0.7, 90)).estimates["win_rate"].value
             0.6
         """
         return replace(self, others={**self.others, "win_rate": rate})
@@ -175,4 +175,4 @@ def _cells(estimate: Estimate) -> tuple[str, str, str]:
 
 
 def _as_json(found: Mapping[str, Estimate]) -> dict[str, JsonValue]:
-    return {name: estimate.as_json() for name, estimate in found.items()}
+    return {name: estimate.to_dict() for name, estimate in found.items()}

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from prefdata.errors import InputError
-from prefdata.report.display import Say
+from prefdata.report.progress import Say
 
 
 def run_command(command: str, places: Mapping[str, Path], say: Say) -> None:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from prefdata.errors import RecipeError, UnknownNameError
 from prefdata.stats.gates import parse_gate
 from prefdata.training.config.recipe import Recipe, load_recipe
+from prefdata.training.evaluation.metrics import METRICS
 from prefdata.yamlfile import read_yaml
 
 WIN_RATE, SAMPLED_KL = "win_rate", "sampled_kl"
@@ -154,14 +155,16 @@ class RoundsPlan(BaseModel):
 
     def compare_of(self, one: RoundSpec) -> Comparing | None:
         """How the answers of a round are compared; None where its gate asks for none."""
-        asked = {condition.name for condition in parse_gate(self.gate_of(one))}
+        asked = {condition.name for condition in parse_gate(self.gate_of(one), METRICS)}
         if not asked & {WIN_RATE, SAMPLED_KL}:
             return None
         return one.compare or self.compare or Comparing()
 
     def judges_answers(self, one: RoundSpec) -> bool:
         """Whether the gate of a round asks who gives the better answers."""
-        return any(condition.name == WIN_RATE for condition in parse_gate(self.gate_of(one)))
+        return any(
+            condition.name == WIN_RATE for condition in parse_gate(self.gate_of(one), METRICS)
+        )
 
 
 def load_rounds(source: Path) -> RoundsPlan:

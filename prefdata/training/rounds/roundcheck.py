@@ -6,9 +6,10 @@ from pathlib import Path
 
 from prefdata.errors import RecipeError
 from prefdata.io.dataset.dataset_reader import open_dataset
-from prefdata.stats.gates import OF_REWARD_MODELS, parse_gate
+from prefdata.stats.gates import parse_gate
 from prefdata.training.config.plan import make_plan, require_train
 from prefdata.training.data.prompts import check_prompts
+from prefdata.training.evaluation.metrics import METRICS, REWARD_MODEL_METRICS
 from prefdata.training.rounds.plan import RoundsPlan, load_rounds
 
 
@@ -50,10 +51,10 @@ def check_rounds(source: Path) -> RoundsPlan:
 
 def _check_figures(gate: str, where: str) -> None:
     """Raise where a gate asks of a reward model what only a model that answers has."""
-    for condition in parse_gate(gate):
+    for condition in parse_gate(gate, METRICS):
         figure = condition.name.rpartition("/")[2]
-        if figure not in OF_REWARD_MODELS:
+        if figure not in REWARD_MODEL_METRICS:
             raise RecipeError(
                 f"{where}: its gate asks for {figure}, which a reward model does not have",
-                hint=f"Hold it to {', '.join(OF_REWARD_MODELS)}, or train with another method.",
+                hint=f"Hold it to {', '.join(REWARD_MODEL_METRICS)}, or train with another method.",
             )

@@ -17,11 +17,12 @@ from pydantic import JsonValue
 
 from prefdata.errors import InputError, RecipeError, TrainingError, UsageError
 from prefdata.io.dataset.atomic_dir import remove_folder
-from prefdata.report.display import Display, Say
-from prefdata.stats.estimates import Estimate
+from prefdata.report.progress import Display, Say
 from prefdata.stats.gates import check_gate, parse_gate
+from prefdata.stats.intervals import Estimate
 from prefdata.training.data.prompts import Prompting
 from prefdata.training.evaluation.evalreport import ANSWERS
+from prefdata.training.evaluation.metrics import METRICS
 from prefdata.training.model import distributed
 from prefdata.training.rounds.commands import run_command
 from prefdata.training.rounds.plan import WIN_RATE, RoundSpec, RoundsPlan
@@ -175,10 +176,10 @@ class Rounds:
     def _judged(self, one: RoundSpec, data: str, name: str, rests_on: str) -> dict[str, Any]:
         """Hold the model of a round against its gate."""
         found = self._measured(one, data, name)
-        checked = check_gate(parse_gate(self.plan.gate_of(one)), found)
+        checked = check_gate(parse_gate(self.plan.gate_of(one), METRICS), found, METRICS)
         for each in checked:
             self._say(f"gate: {each}")
-        figures: dict[str, JsonValue] = {key: estimate.as_json() for key, estimate in found.items()}
+        figures: dict[str, JsonValue] = {key: estimate.to_dict() for key, estimate in found.items()}
         missed = [str(each) for each in checked if not each.met]
         if missed:
             return self._failed(one, name, rests_on, "; ".join(missed), figures=figures)

@@ -18,8 +18,8 @@ from typing import Any
 
 from prefdata import errors
 from prefdata.errors import InputError, Interrupted, PrefdataError
-from prefdata.report.display import Display, Say
-from prefdata.stats.estimates import Estimate
+from prefdata.report.progress import Display, Say
+from prefdata.stats.intervals import Estimate
 from prefdata.training.config.recipe import Recipe
 from prefdata.training.data.prompts import Prompting
 from prefdata.training.evaluation.candidates import answer_prompts, write_candidates
@@ -84,10 +84,7 @@ class Steps:
         asked: dict[str, Any] = {"model": model, "data": list(data), "reference": reference}
         asked |= {"prompting": _as_json(prompting), "output": output and str(output)}
         found = self._do("evaluate", asked)
-        return {
-            name: Estimate(one["value"], one["interval"] and (*one["interval"],), one["n"])
-            for name, one in found.items()
-        }
+        return {name: Estimate.from_dict(one) for name, one in found.items()}
 
     def answer(self, model: str, prompting: Prompting, candidates: Path) -> None:
         """Have a model answer prompts, and write its answers as candidates to be judged.
@@ -171,7 +168,7 @@ def _evaluate(asked: Asked, _display: Display | None, say: Say) -> dict[str, Any
     )
     if asked["output"] and distributed.is_main():
         write_evaluation(found, report_on(found)[0], Path(asked["output"]))
-    return {name: estimate.as_json() for name, estimate in found.estimates.items()}
+    return {name: estimate.to_dict() for name, estimate in found.estimates.items()}
 
 
 def _answer(asked: Asked, _display: Display | None, say: Say) -> None:

@@ -13,7 +13,7 @@ from types import FrameType
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations import TensorBoardCallback
 
-from prefdata.report.display import Display, Say
+from prefdata.report.progress import Display, Say
 from prefdata.training.model import distributed
 from prefdata.training.run.diagnostics import Adviser
 from prefdata.training.run.online_eval import Meter

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from prefdata.errors import InputError, TrainingError
 from prefdata.io.dataset.atomic_dir import replacing
-from prefdata.report.display import Display, Lines, Say
+from prefdata.report.progress import Display, LineDisplay, Say
 from prefdata.training.config.plan import Plan, make_plan
 from prefdata.training.config.recipe import Recipe
 from prefdata.training.data.preflight import Preflight
@@ -83,7 +83,7 @@ def train(
         from prefdata.training.model.quiet import hushed
 
         with hushed(), _tensorboard(folder), _written(plan) as output:
-            run = Run(plan, folder, output, display or Lines(say), say)
+            run = Run(plan, folder, output, display or LineDisplay(say), say)
             result = run.go(source, began)
     except BaseException:
         if distributed.is_main() and not folder.worth_keeping():

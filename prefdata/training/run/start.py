@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prefdata.report.display import Say
+from prefdata.report.progress import Say
 from prefdata.training.config.check_model import adapter_base, is_adapter, is_local
 from prefdata.training.config.plan import Plan
 from prefdata.training.config.recipe import TINY

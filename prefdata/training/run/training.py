@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefdata.errors import Interrupted, TrainingError
-from prefdata.report.display import Display, Say
+from prefdata.report.progress import Display, Say
 from prefdata.training.config.losses import beta_of
 from prefdata.training.config.plan import Plan
 from prefdata.training.model import distributed

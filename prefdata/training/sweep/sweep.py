@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from prefdata.errors import RecipeError, UsageError
 from prefdata.io.dataset.atomic_dir import refuse_existing, remove_folder
-from prefdata.report.display import Display, Say
+from prefdata.report.progress import Display, Say
 from prefdata.training.config.output_files import of_a_sweep
 from prefdata.training.config.plan import Plan, make_plan
 from prefdata.training.config.recipe import load_recipe
@@ -193,7 +193,7 @@ def _open(output: Path, *, force: bool, resume: bool) -> dict[str, JsonValue]:
     with distributed.first_alone():
         if distributed.is_main():
             ours = of_a_sweep(output / STATE, PAGE)
-            refuse_existing(output, force=force, made_of=STATE, ours=ours)
+            refuse_existing(output, force=force, marker=STATE, own_files=ours)
             remove_folder(output)
             output.mkdir(parents=True)
             _write_state(output, {})

@@ -43,7 +43,7 @@ def test_force_replaces_what_prefdata_wrote(mark: str, tmp_path: Path) -> None:
     """And what a system leaves where somebody looked."""
     folder = ours(tmp_path / "out", mark)
     (folder / ".DS_Store").touch()
-    refuse_existing(folder, force=True, made_of=mark)
+    refuse_existing(folder, force=True, marker=mark)
 
 
 @pytest.mark.parametrize("mark", OURS)
@@ -60,7 +60,7 @@ def test_force_deletes_no_file_that_a_user_added(mark: str, name: str, tmp_path:
     else:
         (folder / name).touch()
     with pytest.raises(UsageError) as error:
-        refuse_existing(folder, force=True, made_of=mark)
+        refuse_existing(folder, force=True, marker=mark)
     assert str(error.value) == f"{folder} holds what prefdata did not write: {name}"
     assert error.value.hint.startswith("Move it elsewhere, or name another output")
     assert os.path.lexists(folder / name)
@@ -72,7 +72,7 @@ def test_many_files_of_a_user_are_counted(tmp_path: Path) -> None:
     for name in "abcde":
         (folder / f"{name}.txt").touch()
     with pytest.raises(UsageError, match=r"did not write: a\.txt, b\.txt, c\.txt and 2 more"):
-        refuse_existing(folder, force=True, made_of="manifest.json")
+        refuse_existing(folder, force=True, marker="manifest.json")
 
 
 def test_what_is_no_folder_is_never_replaced(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_what_is_no_folder_is_never_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name, what in (("file", "a file"), ("pipe", "no folder")):
         with pytest.raises(UsageError, match=f"{name} is {what}; expected a folder"):
-            refuse_existing(tmp_path / name, force=True, made_of="manifest.json")
+            refuse_existing(tmp_path / name, force=True, marker="manifest.json")
 
 
 @pytest.mark.parametrize("name", [".", "", "../here"])
@@ -92,7 +92,7 @@ def test_the_folder_that_one_is_in_is_not_replaced(
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     with pytest.raises(UsageError, match="is the folder that you are in"):
-        refuse_existing(Path(name), force=True, made_of="manifest.json")
+        refuse_existing(Path(name), force=True, marker="manifest.json")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nobody can be in a folder that is gone")
@@ -104,7 +104,7 @@ def test_a_folder_is_replaced_from_one_that_is_gone(
     (tmp_path / "there").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     (tmp_path / "here").rmdir()
-    existing = refuse_existing(tmp_path / "there", force=True, made_of="manifest.json")
+    existing = refuse_existing(tmp_path / "there", force=True, marker="manifest.json")
     with replacing(tmp_path / "there", existing) as new:
         (new / "manifest.json").touch()
     assert (tmp_path / "there" / "manifest.json").exists()
@@ -113,7 +113,7 @@ def test_a_folder_is_replaced_from_one_that_is_gone(
 def test_a_dash_is_no_folder() -> None:
     """Elsewhere it means standard output, which holds no folder."""
     with pytest.raises(UsageError, match="cannot be written to standard output"):
-        refuse_existing(Path("-"), force=True, made_of="manifest.json")
+        refuse_existing(Path("-"), force=True, marker="manifest.json")
 
 
 @pytest.mark.parametrize("long", [250, 300])
@@ -121,7 +121,7 @@ def test_a_name_that_is_too_long_is_an_error_and_no_traceback(tmp_path: Path, lo
     """Whether it is too long by itself, or with what a working folder adds to it."""
     output = tmp_path / ("x" * long)
     with pytest.raises(InputError, match="File name too long"):  # noqa: PT012
-        refuse_existing(output, force=True, made_of="manifest.json")
+        refuse_existing(output, force=True, marker="manifest.json")
         with replacing(output):
             pytest.fail("it was written")
     assert list(tmp_path.iterdir()) == []
@@ -166,7 +166,7 @@ def test_the_second_of_two_runs_on_one_output_is_refused_at_once(tmp_path: Path)
     held = rf"is being written by another run: process {os.getpid()} on "
     with replacing(output) as one:
         with pytest.raises(InputError, match=held):
-            refuse_existing(output, force=True, made_of="manifest.json")
+            refuse_existing(output, force=True, marker="manifest.json")
         with pytest.raises(InputError, match=held), replacing(output):
             pytest.fail("two at once")
         with replacing(tmp_path / "other"):
@@ -174,14 +174,14 @@ def test_the_second_of_two_runs_on_one_output_is_refused_at_once(tmp_path: Path)
         (one / "first").write_text("", encoding="utf-8")
     assert (output / "first").exists()
     assert hidden(tmp_path) == []
-    refuse_existing(output, force=True, made_of="first")
+    refuse_existing(output, force=True, marker="first")
 
 
 def test_what_appeared_since_the_check_is_not_replaced(tmp_path: Path) -> None:
     """Two runs that were started together: the first is done when the second comes to write."""
     output = tmp_path / "out"
-    one = refuse_existing(output, force=False, made_of="manifest.json")
-    other = refuse_existing(output, force=False, made_of="manifest.json")
+    one = refuse_existing(output, force=False, marker="manifest.json")
+    other = refuse_existing(output, force=False, marker="manifest.json")
     with replacing(output, one) as folder:
         ours(folder, "manifest.json")
     with (
@@ -190,7 +190,7 @@ def test_what_appeared_since_the_check_is_not_replaced(tmp_path: Path) -> None:
     ):
         pytest.fail("it was replaced")
     assert (output / "README.md").exists()
-    with replacing(output, refuse_existing(output, force=True, made_of="manifest.json")) as folder:
+    with replacing(output, refuse_existing(output, force=True, marker="manifest.json")) as folder:
         (folder / "new").touch()
     assert [path.name for path in output.iterdir()] == ["new"]
 
@@ -199,7 +199,7 @@ def test_a_link_that_leads_to_itself_is_no_output(tmp_path: Path) -> None:
     """One message, and no traceback."""
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(UsageError, match="cannot be an output"):
-        refuse_existing(tmp_path / "loop", force=True, made_of="manifest.json")
+        refuse_existing(tmp_path / "loop", force=True, marker="manifest.json")
 
 
 def test_an_interrupt_that_comes_too_late_does_nothing(

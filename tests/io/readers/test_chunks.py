@@ -36,10 +36,10 @@ def rows_of(path: Path, size: int) -> list[tuple[object, ...]]:
         source = sources.identified(path, path.name)
         sample = Sample(NAMES, [dict.fromkeys(NAMES, "text")])
         found: list[tuple[object, ...]] = []
-        for chunk in reader.chunks(reader.pieces(source, sample, NAMES, set(), "utf-8")):
+        for chunk in reader.parse_pieces(reader.read_pieces(source, sample, NAMES, set(), "utf-8")):
             frame = chunk.frame.select("row", "line", *NAMES)
             found += [(*row, "") for row in frame.rows()]
-            found += [(u.row, u.line, u.field, u.reason, u.detail, u.raw) for u in chunk.unread]
+            found += [(u.row, u.line, u.field, u.reason, u.detail, u.raw) for u in chunk.unreadable]
     return sorted(found, key=lambda row: int(str(row[0])))
 
 
@@ -194,7 +194,7 @@ def test_text_of_a_table_that_is_not_utf8_is_refused(at: int, tmp_path: Path) ->
         with pytest.raises(InputError, match=r"damaged, in the column 'chosen': Invalid UTF8"):
             rows_of(path, 64)
         with pytest.raises(InputError, match="'chosen'") if not at else nullcontext():
-            reader.sample(sources.identified(path, path.name))
+            reader.read_sample(sources.identified(path, path.name))
 
 
 @pytest.mark.parametrize("text", ["", "\n\r\n"])
@@ -203,7 +203,7 @@ def test_a_table_of_a_byte_order_mark_alone_is_empty(text: str, tmp_path: Path) 
     path = tmp_path / "mark.csv"
     path.write_text(text, encoding="utf-8-sig", newline="")
     with pytest.raises(InputError, match="is empty"):
-        reader.sample(sources.identified(path, path.name))
+        reader.read_sample(sources.identified(path, path.name))
 
 
 @pytest.mark.parametrize("size", [64, 1 << 24])

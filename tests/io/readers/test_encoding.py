@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prefdata.errors import InputError, UsageError
-from prefdata.io.readers.encoding import PART, is_text
+from prefdata.io.readers.encoding import PART, is_valid_utf8
 from tests.roundtrip import converted
 
 TABLE = "prompt,chosen,rejected\nWas ist 2 + 2?,„vier“ é,fünf\n"
@@ -93,9 +93,9 @@ def test_a_character_may_stand_on_the_border_of_what_is_looked_at(letter: str) -
     """Whole it is text, and with any of its bytes missing it is not."""
     whole = letter.encode()
     for before in range(PART - len(whole), PART + 1):
-        assert is_text(b"a" * before + whole + b"b" * PART)
+        assert is_valid_utf8(b"a" * before + whole + b"b" * PART)
         for missing in range(len(whole)):
             broken = whole[:missing] + whole[missing + 1 :]
-            assert not is_text(b"a" * before + broken + b"b" * PART)
-    assert is_text(b"")
-    assert not is_text(b"\x80" * (2 * PART))
+            assert not is_valid_utf8(b"a" * before + broken + b"b" * PART)
+    assert is_valid_utf8(b"")
+    assert not is_valid_utf8(b"\x80" * (2 * PART))

@@ -18,7 +18,7 @@ import pytest
 
 from prefdata.conversion.inspect import inspect
 from prefdata.errors import InputError, PrefdataError, UsageError
-from prefdata.io.readers.reader import sample
+from prefdata.io.readers.reader import read_sample
 from prefdata.io.readers.sources import Source
 from tests.roundtrip import Converted, converted
 
@@ -308,7 +308,7 @@ def test_a_disk_that_fails_is_that_of_the_source() -> None:
     """It is not taken for the disk of the output, which the run writes at the same time."""
     failing = Source(Path("/proc/self/mem"), "pairs.jsonl", "jsonl")
     with pytest.raises(InputError, match=r"^pairs\.jsonl cannot be read: Input/output error$"):
-        sample(failing)
+        read_sample(failing)
 
 
 def test_a_dash_is_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from prefdata.io.store import bucket_store
-from prefdata.io.store.bucket_store import Buckets
+from prefdata.io.store.bucket_store import BucketStore
 from prefdata.io.store.frame_store import FrameStore, MemoryBudget
 from prefdata.records.ids import VIEW
 
@@ -40,7 +40,7 @@ def test_what_is_dropped_leaves_memory_and_disk(tmp_path: Path) -> None:
         frames.put("key", FRAME)
     assert list((tmp_path / "shelf").iterdir())
     frames.drop("key")
-    assert budget.left == 100
+    assert budget.available == 100
     assert not list((tmp_path / "shelf").iterdir())
     assert not list(frames.get("key"))
 
@@ -59,7 +59,7 @@ def test_what_stands_for_a_text_takes_room(tmp_path: Path) -> None:
     )
     budget = MemoryBudget(1 << 20)
     FrameStore(tmp_path / "shelf", budget).put("key", words)
-    assert (1 << 20) - budget.left >= 5 * 100 * (VIEW + 1)
+    assert (1 << 20) - budget.available >= 5 * 100 * (VIEW + 1)
 
 
 @pytest.mark.parametrize("size", [0, 4 * bucket_store.BUCKET_BYTES])
@@ -75,7 +75,7 @@ def test_texts_of_rows_that_were_left_out_do_not_stay_in_memory(tmp_path: Path, 
         }
     )
     few = read.filter(pl.int_range(pl.len()) % 37 == 0)
-    taken = Buckets(tmp_path / "taken", size)
+    taken = BucketStore(tmp_path / "taken", size)
     taken.put("few", few)
     found = [taken.get("few", number) for number in range(len(taken))]
     parts = [part for part in found if part is not None]

@@ -10,7 +10,6 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from prefdata.stats.estimates import mean, ranking, share, wilson
 from prefdata.training import LoraSettings, Recipe, TrainingResult, evaluate, train
 from prefdata.training.data.preflight import Encoded
 from prefdata.training.evaluation.logprobs import score
@@ -67,7 +66,7 @@ def test_a_trained_model_is_measured_against_where_it_started(
     assert found.estimates["reward_margin"].value == pytest.approx(
         trained.after["rewards/margins"], rel=1e-3
     )
-    assert found.estimates["kl"].value > 0.1
+    assert (found.estimates["kl"].value or 0) > 0.1
 
 
 def test_the_json_has_value_interval_and_rows(trained: TrainingResult, pairs: Path) -> None:
@@ -268,15 +267,6 @@ def test_a_reward_model_is_measured_by_its_scores(
         assert numbers(its) == pytest.approx(numbers(mine), rel=1e-5, abs=1e-6)
 
 
-def test_the_ranking_is_the_share_of_ordered_pairs() -> None:
-    """Counted by hand; and no answer of one kind leaves nothing to rank."""
-    assert ranking([3.0, 2.0], [1.0, 2.0]).value == pytest.approx(3.5 / 4)
+def test_answers_of_one_kind_leave_nothing_to_rank() -> None:
+    """There is no accuracy then, not one of zero."""
     assert figures([row(label=True, chosen_reward=1.0, chosen_logp=-1.0)]) == {}
-
-
-def test_intervals_are_the_known_ones() -> None:
-    """Wilson's for 8 of 10, the normal one for a mean, and none for a single row."""
-    assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert share([1.0, 0.5]).value == 0.75
-    assert mean([1.0, 2.0, 3.0]).interval == pytest.approx((0.8684, 3.1316), abs=1e-4)
-    assert mean([1.0]).interval is None

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from prefdata.errors import TrainingError
-from prefdata.report.display import Lines, Table, sparkline
+from prefdata.report.progress import LineDisplay, TableDisplay, sparkline
 from prefdata.training.run.diagnostics import Adviser
 
 
@@ -106,7 +106,7 @@ def test_what_is_no_training_log_is_left_alone() -> None:
 def test_lines_come_at_fifths_of_the_run() -> None:
     """The first step, and every fifth part."""
     said: list[str] = []
-    lines = Lines(said.append)
+    lines = LineDisplay(said.append)
     for step in range(1, 11):
         lines.update(step, 10, log())
     lines.update(10, 10, {"eval_loss": 0.4})
@@ -119,7 +119,7 @@ def test_the_table_shows_the_last_number_and_its_course() -> None:
     """On a terminal, in place; with tokens per second and the time left."""
     written = io.StringIO()
     console = Console(file=written, force_terminal=True, highlight=False, width=80)
-    with Table(console) as table:
+    with TableDisplay(console) as table:
         for step in range(1, 5):
             table.update(step, 8, {**log(step, -step, 1 / step), "num_tokens": 100.0 * step})
         table.update(4, 8, {"eval_loss": 0.25})

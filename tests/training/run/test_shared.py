@@ -75,7 +75,7 @@ def trained(
         assert generate(output).startswith("Tell me of the river")
         if manifest["kind"] == "pairs":
             found = evaluate(str(output), data=data)
-            assert 0 <= found.estimates["accuracy"].value <= 1
+            assert 0 <= (found.estimates["accuracy"].value or 0) <= 1
     return result
 
 

@@ -1,0 +1,50 @@
+"""What `pref inspect` prints of a source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from prefdata.cli.views.terminal import (
+    LONGEST,
+    account_table,
+    count_of,
+    example_view,
+    show_dimensions,
+)
+
+if TYPE_CHECKING:
+    from prefdata.conversion.inspect import Inspection
+
+
+def show_inspection(inspection: Inspection, console: Console) -> None:
+    """Print what a source is, why, how it would be read, and what is wrong with it."""
+    console.print(
+        Text.assemble((inspection.name, "bold"), f" is {inspection.format} ({inspection.kind})")
+    )
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_row("because", "; ".join(inspection.why))
+    table.add_row("better", inspection.polarity)
+    for field, names in inspection.columns.items():
+        table.add_row(field, " + ".join(names))
+    table.add_row("not used", ", ".join(inspection.unused) or "none")
+    table.add_row("split by", inspection.split_by)
+    table.add_row("runner-up", inspection.runner_up or "none")
+    for name, missing in inspection.near.items():
+        table.add_row("not quite", f"{name}, which also has {', '.join(missing)}")
+    console.print(Padding(table, (0, 2)))
+    console.print(f"\nOf the first {count_of(inspection.rows, 'row')}:")
+    console.print(Padding(account_table(inspection.outcomes, inspection.rows), (0, 2)))
+    for each in inspection.problems[:8]:
+        lines = ", ".join(map(str, each.lines)) + (", …" if each.rows > len(each.lines) else "")
+        where = f"{each.field}: " if each.field else ""
+        plural = "line" if each.rows == 1 else "lines"
+        detail = f", {each.detail[:LONGEST]}" if each.detail else ""
+        console.print(f"  {where}{each.reason}{detail} ({plural} {lines})", style="yellow")
+    show_dimensions(inspection.dimensions, console)
+    console.print()
+    console.print(example_view(inspection.example))
