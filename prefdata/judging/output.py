@@ -17,11 +17,11 @@ from prefdata.io.dataset.dataset_writer import (
     number_shards,
     write_parquet,
 )
-from prefdata.judging.cases import Cases
+from prefdata.judging.store import ComparisonStore
 from prefdata.judging.client.journal import Journal
-from prefdata.judging.comparisons import PART, RANKED, links, parts
-from prefdata.judging.decide import Counts, Decision, Judge, Result, Ruling, decide, settled
-from prefdata.judging.rank import SETTLED, ranked
+from prefdata.judging.comparisons import PART, MIN_RANKED, records_with_comparisons, parts
+from prefdata.judging.decide import VerdictCounts, PairDecision, Judge, JudgeTotals, VerdictPolicy, decide, decided_frame
+from prefdata.judging.rank import DECIDED, rank_responses
 from prefdata.records import reasons
 from prefdata.records.frames import as_messages
 from prefdata.records.ids import conversation_ids, hexed, joined_ids
@@ -71,63 +71,63 @@ FOLDERS = ("comparisons", "calls", "rankings")
 
 
 @dataclass
-class Made:
+class OutputTotals:
     """What a run wrote.
 
     Attributes:
         pairs: the pairs.
-        result: what the comparisons came to.
+        judges: what the comparisons came to.
         ranked: prompts whose responses were ranked.
         cycles: those of them with responses that beat each other in a circle.
     """
 
     pairs: ConvertTotals
-    result: Result
+    judges: JudgeTotals
     ranked: int = 0
     cycles: int = 0
 
 
 @dataclass
-class Output:
+class OutputWriter:
     """Writes what a run came to.
 
     Args:
         folder: the data set directory that is being made.
-        cases: what was judged.
+        store: what was judged.
         judges: who was asked.
-        ruling: what makes a verdict a pair.
+        policy: what makes a verdict a pair.
         journal: holds the replies.
     """
 
     folder: Path
-    cases: Cases
+    store: ComparisonStore
     judges: Sequence[Judge]
-    ruling: Ruling
+    policy: VerdictPolicy
     journal: Journal
-    made: Made = field(init=False)
+    totals: OutputTotals = field(init=False)
 
     def __post_init__(self) -> None:
-        budget = self.cases.buckets.frames.budget
+        budget = self.store.buckets.frames.budget
         groups = (
             ConversationGroups(self.folder.parent / "groups", budget)
-            if self.cases.grouped
+            if self.store.grouped
             else None
         )
-        alone = {judge.name: Counts() for judge in self.judges}
-        self.made = Made(ConvertTotals(groups=groups), Result(alone=alone))
+        by_judge = {judge.name: VerdictCounts() for judge in self.judges}
+        self.totals = OutputTotals(ConvertTotals(groups=groups), JudgeTotals(by_judge=by_judge))
 
-    def write(self, progress: Callable[[int, int], None]) -> Made:
+    def write(self, on_progress: Callable[[int, int], None]) -> OutputTotals:
         """Write pairs, comparisons, calls and rankings, and settle every row.
 
         Args:
-            progress: is told how many buckets are done, of how many.
+            on_progress: is told how many buckets are done, of how many.
         """
         for name in ("data", *FOLDERS):
             (self.folder / name).mkdir()
-        for bucket in range(len(self.cases.buckets)):
-            self._bucket(bucket)
-            progress(bucket + 1, len(self.cases.buckets))
-        pairs = self.made.pairs
+        for bucket in range(len(self.store.buckets)):
+            self._write_bucket(bucket)
+            on_progress(bucket + 1, len(self.store.buckets))
+        pairs = self.totals.pairs
         if not pairs.rows:
             self._write(PAIRS, pl.DataFrame(PAIRS.empty_table()), "data/train-0.parquet")
         if pairs.groups:
@@ -136,78 +136,78 @@ class Output:
             number_shards(self.folder / "data", split)
         for name in FOLDERS:
             number_shards(self.folder / name, name)
-        return self.made
+        return self.totals
 
     def _write(self, schema: pa.Schema, frame: pl.DataFrame, name: str) -> None:
         write_parquet(frame, self.folder / name, schema)
 
-    def _bucket(self, bucket: int) -> None:
+    def _write_bucket(self, bucket: int) -> None:
         """Decide the comparisons of a bucket, pair what is to be paired, and settle its rows."""
-        told, light = [], []
-        known = [pl.DataFrame(schema=SETTLED)]
-        ranks = self.cases.buckets.get("responses", bucket) is not None
-        for number, part in enumerate(parts(self.cases.buckets, bucket)):
-            made = decide(part, self.judges, self.ruling, self.journal)
-            self.made.result.add(made.result)
+        outcomes, counted = [], []
+        decided = [pl.DataFrame(schema=DECIDED)]
+        ranks = self.store.buckets.get("responses", bucket) is not None
+        for number, part in enumerate(parts(self.store.buckets, bucket)):
+            result = decide(part, self.judges, self.policy, self.journal)
+            self.result.result.add(result.result)
             name = f"{bucket:06d}-{number:06d}.parquet"
-            compared = _compared(part, made.decisions)
-            self._write(Comparison.arrow_schema(), compared, f"comparisons/comparisons-{name}")
-            if made.calls:
-                calls = pl.DataFrame(pa.Table.from_pylist(made.calls, schema=CALLS))
+            records = _comparison_records(part, result.decisions)
+            self._write(Comparison.arrow_schema(), records, f"comparisons/comparisons-{name}")
+            if result.calls:
+                calls = pl.DataFrame(pa.Table.from_pylist(result.calls, schema=CALLS))
                 self._write(CALLS, calls, f"calls/calls-{name}")
-            rows = self._identified(_judged(part, made.decisions, by_rank=self._by_rank))
-            light.append(self._write_pairs(rows, f"judged-{name}"))
-            told.append(_told(part, made.decisions, rows))
+            rows = self._with_ids(_judged_pairs(part, result.decisions, by_rank=self._pairs_by_rank))
+            counted.append(self._write_pairs(rows, f"judged-{name}"))
+            outcomes.append(_comparison_outcomes(part, result.decisions, rows))
             if ranks:
-                known.append(settled(part, made.decisions))
-        fates = pl.DataFrame(schema=FATES)
+                decided.append(decided_frame(part, result.decisions))
+        responses = pl.DataFrame(schema=RESPONSE_OUTCOMES)
         if ranks:
-            fates = self._rank(bucket, pl.concat(known), light)
-        if light:
-            self.made.pairs.count(pl.concat(light))
-        self._settle(bucket, told, fates)
+            responses = self._rank(bucket, pl.concat(decided), counted)
+        if counted:
+            self.result.pairs.count(pl.concat(counted))
+        self._account(bucket, outcomes, responses)
 
     @property
-    def _by_rank(self) -> bool:
+    def _pairs_by_rank(self) -> bool:
         """Whether responses are paired by their ranking."""
-        return self.ruling.strategy != "judged"
+        return self.policy.strategy != "judged"
 
-    def _rank(self, bucket: int, known: pl.DataFrame, light: list[pl.DataFrame]) -> pl.DataFrame:
+    def _rank(self, bucket: int, decided: pl.DataFrame, counted: list[pl.DataFrame]) -> pl.DataFrame:
         """Rank the responses of a bucket, write that and the pairs that follow from it.
 
         Returns:
-            The columns of `FATES`: each response with a pair that it is in, or why it is in none.
+            The columns of `RESPONSE_OUTCOMES`: each response with a pair that it is in, or why it is in none.
         """
-        responses = self.cases.buckets.get("responses", bucket)
-        ratings = self.cases.buckets.get("ratings", bucket)
+        responses = self.store.buckets.get("responses", bucket)
+        ratings = self.store.buckets.get("ratings", bucket)
         if responses is None or ratings is None:
-            return pl.DataFrame(schema=FATES)
-        found = ranked(
+            return pl.DataFrame(schema=RESPONSE_OUTCOMES)
+        result = rank_responses(
             responses,
-            known,
-            self.ruling.strategy,
-            most=self.cases.most,
-            drop_flagged=self.ruling.drop_flagged,
+            decided,
+            self.policy.strategy,
+            most=self.store.most,
+            drop_flagged=self.policy.drop_flagged,
         )
-        self.made.ranked += found.prompts
-        self.made.cycles += found.cycles
-        for number, part in enumerate(found.responses.iter_slices(PART)):
+        self.totals.rank_responses += result.prompts
+        self.totals.cycles += result.cycles
+        for number, part in enumerate(result.responses.iter_slices(PART)):
             name = f"rankings/rankings-{bucket:06d}-{number:06d}.parquet"
-            self._write(RANKINGS, _ranking(part, ratings), name)
-        fates = [found.fates.with_columns(pl.lit(None, pl.String).alias("pair"))]
-        for number, part in enumerate(found.pairs.iter_slices(PART)):
-            rows = self._identified(_by_ranking(part, ratings))
-            light.append(self._write_pairs(rows, f"ranked-{bucket:06d}-{number:06d}.parquet"))
-            fates.append(_paired(rows))
-        return pl.concat(each.select(list(FATES)) for each in fates)
+            self._write(RANKINGS, _ranking_rows(part, ratings), name)
+        outcomes = [result.outcomes.with_columns(pl.lit(None, pl.String).alias("pair"))]
+        for number, part in enumerate(result.pairs.iter_slices(PART)):
+            rows = self._with_ids(_ranked_pairs(part, ratings))
+            counted.append(self._write_pairs(rows, f"ranked-{bucket:06d}-{number:06d}.parquet"))
+            outcomes.append(_kept_responses(rows))
+        return pl.concat(each.select(list(RESPONSE_OUTCOMES)) for each in outcomes)
 
-    def _identified(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def _with_ids(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Pairs with their ids, and with the split that they go to."""
         frame = joined_ids(frame, ["prompt_id", "chosen_id", "rejected_id"], "id")
         group = frame["prompt_id"]
-        if self.cases.grouped:
+        if self.store.grouped:
             group = conversation_ids(frame["prompt"])
-        test = in_test(hexed(group), self.ruling.test_size, self.ruling.seed)
+        test = in_test(hexed(group), self.policy.test_size, self.policy.seed)
         return frame.with_columns(
             hexed(frame["id"]),
             hexed(frame["prompt_id"]),
@@ -222,38 +222,38 @@ class Output:
         for split, these in by_split(rows).items():
             if these.height:
                 self._write(PAIRS, these, f"data/{split}-{name}")
-                self.made.pairs.example = self.made.pairs.example or first_row(these)
+                self.totals.pairs.example = self.totals.pairs.example or first_row(these)
         return rows.select("prompt_id", "group_id", "test")
 
-    def _settle(self, bucket: int, told: Sequence[pl.DataFrame], fates: pl.DataFrame) -> None:
+    def _account(self, bucket: int, outcomes: Sequence[pl.DataFrame], responses: pl.DataFrame) -> None:
         """Say of each row of a bucket what became of it."""
-        rows = links(self.cases.buckets, bucket)
+        rows = records_with_comparisons(self.store.buckets, bucket)
         if rows is None:
             return
         rows = rows.with_columns(pl.col("n").fill_null(0) if "n" in rows.columns else ZERO)
-        ranked_by = (pl.col("n") >= RANKED) & self._by_rank
-        of_cases = _by_case(rows.filter(~ranked_by), told)
+        ranked_by = (pl.col("n") >= MIN_RANKED) & self._pairs_by_rank
+        of_comparisons = _outcomes_of_rows(rows.filter(~ranked_by), outcomes)
         ledger = pl.concat(
             [
-                entries(of_cases.filter("rated"), rated=True),
-                entries(of_cases.filter(~pl.col("rated")), rated=False),
-                *([_by_response(rows.filter(ranked_by), fates)] if self._by_rank else []),
+                entries(of_comparisons.filter("rated"), rated=True),
+                entries(of_comparisons.filter(~pl.col("rated")), rated=False),
+                *([_outcomes_of_responses(rows.filter(ranked_by), responses)] if self._pairs_by_rank else []),
             ]
         )
-        best = by_row(ledger)
-        lost = best.filter(pl.col("outcome") == "rejected").select(
+        by_row_outcomes = by_row(ledger)
+        rejects = by_row_outcomes.filter(pl.col("outcome") == "rejected").select(
             "source", "row", "line", "reason"
         )
-        said = of_cases.unique(["source", "row"], keep="first").select(
+        details = of_comparisons.unique(["source", "row"], keep="first").select(
             "source", "row", "detail", "raw"
         )
-        lost = lost.join(said, on=["source", "row"], how="left", maintain_order="left")
-        refused = lost.with_columns(pl.lit("").alias("field"))
-        self.cases.row_log.add(ledger, refused.select(REJECTS.names()).cast(REJECTS))
-        self.cases.account.settle(best)
+        rejects = rejects.join(details, on=["source", "row"], how="left", maintain_order="left")
+        rejected = rejects.with_columns(pl.lit("").alias("field"))
+        self.store.row_log.add(ledger, rejected.select(REJECTS.names()).cast(REJECTS))
+        self.store.account.settle(by_row_outcomes)
 
 
-FATES = pl.Schema(
+RESPONSE_OUTCOMES = pl.Schema(
     {
         "prompt_id": pl.UInt128(),
         "response_id": pl.UInt128(),
@@ -261,7 +261,7 @@ FATES = pl.Schema(
         "pair": pl.String(),
     }
 )
-TOLD = pl.Schema(
+COMPARISON_OUTCOMES = pl.Schema(
     {
         "case": pl.UInt32(),
         "reason": pl.String(),
@@ -275,7 +275,7 @@ TOLD = pl.Schema(
 ZERO = pl.lit(0, pl.Int64).alias("n")
 
 
-def _compared(part: pl.DataFrame, decisions: Sequence[Decision]) -> pl.DataFrame:
+def _comparison_records(part: pl.DataFrame, decisions: Sequence[PairDecision]) -> pl.DataFrame:
     """The comparisons of a part with what was said of them, as `Comparison` records."""
     kind = pl.Schema(pl.DataFrame(Comparison.arrow_schema().empty_table()).schema)["verdicts"]
     verdicts = pl.Series("verdicts", [list(each.verdicts) for each in decisions], kind)
@@ -285,7 +285,7 @@ def _compared(part: pl.DataFrame, decisions: Sequence[Decision]) -> pl.DataFrame
     )
 
 
-def _judged(part: pl.DataFrame, decisions: Sequence[Decision], *, by_rank: bool) -> pl.DataFrame:
+def _judged_pairs(part: pl.DataFrame, decisions: Sequence[PairDecision], *, by_rank: bool) -> pl.DataFrame:
     """The pairs that the verdicts of a part give, with their texts.
 
     Args:
@@ -293,11 +293,11 @@ def _judged(part: pl.DataFrame, decisions: Sequence[Decision], *, by_rank: bool)
         decisions: what became of each.
         by_rank: whether responses that are ranked are paired by that, and not here.
     """
-    kept = pl.Series([each.reason == reasons.KEPT for each in decisions], dtype=pl.Boolean)
-    kept &= ~(part["ranked"] & by_rank)
-    won = [each for each, keep in zip(decisions, kept, strict=True) if keep]
-    a_won = pl.Series("a_won", [each.winner == "a" for each in won], pl.Boolean)
-    frame = part.filter(kept).drop("id").with_columns(a_won, *_figures(won))
+    keep = pl.Series([each.reason == reasons.KEPT for each in decisions], dtype=pl.Boolean)
+    keep &= ~(part["ranked"] & by_rank)
+    decisions_with_pair = [each for each, keep in zip(decisions, keep, strict=True) if keep]
+    a_won = pl.Series("a_won", [each.winner == "a" for each in decisions_with_pair], pl.Boolean)
+    frame = part.filter(keep).drop("id").with_columns(a_won, *_score_columns(decisions_with_pair))
     for side, a, b in (("chosen", "a", "b"), ("rejected", "b", "a")):
         names = (side, f"model_{side}", f"{side}_id")
         frame = frame.with_columns(
@@ -307,7 +307,7 @@ def _judged(part: pl.DataFrame, decisions: Sequence[Decision], *, by_rank: bool)
     return frame
 
 
-def _figures(won: Sequence[Decision]) -> list[pl.Series]:
+def _score_columns(won: Sequence[PairDecision]) -> list[pl.Series]:
     """Scores only where they do not contradict the verdict; a margin of log-odds goes before."""
     scores = [
         (each.chosen, each.rejected)
@@ -328,7 +328,7 @@ def _figures(won: Sequence[Decision]) -> list[pl.Series]:
     ]
 
 
-def _by_ranking(part: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
+def _ranked_pairs(part: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
     """Pairs that follow from a ranking, with their texts."""
     return part.with_columns(
         ratings["prompt"].gather(part["at_chosen"]),
@@ -339,7 +339,7 @@ def _by_ranking(part: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _ranking(part: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
+def _ranking_rows(part: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
     """Ranked responses with their texts, as rows of `RANKINGS`."""
     return part.with_columns(
         hexed(part["prompt_id"]),
@@ -350,7 +350,7 @@ def _ranking(part: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _paired(rows: pl.DataFrame) -> pl.DataFrame:
+def _kept_responses(rows: pl.DataFrame) -> pl.DataFrame:
     """Each response of some pairs, with the id of its pair."""
     return pl.concat(
         rows.select(
@@ -363,42 +363,42 @@ def _paired(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _told(part: pl.DataFrame, decisions: Sequence[Decision], rows: pl.DataFrame) -> pl.DataFrame:
-    """What became of each comparison: the columns of `TOLD`."""
+def _comparison_outcomes(part: pl.DataFrame, decisions: Sequence[PairDecision], rows: pl.DataFrame) -> pl.DataFrame:
+    """What became of each comparison: the columns of `COMPARISON_OUTCOMES`."""
     texts = part.select(pl.struct("prompt", a="response_a", b="response_b").struct.json_encode())
-    told = part.select("case").with_columns(
+    outcomes = part.select("case").with_columns(
         pl.Series("reason", [each.reason for each in decisions], pl.String),
         pl.Series("detail", [each.detail for each in decisions], pl.String),
         texts.to_series().alias("raw"),
     )
-    told = told.with_columns(pl.when(pl.col("reason") != reasons.KEPT).then("raw").alias("raw"))
+    outcomes = outcomes.with_columns(pl.when(pl.col("reason") != reasons.KEPT).then("raw").alias("raw"))
     ids = rows.select("case", pl.col("id").alias("pair"))
-    return told.join(ids, on="case", how="left", maintain_order="left")
+    return outcomes.join(ids, on="case", how="left", maintain_order="left")
 
 
-def _by_case(rows: pl.DataFrame, told: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def _outcomes_of_rows(rows: pl.DataFrame, outcomes: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Rows with what became of the comparisons that they are in.
 
     A row of a comparison that an earlier row has made a pair of is merged with that one.
     """
-    known = pl.concat([pl.DataFrame(schema=TOLD), *told])
-    rows = rows.join(known, on="case", how="left", maintain_order="left")
+    all_outcomes = pl.concat([pl.DataFrame(schema=COMPARISON_OUTCOMES), *outcomes])
+    rows = rows.join(all_outcomes, on="case", how="left", maintain_order="left")
     later = pl.col("case").is_duplicated() & ~pl.col("case").is_first_distinct() & ~pl.col("rated")
     again = later & (pl.col("reason") == reasons.KEPT)
-    none = (
+    without = (
         pl.when(pl.col("n") > 1).then(pl.lit(reasons.NOT_JUDGED)).otherwise(pl.lit(reasons.ALONE))
     )
     return rows.with_columns(
         pl.when(again)
         .then(pl.lit(reasons.DUPLICATE))
-        .otherwise(pl.coalesce("reason", none))
+        .otherwise(pl.coalesce("reason", without))
         .alias("reason")
     )
 
 
-def _by_response(rows: pl.DataFrame, fates: pl.DataFrame) -> pl.DataFrame:
+def _outcomes_of_responses(rows: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
     """The account of ranked responses: the pairs that each went into, or why it is in none."""
     place = ["source", "row", "line", "item"]
     on = ["prompt_id", "response_id"]
-    once = rows.select(*place, *on).unique(place, keep="first", maintain_order=True)
-    return entries(once.join(fates, on=on, how="left", maintain_order="left"), rated=True)
+    responses = rows.select(*place, *on).unique(place, keep="first", maintain_order=True)
+    return entries(responses.join(outcomes, on=on, how="left", maintain_order="left"), rated=True)

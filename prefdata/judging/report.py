@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from prefdata.conversion.report import RunReport, SourceReport, report_fields
-from prefdata.judging.ask import Asked, Asking
-from prefdata.judging.cases import Cases
-from prefdata.judging.client.journal import Spent
-from prefdata.judging.decide import Counts, Ruling
-from prefdata.judging.output import Made
+from prefdata.judging.ask import AskResult, JudgeConfig
+from prefdata.judging.store import ComparisonStore
+from prefdata.judging.client.journal import Spending
+from prefdata.judging.decide import VerdictCounts, VerdictPolicy
+from prefdata.judging.output import OutputTotals
 from prefdata.judging.prompting import outcome
 from prefdata.judging.rank import SCORES
 
@@ -54,65 +54,65 @@ class JudgeReport(RunReport):
         return sum(self.verdicts.get(each, 0) for each in SCORES)
 
 
-class Job(NamedTuple):
+class JudgeRun(NamedTuple):
     """What was asked for, and what came of it.
 
     Attributes:
         output: the data set directory.
         journal: the file of calls.
-        asking: how judges were asked.
-        ruling: what makes a verdict a pair.
-        cases: what was judged.
-        asked: what asking came to.
-        made: what was written.
-        spent: judge to what all its calls came to.
+        config: how judges were asked.
+        policy: what makes a verdict a pair.
+        store: what was judged.
+        replies: what asking came to.
+        totals: what was written.
+        spending: judge to what all its calls came to.
     """
 
     output: Path
     journal: Path
-    asking: Asking
-    ruling: Ruling
-    cases: Cases
-    asked: Asked
-    made: Made
-    spent: Mapping[str, Spent]
+    config: JudgeConfig
+    policy: VerdictPolicy
+    store: ComparisonStore
+    replies: AskResult
+    totals: OutputTotals
+    spending: Mapping[str, Spending]
 
 
-def reported(job: Job, sources: tuple[SourceReport, ...], seconds: float) -> JudgeReport:
+def judge_report(run: JudgeRun, sources: tuple[SourceReport, ...], seconds: float) -> JudgeReport:
     """Put the figures of a run together.
 
     Args:
-        job: the run.
+        run: the run.
         sources: one report per source.
         seconds: wall time.
     """
-    cases, asked, made, spent = job.cases, job.asked, job.made, job.spent
-    result = made.result
+    store, replies, totals, spending = run.store, run.replies, run.totals, run.spending
+    result = totals.result
     return JudgeReport(
-        **report_fields(cases.account, made.pairs, grouped=cases.grouped),
-        output=str(job.output),
+        **report_fields(store.account, totals.pairs, grouped=store.grouped),
+        output=str(run.output),
         kind="pairs",
-        complete=not result.pending and not asked.stopped.why,
-        stopped=asked.stopped.why,
-        remedy=asked.stopped.remedy,
+        complete=not result.pending and not replies.stopped.why,
+        stopped=replies.stopped.why,
+        remedy=replies.stopped.remedy,
         sources=sources,
-        comparisons=cases.total,
+        comparisons=store.total,
         verdicts=dict(result.together.outcomes.most_common()),
         judges={
-            name: _judged(result.alone[name], cases.total, asked, spent[name], name)
-            for name in asked.tallies
+            name: _judge_fields(result.alone[name], store.total, replies, spending[name], name)
+            for name in replies.tallies
         },
         labels={"compared": result.together.labelled, "agreed": result.together.agreed},
         flagged=result.flagged,
-        rankings={"prompts": made.ranked, "cycles": made.cycles},
-        calls=_calls(asked, spent),
-        journal=str(job.journal),
-        options=_options(job),
+        rankings={"prompts": totals.ranked, "cycles": totals.cycles},
+        calls=_call_fields(replies, spending),
+        journal=str(run.journal),
+        options=_options(run),
         seconds=round(seconds, 2),
     )
 
 
-def _judged(counts: Counts, total: int, asked: Asked, spent: Spent, name: str) -> dict[str, object]:
+def _judge_fields(counts: VerdictCounts, total: int, replies: AskResult, spending: Spending, name: str) -> dict[str, object]:
     """The figures of one judge."""
     decided = counts.outcomes["a"] + counts.outcomes["b"]
     slots = sum(counts.slots.values())
@@ -122,45 +122,45 @@ def _judged(counts: Counts, total: int, asked: Asked, spent: Spent, name: str) -
         "flips": counts.outcomes[outcome.FLIP] / total if total else None,
         "first_slot": counts.slots["first"] / slots if slots else None,
         "labels": {"compared": counts.labelled, "agreed": counts.agreed},
-        "understands": asked.styles[name],
-        "spent": _money(spent),
+        "understands": replies.styles[name],
+        "spent": _spending_fields(spending),
     }
 
 
-def _money(spent: Spent) -> dict[str, object]:
+def _spending_fields(spending: Spending) -> dict[str, object]:
     return {
-        "calls": spent.calls,
-        "tokens": spent.usage._asdict(),
-        "dollars": None if spent.unpriced else spent.cost,
-        "unpriced_calls": spent.unpriced,
+        "calls": spending.calls,
+        "tokens": spending.usage._asdict(),
+        "dollars": None if spending.unpriced else spending.cost,
+        "unpriced_calls": spending.unpriced,
     }
 
 
-def _calls(asked: Asked, spent: Mapping[str, Spent]) -> dict[str, object]:
-    tallies = asked.tallies.values()
-    priced = all(not each.unpriced for each in spent.values())
+def _call_fields(replies: AskResult, spending: Mapping[str, Spending]) -> dict[str, object]:
+    counts = replies.counts.values()
+    priced = all(not each.unpriced for each in spending.values())
     return {
-        "asked": sum(each.asked for each in tallies),
-        "known": sum(each.known for each in tallies),
-        "failed": sum(sum(each.failed.values()) for each in tallies),
-        "pushed_back": sum(each.pushed_back for each in tallies),
-        "retried": sum(each.retried for each in tallies),
-        "abandoned": sum(each.abandoned for each in tallies),
-        "set_back": dict(sum((each.set_back for each in tallies), Counter())),
-        "paid": sum(each.calls for each in spent.values()),
-        "dollars": sum(each.cost for each in spent.values()) if priced else None,
+        "asked": sum(each.replies for each in counts),
+        "known": sum(each.known for each in counts),
+        "failed": sum(sum(each.failed.values()) for each in counts),
+        "pushed_back": sum(each.pushed_back for each in counts),
+        "retried": sum(each.retried for each in counts),
+        "abandoned": sum(each.abandoned for each in counts),
+        "set_back": dict(sum((each.set_back for each in counts), Counter())),
+        "paid": sum(each.calls for each in spending.values()),
+        "dollars": sum(each.cost for each in spending.values()) if priced else None,
     }
 
 
-def _options(job: Job) -> dict[str, object]:
-    question = job.asking.question
+def _options(run: JudgeRun) -> dict[str, object]:
+    question = run.config.question
     return {
-        "judges": list(job.asked.tallies),
+        "judges": list(run.replies.tallies),
         "prompt": question.prompt.name,
         "criteria": {each.name: each.definition for each in question.criteria},
         "reasoning": question.reasoning,
         "max_tokens": question.max_tokens,
-        "max_cost": job.asking.max_cost,
-        "max_comparisons": job.cases.most,
-        **asdict(job.ruling),
+        "max_cost": run.config.max_cost,
+        "max_comparisons": run.store.most,
+        **asdict(run.policy),
     }
