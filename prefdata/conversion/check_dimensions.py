@@ -45,7 +45,7 @@ def check_names(options: Options, found: Collection[str], name: str) -> None:
             hint="Name the column that says which dimension a rating is on, as in "
             "--map dimension=aspect, or convert this source by itself.",
         )
-    for dimension in options.named:
+    for dimension in options.all_dimensions:
         if dimension not in found:
             raise UnknownNameError("dimension", dimension, sorted(found), where=name)
 
@@ -69,7 +69,7 @@ def not_so_far(read_options: ReadOptions, options: Options, found: Collection[st
         >>> not_so_far(ReadOptions(dimension="saftey"), Options(), {"safety", "clarity"})
         ' (none on saftey so far, but on clarity, safety)'
     """
-    named = dict.fromkeys((*filter(None, [read_options.dimension]), *options.named))
+    named = dict.fromkeys((*filter(None, [read_options.dimension]), *options.all_dimensions))
     absent = ", ".join(name for name in named if name not in found)
     there = ", ".join(sorted(found)[:8])
     return f" (none on {absent} so far, but on {there})" if absent and there else ""

@@ -44,7 +44,7 @@ from prefdata.io.readers.sources import Source, open_sources
 from prefdata.io.store.record_store import RecordStore
 from prefdata.records.reasons import REMEDIES
 from prefdata.transforms.accounting import Account
-from prefdata.transforms.mixing import parts
+from prefdata.transforms.mixing import match_sources
 from prefdata.transforms.options import Options
 
 Progress = Callable[[str, int, int], None]
@@ -195,7 +195,7 @@ def detect_sources(
         UnknownNameError: a column that is to be kept is in none of them.
     """
     options = options or Options(split_by="prompt")
-    told = replace(read_options, deciding=tuple(options.deciding))
+    told = replace(read_options, deciding=tuple(options.rule_dimensions))
     samples = [read_sample(each, encoding) for each in files]
     detections = [
         detect(first, told, name=each.name, format=format, others=others)
@@ -211,7 +211,7 @@ def detect_sources(
 
 def _job(recognised: Sequence[DetectedSource], options: Options, encoding: str) -> ConvertPlan:
     kind = _one_kind(recognised)
-    parts(options, [each.source.name for each in recognised])
+    match_sources(options, [each.source.name for each in recognised])
     keep = tuple(recognised[0].keep)
     return ConvertPlan(kind, recognised, encoding, options, dataset_schema(kind, keep=keep), keep)
 
@@ -335,7 +335,7 @@ def _nothing(account: Account, names: Sequence[str]) -> InputError:
     commonest = next(iter(next(iter(account.outcomes().values()), {})), "")
     look = "'pref inspect' shows how the source was read and what was found; nothing was written."
     return InputError(
-        f"none of the {sum(account.read.values()):,} rows of {', '.join(names[:3])} gave a pair: "
+        f"none of the {account.rows_read.total():,} rows of {', '.join(names[:3])} gave a pair: "
         f"{', '.join(why[:4])}",
         hint=f"{REMEDIES.get(commonest, '')} {look}".lstrip(),
     )

@@ -23,7 +23,7 @@ from prefdata.io.store.record_store import IDS, RecordStore
 from prefdata.records import reasons
 from prefdata.records.ids import content_ids, conversation_ids, scoped
 from prefdata.transforms.accounting import Account
-from prefdata.transforms.row_outcomes import REJECTS, by_row, entries
+from prefdata.transforms.row_outcomes import REJECTS, as_outcomes, best_by_row
 
 Result = TypeVar("Result")
 
@@ -240,7 +240,7 @@ def ingest(
     kind = each.detection.format.kind
     dimensions: set[str] = set(each.detection.match.dimensions)
     for piece, made in read_records(each, number, encoding):
-        account.read_rows(number, piece.rows)
+        account.count_read(number, piece.rows)
         bad, good = (
             made.filter(pl.col("reason").is_not_null()),
             made.filter(pl.col("reason").is_null()),
@@ -272,7 +272,7 @@ def reject_rows(
 ) -> None:
     """Bad rows to the rejects; of a row that is good in part, only the bad entry to the ledger."""
     whole = bad.join(good.select("row").unique(), on="row", how="anti", maintain_order="left")
-    left = by_row(_entries(whole)).filter(pl.col("outcome") == "left over")
+    left = best_by_row(_entries(whole)).filter(pl.col("outcome") == "left over")
     account.settle(left)
     whole = whole.join(left, on="row", how="anti", maintain_order="left")
     first = whole.unique("row", keep="first", maintain_order=True)
@@ -298,4 +298,4 @@ def _entries(rows: pl.DataFrame) -> pl.DataFrame:
     given = rows.with_columns(pl.lit(None, pl.String).alias("pair"))
     if "item" not in rows.columns:
         given = given.with_columns(pl.lit(0, pl.UInt32).alias("item"))
-    return entries(given, rated=False)
+    return as_outcomes(given, rated=False)

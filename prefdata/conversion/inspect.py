@@ -18,11 +18,11 @@ from prefdata.io.readers.sources import open_sources
 from prefdata.io.store.record_store import SCHEMAS
 from prefdata.records.frames import as_messages
 from prefdata.transforms import make_pairs, make_unpaired
-from prefdata.transforms.dimensions import compared
+from prefdata.transforms.dimensions import win_loss_counts
 from prefdata.transforms.make_pairs import PairResult
-from prefdata.transforms.mixing import parts
+from prefdata.transforms.mixing import match_sources
 from prefdata.transforms.options import Options
-from prefdata.transforms.row_outcomes import LEFT_OVER, by_row
+from prefdata.transforms.row_outcomes import LEFT_OVER, best_by_row
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def inspect(
     with open_sources(sources, fetch=False) as files:
         recognised = detect_sources(files, read_options, format, encoding, options=options)
         check_rule(options, read_options, recognised)
-        parts(options, [each.name for each in files])
+        match_sources(options, [each.name for each in files])
         alone = len(recognised) == 1
         return [
             _inspected(each, options, read_options, encoding, alone=alone) for each in recognised
@@ -167,7 +167,7 @@ def _inspected(
         runner_up.format if runner_up else "",
         dict(each.detection.near),
         piece.rows,
-        _outcomes(result.ledger, whole.filter(left), problems),
+        _outcomes(result.outcomes, whole.filter(left), problems),
         problems,
         "conversation" if each.grouped else "prompt",
         _standings(result.rows),
@@ -180,7 +180,7 @@ def _decided(
 ) -> tuple[PairResult, pl.DataFrame]:
     """What sound records give, and the rows of it with their texts."""
     if kind == "unpaired":
-        result = make_unpaired.unpaired(good, options)
+        result = make_unpaired.make_unpaired(good, options)
         texts = good.select(
             "prompt", *each.keep, of_row="row", of_item="item", completion="response"
         )
@@ -191,7 +191,7 @@ def _decided(
         for name in ("ratings", "comparisons")
     }
     frames[kind] = good
-    result = make_pairs.pairs(frames["ratings"], frames["comparisons"], options)
+    result = make_pairs.make_pairs(frames["ratings"], frames["comparisons"], options)
     texts = make_pairs.with_texts(result.rows, frames["ratings"], frames["comparisons"], each.keep)
     return result, texts
 
@@ -201,7 +201,7 @@ def _outcomes(
 ) -> dict[str, dict[str, int]]:
     """What became of the rows, and why; the most frequent first."""
     found: dict[str, dict[str, int]] = {}
-    became = by_row(ledger).group_by("outcome", "reason").len().sort("len", descending=True)
+    became = best_by_row(ledger).group_by("outcome", "reason").len().sort("len", descending=True)
     for outcome, reason, count in became.rows():
         found.setdefault(outcome, {})[reason] = count
     for reason, count in left.group_by("reason", maintain_order=True).len().rows():
@@ -215,7 +215,7 @@ def _outcomes(
 def _standings(rows: pl.DataFrame) -> dict[str, dict[str, int]]:
     if "dimensions" not in rows.columns:
         return {}
-    return {name: found._asdict() for name, found in compared(rows).items()}
+    return {name: found._asdict() for name, found in win_loss_counts(rows).items()}
 
 
 def _problems(

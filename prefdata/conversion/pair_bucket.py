@@ -36,10 +36,10 @@ def records(store: RecordStore, number: int, *, drop: bool = True) -> Records:
 def decided(job: ConvertPlan, held: Records) -> PairResult:
     """What the records of a bucket give, within the caps and shares that are known by now."""
     if job.kind == "unpaired":
-        found = make_unpaired.unpaired(held.unpaired, job.options)
+        found = make_unpaired.make_unpaired(held.unpaired, job.options)
     else:
-        found = make_pairs.pairs(held.ratings, held.comparisons, job.options)
-    return mixing.mixed(found, job.ends, job.options.seed) if job.ends else found
+        found = make_pairs.make_pairs(held.ratings, held.comparisons, job.options)
+    return mixing.apply_limits(found, job.ends, job.options.seed) if job.ends else found
 
 
 def overlapping(job: ConvertPlan, held: Records) -> Overlap:
@@ -47,8 +47,8 @@ def overlapping(job: ConvertPlan, held: Records) -> Overlap:
     if not job.compares_sources:
         return {}
     if job.kind == "unpaired":
-        return overlap.of_labels(held.unpaired)
-    return overlap.of_pairs(held.ratings, held.comparisons, job.options)
+        return overlap.label_overlap(held.unpaired)
+    return overlap.pair_overlap(held.ratings, held.comparisons, job.options)
 
 
 def ends(
@@ -58,13 +58,13 @@ def ends(
 
     It holds 8 bytes for each row of the data set.
     """
-    wanted = mixing.parts(job.options, job.names)
+    wanted = mixing.match_sources(job.options, job.names)
     if not (wanted.caps or wanted.mix):
         return {}
 
     def work(number: int) -> pl.DataFrame:
         rows = decided(job, records(store, number, drop=False)).rows
-        return mixing.placed(rows, job.options.seed)
+        return mixing.place_rows(rows, job.options.seed)
 
     places: dict[int, list[np.ndarray]] = defaultdict(list)
     for placed in in_order(work, len(store.buckets)):

@@ -12,9 +12,9 @@ import pyarrow as pa
 from prefdata.conversion.conversation_groups import ConversationGroups
 from prefdata.conversion.ingest import DetectedSource
 from prefdata.errors import PrefdataError
-from prefdata.transforms.dimensions import WinLossCounts, compared
+from prefdata.transforms.dimensions import WinLossCounts, win_loss_counts
 from prefdata.transforms.options import Options
-from prefdata.transforms.overlap import Common, Overlap
+from prefdata.transforms.overlap import Overlap, SharedCounts
 
 MOST_SOURCES = 100
 """Sources that are held against each other: what is told grows with the square of their number."""
@@ -94,13 +94,13 @@ class ConvertTotals:
         if self.groups:
             self.groups.put(rows)
         if "dimensions" in rows.columns:
-            for name, found in compared(rows).items():
+            for name, found in win_loss_counts(rows).items():
                 self.dimensions[name] = self.dimensions.get(name, WinLossCounts()).plus(found)
 
     def compare(self, found: Overlap) -> None:
         """Add up what sources have in common in a bucket."""
         for sources, common in found.items():
-            self.overlap[sources] = self.overlap.get(sources, Common()).plus(common)
+            self.overlap[sources] = self.overlap.get(sources, SharedCounts()).plus(common)
 
 
 def by_split(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:

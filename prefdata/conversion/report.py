@@ -108,7 +108,7 @@ def report_fields(account: Account, made: ConvertTotals, *, grouped: bool) -> Re
     """
     outcomes = account.outcomes()
     rejected = sum(outcomes.get("rejected", {}).values())
-    read = sum(account.read.values())
+    read = sum(account.rows_read.values())
     splits = {
         s: {"rows": made.rows[s], "prompts": made.prompts[s]} for s in made.rows if made.rows[s]
     }
@@ -147,7 +147,7 @@ def source_reports(
             format=each.detection.format.name,
             why=each.detection.match.why,
             polarity=each.detection.match.polarity,
-            rows=account.read[number],
+            rows=account.rows_read[number],
             outcomes=account.outcomes(number),
             gave=None if gave is None else gave.get(number, 0),
         )

@@ -24,7 +24,7 @@ from prefdata.io.store.record_store import RecordStore
 from prefdata.transforms import make_pairs
 from prefdata.transforms.accounting import Account
 from prefdata.transforms.overlap import Overlap
-from prefdata.transforms.row_outcomes import by_row, lost, refused
+from prefdata.transforms.row_outcomes import as_rejects, best_by_row, rejected_rows
 from prefdata.transforms.split import SPLITS
 
 Result = TypeVar("Result")
@@ -36,7 +36,7 @@ class Made(NamedTuple):
     """What a bucket gives: rows without texts, the account of its records, and what was refused."""
 
     rows: pl.DataFrame
-    ledger: pl.DataFrame
+    outcomes: pl.DataFrame
     rejects: pl.DataFrame
     overlap: Overlap
     example: dict[str, object]
@@ -75,15 +75,15 @@ def assemble(
         return _made(number, folder / "data", store, job)
 
     for number, made in enumerate(in_order(work, len(store.buckets))):
-        row_log.add(made.ledger, made.rejects)
+        row_log.add(made.outcomes, made.rejects)
         here = pl.col("source").is_in(sorted(spread))
-        account.settle(by_row(made.ledger.filter(~here)))
-        late.append(by_row(made.ledger.filter(here)))
+        account.settle(best_by_row(made.outcomes.filter(~here)))
+        late.append(best_by_row(made.outcomes.filter(here)))
         result.count(made.rows)
         result.compare(made.overlap)
         result.example = result.example or made.example
         progress(number + 1, len(store.buckets))
-    account.settle(by_row(pl.concat(late)))
+    account.settle(best_by_row(pl.concat(late)))
     for split in SPLITS:
         number_shards(folder / "data", split)
 
@@ -97,15 +97,15 @@ def _made(number: int, folder: Path, store: RecordStore, job: ConvertPlan) -> Ma
             part = make_pairs.with_texts(rows, held.ratings, held.comparisons, job.keep)
             write_parquet(part, folder / f"{split}-{number:06d}.parquet", job.schema)
             example = example or first_row(part, job.schema.names)
-    gone = lost(made.ledger)
+    gone = rejected_rows(made.outcomes)
     said = held.comparisons.unique(["source", "row"], keep="first").select(
         "source",
         "row",
         pl.struct("prompt", "a", "b", "winner", "annotator").struct.json_encode().alias("raw"),
     )
     gone = gone.join(said, on=["source", "row"], how="left", maintain_order="left")
-    rejects = refused(gone.drop("raw"), gone["raw"])
-    return Made(made.rows, made.ledger, rejects, overlapping(job, held), example)
+    rejects = as_rejects(gone.drop("raw"), gone["raw"])
+    return Made(made.rows, made.outcomes, rejects, overlapping(job, held), example)
 
 
 def in_order(work: Callable[[int], Result], count: int) -> Iterator[Result]:

@@ -26,7 +26,7 @@ from prefdata.records.frames import stacked
 from prefdata.transforms.accounting import Account
 from prefdata.transforms.make_pairs import PairResult
 from prefdata.transforms.overlap import Overlap
-from prefdata.transforms.row_outcomes import LEDGER, by_row, lost, refused
+from prefdata.transforms.row_outcomes import ROW_OUTCOMES, as_rejects, best_by_row, rejected_rows
 from prefdata.transforms.split import SPLITS
 
 MOST_ITEMS = 1 << 24
@@ -65,12 +65,14 @@ def stream(
         held = records(store, number)
         found = decided(job, held)
         kept.put(found.rows, number)
-        gone.put(lost(found.ledger).rename({"source": "of_source", "row": "of_row"}), number)
+        gone.put(
+            rejected_rows(found.outcomes).rename({"source": "of_source", "row": "of_row"}), number
+        )
         return found, overlapping(job, held)
 
     for found, overlap in in_order(work, len(store.buckets)):
-        row_log.add(found.ledger, _none())
-        account.settle(by_row(found.ledger))
+        row_log.add(found.outcomes, _none())
+        account.settle(best_by_row(found.outcomes))
         result.count(found.rows)
         result.compare(overlap)
     shards = ShardWriter(folder / "data", job.schema, WORKERS)
@@ -93,7 +95,7 @@ def _write(
 ) -> None:
     """Read the sources again, and write what was decided to keep, and what to refuse."""
     kept, gone = decisions
-    done, total = 0, account.read.total()
+    done, total = 0, account.rows_read.total()
     for number, each in enumerate(job.recognised):
         begun = done
         for piece, made in read_records(each, number, job.encoding, ids=False):
@@ -104,10 +106,10 @@ def _write(
             result.example = result.example or _example(parts, job.schema.names)
             done += piece.rows
             progress(done, total)
-        if done - begun != account.read[number]:
+        if done - begun != account.rows_read[number]:
             raise InputError(
                 f"{each.source.name} changed while it was read: it had "
-                f"{account.read[number]:,} rows, then {done - begun:,}",
+                f"{account.rows_read[number]:,} rows, then {done - begun:,}",
                 hint="Convert a copy of it, or wait until it is written.",
             )
 
@@ -145,7 +147,7 @@ def _refused(gone: pl.DataFrame, piece: Chunk) -> pl.DataFrame:
         return _none()
     places = piece.frame["row"].search_sorted(gone["of_row"])
     raw = pl.Series([piece.raw(int(at)) for at in places], dtype=pl.String)
-    return refused(gone.rename({"of_source": "source", "of_row": "row"}), raw)
+    return as_rejects(gone.rename({"of_source": "source", "of_row": "row"}), raw)
 
 
 def _example(parts: dict[str, pl.DataFrame], columns: Sequence[str]) -> dict[str, object]:
@@ -153,8 +155,8 @@ def _example(parts: dict[str, pl.DataFrame], columns: Sequence[str]) -> dict[str
 
 
 def _none() -> pl.DataFrame:
-    return refused(lost(_no_entries()), pl.Series("raw", [], pl.String))
+    return as_rejects(rejected_rows(_no_entries()), pl.Series("raw", [], pl.String))
 
 
 def _no_entries() -> pl.DataFrame:
-    return pl.DataFrame(schema=LEDGER)
+    return pl.DataFrame(schema=ROW_OUTCOMES)

@@ -26,7 +26,7 @@ from prefdata.records import reasons
 from prefdata.records.frames import as_messages
 from prefdata.records.ids import conversation_ids, hexed, joined_ids
 from prefdata.schemas import Comparison
-from prefdata.transforms.row_outcomes import REJECTS, by_row, entries
+from prefdata.transforms.row_outcomes import REJECTS, as_outcomes, best_by_row
 from prefdata.transforms.split import SPLITS, in_test
 
 PAIRS = dataset_schema("pairs")
@@ -235,12 +235,12 @@ class OutputWriter:
         of_comparisons = _outcomes_of_rows(rows.filter(~ranked_by), outcomes)
         ledger = pl.concat(
             [
-                entries(of_comparisons.filter("rated"), rated=True),
-                entries(of_comparisons.filter(~pl.col("rated")), rated=False),
+                as_outcomes(of_comparisons.filter("rated"), rated=True),
+                as_outcomes(of_comparisons.filter(~pl.col("rated")), rated=False),
                 *([_outcomes_of_responses(rows.filter(ranked_by), responses)] if self._pairs_by_rank else []),
             ]
         )
-        by_row_outcomes = by_row(ledger)
+        by_row_outcomes = best_by_row(ledger)
         rejects = by_row_outcomes.filter(pl.col("outcome") == "rejected").select(
             "source", "row", "line", "reason"
         )
@@ -401,4 +401,4 @@ def _outcomes_of_responses(rows: pl.DataFrame, outcomes: pl.DataFrame) -> pl.Dat
     place = ["source", "row", "line", "item"]
     on = ["prompt_id", "response_id"]
     responses = rows.select(*place, *on).unique(place, keep="first", maintain_order=True)
-    return entries(responses.join(outcomes, on=on, how="left", maintain_order="left"), rated=True)
+    return as_outcomes(responses.join(outcomes, on=on, how="left", maintain_order="left"), rated=True)

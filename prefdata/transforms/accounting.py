@@ -13,31 +13,31 @@ from prefdata.errors import PrefdataError
 
 @dataclass
 class Account:
-    """Counts the rows of each source, and marks each when it is known what became of it.
+    """Counts the rows of each source, and marks each one whose outcome is decided.
 
     Attributes:
-        read: rows read, by source.
+        rows_read: rows read, by source.
         counts: rows by source, outcome and reason.
 
     Example:
         >>> account = Account()
-        >>> account.read_rows(0, 1)
+        >>> account.count_read(0, 1)
         >>> account.settle(
         ...     pl.DataFrame({"source": [0], "row": [0], "outcome": ["kept"], "reason": ["kept"]})
         ... )
         >>> account.check(["ratings.csv"])
     """
 
-    read: Counter[int] = field(default_factory=Counter)
+    rows_read: Counter[int] = field(default_factory=Counter)
     counts: Counter[tuple[int, str, str]] = field(default_factory=Counter)
     marks: dict[int, list[np.ndarray]] = field(default_factory=dict)
 
-    def read_rows(self, source: int, rows: int) -> None:
-        """Note that rows of a source were read, whether or not they could be understood."""
-        self.read[source] += rows
+    def count_read(self, source: int, rows: int) -> None:
+        """Count rows of a source, whether or not they could be parsed."""
+        self.rows_read[source] += rows
 
     def settle(self, rows: pl.DataFrame) -> None:
-        """Note what became of rows, one line each."""
+        """Count the outcome of rows, one line each."""
         grouped = rows.group_by("source", "outcome", "reason").len()
         for source, outcome, reason, count in grouped.rows():
             self.counts[source, str(outcome), reason] += count
@@ -45,30 +45,30 @@ class Account:
             self.marks.setdefault(int(str(source)), []).append(part["row"].to_numpy())
 
     def check(self, names: list[str]) -> None:
-        """Hold the law: each row of each source was settled exactly once.
+        """Check the law: each row of each source was settled exactly once.
 
         Raises:
             PrefdataError: it does not hold, which is a defect of the program.
         """
         for source, name in enumerate(names):
-            read = self.read[source]
-            settled = np.zeros(read + 1, dtype=np.uint8)
+            count = self.rows_read[source]
+            settled = np.zeros(count + 1, dtype=np.uint8)
             for rows in self.marks.get(source, []):
-                np.add.at(settled, np.minimum(rows, read).astype(np.int64), 1)
-            wrong = int((settled[:read] != 1).sum() + settled[read])
+                np.add.at(settled, np.minimum(rows, count).astype(np.int64), 1)
+            wrong = int((settled[:count] != 1).sum() + settled[count])
             if wrong:
                 raise PrefdataError(
-                    f"{name}: {wrong:,} of {read:,} rows have no account; nothing was written",
+                    f"{name}: {wrong:,} of {count:,} rows have no account; nothing was written",
                     hint="This is a defect of prefdata: please report it with some rows.",
                 )
 
     def outcomes(self, source: int | None = None) -> dict[str, dict[str, int]]:
         """Rows by outcome and reason, the most frequent first; of all sources, or of one."""
         total: Counter[tuple[str, str]] = Counter()
-        for (at, outcome, reason), count in self.counts.items():
-            if source in (None, at):
+        for (number, outcome, reason), count in self.counts.items():
+            if source in (None, number):
                 total[outcome, reason] += count
-        found: dict[str, dict[str, int]] = {}
+        by_outcome: dict[str, dict[str, int]] = {}
         for (outcome, reason), count in sorted(total.items(), key=lambda item: (-item[1], item[0])):
-            found.setdefault(outcome, {})[reason] = count
-        return found
+            by_outcome.setdefault(outcome, {})[reason] = count
+        return by_outcome

@@ -10,38 +10,40 @@ DIGITS = 12
 """Significant digits of an aggregated score: 0.1, 0.2 and 0.3 give 0.2, not a trace more."""
 
 
-def responses(ratings: pl.DataFrame, how: Aggregate) -> pl.DataFrame:
+def score_responses(ratings: pl.DataFrame, aggregate: Aggregate) -> pl.DataFrame:
     """Give each response of each prompt one score.
 
     Args:
         ratings: ``scope`` (what is compared with what: the prompt, or one ranked list),
-            ``response``, ``score``, and ``at``, the place of each rating.
-        how: ``mean``, ``median``, or ``majority`` (the commonest score; of several, the lowest).
+            ``response``, ``score``, and ``index``, the row of each rating.
+        aggregate: ``mean``, ``median``, or ``majority`` (the commonest score; of several, the
+            lowest).
 
     Returns:
-        One row per response and scope, with ``score``, and ``at``, the place of its first rating.
-        The order of the ratings does not matter.
+        One row per response and scope, with ``score``, and ``index``, that of its first rating. The
+        order of the ratings does not matter.
     """
-    names = ["scope", "response", "score", "at"]
+    names = ["scope", "response", "score", "index"]
     both = pl.col("scope").cast(pl.UInt64) * (1 << 32) + pl.col("response")
     once = ratings.select(both.is_unique()).to_series()
     if once.all():
         return ratings.select(names)
     # Sorted by score: sums of fractions depend on their order.
-    ordered = ratings.filter(~once).sort("score", "at")
+    ordered = ratings.filter(~once).sort("score", "index")
     several = ordered.group_by("scope", "response", maintain_order=True).agg(
-        summary(how).round_sig_figs(DIGITS), pl.col("at").min()
+        summary(aggregate).round_sig_figs(DIGITS), pl.col("index").min()
     )
     return pl.concat([ratings.filter(once).select(names), several.select(names)])
 
 
-def summary(how: Aggregate) -> pl.Expr:
+def summary(aggregate: Aggregate) -> pl.Expr:
     """Several scores as one."""
     score = pl.col("score")
-    return {"mean": score.mean(), "median": score.median(), "majority": score.mode().min()}[how]
+    summaries = {"mean": score.mean(), "median": score.median(), "majority": score.mode().min()}
+    return summaries[aggregate]
 
 
-def agreement(pairs: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
+def with_agreement(pairs: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
     """Add to each pair how many annotators rated both responses, and how many of them agree.
 
     ``votes`` counts them. ``agreement`` is the share of their ratings that put the chosen response
@@ -52,14 +54,14 @@ def agreement(pairs: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
         pairs: ``scope``, ``chosen``, ``rejected``.
         ratings: ``scope``, ``response``, ``score``, ``annotator``.
     """
-    given = ratings.lazy().select("scope", "response", "annotator", "score")
+    scores = ratings.lazy().select("scope", "response", "annotator", "score")
     key = ["scope", "chosen", "rejected"]
     both = (
         pairs.lazy()
         .select(key)
-        .join(given, left_on=["scope", "chosen"], right_on=["scope", "response"])
+        .join(scores, left_on=["scope", "chosen"], right_on=["scope", "response"])
         .join(
-            given,
+            scores,
             left_on=["scope", "rejected", "annotator"],
             right_on=["scope", "response", "annotator"],
             nulls_equal=True,

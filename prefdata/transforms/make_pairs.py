@@ -1,7 +1,7 @@
-"""Which pairs the records of some prompts give, with an account of every row.
+"""Pairs from the records of some prompts, with an account of every row.
 
-A prompt's records are always together, so each bucket is worked out by itself. Nothing here looks
-at texts, only at their ids: `with_texts` fetches those of the pairs that were made.
+All records of a prompt are together, so each bucket is paired by itself. Only ids are looked at
+here: `with_texts` fetches the texts of the pairs.
 """
 
 from __future__ import annotations
@@ -17,117 +17,89 @@ from prefdata.records.frames import stacked
 from prefdata.records.ids import hexed, joined_ids
 from prefdata.transforms import aggregate, dimensions, resolve_votes, strategies
 from prefdata.transforms.options import Options
-from prefdata.transforms.row_outcomes import entries
+from prefdata.transforms.row_outcomes import as_outcomes
 from prefdata.transforms.split import in_test
 
 PLACE = ("source", "row", "line", "item")
 
 
 class PairResult(NamedTuple):
-    """What a bucket gives.
+    """The pairs, or labelled answers, of a bucket.
 
     Attributes:
         rows: the rows of the data set without their texts, in the order of their ids: ``test`` says
             which split they go to, ``from_source`` which source they count for, ``of_source``,
             ``of_row`` and ``of_item`` which record has their texts.
-        ledger: what became of each record, as in `prefdata.transforms.row_outcomes`.
+        outcomes: the outcome of each record, with the columns of
+            `prefdata.transforms.row_outcomes.ROW_OUTCOMES`.
     """
 
     rows: pl.DataFrame
-    ledger: pl.DataFrame
+    outcomes: pl.DataFrame
 
 
-def pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) -> PairResult:
+def make_pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) -> PairResult:
     """Make pairs of ratings and comparisons, which may speak of the same responses.
 
     Args:
         ratings: records with ``prompt_id``, ``response_id``, ``source`` and their place.
         comparisons: records with ``prompt_id``, ``a_id``, ``b_id``, ``source`` and their place.
-        options: how.
+            They may have a ``refusal``, the reason why one of them gives no pair whatever its
+            ``winner`` says, and a ``margin`` of their own, which goes before the difference of
+            the scores.
+        options: how pairs are made.
 
     Returns:
         Rows with ``winner`` (1 where a was chosen), ``rated`` (whether they come from ratings), and
-        ``at_a``, ``at_b``, the places in the records where the texts stand.
+        ``index_a``, ``index_b``, the rows of the records that have the texts.
     """
-    ratings = ratings.with_row_index("at")
-    comparisons = comparisons.with_row_index("at")
-    numbered = _numbered(ratings, options)
-    rated = _rated(ratings, numbered, options)
-    verdicts = _verdicts(comparisons, rated.pairs)
-    sides = _sides(comparisons, rated)
-    verdicts = dimensions.decided(verdicts, sides, options)
-    made, told, scores = _settled(verdicts, sides, options)
-    chosen = _chosen(verdicts, made)
-    rows, named = _identified(_grouped(chosen, ratings, comparisons), comparisons, options)
-    rows = rows.join(dimensions.listed(scores), on="first", how="left", maintain_order="left")
-    told = told.join(named, on="first", how="left", maintain_order="left")
-    of_comparisons = told.head(comparisons.height)
-    ledger = entries(
-        comparisons.with_columns(of_comparisons["reason"], of_comparisons["pair"]), rated=False
-    )
+    ratings = ratings.with_row_index()
+    comparisons = comparisons.with_row_index()
+    numbered = _number_ids(ratings, options)
+    rated = _pair_ratings(ratings, numbered, options)
+    verdicts, resolved, scores = _resolve(comparisons, rated, options)
+    pairs = _with_first_verdict(verdicts, resolved.pairs)
+    rows, ids = _with_ids(_with_groups(pairs, ratings, comparisons), comparisons, options)
+    rows = rows.join(dimensions.as_lists(scores), on="first", how="left", maintain_order="left")
+    outcomes = resolved.outcomes.join(ids, on="first", how="left", maintain_order="left")
+    account = [_account_comparisons(comparisons, outcomes.head(comparisons.height))]
     if ratings.height:
-        said = rated.pairs.select("prompt", "chosen", "rejected")
-        why = _left_over(numbered, rated, said.hstack(told.slice(comparisons.height)), options)
-        of_ratings = entries(
-            pl.concat(
-                [ratings.select(PLACE)[why["at"]], why.select("reason", "pair")], how="horizontal"
-            ),
-            rated=True,
-        )
-        ledger = pl.concat([ledger, of_ratings])
-    return PairResult(rows.drop("first"), ledger)
+        of_pairs = outcomes.slice(comparisons.height)
+        account.append(_account_ratings(ratings, numbered, rated, of_pairs, options))
+    return PairResult(rows.drop("first"), pl.concat(account))
 
 
-def preferences(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) -> pl.DataFrame:
+def pair_ids(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options) -> pl.DataFrame:
     """The pairs alone: ``prompt_id``, ``chosen_id`` and ``rejected_id``.
 
     Args:
-        ratings: as in `pairs`.
-        comparisons: as in `pairs`.
-        options: how.
+        ratings: as in `make_pairs`.
+        comparisons: as in `make_pairs`.
+        options: how pairs are made.
     """
-    ratings = ratings.with_row_index("at")
-    comparisons = comparisons.with_row_index("at")
-    rated = _rated(ratings, _numbered(ratings, options), options)
-    sides = _sides(comparisons, rated)
-    verdicts = dimensions.decided(_verdicts(comparisons, rated.pairs), sides, options)
-    made, _, _ = _settled(verdicts, sides, options)
-    return _chosen(verdicts, made).select("prompt_id", "chosen_id", "rejected_id")
+    ratings = ratings.with_row_index()
+    comparisons = comparisons.with_row_index()
+    rated = _pair_ratings(ratings, _number_ids(ratings, options), options)
+    verdicts, resolved, _ = _resolve(comparisons, rated, options)
+    pairs = _with_first_verdict(verdicts, resolved.pairs)
+    return pairs.select("prompt_id", "chosen_id", "rejected_id")
 
 
-def _chosen(verdicts: pl.DataFrame, made: pl.DataFrame) -> pl.DataFrame:
-    """Pairs with what their first verdict says of both sides."""
-    first = verdicts.drop("chosen_score", "rejected_score", "votes", "agreement")[made["first"]]
-    won = pl.col("winner") == 1
-    return pl.concat([first, made], how="horizontal").with_columns(
-        pl.when(won).then("a_id").otherwise("b_id").alias("chosen_id"),
-        pl.when(won).then("b_id").otherwise("a_id").alias("rejected_id"),
-    )
+class RatedPairs(NamedTuple):
+    """The pairs that follow from ratings.
+
+    Attributes:
+        responses: the score of each response that is compared.
+        pairs: the pairs, in their order.
+        scores: the scores of each response by dimension.
+    """
+
+    responses: pl.DataFrame
+    pairs: pl.DataFrame
+    scores: pl.DataFrame
 
 
-def _settled(
-    verdicts: pl.DataFrame, sides: pl.DataFrame, options: Options
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Settle the verdicts that count: the pairs, what became of each verdict, and their scores."""
-    counts = pl.col("refusal").is_null()
-    made, told = resolve_votes.settled(verdicts.filter(counts), options)
-    refused = verdicts.filter(~counts)
-    if refused.height:
-        none = pl.lit(None, told.schema["first"]).alias("first")
-        told = pl.concat(
-            [told, refused.select("place", none, pl.col("refusal").alias("reason"))]
-        ).sort("place")
-    scores = dimensions.merged(told, verdicts, sides)
-    if options.veto:
-        gone = dimensions.vetoed(scores, made["first"], options)
-        made = made.join(gone, on="first", how="anti", maintain_order="left")
-        told = told.join(gone, on="first", how="left", maintain_order="left").select(
-            "place", "first", pl.coalesce("refusal", "reason").alias("reason")
-        )
-    return made, told, scores
-
-
-def _numbered(ratings: pl.DataFrame, options: Options) -> pl.DataFrame:
+def _number_ids(ratings: pl.DataFrame, options: Options) -> pl.DataFrame:
     """Ratings with ids as numbers in the order of the ids, which are quicker to work with.
 
     ``counts`` says whether a rating has a part in which response is better.
@@ -140,44 +112,32 @@ def _numbered(ratings: pl.DataFrame, options: Options) -> pl.DataFrame:
         prompt.alias("prompt"),
         response.alias("response"),
         (scope if ranked else prompt).alias("scope"),
-        *("score", "annotator", "at", "dimensions"),
-        dimensions.counts(options).alias("counts"),
+        *("score", "annotator", "index", "dimensions"),
+        dimensions.takes_part(options).alias("counts"),
     )
 
 
-class Rated(NamedTuple):
-    """What follows from ratings.
-
-    Attributes:
-        responses: the score of each response that is compared.
-        pairs: the pairs, in their order.
-        each: the scores of each response by dimension.
-    """
-
-    responses: pl.DataFrame
-    pairs: pl.DataFrame
-    each: pl.DataFrame
-
-
-def _rated(ratings: pl.DataFrame, numbered: pl.DataFrame, options: Options) -> Rated:
-    """The score of each response, and the pairs that follow from the scores."""
-    given = dimensions.of_responses(numbered)
-    each = dimensions.aggregated(given, options)
+def _pair_ratings(ratings: pl.DataFrame, numbered: pl.DataFrame, options: Options) -> RatedPairs:
+    """Score each response, and pair the responses by their scores."""
+    given = dimensions.scores_of_responses(numbered)
+    by_dimension = dimensions.aggregate_scores(given, options)
     if options.rule:
-        scored, ballots = _by_rule(given, each, options)
+        by_annotator = dimensions.aggregate_scores(given, options, "annotator")
+        responses = dimensions.score_by_rule(by_dimension, options)
+        ballots = dimensions.score_by_rule(by_annotator, options, "annotator")
     else:
         ballots = numbered.filter(pl.col("score").is_not_null())
-        scored = aggregate.responses(ballots, options.aggregate)
-    strategies.refuse_too_many(scored, options)
+        responses = aggregate.score_responses(ballots, options.aggregate)
+    strategies.refuse_too_many(responses, options)
     if options.strategy == "best-random":
         if "chance" not in ratings.columns:
-            ratings = ratings.with_columns(strategies.chance(options.seed))
-        scored = scored.with_columns(ratings["chance"].gather(scored["at"]))
-    # Places in an order are no scores: their margin is looked at where the scores are known.
-    how = replace(options, min_margin=0.0) if options.lexicographic else options
-    found = aggregate.agreement(strategies.pairs(scored, how), ballots)
-    chosen, rejected = found["chosen_at"], found["rejected_at"]
-    found = found.with_columns(
+            ratings = ratings.with_columns(strategies.random_number(options.seed))
+        responses = responses.with_columns(ratings["chance"].gather(responses["index"]))
+    # Places in an order are no scores: their margin is checked where the scores are known.
+    pairing = replace(options, min_margin=0.0) if options.lexicographic else options
+    pairs = aggregate.with_agreement(strategies.pair_responses(responses, pairing), ballots)
+    chosen, rejected = pairs["chosen_index"], pairs["rejected_index"]
+    pairs = pairs.with_columns(
         ratings["prompt_id"].gather(chosen),
         ratings["origin"].gather(chosen),
         ratings["source"].gather(chosen).alias("from_source"),
@@ -187,32 +147,39 @@ def _rated(ratings: pl.DataFrame, numbered: pl.DataFrame, options: Options) -> R
         ratings["model"].gather(rejected).alias("rejected_model"),
         numbered["prompt"].gather(chosen),
     )
-    return Rated(scored, found.sort("prompt", "chosen", "rejected", "chosen_at"), each)
+    pairs = pairs.sort("prompt", "chosen", "rejected", "chosen_index")
+    return RatedPairs(responses, pairs, by_dimension)
 
 
-def _by_rule(
-    given: pl.DataFrame, each: pl.DataFrame, options: Options
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The score of each response, and what each annotator's own scores give."""
-    own = dimensions.aggregated(given, options, "annotator")
-    return dimensions.scored(each, options), dimensions.scored(own, options, "annotator")
+def _resolve(
+    comparisons: pl.DataFrame, rated: RatedPairs, options: Options
+) -> tuple[pl.DataFrame, resolve_votes.Resolved, pl.DataFrame]:
+    """The verdicts of all records, what they resolve to, and the scores of both sides of a pair."""
+    sides = _scores_of_sides(comparisons, rated)
+    verdicts = dimensions.apply_rule(_as_verdicts(comparisons, rated.pairs), sides, options)
+    resolved = resolve_votes.resolve(verdicts.filter(pl.col("refusal").is_null()), options)
+    resolved = resolved.with_refused(verdicts.filter(pl.col("refusal").is_not_null()))
+    scores = dimensions.scores_of_pairs(resolved.outcomes, verdicts, sides)
+    if options.veto:
+        resolved = resolved.without(dimensions.vetoed_pairs(scores, resolved.pairs, options))
+    return verdicts, resolved, scores
 
 
-def _sides(comparisons: pl.DataFrame, rated: Rated) -> pl.DataFrame:
-    """What both sides of every verdict scored by dimension."""
+def _scores_of_sides(comparisons: pl.DataFrame, rated: RatedPairs) -> pl.DataFrame:
+    """The scores by dimension of both sides of every verdict."""
     placed = rated.pairs.with_row_index("place", offset=comparisons.height)
     return pl.concat(
         [
-            dimensions.of_comparisons(comparisons.rename({"at": "place"})),
-            dimensions.of_pairs(placed, rated.each),
+            dimensions.scores_of_comparisons(comparisons.rename({"index": "place"})),
+            dimensions.scores_of_rated_pairs(placed, rated.scores),
         ]
     )
 
 
-def _verdicts(comparisons: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
+def _as_verdicts(comparisons: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
     """Comparisons, and pairs from ratings, as verdicts of one form; ``place`` numbers them."""
     a_won = pl.col("winner") == 1
-    said = comparisons.select(
+    from_comparisons = comparisons.select(
         "prompt_id",
         "a_id",
         "b_id",
@@ -229,11 +196,13 @@ def _verdicts(comparisons: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
         .alias("agreement"),
         pl.when(a_won).then("score_a").otherwise("score_b").alias("chosen_score"),
         pl.when(a_won).then("score_b").otherwise("score_a").alias("rejected_score"),
-        pl.col("at").alias("at_a"),
-        pl.col("at").alias("at_b"),
+        _column_or_null(comparisons, "margin", pl.Float64()),
+        _column_or_null(comparisons, "refusal", pl.String()),
+        pl.col("index").alias("index_a"),
+        pl.col("index").alias("index_b"),
         pl.lit(value=False).alias("rated"),
     )
-    follows = rated.select(
+    from_ratings = rated.select(
         "prompt_id",
         pl.col("chosen_id").alias("a_id"),
         pl.col("rejected_id").alias("b_id"),
@@ -247,27 +216,55 @@ def _verdicts(comparisons: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
         "agreement",
         "chosen_score",
         "rejected_score",
-        pl.col("chosen_at").alias("at_a"),
-        pl.col("rejected_at").alias("at_b"),
+        pl.lit(None, pl.Float64).alias("margin"),
+        pl.lit(None, pl.String).alias("refusal"),
+        pl.col("chosen_index").alias("index_a"),
+        pl.col("rejected_index").alias("index_b"),
         pl.lit(value=True).alias("rated"),
     )
-    return pl.concat([said, follows]).with_row_index("place")
+    return pl.concat([from_comparisons, from_ratings]).with_row_index("place")
 
 
-def _identified(
-    chosen: pl.DataFrame, comparisons: pl.DataFrame, options: Options
+def _column_or_null(frame: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Expr:
+    return pl.col(name) if name in frame.columns else pl.lit(None, dtype).alias(name)
+
+
+def _with_first_verdict(verdicts: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Pairs with what their first verdict says of both sides."""
+    names = ("chosen_score", "rejected_score", "margin", "votes", "agreement")
+    first = verdicts.drop(names)[pairs["first"]]
+    won = pl.col("winner") == 1
+    return pl.concat([first, pairs], how="horizontal").with_columns(
+        pl.when(won).then("a_id").otherwise("b_id").alias("chosen_id"),
+        pl.when(won).then("b_id").otherwise("a_id").alias("rejected_id"),
+    )
+
+
+def _with_groups(
+    pairs: pl.DataFrame, ratings: pl.DataFrame, comparisons: pl.DataFrame
+) -> pl.DataFrame:
+    """Add the group of each prompt, for the split: the prompt itself, if records do not say."""
+    if "group_id" not in ratings.columns:
+        return pairs.with_columns(pl.col("prompt_id").alias("group_id"))
+    names = ("prompt_id", "group_id")
+    groups = pl.concat([ratings.select(names), comparisons.select(names)]).unique("prompt_id")
+    return pairs.join(groups, on="prompt_id", how="left", maintain_order="left")
+
+
+def _with_ids(
+    pairs: pl.DataFrame, comparisons: pl.DataFrame, options: Options
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The pairs with their ids, in their order, and the id of each by its first verdict."""
     won = pl.col("winner") == 1
-    chosen = chosen.with_columns(
+    pairs = pairs.with_columns(
         pl.when(won).then("model_a").otherwise("model_b").alias("model_chosen"),
         pl.when(won).then("model_b").otherwise("model_a").alias("model_rejected"),
     )
-    chosen = joined_ids(chosen, ["prompt_id", "chosen_id", "rejected_id"], "id")
-    test = in_test(hexed(chosen["group_id"]), options.test_size, options.seed)
-    chosen = chosen.with_columns(hexed(chosen["id"]), hexed(chosen["prompt_id"]))
-    place = pl.when(~pl.col("rated")).then("at_a")
-    rows = chosen.select(
+    pairs = joined_ids(pairs, ["prompt_id", "chosen_id", "rejected_id"], "id")
+    test = in_test(hexed(pairs["group_id"]), options.test_size, options.seed)
+    pairs = pairs.with_columns(hexed(pairs["id"]), hexed(pairs["prompt_id"]))
+    index = pl.when(~pl.col("rated")).then("index_a")
+    rows = pairs.select(
         "first",
         "id",
         "prompt_id",
@@ -282,31 +279,20 @@ def _identified(
         "from_source",
         test.alias("test"),
         "group_id",
-        place.alias("of_source"),
-        place.alias("of_row"),
-        place.alias("of_item"),
+        index.alias("of_source"),
+        index.alias("of_row"),
+        index.alias("of_item"),
         "rated",
         "winner",
-        "at_a",
-        "at_b",
+        "index_a",
+        "index_b",
     )
     rows = rows.with_columns(
         comparisons["source"].gather(rows["of_source"]).alias("of_source"),
         comparisons["row"].gather(rows["of_row"]).alias("of_row"),
         comparisons["item"].gather(rows["of_item"]).alias("of_item"),
     )
-    return rows.sort("prompt_id", "id"), chosen.select("first", pl.col("id").alias("pair"))
-
-
-def _grouped(
-    chosen: pl.DataFrame, ratings: pl.DataFrame, comparisons: pl.DataFrame
-) -> pl.DataFrame:
-    """Add the group of each prompt, for the split: the prompt itself, if records do not say."""
-    if "group_id" not in ratings.columns:
-        return chosen.with_columns(pl.col("prompt_id").alias("group_id"))
-    names = ("prompt_id", "group_id")
-    known = pl.concat([ratings.select(names), comparisons.select(names)]).unique("prompt_id")
-    return chosen.join(known, on="prompt_id", how="left", maintain_order="left")
+    return rows.sort("prompt_id", "id"), pairs.select("first", pl.col("id").alias("pair"))
 
 
 def with_texts(
@@ -318,57 +304,81 @@ def with_texts(
     """Fetch the texts of pairs from the records that they were made of.
 
     Args:
-        rows: what `pairs` gave, or some of it.
-        ratings: the ratings that it was given.
-        comparisons: the comparisons that it was given.
-        keep: columns of both that are taken along, of ratings from that of the chosen response.
+        rows: rows that `make_pairs` returned, all or some of them.
+        ratings: the ratings that they were made of.
+        comparisons: the comparisons that they were made of.
+        keep: columns of both to take along, of ratings from that of the chosen response.
     """
     prompts = stacked([ratings["prompt"], comparisons["prompt"]])
     responses = stacked([ratings["response"], comparisons["a"], comparisons["b"]])
     before, swap = ratings.height, comparisons.height
     rated, won = pl.col("rated"), pl.col("winner") == 1
-    a = pl.when(rated).then("at_a").otherwise(pl.col("at_a") + before)
-    b = pl.when(rated).then("at_b").otherwise(pl.col("at_b") + before + swap)
-    places = rows.select(
+    a = pl.when(rated).then("index_a").otherwise(pl.col("index_a") + before)
+    b = pl.when(rated).then("index_b").otherwise(pl.col("index_b") + before + swap)
+    index = rows.select(
         a.alias("prompt"),
         pl.when(won).then(a).otherwise(b).alias("chosen"),
         pl.when(won).then(b).otherwise(a).alias("rejected"),
     )
     return rows.with_columns(
-        prompts.gather(places["prompt"]).alias("prompt"),
-        responses.gather(places["chosen"]).alias("chosen"),
-        responses.gather(places["rejected"]).alias("rejected"),
+        prompts.gather(index["prompt"]).alias("prompt"),
+        responses.gather(index["chosen"]).alias("chosen"),
+        responses.gather(index["rejected"]).alias("rejected"),
         *(
-            pl.concat([ratings[name], comparisons[name]]).gather(places["prompt"]).alias(name)
+            pl.concat([ratings[name], comparisons[name]]).gather(index["prompt"]).alias(name)
             for name in keep
         ),
     )
 
 
-def _left_over(
-    numbered: pl.DataFrame, rated: Rated, told: pl.DataFrame, options: Options
+def _account_comparisons(comparisons: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
+    """The outcome of each comparison."""
+    return as_outcomes(
+        comparisons.with_columns(outcomes["reason"], outcomes["pair"]),
+        rated=False,
+    )
+
+
+def _account_ratings(
+    ratings: pl.DataFrame,
+    numbered: pl.DataFrame,
+    rated: RatedPairs,
+    outcomes: pl.DataFrame,
+    options: Options,
+) -> pl.DataFrame:
+    """The outcome of each rating, from those of the pairs that ratings made."""
+    pairs = rated.pairs.select("prompt", "chosen", "rejected").hstack(outcomes)
+    reason = _reasons_of_ratings(numbered, rated, pairs, options)
+    places = ratings.select(PLACE)[reason["index"]]
+    return as_outcomes(
+        pl.concat([places, reason.select("reason", "pair")], how="horizontal"), rated=True
+    )
+
+
+def _reasons_of_ratings(
+    numbered: pl.DataFrame, rated: RatedPairs, pairs: pl.DataFrame, options: Options
 ) -> pl.DataFrame:
     """Each rating with the pairs that its response went into, or the reason why in none."""
-    key, scored = ["prompt", "response"], rated.responses
+    key, responses = ["prompt", "response"], rated.responses
     sides = pl.concat(
-        told.select("prompt", pl.col(side).alias("response"), "pair", "reason")
+        pairs.select("prompt", pl.col(side).alias("response"), "pair", "reason")
         for side in ("chosen", "rejected")
     )
-    went = pl.col("reason").is_in([reasons.KEPT, reasons.DUPLICATE])
-    into = sides.filter(went).with_columns(pl.lit(reasons.KEPT).alias("reason"))
-    lost = sides.filter(~went).unique(key, keep="first", maintain_order=True)
-    lost = lost.join(into, on=key, how="anti", maintain_order="left")
-    scopes = scored.group_by("scope").agg(
+    used = pl.col("reason").is_in([reasons.KEPT, reasons.DUPLICATE])
+    into = sides.filter(used).with_columns(pl.lit(reasons.KEPT).alias("reason"))
+    unused = sides.filter(~used).unique(key, keep="first", maintain_order=True)
+    unused = unused.join(into, on=key, how="anti", maintain_order="left")
+    scopes = responses.group_by("scope").agg(
         pl.len().alias("n"), (pl.col("score").max() == pl.col("score").min()).alias("level")
     )
     paired = pl.col("prompt").is_in(sides["prompt"].unique().implode())
-    light = numbered.filter("counts").select("at", "scope", *key, pl.lit(1).alias("compared"))
+    light = numbered.filter("counts").select("index", "scope", *key, pl.lit(1).alias("compared"))
     if options.rule:
-        compared = scored.select("scope", "response", pl.lit(1).alias("compared"))
+        compared = responses.select("scope", "response", pl.lit(1).alias("compared"))
         names = ["scope", "response"]
         light = light.drop("compared").join(compared, on=names, how="left", maintain_order="left")
-    told_of = light.join(pl.concat([into, lost]), on=key, how="left", maintain_order="left")
-    why = (
+    light = light.join(pl.concat([into, unused]), on=key, how="left", maintain_order="left")
+    reason = (
         pl.when(pl.col("reason").is_not_null())
         .then("reason")
         .when(pl.col("compared").is_null())
@@ -384,13 +394,15 @@ def _left_over(
         .otherwise(pl.lit(reasons.MIDDLE))
     )
     if options.pareto:
-        scopes = scopes.join(dimensions.differing(rated.each), on="scope", how="left")
+        scopes = scopes.join(dimensions.differing_scopes(rated.scores), on="scope", how="left")
     else:
         scopes = scopes.with_columns(pl.lit(value=False).alias("differs"))
-    told_of = told_of.join(scopes, on="scope", how="left", maintain_order="left")
-    told_of = told_of.select("at", why.alias("reason"), "pair")
+    light = light.join(scopes, on="scope", how="left", maintain_order="left")
     other = numbered.filter(~pl.col("counts"))
     none = pl.lit(None, pl.String).alias("pair")
     return pl.concat(
-        [told_of, other.select("at", pl.lit(reasons.OTHER_DIMENSION).alias("reason"), none)]
+        [
+            light.select("index", reason.alias("reason"), "pair"),
+            other.select("index", pl.lit(reasons.OTHER_DIMENSION).alias("reason"), none),
+        ]
     )

@@ -1,4 +1,4 @@
-"""Unpaired preferences: labels of the same response merged, and resolved where they contradict."""
+"""Unpaired preferences: labels of one response merged, and resolved where they contradict."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from prefdata.records import reasons
 from prefdata.records.ids import hexed, joined_ids
 from prefdata.transforms.make_pairs import PairResult
 from prefdata.transforms.options import Options
-from prefdata.transforms.row_outcomes import entries
+from prefdata.transforms.row_outcomes import as_outcomes
 from prefdata.transforms.split import in_test
 
 KEY = ["prompt_id", "response_id"]
-"""What labels are on."""
+"""The columns that tell labelled answers apart."""
 
 
-def unpaired(records: pl.DataFrame, options: Options) -> PairResult:
+def make_unpaired(records: pl.DataFrame, options: Options) -> PairResult:
     """Merge labels of the same response, and resolve those that contradict each other.
 
     Args:
         records: ``label``, ``weight``, ``origin``, the ids of the texts, and their place.
         options: how conflicts are resolved, and the split.
     """
-    records = records.with_row_index("at")
-    told = _resolved(records, options.conflicts)
-    rows, named = _identified(records, _merged(told, records["weight"]), options)
-    told = told.join(named, on=[*KEY, "won"], how="left", maintain_order="left")
+    records = records.with_row_index()
+    labels = _resolve(records, options.conflicts)
+    rows, ids = _with_ids(records, _merge(labels, records["weight"]), options)
+    labels = labels.join(ids, on=[*KEY, "won"], how="left", maintain_order="left")
     reason = (
-        pl.when(pl.col("at") == pl.col("first"))
+        pl.when(pl.col("index") == pl.col("first"))
         .then(pl.lit(reasons.KEPT))
         .when(pl.col("label") == pl.col("won"))
         .then(pl.lit(reasons.DUPLICATE))
@@ -35,58 +35,58 @@ def unpaired(records: pl.DataFrame, options: Options) -> PairResult:
         .then(pl.lit(reasons.OUTVOTED))
         .otherwise(pl.lit(reasons.CONFLICT))
     )
-    told = told.with_columns(reason.alias("reason"))
-    ledger = entries(records.with_columns(told["reason"], told["pair"]), rated=False)
-    return PairResult(rows, ledger)
+    labels = labels.with_columns(reason.alias("reason"))
+    outcomes = as_outcomes(records.with_columns(labels["reason"], labels["pair"]), rated=False)
+    return PairResult(rows, outcomes)
 
 
-def _resolved(records: pl.DataFrame, conflicts: str) -> pl.DataFrame:
-    """Each label with the one that ``won`` for its response; null where none did."""
-    light = records.select(*KEY, "at", "label")
+def _resolve(records: pl.DataFrame, conflicts: str) -> pl.DataFrame:
+    """Each label with the label that ``won`` for its response; null where none did."""
+    light = records.select(*KEY, "index", "label")
     if conflicts == "keep":
         return light.with_columns(pl.col("label").alias("won"))
     good = pl.col("label").sum()
     counted = light.group_by(KEY).agg(good.alias("good"), (pl.len() - good).alias("bad"))
     good, bad = pl.col("good"), pl.col("bad")
-    given_up = (good == bad) | ((conflicts == "drop") & (good > 0) & (bad > 0))
-    counted = counted.select(*KEY, pl.when(~given_up).then(good > bad).alias("won"))
+    undecided = (good == bad) | ((conflicts == "drop") & (good > 0) & (bad > 0))
+    counted = counted.select(*KEY, pl.when(~undecided).then(good > bad).alias("won"))
     return light.join(counted, on=KEY, how="left", maintain_order="left")
 
 
-def _merged(told: pl.DataFrame, weights: pl.Series) -> pl.DataFrame:
+def _merge(labels: pl.DataFrame, weights: pl.Series) -> pl.DataFrame:
     """One row for each response and the label that won: its ``first`` record, its mean weight."""
-    agreed = told.with_columns(weights).filter(pl.col("label") == pl.col("won"))
+    agreed = labels.with_columns(weights).filter(pl.col("label") == pl.col("won"))
     # Sorted, so that the mean is the same in whatever order the rows came.
-    grouped = agreed.sort("weight", "at").group_by(*KEY, "won", maintain_order=True)
-    return grouped.agg(pl.col("at").min().alias("first"), pl.col("weight").mean())
+    grouped = agreed.sort("weight", "index").group_by(*KEY, "won", maintain_order=True)
+    return grouped.agg(pl.col("index").min().alias("first"), pl.col("weight").mean())
 
 
-def _identified(
+def _with_ids(
     records: pl.DataFrame, merged: pl.DataFrame, options: Options
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The rows of the data set, and the id of each beside its key and its first record."""
-    whole = records[merged["first"]].with_columns(merged["won"].alias("label"), merged["weight"])
-    whole = whole.with_columns(pl.col("label").cast(pl.UInt128).alias("label_id"))
-    whole = joined_ids(whole, [*KEY, "label_id"], "id")
-    group = "group_id" if "group_id" in whole.columns else "prompt_id"
-    test = in_test(hexed(whole[group]), options.test_size, options.seed)
-    named = whole.select(
+    rows = records[merged["first"]].with_columns(merged["won"].alias("label"), merged["weight"])
+    rows = rows.with_columns(pl.col("label").cast(pl.UInt128).alias("label_id"))
+    rows = joined_ids(rows, [*KEY, "label_id"], "id")
+    group = "group_id" if "group_id" in rows.columns else "prompt_id"
+    test = in_test(hexed(rows[group]), options.test_size, options.seed)
+    ids = rows.select(
         *KEY,
         pl.col("label").alias("won"),
-        pl.col("at").alias("first"),
-        hexed(whole["id"]).alias("pair"),
+        pl.col("index").alias("first"),
+        hexed(rows["id"]).alias("pair"),
     )
-    rows = whole.select(
-        hexed(whole["id"]),
-        hexed(whole["prompt_id"]),
+    rows = rows.select(
+        hexed(rows["id"]),
+        hexed(rows["prompt_id"]),
         "label",
         "weight",
         pl.col("origin").alias("source"),
         pl.col("source").alias("from_source"),
         test.alias("test"),
-        whole[group].alias("group_id"),
+        rows[group].alias("group_id"),
         pl.col("source").alias("of_source"),
         pl.col("row").alias("of_row"),
         pl.col("item").alias("of_item"),
     )
-    return rows.sort("prompt_id", "id"), named
+    return rows.sort("prompt_id", "id"), ids

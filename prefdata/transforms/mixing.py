@@ -26,11 +26,11 @@ Places = Mapping[int, np.ndarray]
 """The places of the rows that each source gives."""
 
 
-class Parts(NamedTuple):
+class SourceMatches(NamedTuple):
     """Which sources are capped together, and which have a share together.
 
     Attributes:
-        caps: pattern to the numbers of the sources that it fits.
+        caps: pattern to the numbers of the sources that it matches.
         mix: the same for shares.
     """
 
@@ -38,61 +38,62 @@ class Parts(NamedTuple):
     mix: Mapping[str, tuple[int, ...]]
 
 
-def parts(options: Options, names: Sequence[str]) -> Parts:
-    """Find the sources that caps and shares speak of.
+def match_sources(options: Options, names: Sequence[str]) -> SourceMatches:
+    """Find the sources that the patterns of caps and shares match.
 
     Args:
         options: the caps and shares.
         names: the sources.
 
     Raises:
-        UnknownNameError: a pattern fits no source.
-        UsageError: a source is meant twice, or has no share where others have one.
+        UnknownNameError: a pattern matches no source.
+        UsageError: two patterns match a source, or it has no share where others have one.
 
     Example:
-        >>> parts(Options(caps={"a*": 5}), ["in/a1.jsonl", "in/a2.jsonl", "in/b.jsonl"]).caps
+        >>> match_sources(Options(caps={"a*": 5}), ["in/a1.csv", "in/a2.csv", "in/b.csv"]).caps
         {'a*': (0, 1)}
     """
-    caps = _fitting("--cap", options.caps, names)
-    mix = _fitting("--mix", options.mix, names)
-    left = set(range(len(names))) - {each for found in mix.values() for each in found}
-    if mix and left:
+    caps = _match_patterns("--cap", options.caps, names)
+    mix = _match_patterns("--mix", options.mix, names)
+    without_share = set(range(len(names))) - {n for numbers in mix.values() for n in numbers}
+    if mix and without_share:
         raise UsageError(
-            f"{names[min(left)]} has no share",
+            f"{names[min(without_share)]} has no share",
             hint="Give every source a share in --mix, or leave the source out.",
         )
-    return Parts(caps, mix)
+    return SourceMatches(caps, mix)
 
 
-def _fitting(
+def _match_patterns(
     option: str, patterns: Mapping[str, float], names: Sequence[str]
 ) -> dict[str, tuple[int, ...]]:
-    found: dict[str, tuple[int, ...]] = {}
-    taken: dict[int, str] = {}
+    matches: dict[str, tuple[int, ...]] = {}
+    pattern_of: dict[int, str] = {}
     for pattern in patterns:
-        fits = tuple(at for at, name in enumerate(names) if _fits(name, pattern))
-        if not fits:
+        numbers = tuple(number for number, name in enumerate(names) if _fits(name, pattern))
+        if not numbers:
             short = [PurePath(name).name for name in names]
             raise UnknownNameError("source", pattern, dict.fromkeys(short), where=option)
-        for at in fits:
-            if at in taken:
+        for number in numbers:
+            if number in pattern_of:
                 raise UsageError(
-                    f"{names[at]} is meant by {taken[at]!r} and by {pattern!r} in {option}",
+                    f"{names[number]} is meant by {pattern_of[number]!r} and by "
+                    f"{pattern!r} in {option}",
                     hint="Let each source fit one name.",
                 )
-            taken[at] = pattern
-        found[pattern] = fits
-    return found
+            pattern_of[number] = pattern
+        matches[pattern] = numbers
+    return matches
 
 
 def _fits(name: str, pattern: str) -> bool:
     """Whether a pattern is the name of a source, its last part, or a folder that it lies in."""
     path, folder = PurePath(name), pattern.rstrip("/")
-    said = (name, path.name, *(str(parent) for parent in path.parents))
-    return any(each == folder or fnmatchcase(each, pattern) for each in said if each != ".")
+    names = (name, path.name, *(str(parent) for parent in path.parents))
+    return any(each == folder or fnmatchcase(each, pattern) for each in names if each != ".")
 
 
-def placed(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
+def place_rows(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
     """The place of each row in the order: ``id``, ``from_source`` and ``place``.
 
     Args:
@@ -104,67 +105,67 @@ def placed(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
     return rows.select("id", "from_source").hstack(hashed)
 
 
-def limits(places: Places, wanted: Parts, options: Options) -> dict[int, int]:
-    """The place before which the rows of a source are taken; all where a source is not named.
+def limits(places: Places, matches: SourceMatches, options: Options) -> dict[int, int]:
+    """The place at which the rows of a source end; sources that are not listed give all.
 
     Args:
-        places: what each source gives; sources that give nothing may be left out.
-        wanted: what `parts` found.
+        places: those of the rows of each source; sources without rows may be missing.
+        matches: the result of `match_sources`.
         options: the caps and shares.
     """
-    held = {at: np.sort(found) for at, found in places.items()}
+    remaining = {source: np.sort(own) for source, own in places.items()}
     ends: dict[int, int] = {}
-    for pattern, sources in wanted.caps.items():
-        _cut(held, ends, sources, int(options.caps[pattern]))
-    counts = {p: sum(_count(held, at) for at in found) for p, found in wanted.mix.items()}
+    for pattern, sources in matches.caps.items():
+        _cut(remaining, ends, sources, int(options.caps[pattern]))
+    counts = {p: sum(_count(remaining, n) for n in numbers) for p, numbers in matches.mix.items()}
     total = sum(options.mix.values())
-    shares = {pattern: options.mix[pattern] / total for pattern in wanted.mix}
+    shares = {pattern: options.mix[pattern] / total for pattern in matches.mix}
     whole = min((counts[pattern] / share for pattern, share in shares.items()), default=0.0)
-    for pattern, sources in wanted.mix.items():
-        _cut(held, ends, sources, min(counts[pattern], round(shares[pattern] * whole)))
+    for pattern, sources in matches.mix.items():
+        _cut(remaining, ends, sources, min(counts[pattern], round(shares[pattern] * whole)))
     return ends
 
 
-def _count(held: Mapping[int, np.ndarray], source: int) -> int:
-    return len(held.get(source, ()))
+def _count(places: Mapping[int, np.ndarray], source: int) -> int:
+    return len(places.get(source, ()))
 
 
 def _cut(
-    held: dict[int, np.ndarray], ends: dict[int, int], sources: Sequence[int], most: int
+    places: dict[int, np.ndarray], ends: dict[int, int], sources: Sequence[int], most: int
 ) -> None:
-    """Leave the first rows of some sources, and note where they end."""
-    found = [held[at] for at in sources if at in held]
-    if sum(map(len, found)) <= most:
+    """Keep the first rows of some sources, and record where they end."""
+    own = [places[source] for source in sources if source in places]
+    if sum(map(len, own)) <= most:
         return
-    end = np.partition(np.concatenate(found), most)[most]
-    for at in sources:
-        ends[at] = int(end)
-        if at in held:
-            held[at] = held[at][held[at] < end]
+    end = np.partition(np.concatenate(own), most)[most]
+    for source in sources:
+        ends[source] = int(end)
+        if source in places:
+            places[source] = places[source][places[source] < end]
 
 
-def mixed(decided: PairResult, ends: Mapping[int, int], seed: int) -> PairResult:
-    """Leave over the rows that are more than a source may give.
+def apply_limits(result: PairResult, ends: Mapping[int, int], seed: int) -> PairResult:
+    """Remove the rows that exceed the cap or share of their source.
 
     Args:
-        decided: what a bucket gives.
-        ends: what `limits` gave.
-        seed: as in `placed`.
+        result: the rows of a bucket.
+        ends: those of `limits`.
+        seed: as in `place_rows`.
     """
     end = pl.DataFrame(
         {"from_source": list(ends), "end": list(ends.values())},
         schema={"from_source": pl.UInt16, "end": pl.UInt64},
     )
-    order = placed(decided.rows, seed).join(end, on="from_source")
-    gone = order.filter(pl.col("place") >= pl.col("end"))["id"]
-    if not len(gone):
-        return decided
-    lost = pl.col("pair").is_in(gone.implode())
-    used = lost & pl.col("outcome").is_in(["kept", "merged"])
-    ledger = decided.ledger.with_columns(
+    order = place_rows(result.rows, seed).join(end, on="from_source")
+    surplus = order.filter(pl.col("place") >= pl.col("end"))["id"]
+    if not len(surplus):
+        return result
+    affected = pl.col("pair").is_in(surplus.implode())
+    used = affected & pl.col("outcome").is_in(["kept", "merged"])
+    outcomes = result.outcomes.with_columns(
         pl.when(used).then(pl.lit("left over", OUTCOME)).otherwise("outcome").alias("outcome"),
         pl.when(used).then(pl.lit(reasons.SURPLUS)).otherwise("reason").alias("reason"),
-        pl.when(~lost.fill_null(value=False)).then("pair").alias("pair"),
+        pl.when(~affected.fill_null(value=False)).then("pair").alias("pair"),
     )
-    rows = decided.rows.filter(~pl.col("id").is_in(gone.implode()))
-    return PairResult(rows, ledger)
+    rows = result.rows.filter(~pl.col("id").is_in(surplus.implode()))
+    return PairResult(rows, outcomes)

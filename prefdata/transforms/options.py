@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import field as of
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Literal, get_args
 
@@ -42,7 +41,7 @@ class Options:
     Attributes:
         strategy: which responses to one prompt are paired.
         aggregate: how several ratings of one response become one score.
-        conflicts: what to do where verdicts on the same two responses point both ways.
+        conflicts: what to do where verdicts on the same two responses point both rules.
         min_margin: the least difference in score, on the scale of the source.
         test_size: the share of prompts in the test split, from 0 to below 1.
         seed: enters wherever chance is involved: the split, and ``best-random``.
@@ -60,7 +59,7 @@ class Options:
         mix: source, or a pattern of names, to its share of the rows.
 
     Raises:
-        UnknownNameError: there is no such strategy, aggregate or way with conflicts.
+        UnknownNameError: there is no such strategy, aggregate or choice of conflicts.
         UsageError: a value is out of range.
 
     Example:
@@ -74,24 +73,24 @@ class Options:
     min_margin: float = 0.0
     test_size: float = 0.1
     seed: int = 0
-    weights: Mapping[str, float] = of(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
     lexicographic: tuple[str, ...] = ()
     pareto: tuple[str, ...] = ()
     veto: tuple[str, ...] = ()
     split_by: SplitBy = ""
     keep: tuple[str, ...] = ()
-    caps: Mapping[str, int] = of(default_factory=dict)
-    mix: Mapping[str, float] = of(default_factory=dict)
+    caps: Mapping[str, int] = field(default_factory=dict)
+    mix: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for field, known in (
+        for name, choices in (
             ("strategy", STRATEGIES),
             ("aggregate", AGGREGATES),
             ("conflicts", CONFLICTS),
             ("split_by", SPLITS_BY),
         ):
-            if getattr(self, field) not in known:
-                raise UnknownNameError(field, getattr(self, field), known, where="the options")
+            if getattr(self, name) not in choices:
+                raise UnknownNameError(name, getattr(self, name), choices, where="the options")
         if not 0 <= self.test_size < 1:
             raise UsageError(
                 f"the test size is {self.test_size:g}; expected a share from 0 to below 1",
@@ -121,10 +120,10 @@ class Options:
                 )
 
     def _check_rule(self) -> None:
-        ways = [name for name in RULES if getattr(self, name)]
-        if len(ways) > 1:
+        rules = [name for name in RULES if getattr(self, name)]
+        if len(rules) > 1:
             raise UsageError(
-                f"{' and '.join(f'--{way}' for way in ways)} cannot both decide which is better",
+                f"{' and '.join(f'--{name}' for name in rules)} cannot both decide which is better",
                 hint="Choose one of them; --veto goes with each.",
             )
         for name, weight in self.weights.items():
@@ -134,25 +133,27 @@ class Options:
                     hint="Leave a dimension out that shall not count; a negative weight makes less "
                     "of it better.",
                 )
-        for way in ("lexicographic", "pareto", "veto"):
-            named: tuple[str, ...] = getattr(self, way)
-            if twice := next((name for name in named if named.count(name) > 1), ""):
-                raise UsageError(f"--{way} names {twice} twice", hint="Name each dimension once.")
+        for option in ("lexicographic", "pareto", "veto"):
+            names: tuple[str, ...] = getattr(self, option)
+            if twice := next((name for name in names if names.count(name) > 1), ""):
+                raise UsageError(
+                    f"--{option} names {twice} twice", hint="Name each dimension once."
+                )
 
     @property
     def rule(self) -> str:
-        """How dimensions decide: the name of an option, or ``""`` where the source says it."""
+        """The option by which dimensions decide; ``""`` where the source says what is better."""
         return next((name for name in RULES if getattr(self, name)), "")
 
     @property
-    def deciding(self) -> list[str]:
-        """The dimensions that the rule names; none where it takes all, or where there is none."""
+    def rule_dimensions(self) -> list[str]:
+        """The dimensions that the rule names; none where it takes all or there is none."""
         return [name for name in getattr(self, self.rule, ()) if self.pareto != ALL]
 
     @property
-    def named(self) -> list[str]:
-        """The dimensions that are named, each once."""
-        return list(dict.fromkeys([*self.deciding, *self.veto]))
+    def all_dimensions(self) -> list[str]:
+        """The dimensions of the rule and of the veto, each once."""
+        return list(dict.fromkeys([*self.rule_dimensions, *self.veto]))
 
     @property
     def least_margin(self) -> float:

@@ -11,7 +11,7 @@ OUTCOMES = ("rejected", "left over", "merged", "kept")
 
 OUTCOME = pl.Enum(OUTCOMES)
 
-LEDGER = pl.Schema(
+ROW_OUTCOMES = pl.Schema(
     {
         "source": pl.UInt16(),
         "row": pl.UInt64(),
@@ -22,7 +22,7 @@ LEDGER = pl.Schema(
         "pair": pl.String(),
     }
 )
-"""One entry per response or verdict of a row, and per pair that it went into.
+"""Columns of the account: one entry per response or verdict of a row, and per pair it went into.
 
 ``pair`` is the id of the pair that the entry went into, was merged with, or lost against.
 """
@@ -39,15 +39,21 @@ REJECTS = pl.Schema(
     }
 )
 
-OF_REASON = {reasons.KEPT: "kept", reasons.DUPLICATE: "merged"}
 LEFT_OVER = (
     *(reasons.OUTVOTED, reasons.MIDDLE, reasons.TIED, reasons.ALONE),
     *(reasons.OTHER_DIMENSION, reasons.USER_TURN),
 )
+"""Reasons by which a row is left over, whatever kind of record it is."""
+
+OUTCOME_OF_REASON = {
+    reasons.KEPT: "kept",
+    reasons.DUPLICATE: "merged",
+    **dict.fromkeys(LEFT_OVER, "left over"),
+}
 
 
-def entries(frame: pl.DataFrame, *, rated: bool) -> pl.DataFrame:
-    """Bring rows with ``reason`` and ``pair`` to the columns of the ledger.
+def as_outcomes(frame: pl.DataFrame, *, rated: bool) -> pl.DataFrame:
+    """Bring rows with ``reason`` and ``pair`` to the columns of `ROW_OUTCOMES`.
 
     Args:
         frame: ``source``, ``row``, ``line``, ``item``, ``reason``, ``pair``.
@@ -55,32 +61,33 @@ def entries(frame: pl.DataFrame, *, rated: bool) -> pl.DataFrame:
             a pair are rejected.
     """
     other = "left over" if rated else "rejected"
-    named = {**OF_REASON, **dict.fromkeys(LEFT_OVER, "left over")}
-    outcome = pl.col("reason").replace_strict(named, default=other, return_dtype=pl.String)
+    outcome = pl.col("reason").replace_strict(
+        OUTCOME_OF_REASON, default=other, return_dtype=pl.String
+    )
     item = pl.col("item").fill_null(0)
     return frame.with_columns(outcome.cast(OUTCOME).alias("outcome"), item).select(
-        pl.col(name).cast(dtype) for name, dtype in LEDGER.items()
+        pl.col(name).cast(dtype) for name, dtype in ROW_OUTCOMES.items()
     )
 
 
-def by_row(ledger: pl.DataFrame) -> pl.DataFrame:
+def best_by_row(outcomes: pl.DataFrame) -> pl.DataFrame:
     """The best that became of each row, with its reason: one line per row of a source."""
-    if not ledger.height or ledger.select(pl.struct("source", "row").is_unique().all()).item():
-        return ledger
-    best = ledger.sort(pl.col("outcome").to_physical(), descending=True, maintain_order=True)
+    if not outcomes.height or outcomes.select(pl.struct("source", "row").is_unique().all()).item():
+        return outcomes
+    best = outcomes.sort(pl.col("outcome").to_physical(), descending=True, maintain_order=True)
     return best.unique(["source", "row"], keep="first", maintain_order=True)
 
 
-def lost(ledger: pl.DataFrame) -> pl.DataFrame:
-    """Rows of which nothing became anything, with ``source``, ``row``, ``line`` and ``reason``."""
-    if not (ledger["outcome"] == "rejected").any():
-        ledger = ledger.clear()
-    rows = by_row(ledger).filter(pl.col("outcome") == "rejected")
+def rejected_rows(outcomes: pl.DataFrame) -> pl.DataFrame:
+    """Rows that produced nothing, with ``source``, ``row``, ``line`` and ``reason``."""
+    if not (outcomes["outcome"] == "rejected").any():
+        outcomes = outcomes.clear()
+    rows = best_by_row(outcomes).filter(pl.col("outcome") == "rejected")
     return rows.select("source", "row", "line", "reason")
 
 
-def refused(rows: pl.DataFrame, raw: pl.Series) -> pl.DataFrame:
-    """Bring lost rows to the columns of `REJECTS`, with the text of each."""
+def as_rejects(rows: pl.DataFrame, raw: pl.Series) -> pl.DataFrame:
+    """Bring rejected rows to the columns of `REJECTS`, with the raw text of each."""
     empty = pl.lit("")
-    made = rows.with_columns(raw.alias("raw"), empty.alias("field"), empty.alias("detail"))
-    return made.select(REJECTS.names()).cast(REJECTS)
+    rows = rows.with_columns(raw.alias("raw"), empty.alias("field"), empty.alias("detail"))
+    return rows.select(REJECTS.names()).cast(REJECTS)

@@ -8,7 +8,7 @@ import polars_hash as plh
 from prefdata.errors import UsageError
 from prefdata.transforms.options import Options
 
-SIDE = ("response", "score", "at")
+SIDE = ("response", "score", "index")
 MOST = 1000
 """Responses to one prompt that ``all`` still pairs: half a million pairs, all with their texts."""
 
@@ -17,7 +17,7 @@ def refuse_too_many(responses: pl.DataFrame, options: Options) -> None:
     """Stop before the pairs of one prompt, whose number grows with the square, fill the memory.
 
     Raises:
-        UsageError: ``all`` is asked for, and a prompt has more than `MOST` responses.
+        UsageError: the strategy is ``all``, and a prompt has more than `MOST` responses.
     """
     if options.strategy != "all" or not responses.height:
         return
@@ -30,7 +30,7 @@ def refuse_too_many(responses: pl.DataFrame, options: Options) -> None:
         )
 
 
-def pairs(responses: pl.DataFrame, options: Options) -> pl.DataFrame:
+def pair_responses(responses: pl.DataFrame, options: Options) -> pl.DataFrame:
     """Pair the responses of each scope: those to one prompt, or in one ranked list.
 
     Responses with the same score are never paired. Where several are best, or several worst, the
@@ -38,32 +38,32 @@ def pairs(responses: pl.DataFrame, options: Options) -> pl.DataFrame:
 
     Args:
         responses: one row per response: ``scope``, ``response`` (its number in the order of the
-            ids), ``score``, ``at``, and ``chance`` where the strategy needs it.
+            ids), ``score``, ``index``, and ``chance`` where the strategy needs it.
         options: says which strategy, and the least margin.
 
     Returns:
         ``scope``, and of either side, as in ``chosen`` and ``chosen_score``, the number of the
-        response, its score and place.
+        response, its score and index.
     """
     better = responses.select("scope", *(pl.col(name).alias(f"chosen_{name}") for name in SIDE))
-    chance = ["chance"] if options.strategy == "best-random" else []
+    random = ["chance"] if options.strategy == "best-random" else []
     worse = responses.select(
-        "scope", *(pl.col(name).alias(f"rejected_{name}") for name in SIDE), *chance
+        "scope", *(pl.col(name).alias(f"rejected_{name}") for name in SIDE), *random
     )
     if options.strategy == "adjacent":
-        found = _adjacent(responses)
+        pairs = _adjacent(responses)
     elif options.strategy == "all":
-        found = better.join(worse, on="scope")
+        pairs = better.join(worse, on="scope")
     else:
         others = (
             _extreme(worse, "rejected", best=False) if options.strategy == "best-worst" else worse
         )
-        found = _extreme(better, "chosen", best=True).join(others, on="scope")
+        pairs = _extreme(better, "chosen", best=True).join(others, on="scope")
     difference = pl.col("chosen_score") - pl.col("rejected_score")
-    found = found.filter(difference > 0, difference >= options.least_margin)
-    if chance:
-        found = found.sort("chance").unique("scope", keep="first", maintain_order=True)
-    return found.rename({"chosen_response": "chosen", "rejected_response": "rejected"})
+    pairs = pairs.filter(difference > 0, difference >= options.least_margin)
+    if random:
+        pairs = pairs.sort("chance").unique("scope", keep="first", maintain_order=True)
+    return pairs.rename({"chosen_response": "chosen", "rejected_response": "rejected"})
 
 
 def _extreme(side: pl.DataFrame, name: str, *, best: bool) -> pl.DataFrame:
@@ -73,7 +73,7 @@ def _extreme(side: pl.DataFrame, name: str, *, best: bool) -> pl.DataFrame:
     return side.filter(score == edge.over("scope")).filter(response == response.min().over("scope"))
 
 
-def chance(seed: int) -> pl.Expr:
+def random_number(seed: int) -> pl.Expr:
     """A number for each response that looks random, made of ``prompt_id`` and ``response_id``."""
     text = pl.format("{} {} {}", pl.lit(str(seed)), pl.col("prompt_id"), pl.col("response_id"))
     return plh.concat_str(text).nchash.xxh3_64().alias("chance")
