@@ -21,8 +21,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from prefdata.conversion.convert import Progress
 from prefdata.errors import JudgeError
 from prefdata.io.store.bucket_store import BucketStore
-from prefdata.judging.comparison_store import ComparisonStore
-from prefdata.judging.client.batch import BatchRunner, BatchOptions, BatchFailedError, BatchPendingError
+from prefdata.judging.client.batch import (
+    BatchFailedError,
+    BatchOptions,
+    BatchPendingError,
+    BatchRunner,
+)
 from prefdata.judging.client.endpoint import Endpoint
 from prefdata.judging.client.journal import Journal
 from prefdata.judging.client.journal_writer import JournalWriter
@@ -30,24 +34,29 @@ from prefdata.judging.client.local import LocalServer, WordScorer
 from prefdata.judging.client.prices import Budget, Price, price_of
 from prefdata.judging.client.protocol import RequestError
 from prefdata.judging.client.runner import (
+    CallCounts,
+    JudgeRunner,
     OutOfBudgetError,
     RequestLimits,
-    JudgeRunner,
     StoppedError,
-    CallCounts,
     fewer_collections,
 )
+from prefdata.judging.comparison_store import ComparisonStore
 from prefdata.judging.comparisons import parts
-from prefdata.judging.decide import Judge, VerdictPolicy, judge_inputs, collect_replies, orders_of, judge_verdict
+from prefdata.judging.decide import (
+    Judge,
+    VerdictPolicy,
+    collect_replies,
+    judge_inputs,
+    judge_verdict,
+    orders_of,
+)
 from prefdata.judging.outcomes import FLIP
 from prefdata.judging.prompting.request import JudgePrompt, JudgeRequest
 from prefdata.judging.tournament_rounds import TournamentRounds
 
 if TYPE_CHECKING:
     from prefdata.judging.client.client import Client
-
-LoadModel = Callable[[str], WordScorer]
-"""Loads a local model by its name."""
 
 RunEnd = BaseException | None
 """How the run of a judge ended; None where it asked everything."""
@@ -197,7 +206,9 @@ async def _gather(runs: Iterable[Awaitable[None]]) -> list[RunEnd]:
     return await asyncio.gather(*runs, return_exceptions=True)
 
 
-async def _ask_in_rounds(rounds: TournamentRounds, runners: Sequence[JudgeRunner], policy: VerdictPolicy) -> list[RunEnd]:
+async def _ask_in_rounds(
+    rounds: TournamentRounds, runners: Sequence[JudgeRunner], policy: VerdictPolicy
+) -> list[RunEnd]:
     """Ask about everything; where there are tournaments, round by round until they are decided."""
     rounds.resume()
     which = "all"
@@ -207,13 +218,13 @@ async def _ask_in_rounds(rounds: TournamentRounds, runners: Sequence[JudgeRunner
         if not pairs:
             return ends
         writer = runners[0].writer
-        await writer.commit(
-            partial(Journal.add_drawn_pairs, tournament=rounds.name, pairs=pairs)
-        )
+        await writer.commit(partial(Journal.add_drawn_pairs, tournament=rounds.name, pairs=pairs))
         which = "new"
 
 
-async def _ask_judge(runner: JudgeRunner, rounds: TournamentRounds, policy: VerdictPolicy, which: str) -> None:
+async def _ask_judge(
+    runner: JudgeRunner, rounds: TournamentRounds, policy: VerdictPolicy, which: str
+) -> None:
     """Ask one judge about everything, and once more about flips where the policy says so."""
     buckets = rounds.store.buckets
     while True:
@@ -226,7 +237,9 @@ async def _ask_judge(runner: JudgeRunner, rounds: TournamentRounds, policy: Verd
         await runner.wait_for_others()
 
 
-def all_requests(buckets: BucketStore, policy: VerdictPolicy, which: str = "all") -> Iterator[JudgeRequest]:
+def all_requests(
+    buckets: BucketStore, policy: VerdictPolicy, which: str = "all"
+) -> Iterator[JudgeRequest]:
     """Every comparison, or every new one, in every order that it is asked in."""
     for bucket in range(len(buckets)):
         for part in parts(buckets, bucket, which):
@@ -235,7 +248,9 @@ def all_requests(buckets: BucketStore, policy: VerdictPolicy, which: str = "all"
                     yield JudgeRequest(comparison, order)
 
 
-def _requests_about_flips(runner: JudgeRunner, rounds: TournamentRounds, policy: VerdictPolicy, which: str) -> Iterator[JudgeRequest]:
+def _requests_about_flips(
+    runner: JudgeRunner, rounds: TournamentRounds, policy: VerdictPolicy, which: str
+) -> Iterator[JudgeRequest]:
     """The comparisons whose verdict changes with the order, once more in both."""
     judge = Judge(runner.endpoint.model, runner.builder)
     once = VerdictPolicy(flips="drop", orders=policy.orders)
@@ -265,7 +280,9 @@ def _stop_on_interrupt(stop: asyncio.Event) -> Iterator[None]:
         loop.remove_signal_handler(signal.SIGINT)
 
 
-def _stopped(ends: Sequence[RunEnd], endpoints: Sequence[Endpoint], config: JudgeConfig) -> StopReason:
+def _stopped(
+    ends: Sequence[RunEnd], endpoints: Sequence[Endpoint], config: JudgeConfig
+) -> StopReason:
     """Why asking ended before its time; raises what the user must look into."""
     for endpoint, end in zip(endpoints, ends, strict=True):
         if isinstance(end, RequestError):

@@ -21,7 +21,8 @@ from prefdata.judging.comparisons import REFERENCE, initial_comparisons
 from prefdata.judging.outcomes import REMEDIES
 from prefdata.records import reasons
 from prefdata.transforms.accounting import Account
-from prefdata.transforms.options import Options, SplitBy
+from prefdata.transforms.mixing import match_sources
+from prefdata.transforms.options import Options
 
 TOLERATED = {
     "comparisons": (reasons.NO_WINNER, reasons.UNKNOWN_WINNER, reasons.SCORES_DISAGREE),
@@ -40,7 +41,6 @@ class SourceOptions:
         read_options: such as which column is which.
         format: the format of all sources, where detection is not wanted.
         encoding: the encoding of text sources, if not UTF-8.
-        split_by: what stays on one side of the split; by default what the formats need.
         max_comparisons: the most comparisons among the responses to one prompt: where each two
             would be more, a tournament chooses them. None for each two.
     """
@@ -48,7 +48,6 @@ class SourceOptions:
     read_options: ReadOptions = field(default_factory=ReadOptions)
     format: str = ""
     encoding: str = ""
-    split_by: SplitBy = ""
     max_comparisons: int | None = None
 
 
@@ -73,6 +72,11 @@ class ComparisonStore:
     total: int
     expected: int
     max_comparisons: int | None
+
+    @property
+    def keep(self) -> list[str]:
+        """The columns of the sources that are passed on, as they are called."""
+        return list(self.sources[0].keep)
 
     @property
     def grouped(self) -> bool:
@@ -106,13 +110,17 @@ class SourceReader:
 
     def count_rows(self, number: int, rows: int) -> None:
         """Note that rows of a source were read."""
-        self.account.read_rows(number, rows)
+        self.account.count_read(number, rows)
         self.rows += rows
         self.on_progress("reading", self.rows, 0)
 
 
 def read_comparisons(
-    files: Sequence[Source], folder: Path, options: SourceOptions, on_progress: Progress
+    files: Sequence[Source],
+    folder: Path,
+    options: SourceOptions,
+    pairing: Options,
+    on_progress: Progress,
 ) -> ComparisonStore:
     """Read the sources, and work out what is to be compared.
 
@@ -120,6 +128,7 @@ def read_comparisons(
         files: the sources.
         folder: the data set directory that is being made; the comparisons lie beside it.
         options: what the sources do not say themselves.
+        pairing: what the split goes by, the columns that are passed on, caps and shares.
         on_progress: called with the number of rows that were read.
 
     Raises:
@@ -129,19 +138,21 @@ def read_comparisons(
     """
     reference, read_options = _reference_column(options.read_options)
     others = {RESPONSES.name: RESPONSES}
-    pairing = Options(split_by=options.split_by)
     sources = detect_sources(
         files, read_options, options.format, options.encoding, others, options=pairing
     )
     size = sum(each.local.stat().st_size * EXPANSION[each.packed] for each in files)
     names, account = [each.source.name for each in sources], Account()
+    match_sources(pairing, names)
     row_log = RowLog(folder, names, remedies=REMEDIES)
     buckets = BucketStore(folder.parent / "comparisons", size)
     reader = SourceReader(buckets, row_log, account, on_progress)
     for number, each in enumerate(sources):
         _read_source(each, number, options.encoding, reference, reader)
     max_comparisons = options.max_comparisons
-    counts = [initial_comparisons(buckets, bucket, max_comparisons) for bucket in range(len(buckets))]
+    counts = [
+        initial_comparisons(buckets, bucket, max_comparisons) for bucket in range(len(buckets))
+    ]
     total = sum(each.ready for each in counts)
     expected = total + sum(each.to_draw for each in counts)
     return ComparisonStore(sources, row_log, account, buckets, total, expected, max_comparisons)
@@ -175,14 +186,15 @@ def _read_source(
     kind = detected.detection.format.kind
     if kind == "unpaired":
         raise UsageError(
-            f"{detected.detected.name} holds one labelled response a row: there is nothing to compare",
+            f"{detected.source.name} holds one labelled response a row: "
+            "there is nothing to compare",
             hint="Give two or more responses to each prompt.",
         )
     detected = _with_reference(detected, reference) if reference else detected
     for piece, records in read_records(detected, number, encoding):
         frame = _tolerate(records, kind, detected)
         if reference:
-            references = _references(piece.frame, reference, detected.detected.name)
+            references = _references(piece.frame, reference, detected.source.name)
             frame = frame.join(references, on="row", how="left", maintain_order="left")
         else:
             frame = frame.with_columns(pl.lit(None, pl.String).alias(REFERENCE))
@@ -202,7 +214,7 @@ def _with_reference(detected: DetectedSource, reference: str) -> DetectedSource:
         UnknownNameError: it has no such column.
     """
     if reference not in detected.sample.names:
-        name = detected.detected.name
+        name = detected.source.name
         raise UnknownNameError("column", reference, detected.sample.names, where=name)
     match = detected.detection.match
     match = replace(match, columns={**match.columns, REFERENCE: (reference,)})

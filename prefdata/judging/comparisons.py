@@ -6,7 +6,7 @@ prompt each two are compared, or, where that would be too many, those that a tou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -46,7 +46,9 @@ class ComparisonCounts(NamedTuple):
     to_draw: int
 
 
-def initial_comparisons(buckets: BucketStore, bucket: int, max_comparisons: int | None) -> ComparisonCounts:
+def initial_comparisons(
+    buckets: BucketStore, bucket: int, max_comparisons: int | None
+) -> ComparisonCounts:
     """Work out the comparisons of a bucket that are known from the start.
 
     Leaves ``all`` (one row per comparison: its id and where its texts stand) and ``responses``
@@ -70,7 +72,9 @@ def initial_comparisons(buckets: BucketStore, bucket: int, max_comparisons: int 
         buckets.put_bucket("responses", bucket, responses)
         frames.append(_from_responses(responses, _each_two(responses)))
         to_draw = responses.filter("in_tournament")["prompt_id"].n_unique() * (max_comparisons or 0)
-    return ComparisonCounts(_merge_into_bucket(buckets, bucket, pl.concat(frames), 0) if frames else 0, to_draw)
+    return ComparisonCounts(
+        _merge_into_bucket(buckets, bucket, pl.concat(frames), 0) if frames else 0, to_draw
+    )
 
 
 def add_comparisons(buckets: BucketStore, bucket: int, pairs: pl.DataFrame) -> int:
@@ -87,7 +91,9 @@ def add_comparisons(buckets: BucketStore, bucket: int, pairs: pl.DataFrame) -> i
     if not pairs.height:
         return 0
     frame = _from_responses(buckets.require("responses", bucket), pairs)
-    return _merge_into_bucket(buckets, bucket, frame, buckets.require("all", bucket).height, new=True)
+    return _merge_into_bucket(
+        buckets, bucket, frame, buckets.require("all", bucket).height, new=True
+    )
 
 
 def _merge_into_bucket(
@@ -137,8 +143,8 @@ def _responses(ratings: pl.DataFrame, max_comparisons: int | None) -> pl.DataFra
     Returns:
         ``prompt_id``, ``response_id``, ``score``, ``model``, ``origin``, ``reference``, ``at`` (the
         rating that has its text), ``group`` (the number of its prompt), ``number`` (its own among
-        the responses to that prompt), ``n`` (how many these are), ``in_tournament`` (whether a tournament
-        says which of them are compared).
+        the responses to that prompt), ``n`` (how many these are), ``in_tournament`` (whether a
+        tournament says which of them are compared).
     """
     distinct = (
         ratings.with_row_index("at")
@@ -156,7 +162,11 @@ def _responses(ratings: pl.DataFrame, max_comparisons: int | None) -> pl.DataFra
         .cast(pl.UInt32)
         .alias("number"),
         n.alias("n"),
-        (n * (n - 1) // 2 > max_comparisons if max_comparisons is not None else pl.lit(value=False)).alias("in_tournament"),
+        (
+            n * (n - 1) // 2 > max_comparisons
+            if max_comparisons is not None
+            else pl.lit(value=False)
+        ).alias("in_tournament"),
     )
 
 
@@ -166,8 +176,7 @@ def _refuse_too_many(responses: pl.DataFrame, max_comparisons: int | None) -> No
     n = largest if isinstance(largest, int) else 0
     if n > MAX_IN_TOURNAMENT:
         raise UsageError(
-            f"a prompt has {n:,} responses; the limit, with a tournament, is "
-            f"{MAX_IN_TOURNAMENT:,}",
+            f"a prompt has {n:,} responses; the limit, with a tournament, is {MAX_IN_TOURNAMENT:,}",
             hint="Judge fewer responses of each prompt.",
         )
     if max_comparisons is None and n > MAX_RESPONSES:
@@ -201,7 +210,9 @@ def _from_responses(responses: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFram
     for side in "xy":
         suffixed = {name: f"{name}_{side}" for name in facts.columns[2:]}
         side_facts = facts.rename({"response_id": f"{side}_id", **suffixed})
-        joined = joined.join(side_facts, on=["prompt_id", f"{side}_id"], how="inner", maintain_order="left")
+        joined = joined.join(
+            side_facts, on=["prompt_id", f"{side}_id"], how="inner", maintain_order="left"
+        )
     difference = pl.col("score_x") - pl.col("score_y")
     winner = (
         (pl.when(difference > 0).then(pl.lit("a")).when(difference < 0).then(pl.lit("b")))
@@ -229,8 +240,8 @@ def records_with_comparisons(buckets: BucketStore, bucket: int) -> pl.DataFrame 
     """Each record of a bucket with every comparison that it is in.
 
     Returns:
-        `POSITION`, ``comparison`` (null where it is in none), ``rated``; of a rating also ``prompt_id``,
-        ``response_id`` and ``n``, the number of responses to its prompt.
+        `POSITION`, ``comparison`` (null where it is in none), ``rated``; of a rating also
+        ``prompt_id``, ``response_id`` and ``n``, the number of responses to its prompt.
     """
     compared = buckets.get("all", bucket)
     if compared is None:
@@ -238,8 +249,12 @@ def records_with_comparisons(buckets: BucketStore, bucket: int) -> pl.DataFrame 
     comparisons, ratings = buckets.get("comparisons", bucket), buckets.get("ratings", bucket)
     frames = []
     if comparisons is not None:
-        positions = with_sides(comparisons).select(*POSITION, *KEY, pl.lit(value=False).alias("rated"))
-        positions = positions.join(compared.select(*KEY, "comparison"), on=KEY, maintain_order="left")
+        positions = with_sides(comparisons).select(
+            *POSITION, *KEY, pl.lit(value=False).alias("rated")
+        )
+        positions = positions.join(
+            compared.select(*KEY, "comparison"), on=KEY, maintain_order="left"
+        )
         frames.append(positions.drop(KEY))
     if ratings is not None:
         frames.append(_ratings_links(ratings, compared, buckets.require("responses", bucket)))
@@ -260,31 +275,44 @@ def _ratings_links(
     return positions.join(sides, on=on, how="left", maintain_order="left")
 
 
-def parts(buckets: BucketStore, bucket: int, which: str = "all") -> Iterator[pl.DataFrame]:
+def parts(
+    buckets: BucketStore, bucket: int, which: str = "all", keep: Sequence[str] = ()
+) -> Iterator[pl.DataFrame]:
     """The comparisons of a bucket with their texts, a part at a time.
 
     Args:
         buckets: hold them.
         bucket: which.
         which: ``"all"`` for all of them, ``"new"`` for those that were added last.
+        keep: the columns of the sources that are passed on.
 
     Yields:
-        ``comparison``, ``id``, ``prompt_id``, ``a_id``, ``b_id``, ``turned`` (whether a is the second in
-        the labels), ``ranked`` (whether both responses stand by themselves, among three or more),
-        ``prompt``, ``response_a``, ``response_b``, ``reference``, ``model_a``, ``model_b``,
-        ``origin``, ``labels``.
+        ``comparison``, ``id``, ``prompt_id``, ``a_id``, ``b_id``, ``turned`` (whether a is the
+        second in the labels), ``ranked`` (whether both responses stand by themselves, among three
+        or more), ``prompt``, ``response_a``, ``response_b``, ``reference``, ``model_a``,
+        ``model_b``, ``origin``, ``labels``; and ``source`` and the columns of ``keep`` of both
+        responses, with the endings ``_a`` and ``_b``.
     """
     compared = buckets.get(which, bucket)
     if compared is None:
         return
     comparisons, ratings = buckets.get("comparisons", bucket), buckets.get("ratings", bucket)
-    prompts = [frame["prompt"] for frame in (ratings, comparisons) if frame is not None]
-    texts = [] if ratings is None else [ratings["response"]]
-    texts += [] if comparisons is None else [comparisons["a"], comparisons["b"]]
-    prompt, response = stacked(prompts), stacked(texts)
+
+    def column(of_ratings: str, *of_comparisons: str) -> pl.Series:
+        columns = [] if ratings is None else [ratings[of_ratings]]
+        columns += [] if comparisons is None else [comparisons[name] for name in of_comparisons]
+        return stacked(columns)
+
+    prompt, response = column("prompt", "prompt"), column("response", "a", "b")
+    others = {name: column(name, name, name) for name in ("source", *keep)}
     for part in compared.iter_slices(PART):
         yield part.drop(*KEY[1:], "at_prompt", "at_a", "at_b").with_columns(
             prompt.gather(part["at_prompt"]).alias("prompt"),
             response.gather(part["at_a"]).alias("response_a"),
             response.gather(part["at_b"]).alias("response_b"),
+            *(
+                values.gather(part[f"at_{side}"]).alias(f"{name}_{side}")
+                for name, values in others.items()
+                for side in "ab"
+            ),
         )

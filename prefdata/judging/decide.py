@@ -12,7 +12,7 @@ import polars as pl
 
 from prefdata.judging.client.journal import Journal
 from prefdata.judging.combine import combine_judges, combine_orders
-from prefdata.judging.outcomes import FLIP, INJECTION, NOT_ASKED, TIE, VETO, Outcome, failed
+from prefdata.judging.outcomes import FLIP, INJECTION, NOT_ASKED, TIE, VETO, A, B, Outcome, failed
 from prefdata.judging.prompting.injection import flags, texts_of
 from prefdata.judging.prompting.reply import Completion, JudgeReply, JudgeVerdict, parse_verdict
 from prefdata.judging.prompting.request import (
@@ -23,6 +23,8 @@ from prefdata.judging.prompting.request import (
     conversation,
 )
 from prefdata.judging.rank import DECIDED, Strategy
+from prefdata.schemas.verdicts import Winner
+from prefdata.transforms.options import Options
 
 Flips = Literal["tie", "drop", "ask-again"]
 """What to do where the verdict changes with the order."""
@@ -56,8 +58,9 @@ class VerdictPolicy:
         weights: judge to the weight of its vote.
         strategy: of three or more responses to a prompt, which are paired: those that were
             compared, as the verdict has it (``"judged"``), or by their ranking.
-        test_size: the share of prompts in the test split.
-        seed: of the split, and of the draw of a tournament.
+        pairing: what becomes of the pairs: conflicts between judges, the least margin, the columns
+            that are passed on, caps and shares of sources, the split. Its seed decides the draw of
+            a tournament, too.
     """
 
     flips: Flips = "drop"
@@ -66,8 +69,7 @@ class VerdictPolicy:
     drop_flagged: bool = True
     weights: Mapping[str, float] = field(default_factory=dict)
     strategy: Strategy = "judged"
-    test_size: float = 0.1
-    seed: int = 0
+    pairing: Options = field(default_factory=Options)
 
 
 @dataclass
@@ -127,32 +129,47 @@ class JudgeTotals:
         self.pending += other.pending
 
 
+class JudgedPair(NamedTuple):
+    """A pair that the verdicts on a comparison give.
+
+    Attributes:
+        winner: the chosen side.
+        chosen: its mean score over criteria, orders and judges; None where it is not known, or
+            where the scores contradict the verdict.
+        rejected: that of the other side.
+        margin: the mean log-probability of the winner less that of the other, where known.
+        votes: judges that it rests on.
+        agreement: the share of these that say the same.
+        refusal: why it must not be a pair all the same.
+    """
+
+    winner: Winner
+    chosen: float | None
+    rejected: float | None
+    margin: float | None
+    votes: int
+    agreement: float
+    refusal: Outcome | None = None
+
+
 class PairDecision(NamedTuple):
     """What became of a comparison.
 
     Attributes:
         outcome: how it ended; its reason says whether it gives a pair.
         detail: what else is to be said of the reason.
+        pairs: the pair that it gives, or one for each side where conflicts are not resolved.
         verdicts: `prefdata.schemas.Verdict` records: one per label, and one per judge.
-        chosen: the mean score of the winner over criteria, orders and judges, where known.
-        rejected: that of the other.
-        margin: the mean log-probability, where known, for the winner.
-        votes: judges that gave a verdict.
-        agreement: the share of these that say the same.
         flags: why a, and why b, is thought to speak to the judge.
         veto_scores: the mean scores of a and of b on the criterion with a veto.
     """
 
     outcome: Outcome
-    detail: str = ""
-    verdicts: Sequence[Mapping[str, object]] = ()
-    chosen: float | None = None
-    rejected: float | None = None
-    margin: float | None = None
-    votes: int = 0
-    agreement: float | None = None
-    flags: tuple[Sequence[str], Sequence[str]] = ((), ())
-    veto_scores: tuple[float, float] | None = None
+    detail: str
+    pairs: Sequence[JudgedPair]
+    verdicts: Sequence[Mapping[str, object]]
+    flags: tuple[Sequence[str], Sequence[str]]
+    veto_scores: tuple[float, float] | None
 
     @property
     def reason(self) -> str:
@@ -207,7 +224,11 @@ def collect_replies(
     Where there is none, the reply holds no completion, and its verdict says why.
     """
     requests = [
-        [JudgeRequest(each, order, again) for again in rounds for order in orders_of(each.id, orders)]
+        [
+            JudgeRequest(each, order, again)
+            for again in rounds
+            for order in orders_of(each.id, orders)
+        ]
         for each in comparisons
     ]
     keys = [[judge.builder.key(request) for request in each] for each in requests]
@@ -262,9 +283,7 @@ def decide(
             calls += [_call(judge, each, each.completion) for each in replies if each.completion]
             counts.count(verdict.outcome, labels[number])
             counts.slots.update(_winning_slots(replies))
-    decisions = [
-        _decision(*each, policy) for each in zip(verdicts, labels, marks, strict=True)
-    ]
+    decisions = [_decision(*each, policy) for each in zip(verdicts, labels, marks, strict=True)]
     for decision, by_judge, label in zip(decisions, verdicts, labels, strict=True):
         totals.jury.count(decision.outcome, label)
         totals.flagged += any(decision.flags)
@@ -272,16 +291,26 @@ def decide(
     return PartDecisions(decisions, calls, totals)
 
 
-def decided_frame(part: pl.DataFrame, decisions: Sequence[PairDecision]) -> pl.DataFrame:
-    """What a ranking must know of the comparisons of a part: the columns of `DECIDED`."""
+def decided_frame(
+    part: pl.DataFrame, decisions: Sequence[PairDecision], reasons: Sequence[str] = ()
+) -> pl.DataFrame:
+    """What a ranking must know of the comparisons of a part: the columns of `DECIDED`.
+
+    Args:
+        part: comparisons with their texts.
+        decisions: what became of each.
+        reasons: why each gave no pair in the end, where that is known.
+    """
     rows = [
         (
             each.outcome.score,
-            each.reason,
+            reason,
             *map(bool, each.flags),
             *(each.veto_scores or (None, None)),
         )
-        for each in decisions
+        for each, reason in zip(
+            decisions, reasons or [each.reason for each in decisions], strict=True
+        )
     ]
     names = ("score", "reason", "flagged_a", "flagged_b", "veto_a", "veto_b")
     frame = pl.DataFrame(rows, {name: DECIDED[name] for name in names}, orient="row")
@@ -334,32 +363,52 @@ def _decision(
     records += [_verdict_record(name, each) for name, each in verdicts.items()]
     votes = [each for each in verdicts.values() if each.outcome.has_verdict]
     veto_scores = _scores_on(votes, policy.veto) if policy.veto else None
-    decision = PairDecision(
-        outcome, outcome.detail, records, flags=marks, veto_scores=veto_scores
-    )
-    if not outcome.makes_pair:
-        return decision
-    side = 0 if outcome.winner == "a" else 1
-    decision = _with_scores(decision, votes, side)
-    if veto_scores and veto_scores[side] < veto_scores[1 - side]:
-        return decision._replace(outcome=VETO)
-    if policy.drop_flagged and marks[side]:
-        return decision._replace(outcome=INJECTION, detail=", ".join(marks[side]))
-    return decision
+    pairs = []
+    for winner, voters in _winners(outcome, votes, policy):
+        side = 0 if winner == A else 1
+        refusal = None
+        if veto_scores and veto_scores[side] < veto_scores[1 - side]:
+            refusal = VETO
+        elif policy.drop_flagged and marks[side]:
+            refusal = INJECTION
+        pairs.append(_judged_pair(winner, voters)._replace(refusal=refusal))
+    refusal = next((pair.refusal for pair in pairs if pair.winner == outcome.winner), None)
+    detail = outcome.detail
+    if refusal == INJECTION:
+        detail = ", ".join(marks[0 if outcome == A else 1])
+    return PairDecision(refusal or outcome, detail, pairs, records, marks, veto_scores)
 
 
-def _with_scores(
-    decision: PairDecision, votes: Sequence[JudgeVerdict], side: int
-) -> PairDecision:
-    """Add what the judges that gave a verdict scored, how sure they were, how many agree."""
+def _winners(
+    outcome: Outcome, votes: Sequence[JudgeVerdict], policy: VerdictPolicy
+) -> list[tuple[Outcome, Sequence[JudgeVerdict]]]:
+    """The outcomes that become pairs, each with the votes that it rests on.
+
+    The jury's, with all votes; or both sides, each with its own votes, where judges contradict each
+    other and conflicts are left to the maker of pairs.
+    """
+    sides = {side: [each for each in votes if each.outcome == side] for side in (A, B)}
+    if policy.pairing.conflicts != "majority" and all(sides.values()):
+        return list(sides.items())
+    return [(outcome, votes)] if outcome.makes_pair else []
+
+
+def _judged_pair(winner: Outcome, votes: Sequence[JudgeVerdict]) -> JudgedPair:
+    """What the judges that gave a verdict scored, how sure they were, how many agree."""
+    side = 0 if winner == A else 1
     means = [mean for mean in map(_overall, votes) if mean is not None]
     margins = [each.margin for each in votes if each.margin is not None]
-    return decision._replace(
-        chosen=fmean(mean[side] for mean in means) if means else None,
-        rejected=fmean(mean[1 - side] for mean in means) if means else None,
-        margin=fmean(margins) * (1 - 2 * side) if margins else None,
-        votes=len(votes),
-        agreement=sum(each.outcome == decision.outcome for each in votes) / len(votes),
+    chosen = fmean(mean[side] for mean in means) if means else None
+    rejected = fmean(mean[1 - side] for mean in means) if means else None
+    if chosen is None or rejected is None or chosen < rejected:
+        chosen = rejected = None
+    return JudgedPair(
+        winner.winner,
+        chosen,
+        rejected,
+        fmean(margins) * (1 - 2 * side) if margins else None,
+        len(votes),
+        sum(each.outcome == winner for each in votes) / len(votes),
     )
 
 

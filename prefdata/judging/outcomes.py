@@ -111,6 +111,16 @@ REMEDIES = {
 """The remedy of every reason that a row of a judging run can have."""
 
 
+def makes_pair(name: str) -> bool:
+    """Whether the outcome of a name makes a pair; that of a failed request does not."""
+    return name in OUTCOMES and OUTCOMES[name].makes_pair
+
+
+def is_verdict(name: str) -> bool:
+    """Whether the outcome of a name is a verdict; that of a failed request is none."""
+    return name in OUTCOMES and OUTCOMES[name].has_verdict
+
+
 def failed(message: str) -> Outcome:
     """The outcome of a request that failed: no verdict, for the reason in the message.
 

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, cast
 
 import polars as pl
 
-from prefdata.judging.comparisons import RANKED
+from prefdata.judging.comparisons import MIN_RANKED
 from prefdata.judging.tournament import (
     PairScore,
     RankedPair,
@@ -38,8 +38,9 @@ DECIDED = pl.Schema(
         "veto_b": pl.Float64(),
     }
 )
-"""What a ranking must know of a comparison: the score of a (null where there is no verdict), why it
-gave no pair, whether a response speaks to the judge, and the scores on the criterion with a veto."""
+"""What a ranking must know of a comparison: the score of a (null where there is no verdict), the
+reason why it gave no pair, whether a response speaks to the judge, the scores on the criterion with
+a veto."""
 
 RESPONSES = pl.Schema(
     {
@@ -60,6 +61,7 @@ PAIRS = pl.Schema(
         "score_chosen": pl.Float64(),
         "score_rejected": pl.Float64(),
         "margin": pl.Float64(),
+        "refusal": pl.String(),
     }
 )
 
@@ -73,9 +75,11 @@ class RankResult(NamedTuple):
             ``error``, ``compared`` (how often it was), ``cycle`` (the number of the group of
             cycles that it is in; null for none).
         pairs: what the strategy makes of them: ``prompt_id``, ``chosen_id``, ``rejected_id``,
-            ``score_chosen``, ``score_rejected``, ``margin``, the models, ``origin``, and
-            ``at_chosen`` and ``at_rejected``, the ratings that have the texts.
-        unpaired: ``prompt_id``, ``response_id``, and why it is in no pair.
+            ``score_chosen``, ``score_rejected``, ``margin``, ``refusal`` (why it must not be a
+            pair), the models, ``origin``, and ``at_chosen`` and ``at_rejected``, the ratings that
+            have the texts.
+        unpaired: ``prompt_id``, ``response_id`` and ``reason`` of responses that the strategy does
+            not pair.
         prompts: how many were ranked.
         cycles: how many of these have a cycle.
     """
@@ -116,10 +120,16 @@ class ResponseGroup:
 
 
 class GroupPairs(NamedTuple):
-    """What comes of the responses to one prompt: their ranking, its pairs, and why the other responses are in none."""
+    """The ranking of the responses to one prompt.
+
+    Attributes:
+        ranking: the ranking.
+        pairs: the pairs of the strategy, each with the reason why it must not be one.
+        unpaired: why the other responses are in no pair.
+    """
 
     ranking: Ranking
-    pairs: list[RankedPair]
+    pairs: list[tuple[RankedPair, str | None]]
     unpaired: dict[int, str]
 
 
@@ -140,7 +150,7 @@ def rank_responses(
         max_comparisons: the most comparisons among the responses to one prompt.
         drop_flagged: whether a response that speaks to the judge may not be chosen.
     """
-    responses = responses.filter(pl.col("n") >= RANKED)
+    responses = responses.filter(pl.col("n") >= MIN_RANKED)
     rows: list[tuple[object, ...]] = []
     unpaired: list[tuple[int, int, str]] = []
     pairs: list[tuple[object, ...]] = []
@@ -156,7 +166,10 @@ def rank_responses(
         rows += [(prompt, *row) for row in _rows(group, result.ranking)]
         unpaired += [(prompt, number, reason) for number, reason in result.unpaired.items()]
         scores = result.ranking.scores
-        pairs += [(prompt, b, w, scores[b], scores[w], margin) for b, w, margin in result.pairs]
+        pairs += [
+            (prompt, b, w, scores[b], scores[w], margin, refusal)
+            for (b, w, margin), refusal in result.pairs
+        ]
     ranked = pl.DataFrame(rows, RESPONSES, orient="row")
     on = ["group", "number"]
     return RankResult(
@@ -222,26 +235,22 @@ def _pairs(group: ResponseGroup, strategy: Strategy, *, drop_flagged: bool) -> G
     ranking = rank(group.size, group.results)
     if strategy == "judged":
         return GroupPairs(ranking, [], {})
-    pairs: list[RankedPair] = []
-    refused: dict[int, str] = {}
-    for pair in ranked_pairs(ranking, strategy):
-        reason = _refusal(pair, group, drop_flagged=drop_flagged)
-        if reason:
-            refused |= dict.fromkeys(pair[:2], reason)
-        else:
-            pairs.append(pair)
-    paired = {number for pair in pairs for number in pair[:2]}
+    pairs = [
+        (pair, _refusal(pair, group, drop_flagged=drop_flagged))
+        for pair in ranked_pairs(ranking, strategy)
+    ]
+    paired = {number for pair, _ in pairs for number in pair[:2]}
     level = max(ranking.scores) - min(ranking.scores) < 1e-9
     unpaired = {}
     for number in set(range(group.size)) - paired:
         other = reasons.MIDDLE if not level else group.reasons.get(number, reasons.TIED)
         in_cycle = ranking.cycle_groups[number] >= 0
-        unpaired[number] = refused.get(number) or (reasons.CYCLE if in_cycle else other)
+        unpaired[number] = reasons.CYCLE if in_cycle else other
     return GroupPairs(ranking, pairs, unpaired)
 
 
-def _refusal(pair: RankedPair, group: ResponseGroup, *, drop_flagged: bool) -> str:
-    """Why a ranked pair is not to be trained on; ``""`` where it may be."""
+def _refusal(pair: RankedPair, group: ResponseGroup, *, drop_flagged: bool) -> str | None:
+    """Why a ranked pair is not to be trained on; None where it may be."""
     if own := group.apart.get(frozenset(pair[:2])):
         return reasons.DUPLICATE if own == reasons.KEPT else own
     if drop_flagged and pair.better in group.flagged:
@@ -251,7 +260,7 @@ def _refusal(pair: RankedPair, group: ResponseGroup, *, drop_flagged: bool) -> s
     better, worse = (group.scores.get(number) for number in pair[:2])
     if better and worse and _mean(better) < _mean(worse):
         return reasons.VETO
-    return ""
+    return None
 
 
 def _mean(scores: Sequence[float]) -> float:

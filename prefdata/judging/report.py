@@ -1,4 +1,4 @@
-"""What a judging run did, in figures."""
+"""The report of a judging run."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from prefdata.conversion.report import RunReport, SourceReport, report_fields
 from prefdata.judging.ask import AskResult, JudgeConfig
-from prefdata.judging.store import ComparisonStore
 from prefdata.judging.client.journal import Spending
+from prefdata.judging.comparison_store import ComparisonStore
 from prefdata.judging.decide import VerdictCounts, VerdictPolicy
+from prefdata.judging.outcomes import FLIP, is_verdict, makes_pair
 from prefdata.judging.output import OutputTotals
-from prefdata.judging.prompting import outcome
-from prefdata.judging.rank import SCORES
+from prefdata.transforms.options import Options, SplitBy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +50,8 @@ class JudgeReport(RunReport):
 
     @property
     def judged(self) -> int:
-        """Comparisons with a verdict: a, b or tie."""
-        return sum(self.verdicts.get(each, 0) for each in SCORES)
+        """Comparisons with a verdict: a, b or some kind of tie."""
+        return sum(n for name, n in self.verdicts.items() if is_verdict(name))
 
 
 class JudgeRun(NamedTuple):
@@ -63,9 +63,9 @@ class JudgeRun(NamedTuple):
         config: how judges were asked.
         policy: what makes a verdict a pair.
         store: what was judged.
-        replies: what asking came to.
+        replies: what became of the requests.
         totals: what was written.
-        spending: judge to what all its calls came to.
+        spending: judge to what all its calls cost.
     """
 
     output: Path
@@ -87,23 +87,27 @@ def judge_report(run: JudgeRun, sources: tuple[SourceReport, ...], seconds: floa
         seconds: wall time.
     """
     store, replies, totals, spending = run.store, run.replies, run.totals, run.spending
-    result = totals.result
+    judged, stopped = totals.judged, replies.stopped
     return JudgeReport(
         **report_fields(store.account, totals.pairs, grouped=store.grouped),
         output=str(run.output),
         kind="pairs",
-        complete=not result.pending and not replies.stopped.why,
-        stopped=replies.stopped.why,
-        remedy=replies.stopped.remedy,
+        complete=not judged.pending and not stopped.message,
+        stopped=stopped.message,
+        remedy=stopped.remedy,
         sources=sources,
         comparisons=store.total,
-        verdicts=dict(result.together.outcomes.most_common()),
+        verdicts=dict(judged.jury.outcomes.most_common()),
         judges={
-            name: _judge_fields(result.alone[name], store.total, replies, spending[name], name)
-            for name in replies.tallies
+            name: {
+                **_verdict_fields(judged.by_judge[name], store.total),
+                "understands": replies.capabilities[name],
+                "spent": _spending_fields(spending[name]),
+            }
+            for name in replies.counts
         },
-        labels={"compared": result.together.labelled, "agreed": result.together.agreed},
-        flagged=result.flagged,
+        labels={"compared": judged.jury.labelled, "agreed": judged.jury.agreed},
+        flagged=judged.flagged,
         rankings={"prompts": totals.ranked, "cycles": totals.cycles},
         calls=_call_fields(replies, spending),
         journal=str(run.journal),
@@ -112,18 +116,16 @@ def judge_report(run: JudgeRun, sources: tuple[SourceReport, ...], seconds: floa
     )
 
 
-def _judge_fields(counts: VerdictCounts, total: int, replies: AskResult, spending: Spending, name: str) -> dict[str, object]:
-    """The figures of one judge."""
-    decided = counts.outcomes["a"] + counts.outcomes["b"]
+def _verdict_fields(counts: VerdictCounts, total: int) -> dict[str, object]:
+    """How the comparisons of one judge ended."""
+    decided = sum(n for name, n in counts.outcomes.items() if makes_pair(name))
     slots = sum(counts.slots.values())
     return {
         "verdicts": dict(counts.outcomes.most_common()),
         "coverage": decided / total if total else None,
-        "flips": counts.outcomes[outcome.FLIP] / total if total else None,
+        "flips": counts.outcomes[FLIP.name] / total if total else None,
         "first_slot": counts.slots["first"] / slots if slots else None,
         "labels": {"compared": counts.labelled, "agreed": counts.agreed},
-        "understands": replies.styles[name],
-        "spent": _spending_fields(spending),
     }
 
 
@@ -131,36 +133,47 @@ def _spending_fields(spending: Spending) -> dict[str, object]:
     return {
         "calls": spending.calls,
         "tokens": spending.usage._asdict(),
-        "dollars": None if spending.unpriced else spending.cost,
-        "unpriced_calls": spending.unpriced,
+        "dollars": None if spending.unpriced_calls else spending.cost,
+        "unpriced_calls": spending.unpriced_calls,
     }
 
 
 def _call_fields(replies: AskResult, spending: Mapping[str, Spending]) -> dict[str, object]:
     counts = replies.counts.values()
-    priced = all(not each.unpriced for each in spending.values())
+    priced = all(not each.unpriced_calls for each in spending.values())
     return {
-        "asked": sum(each.replies for each in counts),
-        "known": sum(each.known for each in counts),
+        "asked": sum(each.answered for each in counts),
+        "known": sum(each.in_journal for each in counts),
         "failed": sum(sum(each.failed.values()) for each in counts),
-        "pushed_back": sum(each.pushed_back for each in counts),
-        "retried": sum(each.retried for each in counts),
-        "abandoned": sum(each.abandoned for each in counts),
-        "set_back": dict(sum((each.set_back for each in counts), Counter())),
+        "pushed_back": sum(each.rate_limited for each in counts),
+        "retried": sum(each.retries for each in counts),
+        "abandoned": sum(each.orphaned for each in counts),
+        "set_back": dict(sum((each.batch_failures for each in counts), Counter())),
         "paid": sum(each.calls for each in spending.values()),
         "dollars": sum(each.cost for each in spending.values()) if priced else None,
     }
 
 
 def _options(run: JudgeRun) -> dict[str, object]:
-    question = run.config.question
+    prompt = run.config.prompt
+    policy = asdict(run.policy)
+    pairing = policy.pop("pairing")
     return {
-        "judges": list(run.replies.tallies),
-        "prompt": question.prompt.name,
-        "criteria": {each.name: each.definition for each in question.criteria},
-        "reasoning": question.reasoning,
-        "max_tokens": question.max_tokens,
+        "judges": list(run.replies.counts),
+        "prompt": prompt.template.name,
+        "criteria": {each.name: each.definition for each in prompt.criteria},
+        "reasoning": prompt.reasoning,
+        "max_tokens": prompt.max_tokens,
         "max_cost": run.config.max_cost,
-        "max_comparisons": run.store.most,
-        **asdict(run.policy),
+        "max_comparisons": run.store.max_comparisons,
+        **policy,
+        "test_size": pairing.pop("test_size"),
+        "seed": pairing.pop("seed"),
+        **_changed(pairing),
     }
+
+
+def _changed(pairing: Mapping[str, object]) -> dict[str, object]:
+    """The options of pairing that are not what they are by default."""
+    defaults = asdict(Options(split_by=cast("SplitBy", pairing["split_by"])))
+    return {name: value for name, value in pairing.items() if value != defaults[name]}

@@ -57,8 +57,8 @@ class Ranking(NamedTuple):
         errors: the standard error of each score.
         cycles: answers that beat each other in a circle, each as a shortest such circle: the first
             beats the second, …, the last beats the first.
-        cycle_groups: for each answer, the number of the group of cycles that it is in, or -1: between
-            answers of one group the outcomes give no order.
+        cycle_groups: for each answer, the number of the group of cycles that it is in, or -1:
+            between answers of one group the results give no order.
     """
 
     order: tuple[int, ...]
@@ -118,7 +118,9 @@ def next_comparisons(
             hint="Allow more comparisons, or give fewer answers.",
         )
     ranking = rank(answers, results)
-    standings = sorted(range(answers), key=lambda at: (-round(ranking.scores[at], 9), _draw_order(at, seed)))
+    standings = sorted(
+        range(answers), key=lambda at: (-round(ranking.scores[at], 9), _draw_order(at, seed))
+    )
     groups = _groups(answers, results)
     if len(set(groups)) > 1:
         best: dict[int, int] = {}

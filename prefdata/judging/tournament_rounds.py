@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from prefdata.judging.store import ComparisonStore
 from prefdata.judging.client.journal import DrawnPair, Journal
+from prefdata.judging.comparison_store import ComparisonStore
 from prefdata.judging.comparisons import KEY, add_comparisons, parts
 from prefdata.judging.decide import Judge, VerdictPolicy, decide, decided_frame
 from prefdata.judging.rank import DECIDED, response_groups
@@ -33,7 +33,8 @@ class TournamentRounds:
         journal: holds the replies, and the draws of earlier runs.
 
     Attributes:
-        undecided: which comparisons the next draw has to decide first: all ``"all"``, then the ``"new"`` ones.
+        undecided: which comparisons the next draw has to decide first: ``"all"`` of them, then the
+            ``"new"`` ones.
     """
 
     store: ComparisonStore
@@ -127,7 +128,7 @@ class TournamentRounds:
         groups = response_groups(
             responses, pl.DataFrame(schema=DECIDED) if decided is None else decided
         )
-        most, seed = self.store.max_comparisons, self.policy.seed
+        most, seed = self.store.max_comparisons, self.policy.pairing.seed
         rows = [
             (prompt, a, b)
             for prompt, group in groups.items()

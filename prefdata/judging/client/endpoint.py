@@ -79,7 +79,7 @@ class Endpoint:
         return self.url.startswith(LOCAL_PREFIX)
 
 
-def endpoints(
+def judge_endpoints(
     models: Sequence[str],
     *,
     base_url: str = "",
