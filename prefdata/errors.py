@@ -13,7 +13,7 @@ PrefdataError
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 MOST_NAMES = 40
 """How many names a hint lists."""
@@ -39,6 +39,17 @@ class PrefdataError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restore, (type(self), str(self), self.__dict__)
+
+
+def _restore(kind: type[PrefdataError], message: str, state: Mapping[str, object]) -> PrefdataError:
+    """Rebuild a pickled error from its message, since some errors compose theirs from arguments."""
+    error = kind.__new__(kind)
+    PrefdataError.__init__(error, message)
+    error.__dict__.update(state)
+    return error
+
 
 class InputError(PrefdataError, ValueError):
     """A file, or what it holds, that cannot be used as it is."""
@@ -51,12 +62,12 @@ class UsageError(InputError):
 
 
 class UnknownNameError(PrefdataError, LookupError):
-    """A name that is not known, with the nearest names that are.
+    """A name that does not exist, with the nearest names that do.
 
     Args:
         kind: what the name stands for, such as ``"format"`` or ``"column"``.
         name: the name that was asked for.
-        known: the names that would have been accepted.
+        names: the names that would have been accepted.
         where: where the name was looked up, such as a file.
 
     Example:
@@ -66,8 +77,8 @@ class UnknownNameError(PrefdataError, LookupError):
 
     exit_code = 2
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], *, where: str = "") -> None:
-        names = list(known)
+    def __init__(self, kind: str, name: str, names: Iterable[str], *, where: str = "") -> None:
+        names = list(names)
         near = difflib.get_close_matches(name, names, n=2)
         guess = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
         place = f" in {where}" if where else ""

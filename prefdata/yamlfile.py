@@ -1,4 +1,4 @@
-"""YAML that a person wrote: read with care, so that nothing in it is passed over in silence."""
+"""YAML written by people: a key that stands twice is an error, and so is what holds itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 from prefdata.errors import UsageError
 
 
-class TwiceError(yaml.MarkedYAMLError):
+class DuplicateKeyError(yaml.MarkedYAMLError):
     """A key that stands a second time in its mapping, where YAML would let the last one count.
 
     Args:
@@ -24,49 +24,49 @@ class TwiceError(yaml.MarkedYAMLError):
         self.line = key.start_mark.line + 1
 
 
-class _Careful(Composer):
-    """Stops at a key that stands there twice, and at what holds itself."""
+class _StrictComposer(Composer):
+    """Raises at a key that stands twice, and at a node that holds itself."""
 
     def __init__(self, *stream: str) -> None:
         super().__init__(*stream)
-        self.around: list[Node | None] = []  # what is being read, from the outside in
+        self.ancestors: list[Node | None] = []  # of the current node, the outermost first
 
     def compose_node(self, parent: Node | None, index: int) -> Node | None:
-        self.around.append(parent)
+        self.ancestors.append(parent)
         node = super().compose_node(parent, index)
-        if node is not None and any(node is one for one in self.around):
+        if node is not None and any(node is one for one in self.ancestors):
             raise RecursionError
-        self.around.pop()
+        self.ancestors.pop()
         return node
 
     def compose_mapping_node(self, anchor: dict[Any, Node]) -> MappingNode:  # as the stubs have it
         node = super().compose_mapping_node(anchor)
-        seen: set[tuple[str, str]] = set()
+        keys: set[tuple[str, str]] = set()
         for key, _ in node.value:
             if isinstance(key, ScalarNode):
-                if (key.tag, key.value) in seen:
-                    raise TwiceError(key)
-                seen.add((key.tag, key.value))
+                if (key.tag, key.value) in keys:
+                    raise DuplicateKeyError(key)
+                keys.add((key.tag, key.value))
         return node
 
 
-class _Values(_Careful, yaml.SafeLoader):
+class _Values(_StrictComposer, yaml.SafeLoader):
     pass
 
 
-class _Words(_Careful, yaml.BaseLoader):
+class _Words(_StrictComposer, yaml.BaseLoader):
     pass
 
 
 def parse_yaml(text: str, *, words: bool = False) -> object:
-    """What a text says in YAML.
+    """Parse a text as YAML.
 
     Args:
         text: of one document.
         words: leave every scalar as the text that it is, so that yes is a word.
 
     Raises:
-        TwiceError: a key stands twice in its mapping.
+        DuplicateKeyError: a key stands twice in its mapping.
         yaml.YAMLError: it is not YAML.
         RecursionError: it is nested too deeply, or holds itself.
 
@@ -75,19 +75,19 @@ def parse_yaml(text: str, *, words: bool = False) -> object:
         ({'beta': 0.2, 'fine': True}, {'fine': 'yes'})
     """
     try:
-        found: object = yaml.load(text, _Words if words else _Values)  # noqa: S506 (neither makes objects)
+        content: object = yaml.load(text, _Words if words else _Values)  # noqa: S506 (neither makes objects)
     except ValueError as error:  # a date that there is not
         raise yaml.YAMLError(str(error)) from error
-    return found
+    return content
 
 
 def read_yaml(path: Path, *, words: bool = False, hint: str) -> object:
-    """What a YAML file says.
+    """Read a YAML file.
 
     Args:
         path: of the file.
         words: leave every scalar as the text that it is, so that yes is a word.
-        hint: what such a file is like, or where it is named, for those who gave another one.
+        hint: the remedy in errors: what such a file holds, or which option names it.
 
     Raises:
         UsageError: it cannot be read, is not YAML, is nested too deeply, or says a key twice.
@@ -105,7 +105,7 @@ def read_yaml(path: Path, *, words: bool = False, hint: str) -> object:
             f"{path} is nested too deeply, or holds itself",
             hint="Write it in a few levels, without anchors.",
         ) from error
-    except TwiceError as error:
+    except DuplicateKeyError as error:
         raise UsageError(
             f"{path} has {error.problem}: line {error.line}", hint="Keep one of them."
         ) from None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
 
 import pyarrow.parquet as pq
 
@@ -15,6 +16,7 @@ from prefdata.transforms.options import Aggregate, Conflicts, Options, SplitBy, 
 
 Row = Mapping[str, object]
 Read = dict[str, Any]
+T = TypeVar("T")
 
 
 class How(TypedDict, total=False):
@@ -199,3 +201,9 @@ def _plain(row: Read) -> Read:
 def said(turns: Sequence[Mapping[str, str]]) -> str:
     """The texts of messages, joined by a bar."""
     return " | ".join(turn["content"] for turn in turns)
+
+
+def pickled(value: T) -> T:
+    """A value as another process gets it."""
+    again: T = pickle.loads(pickle.dumps(value))  # noqa: S301  # our own bytes
+    return again

@@ -53,7 +53,7 @@ def test_without_the_extra_the_data_is_made_and_the_remedy_said(
     def missing(*_args: object, **_keywords: object) -> None:
         raise MissingExtraError("train", needed_for="pref train")
 
-    monkeypatch.setattr("prefdata.training.make_plan", missing)
+    monkeypatch.setattr("prefdata.training.resolve", missing)
     monkeypatch.setattr("prefdata.training.train", missing)
     assert run("demo", "-o", str(tmp_path / "demo")) == 2
     assert (tmp_path / "demo" / "pairs" / "manifest.json").is_file()

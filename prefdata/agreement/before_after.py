@@ -14,7 +14,7 @@ from prefdata.errors import InputError, UsageError
 from prefdata.schemas import Comparison, Message
 from prefdata.stats.win_rate import WinRate, win_rate
 
-SIDES = ("before", "after")
+MODELS = ("before", "after")
 """What ``model_a`` and ``model_b`` are called in the answers that ``pref eval`` writes."""
 
 
@@ -31,37 +31,32 @@ def before_after(sources: Sequence[Path]) -> WinRate:
     Raises:
         UsageError: there is no such source.
         InputError: a source holds no comparisons of before and after, or none has a verdict.
-
-    Example:
-        >>> before_after([Path("judged")]).rate.value  # doctest: +SKIP
-        0.58
     """
-    found: dict[str, tuple[Comparison, float | None]] = {}
+    outcomes: dict[str, tuple[Comparison, float | None]] = {}
     for source in sources:
         for number, row in enumerate(_rows(source), 1):
             comparison, outcome = _outcome(row, f"{source}, row {number}")
-            key = json.dumps([_text(m) for m in (comparison.prompt, *_sides(comparison))])
-            if outcome is not None or key not in found:
-                found[key] = comparison, outcome
-    outcomes = [outcome for _, outcome in found.values()]
-    if all(outcome is None for outcome in outcomes):
-        named = ", ".join(map(str, sources))
+            responses = (comparison.response_a, comparison.response_b)
+            key = json.dumps([_text(messages) for messages in (comparison.prompt, *responses)])
+            if outcome is not None or key not in outcomes:
+                outcomes[key] = comparison, outcome
+    comparisons, results = zip(*outcomes.values(), strict=True) if outcomes else ((), ())
+    if all(result is None for result in results):
         raise InputError(
-            f"{named}: no comparison has a verdict ({len(outcomes):,} comparisons)",
+            f"{', '.join(map(str, sources))}: no comparison has a verdict "
+            f"({len(results):,} comparisons)",
             hint="Have them judged: pref judge generations.jsonl -o judged --model NAME.",
         )
-    lengths = [
-        (float(_length(c.response_b)), float(_length(c.response_a))) for c, _ in found.values()
-    ]
-    prompts = [json.dumps(_text(comparison.prompt)) for comparison, _ in found.values()]
-    return win_rate(outcomes, lengths=lengths, prompts=prompts)
+    lengths = [(float(_length(c.response_b)), float(_length(c.response_a))) for c in comparisons]
+    prompts = [json.dumps(_text(comparison.prompt)) for comparison in comparisons]
+    return win_rate(results, lengths=lengths, prompts=prompts)
 
 
 def _outcome(row: dict[str, object], where: str) -> tuple[Comparison, float | None]:
     """The comparison with the answer from before as the first, and how the other one did."""
-    known = {k: v for k, v in row.items() if k in Comparison.model_fields and v is not None}
+    fields = {k: v for k, v in row.items() if k in Comparison.model_fields and v is not None}
     try:
-        comparison = Comparison.model_validate(known)
+        comparison = Comparison.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(
@@ -69,9 +64,9 @@ def _outcome(row: dict[str, object], where: str) -> tuple[Comparison, float | No
             hint="Name what pref judge or pref label wrote.",
         ) from None
     models = (comparison.model_a, comparison.model_b)
-    if models == SIDES[::-1]:
+    if models == MODELS[::-1]:
         comparison = comparison.swapped()
-    elif models != SIDES:
+    elif models != MODELS:
         raise InputError(
             f"{where}: the models are {models[0]!r} and {models[1]!r}, expected before and after",
             hint="Judge the generations.jsonl that pref eval -o writes.",
@@ -105,10 +100,6 @@ def _rows(source: Path) -> Iterator[dict[str, object]]:
             f"{source}: not a file of comparisons ({str(error).splitlines()[0]})",
             hint="One JSON object a line, or Parquet.",
         ) from None
-
-
-def _sides(comparison: Comparison) -> tuple[Sequence[Message], Sequence[Message]]:
-    return comparison.response_a, comparison.response_b
 
 
 def _text(messages: Sequence[Message]) -> list[tuple[str, str | None]]:

@@ -1,9 +1,9 @@
-"""One source of verdicts, whichever shape it has, as frames of verdicts that were cast."""
+"""One source of verdicts, whichever shape it has, read a piece at a time."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,16 +11,16 @@ import polars as pl
 
 from prefdata.agreement.comparison_records import (
     CALLS,
-    RECORD,
-    calls_of,
+    RECORD_COLUMNS,
+    read_calls,
     record_types,
     record_verdicts,
 )
-from prefdata.agreement.verdict_frame import SHOWN, identified, longer
+from prefdata.agreement.verdict_frame import SOURCE_VERDICTS, longer_response, with_comparison
 from prefdata.conversion.ingest import SCALARS
 from prefdata.errors import InputError, UsageError
 from prefdata.formats import Detection, ReadOptions, Sample, detect
-from prefdata.formats.base import RAW, records
+from prefdata.formats.base import RAW, build_records
 from prefdata.formats.generic.comparisons import COMPARISONS
 from prefdata.io.readers.chunks import Chunk
 from prefdata.io.readers.reader import parse_pieces, read_pieces
@@ -29,29 +29,35 @@ from prefdata.records import reasons
 from prefdata.records.frames import as_json
 from prefdata.records.ids import content_ids
 
-CAST = pl.Schema(
+VERDICT_ROWS = pl.Schema(
     [
-        *SHOWN.items(),
+        *SOURCE_VERDICTS.items(),
         ("text", pl.UInt128()),
         *((name, pl.String()) for name in ("id", "model_a", "model_b", "kind")),
     ]
 )
-"""What is kept of each verdict: `SHOWN`, and ``text`` (the id of the texts, null without any),
-``id`` (the columns that say what was compared), the models, and the ``kind`` of annotator."""
+"""What is read of each verdict: `SOURCE_VERDICTS`, and ``text`` (the id of the texts, null without
+any), ``id`` (the columns that say what was compared), the models, and the ``kind`` of annotator."""
 
 BLANK = {"prompt": "-", "response_a": "first", "response_b": "second"}
 """What stands for texts in a source that has none, where ids say what was compared."""
 
 NO_VERDICT = (reasons.NO_WINNER, reasons.UNKNOWN_WINNER)
 TEXTS = {"prompt": "prompt_id", "a": "a_id", "b": "b_id"}
+RECORDS: tuple[str, tuple[str, ...], str] = (
+    "comparison records",
+    ("it has prompt, response_a, response_b, verdicts",),
+    "each verdict names the better response",
+)
+"""How `Comparison` records are reported: format, why, polarity."""
 
 
 @dataclass(frozen=True)
-class How:
-    """How sources of verdicts are read.
+class VerdictOptions:
+    """What sources of verdicts do not say themselves.
 
     Attributes:
-        read_options: what they do not say themselves; a column may stand in any one of them.
+        read_options: of the format; a column may stand in any one of the sources.
         format: the format of all sources, where detection is not wanted.
         encoding: the encoding of text sources, if not UTF-8.
         ids: columns that say what was compared, instead of the texts.
@@ -65,8 +71,8 @@ class How:
     by: str = ""
 
 
-@dataclass
-class Voted:
+@dataclass(frozen=True)
+class VerdictSourceReport:
     """What a source gave.
 
     Attributes:
@@ -81,93 +87,110 @@ class Voted:
 
     name: str
     format: str
-    why: tuple[str, ...] = ()
-    polarity: str = ""
-    rows: int = 0
-    no_verdict: Counter[str] = field(default_factory=Counter)
-    left_out: Counter[str] = field(default_factory=Counter)
+    why: tuple[str, ...]
+    polarity: str
+    rows: int
+    no_verdict: Mapping[str, int]
+    left_out: Mapping[str, int]
 
     def to_dict(self) -> dict[str, object]:
         """What the source gave, as plain values that JSON can hold."""
-        return {**vars(self), "no_verdict": dict(self.no_verdict), "left_out": dict(self.left_out)}
+        return dict(vars(self))
 
 
 @dataclass
-class Voting:
-    """A source, and how it is read; `frames` reads it.
+class VerdictSource:
+    """A source of verdicts, and how it is read.
 
     Attributes:
         source: the file.
         sample: its first rows.
-        how: what it does not say itself.
+        options: what it does not say itself.
         detection: what it was recognised as; ``None`` where it holds `Comparison` records.
-        voted: filled as it is read.
-        texts: whether it has the texts.
-        models: whether it names both models.
-        placed: whether the responses stand in the order in which they were shown.
+        has_texts: whether it has the texts.
+        has_models: whether it names both models.
+        as_shown: whether the responses stand in the order in which they were shown.
+        rows: rows that were read so far.
+        no_verdict: verdicts that say nothing, by reason.
+        left_out: rows that are of no use, by reason.
     """
 
     source: Source
     sample: Sample
-    how: How
+    options: VerdictOptions
     detection: Detection | None
-    voted: Voted
-    texts: bool
-    models: bool
-    placed: bool
+    has_texts: bool
+    has_models: bool
+    as_shown: bool
+    rows: int = 0
+    no_verdict: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def report(self) -> VerdictSourceReport:
+        """What the source gave, after it was read."""
+        format, why, polarity = RECORDS
+        if self.detection:
+            match = self.detection.match
+            format, why, polarity = self.detection.format.name, match.evidence, match.polarity
+        counts = (self.rows, dict(self.no_verdict), dict(self.left_out))
+        return VerdictSourceReport(self.source.name, format, why, polarity, *counts)
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        """Read the verdicts, a piece at a time: the columns of `CAST`."""
-        yield pl.DataFrame(schema=CAST)
-        wanted, scalars = self._wanted()
-        known = [] if self.detection else record_types()
-        encoding, raw = self.how.encoding, self._raw
-        calls = pl.DataFrame(schema=CALLS) if self.detection else calls_of(self.source)
+        """Read the verdicts, a piece at a time: the columns of `VERDICT_ROWS`."""
+        yield pl.DataFrame(schema=VERDICT_ROWS)
+        columns, scalars = self._columns()
+        types = [] if self.detection else record_types()
+        calls = pl.DataFrame(schema=CALLS) if self.detection else read_calls(self.source)
         pieces = read_pieces(
-            self.source, self.sample, wanted, scalars, encoding, raw=raw, fields=known
+            self.source,
+            self.sample,
+            columns,
+            scalars,
+            self.options.encoding,
+            raw=self._raw,
+            fields=types,
         )
         for piece in parse_pieces(pieces):
-            self.voted.rows += piece.rows
-            self.voted.left_out.update(row.reason for row in piece.unreadable)
-            made = self._made(piece, calls)
-            yield self._cast(made.join(self._named(piece), on="row", how="left"))
+            self.rows += piece.rows
+            self.left_out.update(row.reason for row in piece.unreadable)
+            verdicts = self._verdicts(piece, calls)
+            yield self._usable(verdicts.join(self._labels(piece), on="row", how="left"))
 
     @property
     def _raw(self) -> frozenset[str]:
         """The columns that are given as the JSON text of each value."""
-        return self.detection.match.raw if self.detection else frozenset()
+        return self.detection.match.json_columns if self.detection else frozenset()
 
-    def _wanted(self) -> tuple[list[str], set[str]]:
+    def _columns(self) -> tuple[list[str], set[str]]:
         """The columns to read, and those of them in which a number may stand for text."""
-        extra = [*self.how.ids, *filter(None, [self.how.by])]
+        extra = [*self.options.ids, *filter(None, [self.options.by])]
         fields = self.detection.match.columns if self.detection else {}
         names = [*(name for names in fields.values() for name in names), *extra]
         if not self.detection:
-            names += [*RECORD, "id", "model_a", "model_b"]
+            names += [*RECORD_COLUMNS, "id", "model_a", "model_b"]
         scalars = {name for f in SCALARS for name in fields.get(f, ())} | set(extra)
         return [name for name in dict.fromkeys(names) if name in self.sample.names], scalars
 
-    def _made(self, piece: Chunk, calls: pl.DataFrame) -> pl.DataFrame:
+    def _verdicts(self, piece: Chunk, calls: pl.DataFrame) -> pl.DataFrame:
         if self.detection is None:
             return record_verdicts(piece.frame, calls)
         match = self.detection.match
-        used = {"row", "line", *match.wanted}
+        used = {"row", "line", *match.source_columns}
         frame = piece.frame.select(n for n in piece.frame.columns if n.removeprefix(RAW) in used)
-        blank = [] if self.texts else [pl.lit(text).alias(name) for name, text in BLANK.items()]
-        made = records(self.detection.format, frame.with_columns(blank), match)
-        return made.with_columns(
-            pl.lit(self.placed).alias("placed"), pl.lit(None, pl.String).alias("kind")
+        blank = [] if self.has_texts else [pl.lit(text).alias(name) for name, text in BLANK.items()]
+        return build_records(self.detection.format, frame.with_columns(blank), match).with_columns(
+            pl.lit(self.as_shown).alias("as_shown"), pl.lit(None, pl.String).alias("kind")
         )
 
-    def _named(self, piece: Chunk) -> pl.DataFrame:
+    def _labels(self, piece: Chunk) -> pl.DataFrame:
         """The id and the category of each row."""
-        frame = piece.frame
-        ids = [self._as_text(frame, name) for name in self.how.ids]
-        by = self._as_text(frame, self.how.by) if self.how.by in self.sample.names else None
+        frame, by = piece.frame, self.options.by
+        ids = [self._as_text(frame, name) for name in self.options.ids]
+        category = self._as_text(frame, by) if by in self.sample.names else pl.lit(None)
         return frame.select(
             "row",
             pl.concat_str(ids, separator="\x1f").alias("id") if ids else _null("id"),
-            by.alias("category") if by is not None else _null("category"),
+            category.alias("category"),
         )
 
     def _as_text(self, frame: pl.DataFrame, name: str) -> pl.Expr:
@@ -184,57 +207,57 @@ class Voting:
         text = column.cast(pl.String).str.strip_chars()
         return text.str.replace(r'^"(.*)"$', "${1}") if quoted else text
 
-    def _cast(self, made: pl.DataFrame) -> pl.DataFrame:
-        """Verdicts with the id of what they are on; the rest is counted with its reason."""
+    def _usable(self, verdicts: pl.DataFrame) -> pl.DataFrame:
+        """Verdicts with the id of their comparison; other rows are counted with their reason."""
         nothing = pl.col("reason").is_in(NO_VERDICT).fill_null(value=False)
-        bad = made.filter(pl.col("reason").is_not_null() & ~nothing).unique("row")
-        made = made.filter(pl.col("reason").is_null() | nothing)
-        self.voted.left_out.update(bad["reason"].to_list())
-        self.voted.no_verdict.update(made["reason"].drop_nulls().to_list())
-        if self.texts:
-            made = identified(content_ids(made, TEXTS))
-            same = (pl.col("a_id") == pl.col("b_id")) & (pl.col("winner") != 0)
-            alike = made.filter(same)
-            made = made.filter(~same.fill_null(value=False))
-            self.voted.left_out.update([reasons.IDENTICAL] * alike["row"].n_unique())
-            made = made.with_columns(
-                pl.col("comparison").alias("text"), longer(made).alias("longer")
-            )
+        bad = verdicts.filter(pl.col("reason").is_not_null() & ~nothing).unique("row")
+        verdicts = verdicts.filter(pl.col("reason").is_null() | nothing)
+        self.left_out.update(bad["reason"].to_list())
+        self.no_verdict.update(verdicts["reason"].drop_nulls().to_list())
+        if self.has_texts:
+            verdicts = self._with_comparison(verdicts)
         else:
-            made = made.with_columns(
-                _null("comparison"), _null("text"), _null("longer")
-            ).with_columns(pl.lit(value=False).alias("turned"))
-        who = pl.col("annotator").str.replace(r"^(\d+)\.0$", "${1}")
-        made = made.with_columns(who.fill_null(_called(self.source)))
-        return made.select(pl.col(name).cast(kind) for name, kind in CAST.items())
+            verdicts = verdicts.with_columns(
+                *map(_null, ("comparison", "text", "longer")), pl.lit(value=False).alias("turned")
+            )
+        annotator = pl.col("annotator").str.replace(r"^(\d+)\.0$", "${1}")
+        verdicts = verdicts.with_columns(annotator.fill_null(_default_annotator(self.source)))
+        return verdicts.select(pl.col(name).cast(kind) for name, kind in VERDICT_ROWS.items())
+
+    def _with_comparison(self, verdicts: pl.DataFrame) -> pl.DataFrame:
+        """Verdicts with the id of their texts, without those on two equal responses."""
+        verdicts = with_comparison(content_ids(verdicts, TEXTS))
+        equal = (pl.col("a_id") == pl.col("b_id")) & (pl.col("winner") != 0)
+        count = verdicts.filter(equal)["row"].n_unique()
+        self.left_out.update([reasons.IDENTICAL] * count)
+        verdicts = verdicts.filter(~equal.fill_null(value=False))
+        return verdicts.with_columns(
+            pl.col("comparison").alias("text"), longer_response(verdicts).alias("longer")
+        )
 
 
-def recognised(source: Source, sample: Sample, how: How) -> Voting:
+def recognise_verdicts(source: Source, sample: Sample, options: VerdictOptions) -> VerdictSource:
     """Recognise a source of verdicts.
 
     Raises:
         InputError: it has no verdicts on two responses.
         UsageError: it can be read in two ways.
     """
-    if set(RECORD) <= set(sample.names) and not how.format:
-        models = bool(sample.values("model_a") and sample.values("model_b"))
-        why = ("it has prompt, response_a, response_b, verdicts",)
-        voted = Voted(
-            source.name, "comparison records", why, "each verdict names the better response"
-        )
-        return Voting(source, sample, how, None, voted, True, models, True)
-    read_options = replace(how.read_options, columns=_there(how.read_options, sample))
+    if set(RECORD_COLUMNS) <= set(sample.names) and not options.format:
+        has_models = bool(sample.values("model_a") and sample.values("model_b"))
+        return VerdictSource(source, sample, options, None, True, has_models, True)
+    read_options = replace(options.read_options, columns=_mapped(options.read_options, sample))
+    has_texts = True
     try:
-        detection, texts = detect(sample, read_options, name=source.name, format=how.format), True
-    except UsageError:
-        if not how.ids:
-            raise
-        detection, texts = _without_texts(source, sample, read_options), False
+        detection = detect(sample, read_options, name=source.name, format=options.format)
     except InputError as error:
-        if not how.ids:
+        if options.ids:
+            detection, has_texts = _without_texts(source, sample, read_options), False
+        elif isinstance(error, UsageError):
+            raise
+        else:
             hint = f"{error.hint} Without texts, say what was compared, as in --id question_id."
             raise InputError(str(error), hint=hint) from error
-        detection, texts = _without_texts(source, sample, read_options), False
     match, format = detection.match, detection.format
     if format.kind != "comparisons":
         raise InputError(
@@ -242,20 +265,19 @@ def recognised(source: Source, sample: Sample, how: How) -> Voting:
             hint="Name sources that say which of two responses is better.",
         )
     sides = (("model_a", "model_b"), ("model_chosen", "model_rejected"))
-    models = any(all(match.column(side) for side in both) for both in sides)
-    voted = Voted(source.name, format.name, match.why, match.polarity)
-    placed = "chosen" not in format.fields
-    return Voting(source, sample, how, detection, voted, texts, models, placed)
+    has_models = any(all(match.column(side) for side in both) for both in sides)
+    as_shown = "chosen" not in format.fields
+    return VerdictSource(source, sample, options, detection, has_texts, has_models, as_shown)
 
 
-def _there(read_options: ReadOptions, sample: Sample) -> dict[str, tuple[str, ...]]:
+def _mapped(read_options: ReadOptions, sample: Sample) -> dict[str, tuple[str, ...]]:
     """The part of the user's mapping that is about this source."""
-    kept = {
-        field: tuple(name for name in columns if name in sample.names)
-        for field, columns in read_options.columns.items()
+    columns = {
+        field: tuple(name for name in names if name in sample.names)
+        for field, names in read_options.columns.items()
     }
     return {
-        field: names for field, names in kept.items() if names or not read_options.columns[field]
+        field: names for field, names in columns.items() if names or not read_options.columns[field]
     }
 
 
@@ -280,7 +302,7 @@ def _without_texts(source: Source, sample: Sample, read_options: ReadOptions) ->
     return detect(blank, read_options, name=source.name, format=COMPARISONS.name)
 
 
-def _called(source: Source) -> str:
+def _default_annotator(source: Source) -> str:
     """The annotator of verdicts that name none: the file, or the data set directory it is in."""
     path = Path(source.name)
     inside = path.parent.name in ("data", "comparisons") and path.parent.parent.name

@@ -23,9 +23,9 @@ def formats(name: str | None, as_json: bool, as_yaml: bool) -> None:
     Without a name all are listed.
     """
     from prefdata.errors import UsageError
-    from prefdata.formats import FORMATS, named
-    from prefdata.formats.catalogue import catalogue, described, facts
-    from prefdata.formats.spec.dump import as_yaml as written
+    from prefdata.formats import FORMATS, get_format
+    from prefdata.formats.catalogue import catalogue, describe, facts_of
+    from prefdata.formats.spec.dump import to_yaml
 
     if as_yaml and (as_json or not name):
         raise UsageError(
@@ -33,11 +33,11 @@ def formats(name: str | None, as_json: bool, as_yaml: bool) -> None:
             hint="Name it, as in pref formats arena-33k --yaml; leave --json out.",
         )
     if name and as_yaml:
-        click.echo(written(named(name)), nl=False)
+        click.echo(to_yaml(get_format(name)), nl=False)
     elif name and not as_json:
-        click.echo(safe(described(named(name))))
+        click.echo(safe(describe(get_format(name))))
     elif as_json:
-        chosen = [named(name)] if name else list(FORMATS.values())
-        show_json([facts(each) for each in chosen])
+        chosen = [get_format(name)] if name else list(FORMATS.values())
+        show_json([facts_of(each) for each in chosen])
     else:
         click.echo(catalogue())

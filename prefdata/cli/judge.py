@@ -248,7 +248,7 @@ def _calibrate(
     """
     from dataclasses import replace
 
-    from prefdata.agreement.calibration import jury_weights
+    from prefdata.agreement.jury_weights import jury_weights
     from prefdata.cli.views.agree import show_agreement
     from prefdata.judging.calibrate import calibrate
     from prefdata.report.progress import progress

@@ -241,7 +241,7 @@ def read_options_from(
     """What the user said about the source, with the words on the left checked."""
     from prefdata.errors import UnknownNameError
     from prefdata.formats import ReadOptions
-    from prefdata.formats.winner_values import written
+    from prefdata.formats.winner_values import value_key
 
     sides, labels = assigned("--winner", winner), assigned("--label", label)
     for option, given, words in (
@@ -251,7 +251,7 @@ def read_options_from(
         for word, _ in given:
             if word not in words:
                 raise UnknownNameError("word", word, words, where=option)
-        _check_once(option, "value", [written(value) for _, value in given])
+        _check_once(option, "value", [value_key(value) for _, value in given])
     mapped = assigned("--map", columns)
     _check_once("--map", "field", [field for field, _ in mapped])
     return ReadOptions(

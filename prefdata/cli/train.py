@@ -109,7 +109,7 @@ def train(
     --sweep trains a model per value, on one pass of the reference, and names the best. --rounds
     trains on data sets in turn, each from the last accepted model, each behind a gate.
     """
-    from prefdata.training import load_recipe, make_plan, recipe_yaml
+    from prefdata.training import load_recipe, recipe_yaml, resolve
     from prefdata.training.model.distributed import is_main, launch
 
     if rounds is not None:
@@ -125,10 +125,10 @@ def train(
     known = flags if is_recipe else {**flags, "data": str(source)}
     recipe = load_recipe(named, flags=known, settings=settings)
     if dry_run:
-        show_result(recipe_yaml(make_plan(recipe, force=force).recipe))
+        show_result(recipe_yaml(resolve(recipe, force=force).recipe))
         return 0
     if processes > 1:
-        make_plan(recipe, force=force, check_output=not grid)
+        resolve(recipe, force=force, check_output=not grid)
         return launch(processes, without_processes())
     quiet, as_json = quiet or not is_main(), as_json and is_main()
     how = {"force": force, "resume": resume}

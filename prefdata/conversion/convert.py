@@ -251,7 +251,9 @@ def _run(
     )
     job = replace(job, schema=dataset_schema(job.kind, dimensions=rated, keep=job.keep))
     if store.texts:
-        spread = frozenset(n for n, e in enumerate(job.recognised) if e.detection.match.spread)
+        spread = frozenset(
+            n for n, e in enumerate(job.recognised) if e.detection.match.multi_prompt
+        )
         pairing = partial(tell, "pairing")
         assemble(folder, job, made, **shared, spread=spread, progress=pairing)
     else:

@@ -13,7 +13,7 @@ import polars as pl
 
 from prefdata.conversion.kept_columns import with_kept
 from prefdata.formats import Detection, Sample
-from prefdata.formats.base import records
+from prefdata.formats.base import build_records
 from prefdata.io.dataset.row_log import RowLog
 from prefdata.io.readers.chunks import PARSERS, Chunk, Offset, Piece, collect_chunks
 from prefdata.io.readers.json_types import passed_on_field
@@ -101,23 +101,31 @@ def read_records(
     """
     match, format = each.detection.match, each.detection.format
     scalars = {name for f in SCALARS for name in match.columns.get(f, ())}
-    more = [name for name in each.keep.values() if name and name not in match.wanted]
-    raw = match.raw | set(more) if match.whole else match.raw
+    more = [name for name in each.keep.values() if name and name not in match.source_columns]
+    raw = match.json_columns | set(more) if match.needs_all_rows else match.json_columns
     telling = {*match.columns.get("winner", ()), *match.columns.get("label", ())}
-    silent = [n for n in (*match.wanted, *more) if n not in telling or "" not in match.values]
+    silent = [
+        n for n in (*match.source_columns, *more) if n not in telling or "" not in match.values
+    ]
     cut = read_pieces(
-        *(each.source, each.sample, [*match.wanted, *dict.fromkeys(more)], scalars, encoding),
+        *(
+            each.source,
+            each.sample,
+            [*match.source_columns, *dict.fromkeys(more)],
+            scalars,
+            encoding,
+        ),
         raw=raw,
         fields=[passed_on_field(name, each.sample.values(name)) for name in more],
-        copy=match.whole,
+        copy=match.needs_all_rows,
     )
-    if match.whole:
+    if match.needs_all_rows:
         whole = collect_chunks(parse_pieces(cut), each.source.name)
         cut = iter([lambda: whole])
 
     def build(piece: Chunk) -> tuple[Chunk, pl.DataFrame]:
         frame = _filled(piece.frame, silent) if each.sample.text_only else piece.frame
-        made = records(format, frame, match).with_columns(pl.col("item").fill_null(0))
+        made = build_records(format, frame, match).with_columns(pl.col("item").fill_null(0))
         made = _by_dimension(made, each.dimension) if each.rated_by_row else made
         made = with_kept(made, frame, each.keep, raw) if each.keep else made
         return piece, _identified(made, each, number) if ids else made

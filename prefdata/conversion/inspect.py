@@ -151,7 +151,7 @@ def _inspected(
     left = pl.col("reason").is_in(LEFT_OVER)
     unreadable = [(u.reason, u.field, u.line, u.detail) for u in piece.unreadable]
     problems = _problems(whole.filter(~left), unreadable)
-    used = {*match.wanted, *each.keep.values()}
+    used = {*match.source_columns, *each.keep.values()}
     becomes = "unpaired" if kind == "unpaired" else "pairs"
     columns = dataset_schema(becomes, dimensions=bool(dimensions), keep=list(each.keep)).names
     runner_up = each.detection.runner_up
@@ -160,12 +160,12 @@ def _inspected(
         each.source.kind,
         tuple(each.sample.names),
         match.format,
-        match.why,
+        match.evidence,
         match.polarity,
         match.columns,
         tuple(n for n in each.sample.names if n not in used),
         runner_up.format if runner_up else "",
-        dict(each.detection.near),
+        dict(each.detection.near_misses),
         piece.rows,
         _outcomes(result.outcomes, whole.filter(left), problems),
         problems,

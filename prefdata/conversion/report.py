@@ -145,7 +145,7 @@ def source_reports(
             size=each.source.local.stat().st_size,
             sha256=hashes[number],
             format=each.detection.format.name,
-            why=each.detection.match.why,
+            why=each.detection.match.evidence,
             polarity=each.detection.match.polarity,
             rows=account.rows_read[number],
             outcomes=account.outcomes(number),

@@ -2,7 +2,16 @@
 
 from prefdata.formats.base import Format, Match, ReadOptions
 from prefdata.formats.detect import Detection, detect
-from prefdata.formats.registry import FORMATS, named
+from prefdata.formats.registry import FORMATS, get_format
 from prefdata.formats.sample import Sample
 
-__all__ = ["FORMATS", "Detection", "Format", "Match", "ReadOptions", "Sample", "detect", "named"]
+__all__ = [
+    "FORMATS",
+    "Detection",
+    "Format",
+    "Match",
+    "ReadOptions",
+    "Sample",
+    "detect",
+    "get_format",
+]

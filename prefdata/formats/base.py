@@ -49,15 +49,15 @@ class Match:
         score: larger fits better; compared between formats.
         columns: field to the columns that fill it.
         shapes: column to the way its text is written.
-        why: what was seen, a phrase each.
+        evidence: what in the source speaks for the format, a phrase each.
         values: value to meaning, for winners and labels.
         questions: what cannot be told without the user, each with the option that settles it.
         polarity: which value means better, in words.
         ranked: whether each row is a ranking of its own, so that ranks of two rows do not compare.
-        spread: whether the records of one row may answer several prompts.
-        whole: whether the source must be read in one piece, since rows need each other.
-        raw: columns that are read as the JSON text of each value.
-        cells: columns of a CSV file in whose text lists or objects are written.
+        multi_prompt: whether the records of one row may answer several prompts.
+        needs_all_rows: whether the source must be read in one piece, since rows need each other.
+        json_columns: columns that are read as the JSON text of each value.
+        json_cells: columns of a CSV file whose cells hold lists or objects as text.
         dimensions: the dimensions that it has, each with its weight where the user chooses none;
             empty where the rows themselves say which dimension they are on.
     """
@@ -66,19 +66,19 @@ class Match:
     score: int
     columns: Mapping[str, tuple[str, ...]]
     shapes: Mapping[str, Shape] = field(default_factory=dict)
-    why: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
     values: Mapping[str, str] = field(default_factory=dict)
     questions: tuple[str, ...] = ()
     polarity: str = ""
     ranked: bool = False
-    spread: bool = False
-    whole: bool = False
-    raw: frozenset[str] = frozenset()
-    cells: frozenset[str] = frozenset()
+    multi_prompt: bool = False
+    needs_all_rows: bool = False
+    json_columns: frozenset[str] = frozenset()
+    json_cells: frozenset[str] = frozenset()
     dimensions: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def wanted(self) -> list[str]:
+    def source_columns(self) -> list[str]:
         """The columns to read, each once."""
         return list(dict.fromkeys(name for names in self.columns.values() for name in names))
 
@@ -132,7 +132,7 @@ class Format:
         match: recognises it; None where it does not fit at all.
         build: turns raw columns into the columns of its kind.
         facts: what else is to be known of it.
-        several: fields of which it reads several columns; of others one.
+        multi_column: fields of which it reads several columns; of others one.
     """
 
     name: str
@@ -144,7 +144,7 @@ class Format:
     match: Callable[[Sample, ReadOptions], Match | None]
     build: Callable[[pl.DataFrame, Match], pl.DataFrame]
     facts: FormatFacts = field(default_factory=FormatFacts)
-    several: tuple[str, ...] = ("prompt",)
+    multi_column: tuple[str, ...] = ("prompt",)
 
 
 RAW = "raw:"
@@ -157,13 +157,13 @@ ONE_VALUE = (
 """Fields that hold a word or a number; a list or an object in them is read as its JSON text."""
 
 
-def records(format: Format, frame: pl.DataFrame, match: Match) -> pl.DataFrame:
-    """Build records, with the raw columns kept apart from those that are made.
+def build_records(format: Format, frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+    """Build records, with the raw columns in a namespace of their own.
 
     Args:
-        format: says how.
+        format: the format of the source.
         frame: the raw columns, ``row`` and ``line``.
-        match: says which column is what.
+        match: which column fills which field.
 
     Returns:
         The columns of the format's kind and of `PLACE`.
@@ -173,12 +173,12 @@ def records(format: Format, frame: pl.DataFrame, match: Match) -> pl.DataFrame:
         columns={field: tuple(RAW + n for n in names) for field, names in match.columns.items()},
         shapes={RAW + name: shape for name, shape in match.shapes.items()},
     )
-    apart = {name: RAW + name for name in match.wanted if RAW + name not in frame.columns}
+    apart = {name: RAW + name for name in match.source_columns if RAW + name not in frame.columns}
     frame = frame.rename(apart)
     names = {name for field in ONE_VALUE for name in inner.columns.get(field, ())}
     frame = frame.with_columns(
         as_json(frame[name]) for name in sorted(names) if frame.schema[name].is_nested()
     )
-    built = format.build(frame, inner)
-    named = [name for name in ("field", "annotator") if name in built.columns]
-    return built.with_columns(pl.col(named).str.strip_prefix(RAW))
+    records = format.build(frame, inner)
+    with_names = [name for name in ("field", "annotator") if name in records.columns]
+    return records.with_columns(pl.col(with_names).str.strip_prefix(RAW))

@@ -9,7 +9,7 @@ from dataclasses import asdict
 import polars as pl
 
 from prefdata.formats import FORMATS, Format, ReadOptions, Sample
-from prefdata.formats.base import records
+from prefdata.formats.base import build_records
 from prefdata.records.frames import as_json
 
 
@@ -19,7 +19,7 @@ def catalogue() -> str:
     return "\n".join(f"{each.name:<{width}}  {each.summary}" for each in FORMATS.values())
 
 
-def facts(format: Format) -> dict[str, object]:
+def facts_of(format: Format) -> dict[str, object]:
     """What is to be known of a format, as plain values."""
     return {
         "name": format.name,
@@ -35,12 +35,12 @@ def facts(format: Format) -> dict[str, object]:
 AND_NAME = "; and the name of the data set in the path"
 
 
-def described(format: Format) -> str:
+def describe(format: Format) -> str:
     """A format with its fields, its polarity, an example row and how that is read.
 
     Example:
-        >>> from prefdata.formats import named
-        >>> print(described(named("pairs")).splitlines()[0])
+        >>> from prefdata.formats import get_format
+        >>> print(describe(get_format("pairs")).splitlines()[0])
         pairs: one row per pair: a prompt, the chosen and the rejected response
     """
     facts = format.facts
@@ -57,13 +57,13 @@ def described(format: Format) -> str:
         "note": facts.notes,
         "refused": facts.refusal,
         "a row": json.dumps(format.example, ensure_ascii=False) if format.example else "",
-        "gives": _given(format),
+        "gives": _example_records(format),
     }
-    shown = [f"{name:<10}  {text}" for name, text in lines.items() if text]
-    return "\n".join([f"{format.name}: {format.summary}", *shown])
+    entries = [f"{name:<10}  {text}" for name, text in lines.items() if text]
+    return "\n".join([f"{format.name}: {format.summary}", *entries])
 
 
-def _given(format: Format) -> str:
+def _example_records(format: Format) -> str:
     """The records that the example row becomes, in words."""
     row = dict(format.example)
     origin = next(iter(format.facts.sets), "")
@@ -73,9 +73,13 @@ def _given(format: Format) -> str:
     frame = pl.DataFrame([row]).with_columns(
         pl.lit(0, pl.UInt64).alias("row"), pl.lit(1, pl.UInt64).alias("line")
     )
-    frame = frame.with_columns(as_json(frame[name]) for name in match.wanted if name in match.raw)
-    made = records(format, frame, match).drop("row", "line", "item", "reason", "field", "detail")
-    return "; ".join(_in_words(each) for each in made.to_dicts())
+    frame = frame.with_columns(
+        as_json(frame[name]) for name in match.source_columns if name in match.json_columns
+    )
+    records = build_records(format, frame, match).drop(
+        "row", "line", "item", "reason", "field", "detail"
+    )
+    return "; ".join(_in_words(each) for each in records.to_dicts())
 
 
 NAMES = {"origin": "source", "strength": "margin"}
@@ -97,10 +101,12 @@ def _in_words(record: Mapping[str, object]) -> str:
             names[side] = name
     if "label" in record:
         names["response"] = "completion"
-    said = {name: value for name, value in record.items() if value is not None and name != "winner"}
+    values = {
+        name: value for name, value in record.items() if value is not None and name != "winner"
+    }
     return ", ".join(
         _dimensions(value) if name == "dimensions" else f"{names.get(name, name)} {_plain(value)}"
-        for name, value in said.items()
+        for name, value in values.items()
     )
 
 
@@ -111,7 +117,7 @@ def _plain(value: object) -> str:
     return repr(" ".join(turn["content"] for turn in value) if isinstance(value, list) else value)
 
 
-def _dimensions(given: object) -> str:
+def _dimensions(entries: object) -> str:
     """What was said on each dimension: one score, or that of both sides."""
-    scores = [list(each.values()) for each in given] if isinstance(given, list) else []
+    scores = [list(each.values()) for each in entries] if isinstance(entries, list) else []
     return ", ".join(f"{name} {' to '.join(map(_plain, each))}" for name, *each in scores)

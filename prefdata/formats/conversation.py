@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import polars as pl
 
 from prefdata.formats.base import Shape
-from prefdata.formats.transcript import Turns, is_transcript, turns
+from prefdata.formats.transcript import Turns, is_transcript, parse_transcript
 from prefdata.records import reasons
 from prefdata.records.frames import MESSAGES
 
@@ -44,7 +44,7 @@ TOOL_KEYS = ("tool_calls", "tool_call_id", "function_call")
 TOOL_BLOCKS = {"tools", "tool_call", "tool_calls", "tool_use", "tool_result", "function_call"}
 
 
-class Read(NamedTuple):
+class ParsedMessages(NamedTuple):
     """Messages of each row, and where there are none the reason and detail (null elsewhere)."""
 
     messages: pl.Series
@@ -61,10 +61,10 @@ def shape_of(values: Iterable[object]) -> Shape:
         >>> shape_of(["Human: Hi\\n\\nAssistant: Hello"]), shape_of(["Hi"]), shape_of([["Hi"]])
         ('transcript', 'text', 'nested')
     """
-    held = list(values)
-    texts = [value for value in held if isinstance(value, str)]
-    if len(texts) * 2 < len(held):
-        return "nested" if all(not isinstance(value, str) for value in held) else "cell"
+    sample_values = list(values)
+    texts = [value for value in sample_values if isinstance(value, str)]
+    if len(texts) * 2 < len(sample_values):
+        return "nested" if all(not isinstance(value, str) for value in sample_values) else "cell"
     most = 0.9 * len(texts)
     if texts and sum(map(is_transcript, texts)) >= most:
         return "transcript"
@@ -80,8 +80,8 @@ def _cell_of(text: str) -> Literal["messages", "texts", ""]:
     """What a cell holds as JSON or Python: messages, of which there can be no doubt, or texts."""
     if text.lstrip()[:1] not in ("[", "{"):
         return ""
-    held = cell(text)
-    items = held if isinstance(held, list) else [held]
+    content = parse_cell(text)
+    items = content if isinstance(content, list) else [content]
     if items and all(_speaks(item) for item in items):
         return "messages"
     return "texts" if items and all(isinstance(item, str) for item in items) else ""
@@ -96,24 +96,24 @@ def _speaks(item: object) -> bool:
     return any(key in item for key in CONTENT) and any(key in item for key in SPEAKER)
 
 
-def cell(text: str) -> object:
+def parse_cell(text: str) -> object:
     """A value written into a cell as JSON or as Python; None where it is neither.
 
     Example:
-        >>> cell("['a', 'b']"), cell('["a"]'), cell("a")
+        >>> parse_cell("['a', 'b']"), parse_cell('["a"]'), parse_cell("a")
         (['a', 'b'], ['a'], None)
     """
     try:
-        held = json.loads(text)
+        content = json.loads(text)
     except (ValueError, RecursionError):
         try:
-            held = ast.literal_eval(text.strip())
+            content = ast.literal_eval(text.strip())
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             return None
-    return None if ESCAPE.search(text) and SURROGATE.search(str(held)) else held
+    return None if ESCAPE.search(text) and SURROGATE.search(str(content)) else content
 
 
-def read(column: pl.Series, shape: Shape, role: str) -> Read:
+def parse_messages(column: pl.Series, shape: Shape, role: str) -> ParsedMessages:
     """Turn a column into messages.
 
     Args:
@@ -126,17 +126,17 @@ def read(column: pl.Series, shape: Shape, role: str) -> Read:
     if isinstance(column.dtype, pl.List) and isinstance(column.dtype.inner, pl.Struct):
         fields = dict(column.dtype.inner.to_schema())
         if set(TOOL_KEYS) & set(fields):
-            return _each(column, shape, role)
+            return _by_row(column, shape, role)
         content = next((name for name in CONTENT if name in fields), "")
         speaker = next((name for name in SPEAKER if name in fields), "")
         if fields.get(content) == pl.String and fields.get(speaker) == pl.String:
             return _messages(column, speaker, content)
-    return _each(column, shape, role)
+    return _by_row(column, shape, role)
 
 
-def _text(column: pl.Series, role: str) -> Read:
+def _text(column: pl.Series, role: str) -> ParsedMessages:
     text = pl.col("x")
-    found = (
+    parsed = (
         column.alias("x")
         .to_frame()
         .select(
@@ -147,7 +147,7 @@ def _text(column: pl.Series, role: str) -> Read:
             pl.lit(None, pl.String).alias("detail"),
         )
     )
-    return Read(*found)
+    return ParsedMessages(*parsed)
 
 
 def text_reason(text: pl.Expr) -> pl.Expr:
@@ -162,22 +162,22 @@ def text_reason(text: pl.Expr) -> pl.Expr:
     )
 
 
-def _messages(column: pl.Series, speaker: str, content: str) -> Read:
-    said = pl.element().struct.field(content)
-    known = (
+def _messages(column: pl.Series, speaker: str, content: str) -> ParsedMessages:
+    content_of = pl.element().struct.field(content)
+    usual_role = (
         pl.element().struct.field(speaker).str.to_lowercase().replace_strict(ROLES, default=None)
     )
     column = column.alias("x")
-    made = column.to_frame().select(
+    messages = column.to_frame().select(
         pl.col("x")
-        .list.eval(pl.struct(known.alias("role"), said.alias("content")))
+        .list.eval(pl.struct(usual_role.alias("role"), content_of.alias("content")))
         .alias("messages"),
     )
     role, text = (
         pl.col("messages").list.eval(pl.element().struct.field(name))
         for name in ("role", "content")
     )
-    found = made.with_columns(
+    checked = messages.with_columns(
         pl.when(pl.col("messages").is_null())
         .then(pl.lit(reasons.MISSING))
         .when(pl.col("messages").list.len() == 0)
@@ -191,17 +191,17 @@ def _messages(column: pl.Series, speaker: str, content: str) -> Read:
         .alias("reason"),
         pl.lit(None, pl.String).alias("detail"),
     )
-    return Read(*found.select("messages", "reason", "detail"))
+    return ParsedMessages(*checked.select("messages", "reason", "detail"))
 
 
-def _each(column: pl.Series, shape: Shape, role: str) -> Read:
+def _by_row(column: pl.Series, shape: Shape, role: str) -> ParsedMessages:
     """Row by row, for shapes that no column expression reads: about 5 µs a short conversation."""
-    found = [_value(value, shape, role) for value in column]
-    messages = [turns or None for turns, _, _ in found]
-    return Read(
+    parsed = [_value(value, shape, role) for value in column]
+    messages = [turns or None for turns, _, _ in parsed]
+    return ParsedMessages(
         pl.Series(messages, dtype=MESSAGES),
-        pl.Series([reason or None for _, reason, _ in found], dtype=pl.String),
-        pl.Series([detail or None for _, _, detail in found], dtype=pl.String),
+        pl.Series([reason or None for _, reason, _ in parsed], dtype=pl.String),
+        pl.Series([detail or None for _, _, detail in parsed], dtype=pl.String),
     )
 
 
@@ -211,26 +211,30 @@ def _value(value: object, shape: Shape, role: str) -> tuple[Turns, str, str]:
     if isinstance(value, str) and shape == "cell":
         if not value.strip():
             return [], reasons.EMPTY, ""
-        held = cell(value)
-        if held is None and value.lstrip()[:1] in "[{":
+        content = parse_cell(value)
+        if content is None and value.lstrip()[:1] in "[{":
             return [], reasons.BROKEN_JSON, "in a cell"
-        value = value if held is None else held
+        value = value if content is None else content
     if isinstance(value, str) and shape == "transcript":
         return _transcript(value, role)
-    found, reason, detail = from_value(value, role)
-    if not reason and any(NUL in turn["content"] for turn in found):
+    messages, reason, detail = from_value(value, role)
+    if not reason and any(NUL in turn["content"] for turn in messages):
         return [], reasons.BAD_TEXT, "a NUL"
-    return found, reason, detail
+    return messages, reason, detail
 
 
 def _transcript(text: str, role: str) -> tuple[Turns, str, str]:
     """A transcript; in a prompt, a last marker with nothing behind it only opens the answer."""
     if not text.strip():
         return [], reasons.EMPTY, ""
-    found, reason, detail = turns(text)
-    if role == "user" and len(found) > 1 and found[-1] == {"role": "assistant", "content": ""}:
-        found = found[:-1]
-    return found, reason, detail
+    messages, reason, detail = parse_transcript(text)
+    if (
+        role == "user"
+        and len(messages) > 1
+        and messages[-1] == {"role": "assistant", "content": ""}
+    ):
+        messages = messages[:-1]
+    return messages, reason, detail
 
 
 def from_value(value: object, role: str, *, exchange: bool = False) -> tuple[Turns, str, str]:
@@ -263,14 +267,14 @@ def from_value(value: object, role: str, *, exchange: bool = False) -> tuple[Tur
         return [], reasons.EMPTY, ""
     if not exchange and len(value) > 1 and all(isinstance(item, str) for item in value):
         return [], reasons.BAD_TURNS, f"found {len(value)} texts, and not who said which"
-    made: Turns = []
+    messages: Turns = []
     for index, item in enumerate(value):
         speaker = role if len(value) == 1 else ("user", "assistant")[index % 2]
-        found, reason, detail = from_value(item, speaker, exchange=isinstance(item, list))
+        item_messages, reason, detail = from_value(item, speaker, exchange=isinstance(item, list))
         if reason:
             return [], reason, detail or f"turn {index + 1}"
-        made.extend(found)
-    return made, "", ""
+        messages.extend(item_messages)
+    return messages, "", ""
 
 
 def _message(value: dict[str, object], role: str) -> tuple[Turns, str, str]:
@@ -285,14 +289,14 @@ def _message(value: dict[str, object], role: str) -> tuple[Turns, str, str]:
         if kinds - {"text"}:
             return [], reasons.NOT_TEXT, f"found {', '.join(sorted(kinds - {'text'}))}"
         content = "".join(_block(block) for block in content)
-    known = ROLES.get(str(speaker).lower())
-    if known is None:
+    usual_role = ROLES.get(str(speaker).lower())
+    if usual_role is None:
         return [], reasons.BAD_TURNS, f"unknown role {speaker!r}"
     if content is None:
         return [], reasons.MISSING, "content"
     if not isinstance(content, str):
         return [], reasons.WRONG_TYPE, "content is not text"
-    return [{"role": known, "content": content}], "", ""
+    return [{"role": usual_role, "content": content}], "", ""
 
 
 def _block(block: object) -> str:

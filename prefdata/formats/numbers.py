@@ -35,10 +35,10 @@ def number_of(value: object) -> float | None:
     if isinstance(value, str) and (not value.isascii() or "_" in value):
         return None
     try:
-        found = float(value)  # type: ignore[arg-type]
+        number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         return None
-    return found if abs(found) <= LARGEST else None
+    return number if abs(number) <= LARGEST else None
 
 
 def is_missing(name: str) -> pl.Expr:

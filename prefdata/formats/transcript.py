@@ -31,11 +31,11 @@ def is_transcript(text: str) -> bool:
     return bool(BEGINNING.match(text))
 
 
-def turns(text: str) -> tuple[Turns, str, str]:
+def parse_transcript(text: str) -> tuple[Turns, str, str]:
     """Tell the turns of a transcript apart: ``(messages, "", "")``, or ``([], reason, detail)``.
 
     Example:
-        >>> turns("\\n\\nHuman: Hi\\n\\nAssistant: Hello")[0]
+        >>> parse_transcript("\\n\\nHuman: Hi\\n\\nAssistant: Hello")[0]
         [{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Hello'}]
     """
     if not is_transcript(text):
@@ -44,15 +44,15 @@ def turns(text: str) -> tuple[Turns, str, str]:
         return [], reasons.BAD_TURNS, f"found {broken[1] + ':'!r}"
     markers = HH if text.lstrip().startswith(("Human:", "Assistant:")) else LINES
     _, *pieces = markers.split(text if markers is LINES else "\n\n" + text.lstrip())
-    found = [
+    messages = [
         {"role": ROLES[role.lower()], "content": content.strip()}
         for role, content in zip(pieces[::2], pieces[1::2], strict=True)
     ]
-    twice = next((i for i, (x, y) in enumerate(pairwise(found), 1) if x["role"] == y["role"]), 0)
+    twice = next((i for i, (x, y) in enumerate(pairwise(messages), 1) if x["role"] == y["role"]), 0)
     if twice:
         return (
             [],
             reasons.BAD_TURNS,
-            f"turns {twice} and {twice + 1} are both the {found[twice]['role']}'s",
+            f"turns {twice} and {twice + 1} are both the {messages[twice]['role']}'s",
         )
-    return found, "", ""
+    return messages, "", ""

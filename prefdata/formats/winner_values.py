@@ -60,10 +60,10 @@ GRADES = {
     "far": 3.0,
     "clearly": 3.0,
 }
-SETTLE = "say which is which with --winner, as in --winner"
+WINNER_HINT = "say which is which with --winner, as in --winner"
 
 
-def meaning(text: str, *, zero_based: bool = False) -> tuple[str, float | None] | None:
+def parse_winner(text: str, *, zero_based: bool = False) -> tuple[str, float | None] | None:
     """What one written winner means: its side and, where it is graded, its strength.
 
     The strength of a graded winner is 1 (slightly), 2 (better) or 3 (much).
@@ -76,32 +76,36 @@ def meaning(text: str, *, zero_based: bool = False) -> tuple[str, float | None] 
         ``("a" | "b" | "tie" | "none", strength)``, or None where the text is not known.
 
     Example:
-        >>> meaning("a-is-slightly-better"), meaning("tie (bothbad)"), meaning("gpt-4")
+        >>> (
+        ...     parse_winner("a-is-slightly-better"),
+        ...     parse_winner("tie (bothbad)"),
+        ...     parse_winner("gpt-4"),
+        ... )
         (('a', 1.0), ('tie', None), None)
     """
     text = text.strip().strip("\"'[]").lower()
-    for words, side in ((TIES, "tie"), (NONE, "none")):
+    for words, outcome in ((TIES, "tie"), (NONE, "none")):
         if text in words:
-            return side, None
-    counted = SIDES | dict(zip("01" if zero_based else "12", "ab", strict=True))
-    if spoken := SPOKEN.fullmatch(text):
-        named = counted.get(spoken["number"] or spoken["word"])
-        return (named, None) if named else None
+            return outcome, None
+    sides = SIDES | dict(zip("01" if zero_based else "12", "ab", strict=True))
+    if position := SPOKEN.fullmatch(text):
+        side = sides.get(position["number"] or position["word"])
+        return (side, None) if side else None
     if graded := GRADED.fullmatch(text):
         grade = re.sub(r"[_-]", " ", graded["grade"] or "")
-        named = counted.get(graded["side"])
-        return (named, GRADES.get(grade, 2.0)) if named else None
+        side = sides.get(graded["side"])
+        return (side, GRADES.get(grade, 2.0)) if side else None
     if arrow := ARROWS.fullmatch(text):
         sign = arrow["sign"]
         return ("tie", None) if sign == "=" else ("a" if sign[0] == ">" else "b", float(len(sign)))
     return None
 
 
-def written(value: object) -> str:
+def value_key(value: object) -> str:
     """A winner value as text: 1, 1.0, "1" and "1.0" are the same.
 
     Example:
-        >>> written(1.0), written(True), written(" A ")
+        >>> value_key(1.0), value_key(True), value_key(" A ")
         ('1', 'true', 'a')
     """
     if isinstance(value, bool):
@@ -114,58 +118,58 @@ def written(value: object) -> str:
     return f"{number:g}" if not math.isnan(number) else ""
 
 
-def settle(
-    values: Iterable[object], sides: tuple[str, str], given: Mapping[str, str]
+def resolve_winners(
+    values: Iterable[object], sides: tuple[str, str], declared: Mapping[str, str]
 ) -> tuple[dict[str, str], str]:
     """Say what each value of a winner column means, from a sample of them.
 
     Args:
         values: winner values of the sample.
         sides: how the source names its two responses, such as ``("1", "2")`` or ``("a", "b")``.
-        given: what the user declared; it overrides everything.
+        declared: what the user declared; it overrides everything.
 
     Returns:
         Value to ``"a"``, ``"b"``, ``"tie"`` or ``"none"``; and a question where the values can be
         read in two ways. Words that are not settled here may still be model names.
 
     Example:
-        >>> settle([1, 2, 1], ("a", "b"), {})
+        >>> resolve_winners([1, 2, 1], ("a", "b"), {})
         ({'1': 'a', '2': 'b'}, '')
-        >>> print(settle([0, 1], ("a", "b"), {})[1].split("?")[0])
+        >>> print(resolve_winners([0, 1], ("a", "b"), {})[1].split("?")[0])
         winner holds 0 and 1: is 1 the first or the second
     """
-    if given:
-        return {written(value): side for value, side in given.items()}, ""
-    seen = {written(value) for value in values} - NONE
-    if seen <= set(sides) and set(sides) & {"0", "1", "2"}:
+    if declared:
+        return {value_key(value): side for value, side in declared.items()}, ""
+    words = {value_key(value) for value in values} - NONE
+    if words <= set(sides) and set(sides) & {"0", "1", "2"}:
         return dict(zip(sides, ("a", "b"), strict=True)), ""
-    numbers = {text for text in seen if re.fullmatch(r"-?\d+(\.\d+)?", text)}
+    numbers = {text for text in words if re.fullmatch(r"-?\d+(\.\d+)?", text)}
     if not numbers:
         zero = "0" in sides
-        known = {text: meaning(text, zero_based=zero) for text in sorted(seen)}
-        return {text: found[0] for text, found in known.items() if found}, ""
+        meanings = {text: parse_winner(text, zero_based=zero) for text in sorted(words)}
+        return {text: meaning[0] for text, meaning in meanings.items() if meaning}, ""
     if numbers <= {"1", "2"} and "2" in numbers and "0" not in sides:
         return {"1": "a", "2": "b"}, ""
     if numbers == {"1"}:
-        return {}, f"winner holds only 1: is it the first or the second? {SETTLE} a=1,b=2"
+        return {}, f"winner holds only 1: is it the first or the second? {WINNER_HINT} a=1,b=2"
     listed = sorted(numbers, key=float)
-    shown = ", ".join(listed[:6]) + (", …" if len(listed) > 6 else "")
+    examples = ", ".join(listed[:6]) + (", …" if len(listed) > 6 else "")
     if any(float(text) < 0 for text in numbers):
         return (
             {},
             (
-                f"winner holds {shown}: does a negative number mean the first or the second? "
-                f"{SETTLE} a=negative,b=positive,tie=0"
+                f"winner holds {examples}: does a negative number mean the first or the second? "
+                f"{WINNER_HINT} a=negative,b=positive,tie=0"
             ),
         )
     if numbers == {"0", "1"}:
-        return {}, f"winner holds 0 and 1: is 1 the first or the second? {SETTLE} a=0,b=1"
+        return {}, f"winner holds 0 and 1: is 1 the first or the second? {WINNER_HINT} a=0,b=1"
     if len(numbers) <= 3:
         return (
             {},
             (
-                f"winner holds {shown}: which is the first, the second, a tie? "
-                f"{SETTLE} a=1,b=2,tie={'3' if '3' in numbers else '0'}"
+                f"winner holds {examples}: which is the first, the second, a tie? "
+                f"{WINNER_HINT} a=1,b=2,tie={'3' if '3' in numbers else '0'}"
             ),
         )
-    return {}, f"winner holds {shown}: what do the numbers mean? {SETTLE} a=1,b=2,tie=0"
+    return {}, f"winner holds {examples}: what do the numbers mean? {WINNER_HINT} a=1,b=2,tie=0"

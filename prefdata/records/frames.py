@@ -123,7 +123,7 @@ NAMES = ("model", "model_a", "model_b", "origin")
 """Columns in which an empty cell, as CSV has it, is no name."""
 
 
-def finished(frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:
+def conform(frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:
     """Bring a built frame to the exact columns and types of its kind, absent ones as null."""
     wanted = {**PLACE, **COLUMNS[kind]}
     return frame.select(_typed(frame, name, dtype) for name, dtype in wanted.items())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from prefdata.stats.intervals import Estimate
+from prefdata.training.config.load_recipe import load_recipe
 from prefdata.training.config.methods import METHODS, Method
-from prefdata.training.config.plan import Plan, make_plan
-from prefdata.training.config.recipe import Recipe, load_recipe
-from prefdata.training.config.settings import EvaluationSettings, FirstStage, LoraSettings
+from prefdata.training.config.plan import Plan, resolve
+from prefdata.training.config.recipe import EvaluationSettings, FirstStage, LoraSettings, Recipe
 from prefdata.training.data.prompts import Prompting
 from prefdata.training.evaluation.evaluate import evaluate
 from prefdata.training.evaluation.result import Evaluation
@@ -28,7 +28,7 @@ __all__ = [
     "TrainingResult",
     "evaluate",
     "load_recipe",
-    "make_plan",
     "recipe_yaml",
+    "resolve",
     "train",
 ]

@@ -11,19 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefdata.agreement.agreement import Figures, agreement
+from prefdata.agreement.agreement import AnnotatorAgreement, measure_agreement
 from prefdata.agreement.remarks import remarks
-from prefdata.agreement.verdict_frame import from_comparisons
-from prefdata.schemas import Comparison, Verdict
 from prefdata.stats.intervals import Estimate, share
 from tests.judging.cast import frame, verdicts
 
 PEOPLE = ["anna", "bert"]
 
 
-def of(name: str, made: pl.DataFrame, *, against: Literal["each", "majority"] = "each") -> Figures:
+def of(
+    name: str, made: pl.DataFrame, *, against: Literal["each", "majority"] = "each"
+) -> AnnotatorAgreement:
     """The figures of one annotator."""
-    found = agreement(made, people=PEOPLE, against=against)
+    found = measure_agreement(made, people=PEOPLE, against=against)
     return next(each for each in found.annotators if each.annotator == name)
 
 
@@ -90,7 +90,9 @@ def test_longer_answers_beside_people_s_own_taste_for_them() -> None:
 
 def test_the_longer_answer_is_an_annotator_too() -> None:
     """The baseline abstains where both are as long."""
-    found = agreement(verdicts({"anna": "abba", "gpt": "aata"}, longer="aabt"), people=["anna"])
+    found = measure_agreement(
+        verdicts({"anna": "abba", "gpt": "aata"}, longer="aabt"), people=["anna"]
+    )
     assert found.longer_baseline is not None
     assert counts(found.longer_baseline.accuracy) == (2, 3)
     assert counts(found.longer_baseline.coverage) == (3, 4)
@@ -98,20 +100,23 @@ def test_the_longer_answer_is_an_annotator_too() -> None:
 
 def test_without_texts_there_is_no_such_baseline() -> None:
     """Nothing is made up."""
-    assert agreement(verdicts({"anna": "ab", "gpt": "aa"}), people=["anna"]).longer_baseline is None
+    assert (
+        measure_agreement(verdicts({"anna": "ab", "gpt": "aa"}), people=["anna"]).longer_baseline
+        is None
+    )
 
 
 def test_the_ceiling_counts_each_two_people_once() -> None:
     """Three people: three pairs on each of two comparisons; gpt is not one of them."""
     made = verdicts({"anna": "ab", "bert": "ab", "cleo": "aa", "gpt": "bb"})
-    found = agreement(made, people=["anna", "bert", "cleo"])
+    found = measure_agreement(made, people=["anna", "bert", "cleo"])
     assert found.ceiling == share(4, 6, units=2)
 
 
 def test_the_ceiling_against_the_majority_leaves_one_out() -> None:
     """Of the second comparison only cleo sees a majority, and is not in it."""
     made = verdicts({"anna": "ab", "bert": "ab", "cleo": "aa"})
-    found = agreement(made, people=["anna", "bert", "cleo"], against="majority")
+    found = measure_agreement(made, people=["anna", "bert", "cleo"], against="majority")
     assert found.ceiling == share(3, 4, units=2)
 
 
@@ -129,7 +134,7 @@ def test_kappa_by_hand() -> None:
 
 def test_without_people_each_is_held_against_the_others() -> None:
     """And all of them are what is judged."""
-    found = agreement(verdicts({"gpt": "aab", "claude": "aaa"}))
+    found = measure_agreement(verdicts({"gpt": "aab", "claude": "aaa"}))
     assert found.peers
     assert [(each.annotator, counts(each.accuracy)) for each in found.judges] == [
         ("claude", (2, 3)),
@@ -145,7 +150,7 @@ def test_each_category_has_figures_of_its_own() -> None:
         .replace_strict({0: "maths", 1: "maths"}, default="prose")
         .alias("category")
     )
-    found = agreement(made, people=["anna"])
+    found = measure_agreement(made, people=["anna"])
     parts = {name: counts(each.judges[0].accuracy) for name, each in found.categories.items()}
     assert parts == {"maths": (1, 2), "prose": (2, 2)}
 
@@ -162,7 +167,7 @@ def test_the_figures_are_those_of_a_plain_count(items: list[str]) -> None:
     made = verdicts(votes)
     if not made.height:
         return
-    found = {each.annotator: each for each in agreement(made, people=people).annotators}
+    found = {each.annotator: each for each in measure_agreement(made, people=people).annotators}
     for judge, each in found.items():
         pairs = [
             (mine, theirs)
@@ -188,7 +193,7 @@ def test_the_majority_is_that_of_a_plain_count(items: list[str]) -> None:
     made = verdicts(votes)
     if not made.height:
         return
-    found = agreement(made, people=people, against="majority")
+    found = measure_agreement(made, people=people, against="majority")
     for each in found.annotators:
         right = decided = 0
         for item in items:
@@ -213,7 +218,7 @@ def test_neither_the_order_of_rows_nor_of_sides_matters(items: list[str]) -> Non
     made = verdicts(votes)
     turned = made.reverse().with_columns(-pl.col("winner"), ~pl.col("swapped"))
     if made.height:
-        one, other = (agreement(each, people=["anna"]) for each in (made, turned))
+        one, other = (measure_agreement(each, people=["anna"]) for each in (made, turned))
         for here, there in zip(one.annotators, other.annotators, strict=True):
             assert here.kappa == pytest.approx(there.kappa)
             assert replace(here, kappa=None) == replace(there, kappa=None)
@@ -222,7 +227,7 @@ def test_neither_the_order_of_rows_nor_of_sides_matters(items: list[str]) -> Non
 
 def test_too_few_comparisons_are_said_to_be_so() -> None:
     """In words, with what can be said."""
-    said = remarks(agreement(verdicts({"anna": "aabb", "gpt": "aaba"}), people=["anna"]))
+    said = remarks(measure_agreement(verdicts({"anna": "aabb", "gpt": "aaba"}), people=["anna"]))
     assert said == [
         "gpt: too few comparisons for a claim: the accuracy may be anything from 30.1 % to 95.4 %.",
         "No comparison has verdicts of several people: how far people agree is not known.",
@@ -236,7 +241,7 @@ def test_a_judge_that_is_no_better_than_length_is_told_so() -> None:
     assert counts(of("gpt", made).accuracy) == (175, 200)
     worse = verdicts({"anna": "aaab" * 50, "gpt": "aaba" * 50}, longer="aaaa" * 50)
     assert "gpt: not shown to be better than taking the longer answer (75.0 %)." in remarks(
-        agreement(worse, people=["anna"])
+        measure_agreement(worse, people=["anna"])
     )
 
 
@@ -244,28 +249,15 @@ def test_a_taste_for_a_place_is_told_where_both_orders_were_asked() -> None:
     """In one order only, the better answers may just stand there."""
     both = {"anna": "ab" * 30, "gpt": "aa" * 30, "gpt~": "bb" * 30}
     line = "gpt: prefers the answer that is shown first (60 of 60 verdicts change with the order)."
-    assert line in remarks(agreement(verdicts(both), people=["anna"]))
+    assert line in remarks(measure_agreement(verdicts(both), people=["anna"]))
     one = {"anna": "ab" * 30, "gpt": "aa" * 30}
-    assert line not in remarks(agreement(verdicts(one), people=["anna"]))
-
-
-def test_records_in_either_order_are_one_comparison() -> None:
-    """The verdict is turned with the responses."""
-    one = Comparison(
-        prompt="2+2?",
-        response_a="4",
-        response_b="It is 5.",
-        verdicts=[Verdict(winner="a", annotator="gpt")],
-    )
-    made = from_comparisons([one, one.swapped()])
-    assert made["comparison"].n_unique() == 1
-    assert made["winner"].to_list() == [1, 1]
-    assert sorted(made["swapped"].to_list()) == [False, True]
-    assert set(made["longer"]) == {-1}
+    assert line not in remarks(measure_agreement(verdicts(one), people=["anna"]))
 
 
 def test_every_annotator_stands_once() -> None:
     """People after those who are held against them."""
-    found = agreement(frame([(0, name, 1, False, None) for name in "cab"]), people=["a", "absent"])
+    found = measure_agreement(
+        frame([(0, name, 1, False, None) for name in "cab"]), people=["a", "absent"]
+    )
     assert [each.annotator for each in found.annotators] == ["b", "c", "a"]
     assert found.people == ("a",)

@@ -18,8 +18,8 @@ import click
 
 from prefdata.cli import CONTEXT, pref
 from prefdata.formats import FORMATS
-from prefdata.formats.catalogue import described
-from prefdata.formats.registry import GENERIC, KNOWN
+from prefdata.formats.catalogue import describe
+from prefdata.formats.registry import GENERIC
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -116,10 +116,11 @@ def catalogue() -> str:
     rows = [
         f"| {', '.join(each.facts.sets) or 'no one set'} | [`{each.name}`](#{each.name}) "
         f"| {'refused' if each.facts.refusal else each.kind} |"
-        for each in KNOWN
+        for each in FORMATS.values()
+        if each not in GENERIC
     ]
     table = "\n".join(["| data set | format | gives |", "|---|---|---|", *rows])
-    details = (f"## {each.name}\n\n```text\n{described(each)}\n```" for each in FORMATS.values())
+    details = (f"## {each.name}\n\n```text\n{describe(each)}\n```" for each in FORMATS.values())
     return "\n\n".join(["# Formats", INTRODUCTION, table, *details]) + "\n"
 
 

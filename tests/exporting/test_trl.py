@@ -12,8 +12,8 @@ from datasets import Dataset
 
 from prefdata.io.dataset.dataset_reader import open_dataset
 from prefdata.training.data.dataset_views import load_view
+from prefdata.training.model.library_output import suppress_output
 from prefdata.training.model.load import load_tokenizer
-from prefdata.training.model.quiet import hushed
 from prefdata.training.model.tiny import make_tiny
 from tests.exporting.conversations import LABELLED, PAIRS
 from tests.exporting.made import dataset, exported
@@ -34,7 +34,7 @@ def test_trl_makes_the_same_tokens_of_the_export(target: str, plain: bool, tmp_p
     source = dataset(tmp_path / "in", ROWS[target])
     _, output = exported(source, target, plain=plain)
     view = "pairs" if target == "trl" else "unpaired"
-    with hushed():
+    with suppress_output():
         tokenizer = load_tokenizer(str(tiny(source, tmp_path)))
         tokenizer.chat_template = None if plain else tokenizer.chat_template
         whole = load_view(
@@ -64,7 +64,7 @@ def test_the_commands_of_trl_train_on_the_export(target: str, tmp_path: Path) ->
     source = dataset(tmp_path / "in", rows, test_size=0.2)
     _, output = exported(source, target)
     (config,) = output.glob("*.yaml")
-    with hushed():
+    with suppress_output():
         model = tiny(source, tmp_path)
     small = {"max_steps": 1, "per_device_train_batch_size": 4, "bf16": False, "use_cpu": True}
     flags = {"model_name_or_path": model, "report_to": "none", "eval_steps": 1, **small}

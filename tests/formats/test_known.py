@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from prefdata.formats.detect import near
+from prefdata.formats.detect import near_misses
 from prefdata.formats.sample import Sample
 from tests.roundtrip import Row, converted, jsonl
 
@@ -64,7 +64,7 @@ def test_a_format_that_the_user_names_needs_no_name_of_a_folder(tmp_path: Path) 
 
 def test_nothing_is_nearly_a_set_that_is_refused_or_known_by_its_name() -> None:
     """No column would make it that; the hint would send the user the wrong way."""
-    found = near(Sample(["question", "chosen", "rejected"], []))
+    found = near_misses(Sample(["question", "chosen", "rejected"], []))
     assert not {"rlaif-v", "orca-dpo-pairs", "tulu-3-preference"} & {each.format for each in found}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from prefdata.errors import PrefdataError, UnknownNameError, UsageError
+from prefdata.formats.catalogue import describe
 from prefdata.formats.spec.load import load_format
 from tests.roundtrip import Row, converted, jsonl
 
@@ -323,6 +324,16 @@ WRONG = {
         "mine.yaml has 'chosen' twice: line 2",
         "Keep one of them.",
     ),
+    "an example that is no JSON": (
+        BASE + "example: {p: One, a: good, b: bad}\n",
+        "mine.yaml: example: expected a row as JSON, after '>-'",
+        "A format has 'kind', 'fields' and",
+    ),
+    "a name that is needed, and that is neither true nor false": (
+        BASE + "by_name: argilla\n",
+        "mine.yaml: by_name: expected true or false",
+        "A format has 'kind', 'fields' and",
+    ),
     "an object of a program": (
         "kind: !!python/object/apply:os.abort []\nfields: {chosen: a, rejected: b}\n",
         "mine.yaml: kind: expected text",
@@ -418,3 +429,26 @@ def test_a_value_without_a_meaning_is_refused_by_name(tmp_path: Path) -> None:
         ("", "tie", ""),
         ("w", "winner is not one of the known words", "found 7"),
     ]
+
+
+def test_what_a_file_tells_of_a_source_is_shown(tmp_path: Path) -> None:
+    """By `pref formats mine.yaml`, as for a format of the catalogue."""
+    text = (
+        "sets: [us/answers]\nlicence: our own\nnotes: Two were lost.\nties: none\nexample: >-\n"
+        '  {"p": "One?", "a": "good",\n  "b": "bad"}\n'
+    )
+    shown = describe(load_format(yaml_file(tmp_path, BASE + text))).splitlines()
+    assert "sets        us/answers" in shown
+    assert "licence     our own" in shown
+    assert "note        Two were lost." in shown
+    assert shown[-2:] == [
+        'a row       {"p": "One?", "a": "good", "b": "bad"}',
+        "gives       prompt 'One?', chosen 'good', rejected 'bad'",
+    ]
+
+
+def test_a_file_that_is_named_needs_no_name_in_the_path(tmp_path: Path) -> None:
+    """`by_name` is for the catalogue: --format says what the source is."""
+    rows = jsonl(tmp_path / "rows.jsonl", [{"p": "One?", "a": "good", "b": "bad"}])
+    format = yaml_file(tmp_path, BASE + "by_name: true\nsets: [us/answers]\n")
+    assert converted(rows, format=str(format)).pairs == {("One?", "good", "bad")}

@@ -11,7 +11,7 @@ import yaml
 
 from prefdata.errors import PrefdataError
 from prefdata.formats import Format, ReadOptions, Sample
-from prefdata.formats.spec.dump import as_yaml
+from prefdata.formats.spec.dump import to_yaml
 from prefdata.formats.spec.load import load_format
 from tests.formats.test_catalogue import file_of
 from tests.formats.test_fuzz import places
@@ -55,7 +55,7 @@ def test_a_damaged_format_fits_or_is_wrong_usage(format: Format, tmp_path: Path)
     names = list(dict.fromkeys(name for row in rows for name in row))
     path, found = tmp_path / "mine.yaml", list[tuple[int, bool]]()
     for _ in range(TRIES):
-        path.write_text(damaged(as_yaml(format), chance), encoding="utf-8")
+        path.write_text(damaged(to_yaml(format), chance), encoding="utf-8")
         try:
             load_format(path).match(Sample(names, rows, origin="rows.jsonl"), ReadOptions())
         except PrefdataError as error:

@@ -9,14 +9,14 @@ import pytest
 from prefdata.errors import UsageError
 from prefdata.formats import FORMATS, Format
 from prefdata.formats.spec.as_format import SpecFormat
-from prefdata.formats.spec.dump import as_yaml
+from prefdata.formats.spec.dump import to_yaml
 from prefdata.formats.spec.load import load_format
 from tests.formats.test_catalogue import copy_of
 from tests.roundtrip import converted
 
-LAID_OUT = [each for each in FORMATS.values() if isinstance(each, SpecFormat)]
-PLAIN = [each for each in LAID_OUT if not each.layout.made]
-IN_CODE = [each for each in LAID_OUT if each.layout.made]
+SPEC_FORMATS = [each for each in FORMATS.values() if isinstance(each, SpecFormat)]
+PLAIN = [each for each in SPEC_FORMATS if not each.spec.is_prepared]
+IN_CODE = [each for each in SPEC_FORMATS if each.spec.is_prepared]
 OTHERS = [each for each in FORMATS.values() if not isinstance(each, SpecFormat)]
 
 
@@ -27,7 +27,7 @@ def by_name(format: Format) -> str:
 @pytest.mark.parametrize("format", PLAIN, ids=by_name)
 def test_the_printed_yaml_reads_what_the_built_in_reads(format: Format, tmp_path: Path) -> None:
     """The same rows with the same scores, models and ids, and the same rejects."""
-    (tmp_path / f"{format.name}.yaml").write_text(as_yaml(format), encoding="utf-8")
+    (tmp_path / f"{format.name}.yaml").write_text(to_yaml(format), encoding="utf-8")
     source = copy_of(format, tmp_path)
     built_in = converted(source, tmp_path / "built-in")
     described = converted(source, tmp_path / "out", format=str(tmp_path / f"{format.name}.yaml"))
@@ -41,18 +41,18 @@ def test_the_printed_yaml_reads_what_the_built_in_reads(format: Format, tmp_path
 def test_the_printed_yaml_printed_again_is_the_same(format: Format, tmp_path: Path) -> None:
     """Nothing that YAML can say is left out, and nothing is added."""
     path = tmp_path / f"{format.name}.yaml"
-    path.write_text(as_yaml(format), encoding="utf-8")
-    assert as_yaml(load_format(path)) == path.read_text("utf-8")
+    path.write_text(to_yaml(format), encoding="utf-8")
+    assert to_yaml(load_format(path)) == path.read_text("utf-8")
 
 
 @pytest.mark.parametrize("format", IN_CODE, ids=by_name)
 def test_a_format_with_a_step_in_code_says_what_no_yaml_can_say(format: SpecFormat) -> None:
     """In the words of that step."""
-    step = format.layout.prepare or format.layout.gather
+    step = format.spec.prepare or format.spec.prepare_all
     assert step
     assert step.__doc__
     with pytest.raises(UsageError) as error:
-        as_yaml(format)
+        to_yaml(format)
     message = str(error.value)
     assert message.startswith(f"{format.name} is read with a step in code, which no YAML can say: ")
     assert message.endswith(step.__doc__.splitlines()[0])
@@ -62,7 +62,7 @@ def test_a_format_with_a_step_in_code_says_what_no_yaml_can_say(format: SpecForm
 def test_other_formats_say_why_they_have_no_yaml(format: Format) -> None:
     """They go by names of columns, or are refused for a reason."""
     with pytest.raises(UsageError, match=format.name) as error:
-        as_yaml(format)
+        to_yaml(format)
     assert error.value.hint == format.facts.refusal or "--map" in error.value.hint
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from prefdata.errors import UnknownNameError
 from prefdata.formats import ReadOptions
-from prefdata.formats.spec.paths import filled, get, parse, slots
+from prefdata.formats.spec.paths import fill_placeholders, parse_path, placeholders, value_at
 from tests.roundtrip import Converted, Row, converted, jsonl
 
 NESTED = """
@@ -59,7 +59,7 @@ def answered(*stars: object, **more: object) -> dict[str, object]:
 def test_what_is_no_path_is_refused(text: str) -> None:
     """With how a path is written."""
     with pytest.raises(ValueError, match="is no path; write it as in info"):
-        parse(text)
+        parse_path(text)
 
 
 @pytest.mark.parametrize(
@@ -86,21 +86,21 @@ def test_a_path_gives_what_stands_there_or_nothing(path: str, value: object) -> 
         "Rationale For-Rating": "hyphens",
         "none": None,
     }
-    assert get(row, parse(path)) == value
+    assert value_at(row, parse_path(path)) == value
 
 
 def test_a_column_with_a_dot_in_its_name_can_be_taken_whole() -> None:
     """In quotes, with steps behind it or without; a quote elsewhere is a letter as others are."""
-    assert parse('"info.post"') == ("info.post", "info.post", ())
-    assert parse('"a[0].b"[1].c')[1:] == ("a[0].b", (1, "c"))
-    assert parse('5" tape').column == '5" tape'
-    assert parse("info.post").steps == ("post",)
+    assert parse_path('"info.post"') == ("info.post", "info.post", ())
+    assert parse_path('"a[0].b"[1].c')[1:] == ("a[0].b", (1, "c"))
+    assert parse_path('5" tape').column == '5" tape'
+    assert parse_path("info.post").steps == ("post",)
 
 
 def test_braces_in_the_data_are_no_template() -> None:
     """Values are filled in once."""
-    assert slots("{a} {b.c[0]}") == ["a", "b.c[0]"]
-    assert filled("{a}{b}", {"a": "{b}", "b": "{a}"}) == "{b}{a}"
+    assert placeholders("{a} {b.c[0]}") == ["a", "b.c[0]"]
+    assert fill_placeholders("{a}{b}", {"a": "{b}", "b": "{a}"}) == "{b}{a}"
 
 
 def test_lists_of_different_lengths_are_refused_with_both_lengths(tmp_path: Path) -> None:

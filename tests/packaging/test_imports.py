@@ -13,6 +13,11 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "prefdata"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+OURS = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in MODULES
+}
+"""Dotted name of each module to its file."""
 
 LAYERS = (
     *("errors", "yamlfile", "_version", "records", "schemas", "stats", "report"),
@@ -43,24 +48,21 @@ def unit(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports(path: Path, *, at_the_top: bool = False, members: bool = False) -> Iterator[str]:
+def imports(path: Path, *, at_the_top: bool = False) -> Iterator[str]:
     """Every module that a file imports, at the top or inside a function.
 
     Args:
         path: the file.
         at_the_top: leave out what is imported inside functions.
-        members: also what is imported from a module, which may be a module too.
     """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in tree.body if at_the_top else ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            module = node.module or "."
-            if members or module == "prefdata":
-                yield from (f"{module}.{alias.name}" for alias in node.names)
-            if module != "prefdata":
-                yield module
+            for alias in node.names:
+                member = f"{node.module}.{alias.name}"
+                yield member if member in OURS or node.module == "prefdata" else node.module or "."
 
 
 def own(path: Path) -> set[str]:
@@ -76,20 +78,6 @@ def part_of(name: str) -> str:
     """The part that a dotted name belongs to; what is no module is of the package itself."""
     part = [*name.split("."), "__init__"][1]
     return part if part in LAYERS else "__init__"
-
-
-def graph(*, at_the_top: bool) -> dict[str, set[str]]:
-    """Module to the modules of ours that it imports."""
-    names = {".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts): p for p in MODULES}
-    names = {name.removesuffix(".__init__"): path for name, path in names.items()}
-    return {
-        name: {
-            target
-            for target in imports(path, at_the_top=at_the_top, members=True)
-            if target in names and target != name
-        }
-        for name, path in names.items()
-    }
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -124,7 +112,7 @@ def test_training_is_imported_inside_functions() -> None:
 
 def test_no_modules_import_each_other() -> None:
     """A circle works only as long as nobody imports its parts in another order."""
-    edges = graph(at_the_top=True)
+    edges = {name: set(imports(path, at_the_top=True)) & set(OURS) for name, path in OURS.items()}
     done: set[str] = set()
     while free := {name for name in edges if name not in done and edges[name] <= done}:
         done |= free

@@ -46,4 +46,4 @@ try:
 except SystemExit as stop:
     assert stop.code == 0
 """
-    assert not loaded(code) & (HEAVY | {"pydantic"})
+    assert not loaded(code) & (HEAVY | {"pydantic", "yaml"})

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from prefdata.io.dataset.dataset_reader import open_dataset
 from prefdata.training.config.methods import METHODS
 from prefdata.training.data.dataset_views import COMPLETIONS, load_view
-from prefdata.training.model.load import named
-from prefdata.training.model.quiet import hushed
+from prefdata.training.model.library_output import suppress_output
+from prefdata.training.model.load import import_class
 from prefdata.training.model.tiny import END, make_tiny
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def assert_trl_accepts(path: Path, *, chat: bool = True, limit: int | None = Non
     dataset = open_dataset(path)
     view = "pairs" if dataset.kind == "pairs" else "unpaired"
     seen = 0
-    with tempfile.TemporaryDirectory() as folder, hushed():
+    with tempfile.TemporaryDirectory() as folder, suppress_output():
         work = Path(folder)
         make_tiny(work / "tiny", dataset, seed=0, max_length=64)
         tokenizer = _tokenizer(work / "tiny", chat=chat)
@@ -57,9 +57,9 @@ def prepare_with_trl(
 ) -> list[dict[str, list[int]]]:
     """The rows as TRL's trainer tokenises them, with nothing cut."""
     method = METHODS["dpo" if view == "pairs" else "kto"]
-    trainer = named(method.trainer)(
+    trainer = import_class(method.trainer)(
         model=str(work / "tiny"),
-        args=named(method.config)(
+        args=import_class(method.config)(
             output_dir=str(work / "out"), bf16=False, max_length=None, report_to="none"
         ),
         train_dataset=rows,

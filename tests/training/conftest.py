@@ -11,7 +11,7 @@ import pytest
 
 from prefdata.io.dataset.dataset_reader import open_dataset
 from prefdata.training import Recipe, TrainingResult, train
-from prefdata.training.model.quiet import hushed
+from prefdata.training.model.library_output import suppress_output
 from prefdata.training.model.tiny import make_tiny
 from tests.training.datasets import polite_pairs, unpaired, write_dataset
 
@@ -53,7 +53,7 @@ def trained(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingRe
 def chat_model(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model that was not trained, with a chat template."""
     folder = tmp_path_factory.mktemp("models") / "chat"
-    with hushed():
+    with suppress_output():
         make_tiny(folder, open_dataset(pairs), seed=7, max_length=1024)
     return folder
 

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 from prefdata.training import TrainingResult
-from prefdata.training.model.quiet import hushed
+from prefdata.training.model.library_output import suppress_output
 
 
 def generate(folder: str | Path) -> str:
     """What a saved model says, loaded with nothing but transformers."""
-    with hushed():
+    with suppress_output():
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         model = AutoModelForCausalLM.from_pretrained(folder)

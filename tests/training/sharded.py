@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from prefdata.training.model.quiet import hushed
+from prefdata.training.model.library_output import suppress_output
 
-with hushed():
+with suppress_output():
     import accelerate.state as accelerate_state
 
     from prefdata.cli import main

@@ -1,1 +1,1 @@
-"""The catalogue: one file per family of known sources, each described as a layout."""
+"""The catalogue of known sources: a YAML file for each, or a module where one needs a function."""

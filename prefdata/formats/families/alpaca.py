@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefdata.formats.spec.as_format import format_of
 from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
-from prefdata.formats.winner_values import NONE, written
+from prefdata.formats.winner_values import NONE, value_key
 from prefdata.records import reasons
 
 ASKED = {"instruction": "What is 2 + 2?"}
@@ -13,14 +13,14 @@ MIDDLE = 1.5
 
 def _first_or_second(rows: list[RawRow]) -> bool:
     """Whether preferences are 1 and 2; other numbers are for their owner to explain."""
-    said = [written(row.get("preference")) for row in rows]
-    said = [word for word in said if word not in NONE]
-    return sum(word in ("1", "2") for word in said) >= 0.9 * len(said)
+    words = [value_key(row.get("preference")) for row in rows]
+    words = [word for word in words if word not in NONE]
+    return sum(word in ("1", "2") for word in words) >= 0.9 * len(words)
 
 
 def _between(row: RawRow) -> RawRow:
     """A preference stands between 1 and 2; a 0 is how a draw was written before."""
-    word = written(row.get("preference"))
+    word = value_key(row.get("preference"))
     try:
         value = float(word)
     except ValueError:
@@ -47,7 +47,7 @@ FORMATS = (
             },
             values={"1": "a", "2": "b"},
             needs=("instruction",),
-            holds=_first_or_second,
+            accepts=_first_or_second,
             polarity="1: output_1 is better; 2: output_2",
             ties="none",
             absent="a preference that is null",
@@ -79,7 +79,7 @@ FORMATS = (
                 *("generator_1", "generator_2"),
             ),
             prepare=_between,
-            reads=("annotator", "dataset"),
+            extra_columns=("annotator", "dataset"),
             polarity="below 1.5: output_1 is better; above: output_2",
             ties="1.5, or a 0 in older files",
             absent="a preference that is null: the judge failed",

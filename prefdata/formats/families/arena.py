@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from json import dumps
 
-from prefdata.formats.conversation import cell
+from prefdata.formats.conversation import parse_cell
 from prefdata.formats.generic.column_names import sided
 from prefdata.formats.sample import Sample
-from prefdata.formats.spec.as_format import format_of, refused
+from prefdata.formats.spec.as_format import format_of, refused_format
 from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
-from prefdata.formats.winner_values import written
+from prefdata.formats.winner_values import value_key
 from prefdata.records import reasons
 
 Turns = list[Mapping[str, object]]
@@ -57,10 +56,10 @@ def _list(row: RawRow, name: str) -> list[object]:
     """A list that stands in a column, or in a cell as JSON or Python text."""
     value = row.get(name)
     if isinstance(value, str):
-        held = cell(value)
-        if held is None:
+        content = parse_cell(value)
+        if content is None:
             raise InvalidRow(reasons.BROKEN_JSON, name, "in a cell")
-        value = held
+        value = content
     if value is None:
         raise InvalidRow(reasons.MISSING, name)
     if not isinstance(value, list):
@@ -69,25 +68,25 @@ def _list(row: RawRow, name: str) -> list[object]:
 
 
 def _turns(row: RawRow, name: str) -> Turns:
-    found = [turn for turn in _list(row, name) if isinstance(turn, Mapping)]
-    if len(found) != len(_list(row, name)):
+    turns = [turn for turn in _list(row, name) if isinstance(turn, Mapping)]
+    if len(turns) != len(_list(row, name)):
         raise InvalidRow(reasons.WRONG_TYPE, name, "expected messages")
-    return found
+    return turns
 
 
 def _from_lists(row: RawRow) -> RawRow:
     """55k: what was asked and what each side answered, each a list with one text per turn."""
-    return {**row, **{side: _exchanged(row, side) for side in ("response_a", "response_b")}}
+    return {**row, **{side: _conversation(row, side) for side in ("response_a", "response_b")}}
 
 
-def _exchanged(row: RawRow, side: str) -> list[dict[str, object]]:
-    asked, answered = _texts(row, "prompt"), _texts(row, side)
-    if len(asked) != len(answered):
-        detail = f"{len(asked)} turns in prompt, {len(answered)} in {side}"
+def _conversation(row: RawRow, side: str) -> list[dict[str, object]]:
+    questions, answers = _texts(row, "prompt"), _texts(row, side)
+    if len(questions) != len(answers):
+        detail = f"{len(questions)} turns in prompt, {len(answers)} in {side}"
         raise InvalidRow(reasons.WRONG_TYPE, side, detail)
     return [
         turn
-        for question, answer in zip(asked, answered, strict=True)
+        for question, answer in zip(questions, answers, strict=True)
         for turn in (_user(question), _assistant(answer))
     ]
 
@@ -103,29 +102,33 @@ def _texts(row: RawRow, name: str) -> list[str]:
     return texts
 
 
-def _in_lists(rows: list[RawRow]) -> bool:
+def _has_lists(rows: list[RawRow]) -> bool:
     """Whether prompts are lists of turns, as they are in 55k and not in other votes."""
-    said = [row["prompt"] for row in rows if row.get("prompt") is not None]
-    lists = [v for v in said if isinstance(v, list) or (isinstance(v, str) and v[:1] == "[")]
-    return len(lists) > 0.5 * len(said)
+    prompts = [row["prompt"] for row in rows if row.get("prompt") is not None]
+    lists = [v for v in prompts if isinstance(v, list) or (isinstance(v, str) and v[:1] == "[")]
+    return len(lists) > 0.5 * len(prompts)
 
 
 def _in_session(row: RawRow) -> RawRow:
     """140k: a vote later in a session goes on from turns that stand in the full conversation."""
     full = _turns(row, "full_conversation")
-    asked = [turn for turn in _turns(row, SIDES[0]) if turn.get("role") == "user"]
-    before = len(full) - len(asked)
-    if before < 0 or [_said(t.get("user")) for t in full[before:]] != [_said(t) for t in asked]:
+    questions = [turn for turn in _turns(row, SIDES[0]) if turn.get("role") == "user"]
+    before = len(full) - len(questions)
+    if before < 0 or [_text_of(t.get("user")) for t in full[before:]] != [
+        _text_of(t) for t in questions
+    ]:
         detail = "it does not end with the turns of this vote"
         raise InvalidRow(reasons.BAD_TURNS, "full_conversation", detail)
-    made = {}
+    conversations = {}
     for side, key in zip(SIDES, ("model_side_a", "model_side_b"), strict=True):
-        made[side] = [turn[who] for turn in full[:before] for who in ("user", key) if who in turn]
-        made[side] += _turns(row, side)
-    return {**row, **made}
+        conversations[side] = [
+            turn[who] for turn in full[:before] for who in ("user", key) if who in turn
+        ]
+        conversations[side] += _turns(row, side)
+    return {**row, **conversations}
 
 
-def _said(turn: object) -> str:
+def _text_of(turn: object) -> str:
     """The text of a message whose content is text, or blocks."""
     content = turn.get("content") if isinstance(turn, Mapping) else None
     blocks = content if isinstance(content, list) else [{"text": content}]
@@ -134,19 +137,19 @@ def _said(turn: object) -> str:
 
 def _until_the_judged_turn(row: RawRow) -> RawRow:
     """MT-Bench: conversations hold both turns; what follows the judged one is cut off."""
-    turn = written(row.get("turn"))
+    turn = value_key(row.get("turn"))
     if turn not in ("1", "2"):
         raise InvalidRow(reasons.WRONG_TYPE, "turn", f"expected 1 or 2, found {turn}")
     judge = row.get("judge")
     return {
         **row,
-        **{side: _cut(_turns(row, side), int(turn), side) for side in SIDES},
+        **{side: _up_to_turn(_turns(row, side), int(turn), side) for side in SIDES},
         "judge": " ".join(map(str, judge)) if isinstance(judge, list) else judge,
     }
 
 
-def _cut(turns: Turns, number: int, side: str) -> Turns:
-    answers = [at for at, turn in enumerate(turns) if turn.get("role") == "assistant"]
+def _up_to_turn(turns: Turns, number: int, side: str) -> Turns:
+    answers = [index for index, turn in enumerate(turns) if turn.get("role") == "assistant"]
     if len(answers) < number:
         raise InvalidRow(reasons.NO_ANSWER, side, f"there is no answer in turn {number}")
     return turns[: answers[number - 1] + 1]
@@ -157,28 +160,6 @@ def _without_texts(sample: Sample) -> bool:
 
 
 FORMATS = (
-    format_of(
-        FormatSpec(
-            name="arena-33k",
-            kind="comparisons",
-            summary="one row per vote in Chatbot Arena: two conversations and which model won",
-            fields={**BATTLE, "annotator": "judge"},
-            values={**WINNERS, "tie (bothbad)": "tie"},
-            needs=("question_id", "model_a", "model_b", "judge", "turn", "anony"),
-            polarity=POLARITY,
-            ties="'tie' and 'tie (bothbad)'",
-            sets=("lmsys/chatbot_arena_conversations",),
-            licence="prompts CC-BY-4.0, answers CC-BY-NC-4.0, in the data set's card",
-            notes=OWN_ANSWERS,
-            example={
-                "question_id": "q1",
-                **EXAMPLE,
-                "judge": "arena_user_1",
-                "turn": 1,
-                "anony": True,
-            },
-        )
-    ),
     format_of(
         FormatSpec(
             name="arena-55k",
@@ -197,8 +178,8 @@ FORMATS = (
                 *("prompt", "response_a", "response_b"),
                 *("winner_model_a", "winner_model_b", "winner_tie"),
             ),
-            reads=("model_a", "model_b"),
-            holds=_in_lists,
+            extra_columns=("model_a", "model_b"),
+            accepts=_has_lists,
             prepare=_from_lists,
             polarity="winner_model_a is 1: the first is better; winner_model_b is 1: the second",
             ties="winner_tie is 1; 'both bad' is among them",
@@ -219,28 +200,6 @@ FORMATS = (
                 "winner_model_a": 1,
                 "winner_model_b": 0,
                 "winner_tie": 0,
-            },
-        )
-    ),
-    format_of(
-        FormatSpec(
-            name="arena-100k",
-            kind="comparisons",
-            summary="one row per vote in Chatbot Arena: two conversations as text, and which won",
-            fields={**BATTLE, "annotator": "judge_hash"},
-            values={**WINNERS, "tie (bothbad)": "tie"},
-            needs=("question_id", "model_a", "model_b", "judge_hash"),
-            polarity=POLARITY,
-            ties="'tie' and 'tie (bothbad)'",
-            sets=("lmarena-ai/arena-human-preference-100k",),
-            licence="in the data set's card",
-            notes=OWN_ANSWERS,
-            example={
-                "question_id": "q1",
-                **EXAMPLE,
-                "conversation_a": dumps([ASKED, GOOD]),
-                "conversation_b": dumps([ASKED, BAD]),
-                "judge_hash": "9f",
             },
         )
     ),
@@ -302,12 +261,12 @@ FORMATS = (
             example={"question_id": 81, **EXAMPLE, "judge": "expert_1", "turn": 1},
         )
     ),
-    refused(
+    refused_format(
         "mt-bench-votes",
         "one row per verdict on MT-Bench, without the conversations",
         ("question_id", "model_a", "model_b", "winner", "judge", "turn"),
         "Votes without texts give no pairs. 'pref agree' says how far the annotators agree; "
         "lmsys/mt_bench_human_judgments has the conversations.",
-        holds=_without_texts,
+        accepts=_without_texts,
     ),
 )

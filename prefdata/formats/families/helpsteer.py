@@ -24,10 +24,10 @@ def _in_turns(row: RawRow) -> RawRow:
     if not isinstance(prompt, str) or MARK not in prompt:
         return row
     first, *rest = TURN.split(prompt)
-    said = ["User", first, *rest] if first.strip() else rest
+    pieces = ["User", first, *rest] if first.strip() else rest
     turns = [
         {"role": role.lower(), "content": text}
-        for role, text in zip(said[::2], said[1::2], strict=True)
+        for role, text in zip(pieces[::2], pieces[1::2], strict=True)
     ]
     usual = ["user", "assistant"] * len(turns)
     if any(MARK in turn["content"] for turn in turns) or any(
@@ -39,8 +39,8 @@ def _in_turns(row: RawRow) -> RawRow:
 
 def _with_votes(row: RawRow) -> RawRow:
     """The row with the number of its annotators, and the share that agrees with the verdict."""
-    given = row.get("individual_preference")
-    listed = given if isinstance(given, list) else []
+    votes = row.get("individual_preference")
+    listed = votes if isinstance(votes, list) else []
     scores = [number_of(each.get("score")) for each in listed if isinstance(each, Mapping)]
     signs = [(score > 0) - (score < 0) for score in scores if score is not None]
     overall = number_of(row.get("overall_preference"))
@@ -70,7 +70,7 @@ FORMATS = (
                 "score": {name: name for name in ASPECTS},
             },
             needs=("prompt", "response", *ASPECTS),
-            holds=_single,
+            accepts=_single,
             prepare=_in_turns,
             dimensions={"helpfulness": 1.0},
             polarity=f"a higher rating is better; {MERIT}",
@@ -101,7 +101,7 @@ FORMATS = (
                 "score": {name: f"{name}[]" for name in ASPECTS},
             },
             needs=("prompt", "response", *ASPECTS),
-            holds=_listed,
+            accepts=_listed,
             prepare=_in_turns,
             dimensions={"helpfulness": 1.0},
             polarity=f"a higher rating is better; {MERIT}",
@@ -164,7 +164,7 @@ FORMATS = (
             },
             values={"-100": "none", "negative": "a", "positive": "b"},
             needs=("context", "response1", "response2", "overall_preference"),
-            reads=("individual_preference",),
+            extra_columns=("individual_preference",),
             prepare=_with_votes,
             polarity="a negative preference: the first is better; a positive one: the second",
             ties="a preference of 0",

@@ -1,8 +1,8 @@
-"""HH-RLHF (Anthropic): whole conversations as transcripts, and the shapes that came of it."""
+"""HH-RLHF (Anthropic): whole conversations as transcripts."""
 
 from __future__ import annotations
 
-from prefdata.formats.spec.as_format import format_of, refused
+from prefdata.formats.spec.as_format import format_of, refused_format
 from prefdata.formats.spec.spec import FormatSpec, RawRow
 from prefdata.formats.transcript import is_transcript
 
@@ -13,9 +13,9 @@ EXAMPLE = {
 
 
 def _transcripts(rows: list[RawRow]) -> bool:
-    said = [value for row in rows for value in (row.get("chosen"), row.get("rejected"))]
-    texts = [value for value in said if isinstance(value, str)]
-    return len(texts) * 2 > len(said) and sum(map(is_transcript, texts)) >= 0.9 * len(texts)
+    values = [value for row in rows for value in (row.get("chosen"), row.get("rejected"))]
+    texts = [value for value in values if isinstance(value, str)]
+    return len(texts) * 2 > len(values) and sum(map(is_transcript, texts)) >= 0.9 * len(texts)
 
 
 def _nothing_else(rows: list[RawRow]) -> bool:
@@ -29,7 +29,7 @@ FORMATS = (
             kind="pairs",
             summary="one row per pair: two transcripts that differ in the last answer",
             fields={"chosen": "chosen", "rejected": "rejected"},
-            holds=_nothing_else,
+            accepts=_nothing_else,
             polarity="the chosen transcript ends with the better answer",
             ties="none; some pairs are identical, and are rejected",
             sets=("Anthropic/hh-rlhf",),
@@ -39,30 +39,12 @@ FORMATS = (
             example=EXAMPLE,
         )
     ),
-    refused(
+    refused_format(
         "hh-rlhf-red-team",
         "one row per attack on a model: a transcript and how harmful it was",
         ("transcript", "min_harmlessness_score_transcript", "task_description"),
         "It holds one conversation a row and nothing to compare it with: no pair can be made. "
         "Leave the red-team files out.",
         sets=("Anthropic/hh-rlhf",),
-    ),
-    format_of(
-        FormatSpec(
-            name="hh-rlhf-processed",
-            kind="pairs",
-            summary="one row per pair: HH-RLHF with its turns as messages",
-            fields={"prompt": "context", "chosen": "chosen", "rejected": "rejected"},
-            needs=("chosen.text", "rejected.text"),
-            polarity="the chosen message is the better answer",
-            ties="none",
-            sets=("PKU-Alignment/processed-hh-rlhf",),
-            licence="in the data set's card",
-            example={
-                "context": [{"role": "human", "text": "What is 2 + 2?"}],
-                "chosen": {"role": "assistant", "text": "4"},
-                "rejected": {"role": "assistant", "text": "5"},
-            },
-        )
     ),
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from prefdata.formats.families.text_only import COLUMNS, text_only
 from prefdata.formats.spec.as_format import format_of
 from prefdata.formats.spec.spec import FormatSpec, RawRow
-from prefdata.formats.winner_values import NONE, written
+from prefdata.formats.text_only import COLUMNS, text_only
+from prefdata.formats.winner_values import NONE, value_key
 
 QUESTION = "What is 2 + 2?"
 ASKED = {"from": "human", "value": QUESTION}
@@ -19,8 +19,8 @@ OTHERS = ("chosen", "rejected", "rejected_response", "rejected_messages", "promp
 
 def _weighted(rows: list[RawRow]) -> bool:
     """Whether messages have weights, which no other format gives them."""
-    said = [turn for row in rows for turn in _list(row.get("chosen_messages"))]
-    return any(isinstance(turn, Mapping) and "loss_weight" in turn for turn in said)
+    turns = [turn for row in rows for turn in _list(row.get("chosen_messages"))]
+    return any(isinstance(turn, Mapping) and "loss_weight" in turn for turn in turns)
 
 
 def _list(value: object) -> list[object]:
@@ -29,9 +29,9 @@ def _list(value: object) -> list[object]:
 
 def _only_labels(rows: list[RawRow]) -> bool:
     """Whether labels are true and false, and nothing else is there to be compared."""
-    said = [word for row in rows if (word := written(row.get("label"))) not in NONE]
-    labels = sum(word in LABELS for word in said) >= 0.9 * len(said)
-    return labels and not any(row.get(name) for row in rows for name in OTHERS)
+    words = [word for row in rows if (word := value_key(row.get("label"))) not in NONE]
+    boolean = sum(word in LABELS for word in words) >= 0.9 * len(words)
+    return boolean and not any(row.get(name) for row in rows for name in OTHERS)
 
 
 def _turn(text: str, weight: float, role: str = "assistant") -> dict[str, object]:
@@ -52,9 +52,9 @@ FORMATS = (
                 "rejected": "rejected",
             },
             needs=("instruction", "chosen", "rejected"),
-            reads=("input", "system", "history", *COLUMNS),
+            extra_columns=("input", "system", "history", *COLUMNS),
             prepare=text_only,
-            distinct=False,
+            by_name=True,
             polarity="the chosen column holds the better answer",
             ties="none",
             sets=("LLaMA-Factory",),
@@ -76,7 +76,7 @@ FORMATS = (
                 "rejected": "rejected",
             },
             needs=("conversations", "chosen.value", "rejected.value"),
-            reads=("system", *COLUMNS),
+            extra_columns=("system", *COLUMNS),
             prepare=text_only,
             polarity="the chosen column holds the better answer",
             ties="none",
@@ -103,7 +103,7 @@ FORMATS = (
             },
             values=LABELS,
             needs=("instruction", "output", "kto_tag"),
-            reads=("input", "system", "history", *COLUMNS),
+            extra_columns=("input", "system", "history", *COLUMNS),
             prepare=text_only,
             polarity=GOOD,
             licence="in the data set's card",
@@ -118,7 +118,7 @@ FORMATS = (
             fields={"system": "system", "completion": "conversations", "label": "kto_tag"},
             values=LABELS,
             needs=("conversations", "kto_tag"),
-            reads=("system", *COLUMNS),
+            extra_columns=("system", *COLUMNS),
             prepare=text_only,
             polarity=GOOD,
             licence="in the data set's card",
@@ -133,8 +133,8 @@ FORMATS = (
             fields={"system": "system", "completion": "messages", "label": "label"},
             values=LABELS,
             needs=("messages", "label"),
-            reads=("system", *OTHERS, *COLUMNS),
-            holds=_only_labels,
+            extra_columns=("system", *OTHERS, *COLUMNS),
+            accepts=_only_labels,
             prepare=text_only,
             polarity=GOOD,
             licence="in the data set's card",
@@ -148,7 +148,7 @@ FORMATS = (
             kind="pairs",
             summary="one row per pair: two whole conversations of messages with weights",
             fields={"chosen": "chosen_messages", "rejected": "rejected_messages"},
-            holds=_weighted,
+            accepts=_weighted,
             polarity="chosen_messages end with the better answer",
             ties="none",
             licence="in the data set's card",

@@ -6,21 +6,21 @@ from itertools import combinations
 
 from prefdata.formats.numbers import number_of
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.paths import get, parse
+from prefdata.formats.spec.paths import parse_path, value_at
 from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
 from prefdata.records import reasons
 
-MEASURED = (parse("completions[].rank"), parse("completions[].reward"))
+MEASURED = (parse_path("completions[].rank"), parse_path("completions[].reward"))
 
 
 def _in_order(row: RawRow) -> RawRow:
     """Hold the rewards, where there are any, against the ranks."""
-    ranks, rewards = (get(row, path) for path in MEASURED)
+    ranks, rewards = (value_at(row, path) for path in MEASURED)
     if not isinstance(ranks, list) or not isinstance(rewards, list):
         return row
     both = [(number_of(x), number_of(y)) for x, y in zip(ranks, rewards, strict=True)]
-    known = [(rank, reward) for rank, reward in both if rank is not None and reward is not None]
-    for (rank, reward), (other, second) in combinations(known, 2):
+    complete = [(rank, reward) for rank, reward in both if rank is not None and reward is not None]
+    for (rank, reward), (other, second) in combinations(complete, 2):
         if (rank - other) * (reward - second) > 0:
             detail = f"rank {min(rank, other):g} has the lower reward"
             raise InvalidRow(reasons.SCORES_DISAGREE, "completions", detail)

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from prefdata.formats.spec.as_format import format_of
 from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
-from prefdata.formats.winner_values import written
+from prefdata.formats.winner_values import value_key
 from prefdata.records import reasons
 
 READY = "ready_for_export"
 FLAGS = ("rank", "deleted", "synthetic", "review_result", "model_name")
-UNFIT = {"deleted": ("true", "1"), "synthetic": ("true", "1"), "review_result": ("false", "0")}
+UNUSABLE = {"deleted": ("true", "1"), "synthetic": ("true", "1"), "review_result": ("false", "0")}
 """What says that a message is not to be used, also as text in a CSV file."""
 
 POLARITY = "a lower rank is better; rank 0 is best among the answers to one message"
@@ -55,9 +55,9 @@ def _ready(row: RawRow) -> None:
 
 def _answers(root: RawRow) -> Iterator[RawRow]:
     """Each answer with the messages before it, in the order of the tree."""
-    waiting: list[tuple[RawRow, tuple[RawRow, ...]]] = [(root, ())]
-    while waiting:
-        message, before = waiting.pop()
+    stack: list[tuple[RawRow, tuple[RawRow, ...]]] = [(root, ())]
+    while stack:
+        message, before = stack.pop()
         here = (*before, message)
         replies = message.get("replies")
         listed = replies if isinstance(replies, list) else []
@@ -66,26 +66,26 @@ def _answers(root: RawRow) -> Iterator[RawRow]:
         if len(sound) < len(listed):
             yield {"text": InvalidRow(reasons.WRONG_TYPE, "replies", "expected messages")}
         yield from (_answer(each, here, alone=len(answers) == 1) for each in answers)
-        waiting.extend((each, here) for each in reversed(sound))
+        stack.extend((each, here) for each in reversed(sound))
 
 
 def _answer(message: RawRow, before: Sequence[RawRow], *, alone: bool) -> RawRow:
-    asked = before[-1].get("message_id")
+    parent_id = before[-1].get("message_id")
     return {
         "prompt": [{"role": m.get("role"), "content": m.get("text")} for m in before],
-        "text": _unfit(message, before, alone=alone) or message.get("text"),
+        "text": _invalid(message, before, alone=alone) or message.get("text"),
         "rank": message.get("rank"),
         "model": message.get("model_name"),
-        "asked": repr([m.get("text") for m in before]) if asked is None else asked,
+        "asked": repr([m.get("text") for m in before]) if parent_id is None else parent_id,
     }
 
 
-def _unfit(message: RawRow, before: Sequence[RawRow], *, alone: bool) -> InvalidRow | None:
+def _invalid(message: RawRow, before: Sequence[RawRow], *, alone: bool) -> InvalidRow | None:
     """Why an answer cannot be used, if it cannot."""
     for each in (message, *before):
         where = "" if each is message else "of a message before it"
-        for flag, wrong in UNFIT.items():
-            if written(each.get(flag)) in wrong:
+        for flag, wrong in UNUSABLE.items():
+            if value_key(each.get(flag)) in wrong:
                 return InvalidRow(reasons.SET_ASIDE, flag, where)
     if alone and message.get("rank") is None:
         return InvalidRow(reasons.ALONE, "rank")
@@ -94,32 +94,34 @@ def _unfit(message: RawRow, before: Sequence[RawRow], *, alone: bool) -> Invalid
 
 def _from_all(rows: Sequence[RawRow]) -> list[RawRow | InvalidRow]:
     """Each answer of a flat file with the messages before it, wherever they stand."""
-    known: dict[str, RawRow] = {}
+    by_id: dict[str, RawRow] = {}
     for row in rows:
         if name := _id(row, "message_id"):
-            known.setdefault(name, row)
+            by_id.setdefault(name, row)
     answers = Counter(
-        _id(row, "parent_id") for row in known.values() if row.get("role") == "assistant"
+        _id(row, "parent_id") for row in by_id.values() if row.get("role") == "assistant"
     )
-    return [_placed(row, known, answers) for row in rows]
+    return [_answer_of(row, by_id, answers) for row in rows]
 
 
-def _placed(row: RawRow, known: Mapping[str, RawRow], answers: Counter[str]) -> RawRow | InvalidRow:
+def _answer_of(
+    row: RawRow, by_id: Mapping[str, RawRow], answers: Counter[str]
+) -> RawRow | InvalidRow:
     role, name = row.get("role"), _id(row, "message_id")
     if role == "prompter":
         return InvalidRow(reasons.USER_TURN, "role")
     if role != "assistant":
         return InvalidRow(reasons.BAD_TURNS, "role", f"unknown role {role!r}")
-    if known.get(name) is not row:
-        why = reasons.DUPLICATE_KEY if name else reasons.MISSING
-        return InvalidRow(why, "message_id", f"{name} stands twice" if name else "")
+    if by_id.get(name) is not row:
+        reason = reasons.DUPLICATE_KEY if name else reasons.MISSING
+        return InvalidRow(reason, "message_id", f"{name} stands twice" if name else "")
     try:
         _ready(row)
-        before = _before(row, known)
-    except InvalidRow as unfit:
-        return unfit
-    made = _answer(row, before, alone=answers[_id(row, "parent_id")] == 1)
-    return made["text"] if isinstance(made["text"], InvalidRow) else made
+        before = _before(row, by_id)
+    except InvalidRow as invalid:
+        return invalid
+    answer = _answer(row, before, alone=answers[_id(row, "parent_id")] == 1)
+    return answer["text"] if isinstance(answer["text"], InvalidRow) else answer
 
 
 def _id(row: RawRow, field: str) -> str:
@@ -128,23 +130,23 @@ def _id(row: RawRow, field: str) -> str:
     return str(value) if isinstance(value, str | int) else ""
 
 
-def _before(row: RawRow, known: Mapping[str, RawRow]) -> list[RawRow]:
+def _before(row: RawRow, by_id: Mapping[str, RawRow]) -> list[RawRow]:
     """The messages that lead to a row, the first one first."""
-    found: list[RawRow] = []
-    seen = {_id(row, "message_id")}
+    messages: list[RawRow] = []
+    visited = {_id(row, "message_id")}
     parent = _id(row, "parent_id")
     if not parent:
         raise InvalidRow(reasons.MISSING, "parent_id", "an answer follows a message")
     while parent:
-        message = known.get(parent)
+        message = by_id.get(parent)
         if message is None:
             raise InvalidRow(reasons.MISSING, "parent_id", f"there is no message {parent}")
-        if parent in seen:
+        if parent in visited:
             raise InvalidRow(reasons.BAD_TURNS, "parent_id", "it follows itself")
-        seen.add(parent)
-        found.append(message)
+        visited.add(parent)
+        messages.append(message)
         parent = _id(message, "parent_id")
-    return found[::-1]
+    return messages[::-1]
 
 
 def _nested(rows: list[RawRow]) -> bool:
@@ -171,7 +173,7 @@ FORMATS = (
             summary="one row per tree: a first message with its replies, and theirs",
             fields=IN_TREE,
             needs=("message_tree_id", "prompt.text", "prompt.role", "prompt.replies"),
-            reads=("tree_state",),
+            extra_columns=("tree_state",),
             prepare=_in_tree,
             polarity=POLARITY,
             ties="equal ranks",
@@ -190,8 +192,8 @@ FORMATS = (
             summary="one row per tree: the first message itself, with its replies, and theirs",
             fields=IN_TREE,
             needs=("message_id", "text", "role", "replies"),
-            reads=("parent_id", "tree_state", *FLAGS),
-            holds=_nested,
+            extra_columns=("parent_id", "tree_state", *FLAGS),
+            accepts=_nested,
             prepare=_below,
             polarity=POLARITY,
             ties="equal ranks",
@@ -216,9 +218,9 @@ FORMATS = (
                 "list": "asked",
             },
             needs=("message_id", "parent_id", "text", "role", "rank"),
-            reads=("tree_state", "replies", *FLAGS[1:]),
-            holds=_flat,
-            gather=_from_all,
+            extra_columns=("tree_state", "replies", *FLAGS[1:]),
+            accepts=_flat,
+            prepare_all=_from_all,
             polarity=POLARITY,
             ties="equal ranks",
             absent="no rank",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from prefdata.formats.families.text_only import text_only
 from prefdata.formats.spec.as_format import format_of
 from prefdata.formats.spec.spec import FormatSpec, RawRow
+from prefdata.formats.text_only import text_only
 
 
 def _without_tools(row: RawRow) -> RawRow:

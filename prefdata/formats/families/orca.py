@@ -1,22 +1,20 @@
-"""Orca pairs (Intel), as chat (Hugging Face H4), and judged anew (Argilla), in pairs or labels."""
+"""Orca pairs (Intel) that a model judged anew (Argilla), in pairs or in labels."""
 
 from __future__ import annotations
 
 from prefdata.formats.spec.as_format import format_of
 from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
-from prefdata.formats.winner_values import written
+from prefdata.formats.winner_values import value_key
 from prefdata.records import reasons
 
 LICENCE = "Apache-2.0, in the data set's card"
-SYSTEM = {"role": "system", "content": "Be brief."}
-ASKED = {"role": "user", "content": "What is 2 + 2?"}
 JUDGED = ("unchanged", "swapped")
 ABSENT = (None, "")
 
 
 def _judged(row: RawRow) -> RawRow:
     """Rows that the judge settled, with what it rated the better and the worse answer."""
-    status, rating = written(row.get("status") or ""), row.get("rating", ())
+    status, rating = value_key(row.get("status") or ""), row.get("rating", ())
     if status == "tie":
         raise InvalidRow(reasons.TIE, "status")
     if rating in ABSENT or status in ABSENT:
@@ -33,53 +31,6 @@ def _judged(row: RawRow) -> RawRow:
 FORMATS = (
     format_of(
         FormatSpec(
-            name="orca-dpo-pairs",
-            kind="pairs",
-            summary="one row per pair: a system message, a question and two answers as text",
-            fields={
-                "system": "system",
-                "prompt": "question",
-                "chosen": "chosen",
-                "rejected": "rejected",
-            },
-            needs=("system", "question"),
-            distinct=False,
-            polarity="the chosen answer is GPT-4's or GPT-3.5's, and assumed to be better",
-            ties="none are marked",
-            sets=("Intel/orca_dpo_pairs",),
-            licence=LICENCE,
-            notes="Nobody compared the answers; in the version that Argilla had judged, many pairs "
-            "are ties or the other way round. An empty system message is left out.",
-            example={
-                "system": "Be brief.",
-                "question": "What is 2 + 2?",
-                "chosen": "4",
-                "rejected": "5",
-            },
-        )
-    ),
-    format_of(
-        FormatSpec(
-            name="orca-dpo-pairs-chat",
-            kind="pairs",
-            summary="one row per pair: a question and two whole conversations with a system turn",
-            fields={"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"},
-            needs=("prompt",),
-            distinct=False,
-            polarity="the chosen conversation ends with the answer assumed to be better",
-            ties="none are marked",
-            sets=("HuggingFaceH4/orca_dpo_pairs",),
-            licence="MIT, in the data set's card",
-            notes="Take the *_prefs splits. A system turn stays as it stands, also an empty one.",
-            example={
-                "prompt": "What is 2 + 2?",
-                "chosen": [SYSTEM, ASKED, {"role": "assistant", "content": "4"}],
-                "rejected": [SYSTEM, ASKED, {"role": "assistant", "content": "5"}],
-            },
-        )
-    ),
-    format_of(
-        FormatSpec(
             name="orca-dpo-pairs-judged",
             kind="pairs",
             summary="one row per pair: Orca pairs with a judge's ratings and what they changed",
@@ -92,7 +43,7 @@ FORMATS = (
                 "score_rejected": "worst",
             },
             needs=("input", "chosen", "rejected", "status", "chosen_score", "in_gsm8k_train"),
-            reads=("system", "rating"),
+            extra_columns=("system", "rating"),
             prepare=_judged,
             polarity="the chosen answer has the higher rating; status says whether the pair was "
             "swapped for that, and it is not to be swapped again",
@@ -129,7 +80,7 @@ FORMATS = (
             },
             values={"true": "true", "false": "false"},
             needs=("prompt", "completion", "label", "status", "in_gsm8k_train"),
-            reads=("system", "rating"),
+            extra_columns=("system", "rating"),
             prepare=_judged,
             polarity="true: the answer was the better one of its pair",
             ties="status 'tie': the label tells nothing",

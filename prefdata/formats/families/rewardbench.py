@@ -1,4 +1,4 @@
-"""Benchmarks of reward models (Ai2): to measure on, and to keep out of training data."""
+"""RewardBench 2 (Ai2): to measure reward models on, and to keep out of training data."""
 
 from __future__ import annotations
 
@@ -34,36 +34,6 @@ def _texts(row: RawRow, name: str) -> list[object]:
 FORMATS = (
     format_of(
         FormatSpec(
-            name="reward-bench",
-            kind="pairs",
-            summary="one row per pair: two answers as text, their models and the subset",
-            fields={
-                "prompt": "prompt",
-                "chosen": "chosen",
-                "rejected": "rejected",
-                "model_chosen": "chosen_model",
-                "model_rejected": "rejected_model",
-                "source": "subset",
-            },
-            needs=("prompt", "subset", "chosen_model", "rejected_model"),
-            polarity="the chosen answer is better",
-            ties="none",
-            sets=("allenai/reward-bench",),
-            licence=LICENCE,
-            notes=f"{EVAL} The raw split holds the filtered one.",
-            example={
-                "prompt": "What is 2 + 2?",
-                "chosen": "4",
-                "chosen_model": "human",
-                "rejected": "5",
-                "rejected_model": "alpaca-7b",
-                "subset": "math-prm",
-                "id": 1,
-            },
-        )
-    ),
-    format_of(
-        FormatSpec(
             name="reward-bench-2",
             kind="ratings",
             summary="one row per prompt: a list of right answers and a list of wrong ones",
@@ -89,32 +59,6 @@ FORMATS = (
                 "num_correct": 1,
                 "total_completions": 4,
                 "subset": "Math",
-            },
-        )
-    ),
-    format_of(
-        FormatSpec(
-            name="pref-test-sets",
-            kind="pairs",
-            summary="one row per pair: a prompt as messages, two answers as text",
-            fields={
-                "prompt": "prompt",
-                "chosen": "chosen",
-                "rejected": "rejected",
-                "source": "subset",
-            },
-            needs=("prompt",),
-            distinct=False,
-            polarity="the chosen answer is better",
-            ties="none",
-            sets=("allenai/pref-test-sets",),
-            licence="that of each part, in the data set's card",
-            notes=f"{EVAL} Its splits are test sets of HH-RLHF, SHP, PKU-SafeRLHF, MT-Bench and "
-            "summaries.",
-            example={
-                "prompt": [{"role": "user", "content": "What is 2 + 2?"}],
-                "chosen": "4",
-                "rejected": "5",
             },
         )
     ),

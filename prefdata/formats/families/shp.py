@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefdata.formats.numbers import number_of
 from prefdata.formats.spec.as_format import format_of
 from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
-from prefdata.formats.winner_values import written
+from prefdata.formats.winner_values import value_key
 from prefdata.records import reasons
 
 BETTER = {"1": ("score_A", "score_B"), "0": ("score_B", "score_A")}
@@ -13,7 +13,7 @@ BETTER = {"1": ("score_A", "score_B"), "0": ("score_B", "score_A")}
 
 def _by_votes(row: RawRow) -> RawRow:
     """Hold the label against the votes."""
-    sides = BETTER.get(written(row.get("labels")))
+    sides = BETTER.get(value_key(row.get("labels")))
     if sides:
         better, worse = (number_of(row.get(side)) for side in sides)
         if better is not None and worse is not None and better < worse:
@@ -38,7 +38,7 @@ FORMATS = (
             },
             values={"1": "a", "0": "b"},
             needs=("history", "human_ref_A", "human_ref_B", "labels"),
-            reads=("score_A", "score_B", "score_ratio"),
+            extra_columns=("score_A", "score_B", "score_ratio"),
             prepare=_by_votes,
             polarity="a label of 1: comment A is better; 0: comment B",
             ties="none",

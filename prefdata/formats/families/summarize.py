@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.paths import filled, slots
+from prefdata.formats.spec.paths import fill_placeholders, placeholders
 from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
 from prefdata.records import reasons
 
@@ -24,19 +24,21 @@ LICENCE = (
 ASKED = {"title": "Sums", "subreddit": "math", "post": "What is 2 + 2?"}
 
 
-def _asked(row: RawRow) -> RawRow:
+def _with_prompt(row: RawRow) -> RawRow:
     """The row with what was to be summarised as a prompt."""
     info = row.get("info")
     if not isinstance(info, Mapping):
         raise InvalidRow(reasons.MISSING, "info")
-    held = [name for name in ("post", "article") if info.get(name)]
-    if len(held) != 1:
-        found = "both are there" if held else "neither is there"
-        raise InvalidRow(reasons.MISSING, "info", f"expected a post or an article, {found}")
-    template = POST if held[0] == "post" else ARTICLE
+    kinds = [name for name in ("post", "article") if info.get(name)]
+    if len(kinds) != 1:
+        problem = "both are there" if kinds else "neither is there"
+        raise InvalidRow(reasons.MISSING, "info", f"expected a post or an article, {problem}")
+    template = POST if kinds[0] == "post" else ARTICLE
     return {
         **row,
-        "prompt": filled(template, {name: _text(info, name) for name in slots(template)}),
+        "prompt": fill_placeholders(
+            template, {name: _text(info, name) for name in placeholders(template)}
+        ),
     }
 
 
@@ -65,8 +67,8 @@ FORMATS = (
             },
             values={"0": "a", "1": "b"},
             needs=("info", "summaries[0].text", "choice"),
-            reads=("worker",),
-            prepare=_asked,
+            extra_columns=("worker",),
+            prepare=_with_prompt,
             polarity="a choice of 0: the first summary is better; 1: the second",
             ties="none",
             absent="no choice",
@@ -94,8 +96,8 @@ FORMATS = (
                 "annotator": "worker",
             },
             needs=("info", "summary.text", "summary.axes"),
-            reads=("worker",),
-            prepare=_asked,
+            extra_columns=("worker",),
+            prepare=_with_prompt,
             dimensions={"overall": 1.0},
             polarity="a higher rating is better",
             ties="equal ratings",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from prefdata.formats.families.text_only import COLUMNS, text_only
 from prefdata.formats.spec.as_format import format_of
 from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
+from prefdata.formats.text_only import COLUMNS, text_only
 from prefdata.records import reasons
 
 
@@ -18,11 +18,11 @@ def _rejects(rows: list[RawRow]) -> bool:
 def _both(row: RawRow) -> RawRow:
     """Two whole conversations: the rejected answer stands in for all after the last question."""
     text_only(row)
-    if whole := row.get("rejected_messages"):
-        return {**row, "rejected": [whole]}
-    said = row.get("rejected_response")
-    answers = said if isinstance(said, list) else [said]
-    before = _asked(row.get("messages"))
+    if conversation := row.get("rejected_messages"):
+        return {**row, "rejected": [conversation]}
+    rejected = row.get("rejected_response")
+    answers = rejected if isinstance(rejected, list) else [rejected]
+    before = _question(row.get("messages"))
     answered = [
         None if text is None else [*before, {"role": "assistant", "content": text}]
         for text in answers
@@ -30,14 +30,16 @@ def _both(row: RawRow) -> RawRow:
     return {**row, "rejected": answered}
 
 
-def _asked(messages: object) -> list[object]:
+def _question(messages: object) -> list[object]:
     """A conversation up to what the user, or a tool, said last."""
     if not isinstance(messages, list):
         raise InvalidRow(reasons.MISSING if messages is None else reasons.WRONG_TYPE, "messages")
-    at = len(messages)
-    while at and isinstance(turn := messages[at - 1], Mapping) and turn.get("role") == "assistant":
-        at -= 1
-    return messages[:at]
+    end = len(messages)
+    while (
+        end and isinstance(turn := messages[end - 1], Mapping) and turn.get("role") == "assistant"
+    ):
+        end -= 1
+    return messages[:end]
 
 
 FORMATS = (
@@ -53,9 +55,9 @@ FORMATS = (
                 "margin": "margin",
             },
             needs=("messages",),
-            reads=("system", "margin", "rejected_response", "rejected_messages", *COLUMNS),
+            extra_columns=("system", "margin", "rejected_response", "rejected_messages", *COLUMNS),
             lists=("rejected_response",),
-            holds=_rejects,
+            accepts=_rejects,
             prepare=_both,
             polarity="messages end with the better answer",
             ties="a margin of 0",

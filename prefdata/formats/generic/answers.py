@@ -12,7 +12,13 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from prefdata.formats.base import Match
-from prefdata.formats.conversation import NOT_BLANK, NUL, Read, read, text_reason
+from prefdata.formats.conversation import (
+    NOT_BLANK,
+    NUL,
+    ParsedMessages,
+    parse_messages,
+    text_reason,
+)
 from prefdata.formats.transcript import Turns
 from prefdata.records import reasons
 from prefdata.records.frames import MESSAGES
@@ -21,7 +27,7 @@ from prefdata.records.ids import content_ids
 PROBLEM = ("reason", "field", "detail")
 
 
-def answers(frame: pl.DataFrame, match: Match, responses: dict[str, str]) -> pl.DataFrame:
+def parse_answers(frame: pl.DataFrame, match: Match, responses: dict[str, str]) -> pl.DataFrame:
     """Add ``prompt`` and the responses as messages, and why a row has none.
 
     Args:
@@ -35,17 +41,17 @@ def answers(frame: pl.DataFrame, match: Match, responses: dict[str, str]) -> pl.
     frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in PROBLEM)
     if _single_turns(frame, match, responses):
         return _texts(frame, match, responses)
-    said = {
-        name: read(frame[column], match.shapes.get(column, "text"), "assistant")
+    parsed = {
+        name: parse_messages(frame[column], match.shapes.get(column, "text"), "assistant")
         for name, column in responses.items()
     }
-    frame = _prompted(frame, match, _whole([found.messages for found in said.values()]))
-    for name, found in said.items():
+    frame = _with_prompt(frame, match, _self_contained([one.messages for one in parsed.values()]))
+    for name, one in parsed.items():
         column = responses[name]
-        frame = _noted(frame.with_columns(found.messages.alias(f"@{name}")), found, column)
+        frame = _keep_first_problem(frame.with_columns(one.messages.alias(f"@{name}")), one, column)
     frame = _split(frame, responses, has_prompt=bool(match.column("prompt")))
     frame = _with_system(frame, match)
-    return _checked(frame, responses, match.column("prompt"))
+    return _flag_unusable(frame, responses, match.column("prompt"))
 
 
 def _single_turns(frame: pl.DataFrame, match: Match, responses: dict[str, str]) -> bool:
@@ -65,12 +71,12 @@ def _texts(frame: pl.DataFrame, match: Match, responses: dict[str, str]) -> pl.D
         *(pl.col(column).alias(name) for name, column in responses.items()),
     )
     for name, column in {"prompt": match.column("prompt"), **responses}.items():
-        why = text_reason(pl.col(name))
+        reason_of = text_reason(pl.col(name))
         sound = pl.col(name).str.contains(NOT_BLANK) & ~pl.col(name).str.contains(NUL, literal=True)
         if not frame.select(sound.fill_null(value=False).all()).item():
-            reason = frame.select(why).to_series()
+            reason = frame.select(reason_of).to_series()
             none = pl.Series([None], dtype=pl.String).new_from_index(0, frame.height)
-            frame = _noted(frame, Read(frame[name], reason, none), column)
+            frame = _keep_first_problem(frame, ParsedMessages(frame[name], reason, none), column)
     return frame
 
 
@@ -82,38 +88,38 @@ def _joined(columns: Sequence[str]) -> pl.Expr:
     return pl.concat_str(texts, separator="\n", ignore_nulls=True)
 
 
-def _noted(frame: pl.DataFrame, found: Read, field: str) -> pl.DataFrame:
+def _keep_first_problem(frame: pl.DataFrame, parsed: ParsedMessages, field: str) -> pl.DataFrame:
     """Keep the first problem of each row."""
-    if found.reason.null_count() == frame.height:
+    if parsed.reason.null_count() == frame.height:
         return frame
-    new = found.reason.is_not_null() & frame["reason"].is_null()
+    new = parsed.reason.is_not_null() & frame["reason"].is_null()
     return frame.with_columns(
-        pl.when(new).then(found.reason).otherwise(pl.col("reason")).alias("reason"),
+        pl.when(new).then(parsed.reason).otherwise(pl.col("reason")).alias("reason"),
         pl.when(new).then(pl.lit(field)).otherwise(pl.col("field")).alias("field"),
-        pl.when(new).then(found.detail).otherwise(pl.col("detail")).alias("detail"),
+        pl.when(new).then(parsed.detail).otherwise(pl.col("detail")).alias("detail"),
     )
 
 
-def flagged(
+def flag_rows(
     frame: pl.DataFrame, bad: pl.Expr, reason: str, field: str, detail: pl.Expr | None = None
 ) -> pl.DataFrame:
     """Give a reason to the rows where ``bad`` holds and no other reason stands yet."""
     new = frame.select((bad.fill_null(value=False) & pl.col("reason").is_null()).alias("new"))
     if not new["new"].any():
         return frame
-    said = pl.lit(None, pl.String) if detail is None else detail
+    detail_text = pl.lit(None, pl.String) if detail is None else detail
     return (
         frame.with_columns(new)
         .with_columns(
             pl.when("new").then(pl.lit(field)).otherwise("field").alias("field"),
-            pl.when("new").then(said).otherwise("detail").alias("detail"),
+            pl.when("new").then(detail_text).otherwise("detail").alias("detail"),
             pl.when("new").then(pl.lit(reason)).otherwise("reason").alias("reason"),
         )
         .drop("new")
     )
 
 
-def _whole(responses: Sequence[pl.Series]) -> pl.Series:
+def _self_contained(responses: Sequence[pl.Series]) -> pl.Series:
     """Which rows hold whole conversations, so that they bring their prompt along."""
     sides = pl.DataFrame([turns.alias(str(place)) for place, turns in enumerate(responses)])
     first = (_role(name, 0) for name in sides.columns)
@@ -122,7 +128,7 @@ def _whole(responses: Sequence[pl.Series]) -> pl.Series:
     ).to_series()
 
 
-def _prompted(frame: pl.DataFrame, match: Match, whole: pl.Series) -> pl.DataFrame:
+def _with_prompt(frame: pl.DataFrame, match: Match, self_contained: pl.Series) -> pl.DataFrame:
     """Add the prompt from its own columns: the history, if any, and one or more texts.
 
     It may be left out where the responses are whole conversations.
@@ -135,26 +141,35 @@ def _prompted(frame: pl.DataFrame, match: Match, whole: pl.Series) -> pl.DataFra
         for name in columns
     )
     if len(columns) > 1 and plain:
-        parts = {columns[0]: read(frame.select(_joined(columns)).to_series(), "text", "user")}
+        parts = {
+            columns[0]: parse_messages(frame.select(_joined(columns)).to_series(), "text", "user")
+        }
     else:
         parts = {
-            name: read(frame[name], match.shapes.get(name, "text"), "user") for name in columns
+            name: parse_messages(frame[name], match.shapes.get(name, "text"), "user")
+            for name in columns
         }
     if len(parts) > 1:
-        parts = {name: _optional(found) for name, found in parts.items()}
-    turns = pl.DataFrame([found.messages.alias(name) for name, found in parts.items()])
+        parts = {name: _optional(parsed) for name, parsed in parts.items()}
+    turns = pl.DataFrame([parsed.messages.alias(name) for name, parsed in parts.items()])
     if len(parts) > 1:
         turns = _as_one_turn(turns)
     if history := match.column("history"):
-        before = _optional(read(frame[history], match.shapes.get(history, "text"), "user"))
+        before = _optional(
+            parse_messages(frame[history], match.shapes.get(history, "text"), "user")
+        )
         parts = {history: before, **parts}
         turns = turns.select(before.messages.alias("@history"), pl.all())
-    said = pl.concat_list(pl.all().fill_null(pl.lit([], MESSAGES)))
+    conversation = pl.concat_list(pl.all().fill_null(pl.lit([], MESSAGES)))
     some = pl.any_horizontal(pl.all().is_not_null())
-    frame = frame.with_columns(turns.select(pl.when(some).then(said).alias("prompt")).to_series())
-    for name, found in parts.items():
-        frame = _noted(frame, _optional(found, whole), name)
-    return flagged(frame, pl.col("prompt").is_null() & ~whole, reasons.MISSING, columns[0])
+    frame = frame.with_columns(
+        turns.select(pl.when(some).then(conversation).alias("prompt")).to_series()
+    )
+    for name, parsed in parts.items():
+        frame = _keep_first_problem(frame, _optional(parsed, self_contained), name)
+    return flag_rows(
+        frame, pl.col("prompt").is_null() & ~self_contained, reasons.MISSING, columns[0]
+    )
 
 
 def _as_one_turn(turns: pl.DataFrame) -> pl.DataFrame:
@@ -180,46 +195,52 @@ def _with_system(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     """Put what the system column says before the prompt, unless a system turn stands there."""
     if not (column := match.column("system")):
         return frame
-    found = _optional(read(frame[column], match.shapes.get(column, "text"), "system"))
-    frame = _noted(frame.with_columns(found.messages.alias("@system")), found, column)
+    parsed = _optional(parse_messages(frame[column], match.shapes.get(column, "text"), "system"))
+    frame = _keep_first_problem(
+        frame.with_columns(parsed.messages.alias("@system")), parsed, column
+    )
     absent = pl.col("@system").is_null() | (_role("prompt", 0) == "system").fill_null(value=False)
     prompt = pl.when(absent).then("prompt").otherwise(pl.concat_list("@system", "prompt"))
     return frame.with_columns(prompt.alias("prompt")).drop("@system")
 
 
-def _optional(found: Read, where: pl.Series | None = None) -> Read:
+def _optional(parsed: ParsedMessages, where: pl.Series | None = None) -> ParsedMessages:
     """What may be left out: where it is empty or missing there is none, and that is no problem.
 
     Where something inside it is empty or missing, that stays a problem, and has a detail.
 
     Args:
-        found: what was read.
+        parsed: what was read.
         where: the rows in which it may be left out; all of them if None.
     """
-    none = found.reason.is_in([reasons.EMPTY, reasons.MISSING]) & found.detail.is_null()
+    none = parsed.reason.is_in([reasons.EMPTY, reasons.MISSING]) & parsed.detail.is_null()
     none = none if where is None else none & where
-    held = pl.DataFrame(
-        [found.messages.alias("m"), found.reason.alias("r"), none.fill_null(value=False).alias("n")]
+    flags = pl.DataFrame(
+        [
+            parsed.messages.alias("m"),
+            parsed.reason.alias("r"),
+            none.fill_null(value=False).alias("n"),
+        ]
     )
-    messages, reason = held.select(pl.when(~pl.col("n")).then(name) for name in ("m", "r"))
-    return Read(messages, reason, found.detail)
+    messages, reason = flags.select(pl.when(~pl.col("n")).then(name) for name in ("m", "r"))
+    return ParsedMessages(messages, reason, parsed.detail)
 
 
-def _role(name: str, at: int) -> pl.Expr:
-    return pl.col(name).list.get(at, null_on_oob=True).struct.field("role")
+def _role(name: str, index: int) -> pl.Expr:
+    return pl.col(name).list.get(index, null_on_oob=True).struct.field("role")
 
 
 def _split(frame: pl.DataFrame, names: Mapping[str, str], *, has_prompt: bool) -> pl.DataFrame:
     """Take the shared beginning off conversations; leave bare responses as they are."""
     raw = [f"@{name}" for name in names]
     bare = pl.all_horizontal((_role(name, 0) == "assistant").fill_null(value=True) for name in raw)
-    whole = frame.select((~bare & pl.col("reason").is_null()).alias("x")).to_series()
-    if not whole.any():
+    self_contained = frame.select((~bare & pl.col("reason").is_null()).alias("x")).to_series()
+    if not self_contained.any():
         if not has_prompt:
-            frame = flagged(frame, pl.lit(value=True), reasons.MISSING, "prompt")
+            frame = flag_rows(frame, pl.lit(value=True), reasons.MISSING, "prompt")
         return frame.rename(dict(zip(raw, names, strict=True)))
     frame = frame.with_columns(
-        whole.alias("@whole"),
+        self_contained.alias("@whole"),
         *(
             pl.col(name).list.head(pl.col(name).list.len().cast(pl.Int64) - 1).alias(f"{name}+")
             for name in raw
@@ -240,19 +261,23 @@ def _split(frame: pl.DataFrame, names: Mapping[str, str], *, has_prompt: bool) -
         ),
     )
     if not has_prompt:
-        frame = flagged(frame, ~pl.col("@whole"), reasons.MISSING, "prompt")
-    frame = _resolve(frame, names, odd) if odd.any() else frame
+        frame = flag_rows(frame, ~pl.col("@whole"), reasons.MISSING, "prompt")
+    frame = _split_by_row(frame, names, odd) if odd.any() else frame
     return frame.select(name for name in frame.columns if not name.startswith("@"))
 
 
 def _flag_other_prompt(frame: pl.DataFrame, plain: pl.Expr, context: str) -> pl.DataFrame:
     """The prompt's own column must be part of the conversation, or hold it."""
-    said = pl.col("prompt").list.eval(pl.element().struct.field("content").str.strip_chars()).list
-    turns = pl.col(context).list.eval(pl.element().struct.field("content").str.strip_chars()).list
-    alone, all_turns = said.join("\n"), turns.join("\n")
-    last = turns.get(-1, null_on_oob=True)
+    prompt_texts = (
+        pl.col("prompt").list.eval(pl.element().struct.field("content").str.strip_chars()).list
+    )
+    context_texts = (
+        pl.col(context).list.eval(pl.element().struct.field("content").str.strip_chars()).list
+    )
+    alone, all_turns = prompt_texts.join("\n"), context_texts.join("\n")
+    last = context_texts.get(-1, null_on_oob=True)
     fits = all_turns.str.contains(alone, literal=True) | alone.str.contains(last, literal=True)
-    return flagged(
+    return flag_rows(
         frame,
         plain & ~fits,
         reasons.OTHER_PROMPT,
@@ -261,33 +286,37 @@ def _flag_other_prompt(frame: pl.DataFrame, plain: pl.Expr, context: str) -> pl.
     )
 
 
-def _resolve(frame: pl.DataFrame, names: Mapping[str, str], odd: pl.Series) -> pl.DataFrame:
+def _split_by_row(frame: pl.DataFrame, names: Mapping[str, str], odd: pl.Series) -> pl.DataFrame:
     """Conversations that do not simply share all but their last turn: row by row, 20 µs each."""
     places = odd.arg_true()
     rows = frame[places].select(f"@{name}" for name in names).rows()
-    found = [_shared(row) for row in rows]
+    results = [_common_beginning(row) for row in rows]
     for index, name in enumerate(("prompt", *names)):
-        values = pl.Series([turns[index] if turns else None for turns, *_ in found], dtype=MESSAGES)
-        frame = frame.with_columns(_placed(frame[name], places, values))
+        values = pl.Series(
+            [turns[index] if turns else None for turns, *_ in results], dtype=MESSAGES
+        )
+        frame = frame.with_columns(_replace_at(frame[name], places, values))
     for index, name in enumerate(("reason", "detail"), 1):
-        values = pl.Series([item[index] or None for item in found], dtype=pl.String)
-        frame = frame.with_columns(_placed(frame[name], places, values))
+        values = pl.Series([item[index] or None for item in results], dtype=pl.String)
+        frame = frame.with_columns(_replace_at(frame[name], places, values))
     columns = list(names.values())
-    fields = [columns[item[3]] if item[1] else None for item in found]
-    return frame.with_columns(_placed(frame["field"], places, pl.Series(fields, dtype=pl.String)))
+    fields = [columns[item[3]] if item[1] else None for item in results]
+    return frame.with_columns(
+        _replace_at(frame["field"], places, pl.Series(fields, dtype=pl.String))
+    )
 
 
-def _placed(column: pl.Series, places: pl.Series, values: pl.Series) -> pl.Series:
-    at = pl.DataFrame({"at": places.cast(pl.UInt32), "new": values, "hit": True})
+def _replace_at(column: pl.Series, places: pl.Series, values: pl.Series) -> pl.Series:
+    updates = pl.DataFrame({"at": places.cast(pl.UInt32), "new": values, "hit": True})
     frame = (
         column.to_frame("old")
         .with_row_index("at")
-        .join(at, on="at", how="left", maintain_order="left")
+        .join(updates, on="at", how="left", maintain_order="left")
     )
     return frame.select(pl.when("hit").then("new").otherwise("old").alias(column.name)).to_series()
 
 
-def _shared(row: Sequence[Turns]) -> tuple[tuple[Turns, ...] | None, str, str, int]:
+def _common_beginning(row: Sequence[Turns]) -> tuple[tuple[Turns, ...] | None, str, str, int]:
     """The longest beginning that all conversations share, and what each has behind it.
 
     Where there is none: the reason, the detail, and which conversation is at fault.
@@ -305,17 +334,23 @@ def _shared(row: Sequence[Turns]) -> tuple[tuple[Turns, ...] | None, str, str, i
     return (row[0][:same], *rests), "", "", 0
 
 
-def _checked(frame: pl.DataFrame, responses: dict[str, str], prompt_column: str) -> pl.DataFrame:
+def _flag_unusable(
+    frame: pl.DataFrame, responses: dict[str, str], prompt_column: str
+) -> pl.DataFrame:
     """The checks that every record must pass, whatever its format."""
     prompt = prompt_column or "prompt"
     empty = pl.col("prompt").list.len() == 0
-    asked = pl.col("prompt").list.get(-1, null_on_oob=True).struct.field("content")
-    empty |= ~asked.str.contains(NOT_BLANK)
-    frame = flagged(frame, empty | pl.col("prompt").is_null(), reasons.EMPTY, prompt)
+    question = pl.col("prompt").list.get(-1, null_on_oob=True).struct.field("content")
+    empty |= ~question.str.contains(NOT_BLANK)
+    frame = flag_rows(frame, empty | pl.col("prompt").is_null(), reasons.EMPTY, prompt)
     last = _role("prompt", -1)
-    frame = flagged(frame, ~last.is_in(["user", "tool"]), reasons.ASSISTANT_PROMPT, prompt)
+    frame = flag_rows(frame, ~last.is_in(["user", "tool"]), reasons.ASSISTANT_PROMPT, prompt)
     for name, column in responses.items():
-        frame = flagged(frame, _role(name, 0) != "assistant", reasons.NO_ANSWER, column)
-        said = pl.col(name).list.eval(pl.element().struct.field("content").str.contains(NOT_BLANK))
-        frame = flagged(frame, ~said.list.any() | pl.col(name).is_null(), reasons.EMPTY, column)
+        frame = flag_rows(frame, _role(name, 0) != "assistant", reasons.NO_ANSWER, column)
+        has_text = pl.col(name).list.eval(
+            pl.element().struct.field("content").str.contains(NOT_BLANK)
+        )
+        frame = flag_rows(
+            frame, ~has_text.list.any() | pl.col(name).is_null(), reasons.EMPTY, column
+        )
     return frame

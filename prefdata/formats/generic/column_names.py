@@ -208,13 +208,13 @@ def sided(names: Iterable[str], field: str) -> dict[str, str]:
         >>> list(sided(["answer_2", "answer_1"], "response"))
         ['1', '2']
     """
-    found: dict[str, dict[str, str]] = {}
+    columns_by_stem: dict[str, dict[str, str]] = {}
     stems = (*ALIASES[field], *SIDED_TOO.get(field, ()))
     for name in names:
         for pattern in (SIDED, INSIDE):
             if (match := pattern.fullmatch(plain(name))) and match["stem"] in stems:
-                found.setdefault(match["stem"], {})[match["side"]] = name
-    complete = [sides for sides in found.values() if len(sides) > 1]
+                columns_by_stem.setdefault(match["stem"], {})[match["side"]] = name
+    complete = [sides for sides in columns_by_stem.values() if len(sides) > 1]
     largest = max(complete, key=len, default={})
     return {side: largest[side] for side in sorted(largest, key=lambda side: (len(side), side))}
 

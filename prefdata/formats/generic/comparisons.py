@@ -11,13 +11,19 @@ import polars as pl
 
 from prefdata.formats.base import Format, Match, ReadOptions
 from prefdata.formats.generic import pick
-from prefdata.formats.generic.answers import answers, flagged
+from prefdata.formats.generic.answers import flag_rows, parse_answers
 from prefdata.formats.generic.column_names import plain, sided
 from prefdata.formats.numbers import countable, is_missing, number
 from prefdata.formats.sample import Sample
-from prefdata.formats.winner_values import NONE, SETTLE, meaning, settle, written
+from prefdata.formats.winner_values import (
+    NONE,
+    WINNER_HINT,
+    parse_winner,
+    resolve_winners,
+    value_key,
+)
 from prefdata.records import reasons
-from prefdata.records.frames import finished
+from prefdata.records.frames import conform
 
 FIELDS = (
     "prompt",
@@ -43,17 +49,17 @@ ONE_HOT = re.compile(
 SIGNED = {"negative", "positive"}
 
 
-def match(sample: Sample, read_options: ReadOptions) -> Match | None:
+def match_comparisons(sample: Sample, read_options: ReadOptions) -> Match | None:
     """Fits where exactly two responses and a winner stand in a row."""
-    if not pick.only_known(read_options, FIELDS):
+    if not pick.only_allowed(read_options, FIELDS):
         return None
     sides = _sides(sample, read_options)
     if not sides:
         return None
     (first, second), columns = sides
     used = {name for names in columns.values() for name in names}
-    if hot := _one_hot(sample, read_options):
-        columns |= hot
+    if flags := _one_hot(sample, read_options):
+        columns |= flags
     else:
         columns |= pick.fields(sample, read_options, ("winner",), used)
     if not {"winner", "winner_a"} & set(columns):
@@ -75,11 +81,13 @@ def match(sample: Sample, read_options: ReadOptions) -> Match | None:
     shapes = pick.shapes(
         sample, columns, ("prompt", "system", "history", "response_a", "response_b")
     )
-    whole = pick.holds_prompt(shapes, (columns["response_a"][0], columns["response_b"][0]), sample)
-    if "prompt" not in columns and not whole:
+    self_contained = pick.holds_prompt(
+        shapes, (columns["response_a"][0], columns["response_b"][0]), sample
+    )
+    if "prompt" not in columns and not self_contained:
         return None
     values, question = _values(sample, read_options, columns, (first, second))
-    why = pick.said(
+    evidence = pick.evidence(
         columns, "prompt", "response_a", "response_b", "winner", "winner_a", "annotator"
     )
     return Match(
@@ -87,7 +95,7 @@ def match(sample: Sample, read_options: ReadOptions) -> Match | None:
         85,
         columns,
         shapes,
-        why,
+        evidence,
         values=values,
         questions=(question,) if question else (),
         polarity=polarity(values),
@@ -97,18 +105,18 @@ def match(sample: Sample, read_options: ReadOptions) -> Match | None:
 def _sides(
     sample: Sample, read_options: ReadOptions
 ) -> tuple[tuple[str, str], pick.Columns] | None:
-    given = {
+    mapped = {
         name: read_options.columns[name]
         for name in ("response_a", "response_b")
         if name in read_options.columns
     }
-    if len(given) == 2:
-        return ("a", "b"), dict(given)
-    found = sided(sample.names, "response")
-    if len(found) != 2:
+    if len(mapped) == 2:
+        return ("a", "b"), dict(mapped)
+    columns = sided(sample.names, "response")
+    if len(columns) != 2:
         return None
-    first, second = found
-    return (first, second), {"response_a": (found[first],), "response_b": (found[second],)}
+    first, second = columns
+    return (first, second), {"response_a": (columns[first],), "response_b": (columns[second],)}
 
 
 def _one_hot(sample: Sample, read_options: ReadOptions) -> pick.Columns:
@@ -116,13 +124,13 @@ def _one_hot(sample: Sample, read_options: ReadOptions) -> pick.Columns:
     if "winner" in read_options.columns:
         return {}
     sides = {"1": "a", "2": "b"}
-    found: pick.Columns = {
-        f"winner_{sides.get(hit['side'], hit['side'])}": (name,)
+    columns: pick.Columns = {
+        f"winner_{sides.get(outcome['side'], outcome['side'])}": (name,)
         for name in sample.names
-        if (hit := ONE_HOT.fullmatch(plain(name)))
-        and {written(value) for value in sample.values(name)} <= {"0", "1", "true", "false"}
+        if (outcome := ONE_HOT.fullmatch(plain(name)))
+        and {value_key(value) for value in sample.values(name)} <= {"0", "1", "true", "false"}
     }
-    return found if {"winner_a", "winner_b"} <= set(found) else {}
+    return columns if {"winner_a", "winner_b"} <= set(columns) else {}
 
 
 def _values(
@@ -130,48 +138,48 @@ def _values(
 ) -> tuple[Mapping[str, str], str]:
     if "winner" not in columns:
         return {}, ""
-    seen = [value for name in columns["winner"] for value in sample.values(name)]
-    values, question = settle(seen, sides, read_options.winner)
+    values_seen = [value for name in columns["winner"] for value in sample.values(name)]
+    values, question = resolve_winners(values_seen, sides, read_options.winner)
     models = {
-        written(value)
+        value_key(value)
         for side in ("model_a", "model_b")
         if side in columns
         for value in sample.values(columns[side][0])
     }
-    unknown = {written(value) for value in seen} - set(values) - NONE - models
+    unknown = {value_key(value) for value in values_seen} - set(values) - NONE - models
     if (
         not question
         and not read_options.winner
         and unknown
-        and len(unknown) == len({written(v) for v in seen} - NONE)
+        and len(unknown) == len({value_key(v) for v in values_seen} - NONE)
     ):
-        shown = ", ".join(sorted(unknown)[:4])
-        question = f"winner holds {shown}: " + (
-            _named(sample, columns, unknown)
-            or f"which is the first, the second, a tie? {SETTLE} {quote(f'a={min(unknown)}')}"
+        examples = ", ".join(sorted(unknown)[:4])
+        question = f"winner holds {examples}: " + (
+            _how_to_name_sides(sample, columns, unknown)
+            or f"which is the first, the second, a tie? {WINNER_HINT} {quote(f'a={min(unknown)}')}"
         )
     return values, question if unknown or question else ""
 
 
-def _named(sample: Sample, columns: pick.Columns, words: Collection[str]) -> str:
+def _how_to_name_sides(sample: Sample, columns: pick.Columns, words: Collection[str]) -> str:
     """What to do where a row's winner is named by other columns of it, which may change sides."""
-    said = [(row, written(row.get(name))) for name in columns["winner"] for row in sample.rows]
-    said = [(row, word) for row, word in said if word in words]
+    winners = [(row, value_key(row.get(name))) for name in columns["winner"] for row in sample.rows]
+    winners = [(row, word) for row, word in winners if word in words]
     sides = [column for side in "ab" for column in columns[f"response_{side}"]]
-    if all(word in _words(row, sides) for row, word in said):
+    if all(word in _words(row, sides) for row, word in winners):
         return "it repeats the text of an answer; write a, b or tie instead"
     used = {name for names in columns.values() for name in names}
     free = [name for name in sample.names if name not in used]
     for a, b in combinations(free, 2):
-        if all(word in _words(row, (a, b)) for row, word in said):
-            named = quote(f"model_a={a},model_b={b}")
-            return f"{a} and {b} hold these names; say --map {named}"
+        if all(word in _words(row, (a, b)) for row, word in winners):
+            mapping = quote(f"model_a={a},model_b={b}")
+            return f"{a} and {b} hold these names; say --map {mapping}"
     return ""
 
 
 def _words(row: Mapping[str, object], columns: Iterable[str]) -> set[str]:
     """What stands in columns of a row, as words."""
-    return {written(row[name]) for name in columns if row.get(name) is not None}
+    return {value_key(row[name]) for name in columns if row.get(name) is not None}
 
 
 def polarity(values: Mapping[str, str]) -> str:
@@ -183,18 +191,18 @@ def polarity(values: Mapping[str, str]) -> str:
     """
     if not values:
         return "the winner column names the better response"
-    named = {
+    meanings = {
         "a": "the first is better",
         "b": "the second is better",
         "tie": "a tie",
         "none": "no verdict",
     }
-    return "; ".join(f"{value!r}: {named[side]}" for value, side in list(values.items())[:8])
+    return "; ".join(f"{value!r}: {meanings[side]}" for value, side in list(values.items())[:8])
 
 
-def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+def build_comparisons(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     """Verdicts on two responses; several winner columns are several annotators."""
-    frame = answers(
+    frame = parse_answers(
         frame, match, {"a": match.column("response_a"), "b": match.column("response_b")}
     )
     names = {
@@ -203,36 +211,40 @@ def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
         "model_b": "model_b",
         "source": "origin",
     }
-    given = {new: match.column(field) for field, new in names.items() if match.column(field)}
-    frame = frame.with_columns(pl.col(old).cast(pl.String).alias(new) for new, old in given.items())
+    labels = {new: match.column(field) for field, new in names.items() if match.column(field)}
+    frame = frame.with_columns(
+        pl.col(old).cast(pl.String).alias(new) for new, old in labels.items()
+    )
     if "winner_a" in match.columns:
-        return finished(_weighed(_hot(frame, match), match), "comparisons")
+        return conform(_with_strength(_with_flag_winner(frame, match), match), "comparisons")
     columns = match.columns["winner"]
-    made = []
+    verdicts = []
     for item, column in enumerate(columns):
-        each = _weighed(_judged(frame, column, match), match)
+        each = _with_strength(_with_winner(frame, column, match), match)
         if len(columns) > 1:
             each = each.with_columns(pl.lit(column).alias("annotator"))
         before = pl.col("item") if "item" in frame.columns else pl.lit(0)
         place = (before * len(columns) + item).cast(pl.UInt32).alias("item")
-        made.append(finished(each.with_columns(place), "comparisons"))
-    return pl.concat(made).sort("row", "item") if len(made) > 1 else made[0]
+        verdicts.append(conform(each.with_columns(place), "comparisons"))
+    return pl.concat(verdicts).sort("row", "item") if len(verdicts) > 1 else verdicts[0]
 
 
-def _judged(frame: pl.DataFrame, column: str, match: Match) -> pl.DataFrame:
+def _with_winner(frame: pl.DataFrame, column: str, match: Match) -> pl.DataFrame:
     """Read one winner column: each distinct word is looked up once."""
-    said = pl.Series("said", [None if v is None else written(v) for v in frame[column]], pl.String)
-    known: dict[str, tuple[str, float | None]] = {}
+    words = pl.Series(
+        "word", [None if v is None else value_key(v) for v in frame[column]], pl.String
+    )
+    meanings: dict[str, tuple[str, float | None]] = {}
     zero_based = match.column("response_a").endswith("0")
-    for word in said.unique().drop_nulls():
-        if found := meant(word, match.values, zero_based=zero_based):
-            known[word] = found
-    sides = {word: {"a": 1, "b": -1, "tie": 0}.get(side) for word, (side, _) in known.items()}
+    for word in words.unique().drop_nulls():
+        if meaning := winner_meaning(word, match.values, zero_based=zero_based):
+            meanings[word] = meaning
+    sides = {word: {"a": 1, "b": -1, "tie": 0}.get(side) for word, (side, _) in meanings.items()}
     frame = frame.with_columns(
-        said,
-        said.replace_strict(sides, default=None, return_dtype=pl.Int8).alias("winner"),
-        said.replace_strict(
-            {w: s for w, (_, s) in known.items()}, default=None, return_dtype=pl.Float64
+        words,
+        words.replace_strict(sides, default=None, return_dtype=pl.Int8).alias("winner"),
+        words.replace_strict(
+            {w: s for w, (_, s) in meanings.items()}, default=None, return_dtype=pl.Float64
         ).alias("strength"),
     )
     if {"model_a", "model_b"} <= set(frame.columns):
@@ -240,54 +252,54 @@ def _judged(frame: pl.DataFrame, column: str, match: Match) -> pl.DataFrame:
         by_name = (
             pl.when(lower[0] == lower[1])
             .then(None)
-            .when(pl.col("said") == lower[0])
+            .when(pl.col("word") == lower[0])
             .then(1)
-            .when(pl.col("said") == lower[1])
+            .when(pl.col("word") == lower[1])
             .then(-1)
         )
         frame = frame.with_columns(pl.coalesce("winner", by_name.cast(pl.Int8)).alias("winner"))
-    empty = pl.col("said").is_null() | pl.col("said").is_in(
-        [w for w, (s, _) in known.items() if s == "none"]
+    empty = pl.col("word").is_null() | pl.col("word").is_in(
+        [w for w, (s, _) in meanings.items() if s == "none"]
     )
-    empty |= pl.col("said").is_in(sorted(NONE - set(match.values)))
-    frame = flagged(frame, empty, reasons.NO_WINNER, column)
-    return flagged(
+    empty |= pl.col("word").is_in(sorted(NONE - set(match.values)))
+    frame = flag_rows(frame, empty, reasons.NO_WINNER, column)
+    return flag_rows(
         frame,
         pl.col("winner").is_null(),
         reasons.UNKNOWN_WINNER,
         column,
-        pl.format("found {}", "said"),
+        pl.format("found {}", "word"),
     )
 
 
-def _weighed(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+def _with_strength(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     """Add how strong a verdict is, how many votes it rests on, and how far they agree."""
-    given = {name: match.column(name) for name in NUMBERS if match.column(name)}
-    frame = frame.with_columns(number(frame[column]).alias(n) for n, column in given.items())
+    measures = {name: match.column(name) for name in NUMBERS if match.column(name)}
+    frame = frame.with_columns(number(frame[column]).alias(n) for n, column in measures.items())
     strength, votes, share = (pl.col(name) for name in NUMBERS)
     checks = {
         "strength": (strength < 0, "expected 0 or more"),
         "votes": (~countable(votes), "expected a count of votes, 1 or more"),
         "agreement": (~share.is_between(0, 1), "expected a share of votes, 0 to 1"),
     }
-    for name, column in given.items():
+    for name, column in measures.items():
         unread = pl.col(name).is_null() & ~is_missing(column)
-        found = pl.format("found {}", pl.col(column).cast(pl.String))
-        frame = flagged(frame, unread, reasons.NOT_A_NUMBER, column, found)
+        wrong_value = pl.format("found {}", pl.col(column).cast(pl.String))
+        frame = flag_rows(frame, unread, reasons.NOT_A_NUMBER, column, wrong_value)
         bad, detail = checks[name]
-        frame = flagged(frame, bad, reasons.WRONG_TYPE, column, pl.lit(detail))
-    if "votes" in given:
+        frame = flag_rows(frame, bad, reasons.WRONG_TYPE, column, pl.lit(detail))
+    if "votes" in measures:
         frame = frame.with_columns(pl.when(countable(votes)).then(votes).alias("votes"))
     return frame
 
 
-def meant(
+def winner_meaning(
     word: str, values: Mapping[str, str], *, zero_based: bool = False
 ) -> tuple[str, float | None] | None:
     """What one winner means where values are declared: its side, and how strong it is.
 
     Args:
-        word: the winner, as `written` has it.
+        word: the winner, as `value_key` has it.
         values: value to meaning; ``negative`` and ``positive`` stand for all numbers.
         zero_based: whether the source counts its responses 0 and 1.
 
@@ -295,20 +307,23 @@ def meant(
         ``("a" | "b" | "tie" | "none", strength)``, or None where it means nothing.
 
     Example:
-        >>> meant("-2", {"negative": "a", "positive": "b"}), meant("7", {"1": "a"})
+        >>> (
+        ...     winner_meaning("-2", {"negative": "a", "positive": "b"}),
+        ...     winner_meaning("7", {"1": "a"}),
+        ... )
         (('a', 2.0), None)
     """
     if word in values:
-        known = meaning(word, zero_based=zero_based)
-        return values[word], known[1] if known and known[0] == values[word] else None
+        meaning = parse_winner(word, zero_based=zero_based)
+        return values[word], meaning[1] if meaning and meaning[0] == values[word] else None
     size = _size(word)
     if SIGNED & set(values):
         if size:
             return values.get("negative" if size < 0 else "positive", "none"), abs(size)
         return None if size is None else ("tie", 0.0)
-    if size is not None and any(_size(known) is not None for known in values):
+    if size is not None and any(_size(value) is not None for value in values):
         return None  # Numbers mean what was said of them, and no other number means anything.
-    return meaning(word, zero_based=zero_based)
+    return parse_winner(word, zero_based=zero_based)
 
 
 def _size(word: str) -> float | None:
@@ -318,27 +333,27 @@ def _size(word: str) -> float | None:
         return None
 
 
-def _hot(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+def _with_flag_winner(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     """One column of 0 and 1 for each outcome: exactly one of them must be 1."""
-    hot = {
+    flags = {
         side: pl.Series(
-            [written(v) in ("1", "true") for v in frame[match.column(f"winner_{side}")]]
+            [value_key(v) in ("1", "true") for v in frame[match.column(f"winner_{side}")]]
         )
         for side in ("a", "b", "tie")
         if match.column(f"winner_{side}")
     }
-    frame = frame.with_columns(values.alias(f"@{side}") for side, values in hot.items())
-    count = pl.sum_horizontal(pl.col(f"@{side}").cast(pl.Int8) for side in hot)
+    frame = frame.with_columns(values.alias(f"@{side}") for side, values in flags.items())
+    count = pl.sum_horizontal(pl.col(f"@{side}").cast(pl.Int8) for side in flags)
     winner = pl.when("@a").then(1).when("@b").then(-1).otherwise(0).cast(pl.Int8).alias("winner")
-    frame = flagged(
+    frame = flag_rows(
         frame.with_columns(winner, count.alias("@n")),
         pl.col("@n") > 1,
         reasons.UNKNOWN_WINNER,
         match.column("winner_a"),
         pl.lit("more than one outcome is 1"),
     )
-    nothing = (pl.col("@n") == 0) if "tie" in hot else pl.lit(value=False)
-    return flagged(frame, nothing, reasons.NO_WINNER, match.column("winner_a"))
+    nothing = (pl.col("@n") == 0) if "tie" in flags else pl.lit(value=False)
+    return flag_rows(frame, nothing, reasons.NO_WINNER, match.column("winner_a"))
 
 
 COMPARISONS = Format(
@@ -348,7 +363,7 @@ COMPARISONS = Format(
     fields=FIELDS,
     polarity="the winner column names the better response",
     example={"prompt": "What is 2 + 2?", "response_a": "4", "response_b": "5", "winner": "a"},
-    match=match,
-    build=build,
-    several=("prompt", "winner"),
+    match=match_comparisons,
+    build=build_comparisons,
+    multi_column=("prompt", "winner"),
 )

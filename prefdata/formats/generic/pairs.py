@@ -8,13 +8,13 @@ from math import isfinite
 import polars as pl
 
 from prefdata.formats.base import Format, Match, ReadOptions
-from prefdata.formats.conversation import cell
+from prefdata.formats.conversation import parse_cell
 from prefdata.formats.generic import pick
-from prefdata.formats.generic.answers import answers, flagged
+from prefdata.formats.generic.answers import flag_rows, parse_answers
 from prefdata.formats.numbers import countable, number
 from prefdata.formats.sample import Sample
 from prefdata.records import reasons
-from prefdata.records.frames import SIDES, finished
+from prefdata.records.frames import SIDES, conform
 
 EXTRAS = (
     "score_chosen",
@@ -32,54 +32,60 @@ DIMENSIONS = "dimensions"
 """The column that a data set directory has for scores by dimension."""
 
 
-def match(sample: Sample, read_options: ReadOptions) -> Match | None:
+def match_pairs(sample: Sample, read_options: ReadOptions) -> Match | None:
     """Fits where a chosen and a rejected column stand, and a prompt can be had."""
-    if not pick.only_known(read_options, FIELDS):
+    if not pick.only_allowed(read_options, FIELDS):
         return None
     columns = pick.fields(sample, read_options, ("chosen", "rejected", *EXTRAS))
     if not {"chosen", "rejected"} <= set(columns):
         return None
-    listed = _dimensions(sample)
-    if listed:
+    has_dimensions = _has_dimensions(sample)
+    if has_dimensions:
         columns["dimensions"] = (DIMENSIONS,)
-    taken = [name for names in columns.values() for name in names]
-    columns |= pick.prompt(sample, read_options, taken)
+    used = [name for names in columns.values() for name in names]
+    columns |= pick.prompt(sample, read_options, used)
     shapes = pick.shapes(sample, columns, ("prompt", "system", "history", "chosen", "rejected"))
-    whole = pick.holds_prompt(shapes, (columns["chosen"][0], columns["rejected"][0]), sample)
-    if "prompt" not in columns and not whole:
+    self_contained = pick.holds_prompt(
+        shapes, (columns["chosen"][0], columns["rejected"][0]), sample
+    )
+    if "prompt" not in columns and not self_contained:
         return None
-    why = pick.said(columns, "chosen", "rejected", "prompt")
+    evidence = pick.evidence(columns, "chosen", "rejected", "prompt")
     if "prompt" not in columns:
-        why = (*why, "the prompt is what both conversations begin with")
+        evidence = (*evidence, "the prompt is what both conversations begin with")
     return Match(
         "pairs",
         90,
         columns,
         shapes,
-        why,
+        evidence,
         polarity="the chosen column holds the better response",
-        raw=frozenset([DIMENSIONS] if listed and not sample.text_only else []),
+        json_columns=frozenset([DIMENSIONS] if has_dimensions and not sample.text_only else []),
     )
 
 
-def _dimensions(sample: Sample) -> bool:
+def _has_dimensions(sample: Sample) -> bool:
     """Whether pairs carry scores by dimension, as a data set directory has them."""
-    held = [_listed(value) for value in sample.values(DIMENSIONS)]
-    return bool(held) and all(held)
+    lists = [_parse_dimensions(value) for value in sample.values(DIMENSIONS)]
+    return bool(lists) and all(lists)
 
 
-def _listed(value: object) -> list[dict[str, object]] | None:
+def _parse_dimensions(value: object) -> list[dict[str, object]] | None:
     """The scores of a pair by dimension; None where it is something else."""
-    found = cell(value) if isinstance(value, str) else value
-    if not isinstance(found, list):
+    scores = parse_cell(value) if isinstance(value, str) else value
+    if not isinstance(scores, list):
         return None
-    whole = all(isinstance(each, dict) and isinstance(each.get("dimension"), str) for each in found)
-    return found if whole else None
+    valid = all(
+        isinstance(each, dict) and isinstance(each.get("dimension"), str) for each in scores
+    )
+    return scores if valid else None
 
 
-def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+def build_pairs(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     """Comparisons that the chosen response won."""
-    frame = answers(frame, match, {"a": match.column("chosen"), "b": match.column("rejected")})
+    frame = parse_answers(
+        frame, match, {"a": match.column("chosen"), "b": match.column("rejected")}
+    )
     numbers = {
         "score_chosen": "score_a",
         "score_rejected": "score_b",
@@ -96,25 +102,25 @@ def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     for field, name in numbers.items():
         if column := match.column(field):
             frame = frame.with_columns(number(frame[column]).alias(name))
-    frame = _plausible(frame, match)
+    frame = _flag_impossible(frame, match)
     if column := match.column("dimensions"):
-        frame = _by_dimension(frame, column)
+        frame = _with_dimensions(frame, column)
     for field, name in texts.items():
         if column := match.column(field):
             frame = frame.with_columns(pl.col(column).cast(pl.String).alias(name))
     frame = frame.with_columns(pl.lit(1, pl.Int8).alias("winner"))
     if {"score_a", "score_b"} <= set(frame.columns):
         better, worse = pl.col("score_a"), pl.col("score_b")
-        frame = flagged(
+        frame = flag_rows(
             frame, better < worse, reasons.SCORES_DISAGREE, match.column("score_chosen")
         )
-        frame = flagged(frame, better == worse, reasons.TIE, match.column("score_chosen"))
-    return finished(frame, "comparisons")
+        frame = flag_rows(frame, better == worse, reasons.TIE, match.column("score_chosen"))
+    return conform(frame, "comparisons")
 
 
-def _by_dimension(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+def _with_dimensions(frame: pl.DataFrame, column: str) -> pl.DataFrame:
     """Read what both responses scored on each dimension; the chosen one is a."""
-    held = [_listed(value) for value in frame[column]]
+    scores = [_parse_dimensions(value) for value in frame[column]]
     sides = [
         None
         if each is None
@@ -122,11 +128,11 @@ def _by_dimension(frame: pl.DataFrame, column: str) -> pl.DataFrame:
             {"dimension": d["dimension"], "a": _scored(d, "chosen"), "b": _scored(d, "rejected")}
             for d in each
         ]
-        for each in held
+        for each in scores
     ]
     frame = frame.with_columns(pl.Series("dimensions", sides, SIDES))
     odd = pl.col(column).is_not_null() & pl.col("dimensions").is_null()
-    return flagged(frame, odd, reasons.WRONG_TYPE, column, pl.lit("expected scores by dimension"))
+    return flag_rows(frame, odd, reasons.WRONG_TYPE, column, pl.lit("expected scores by dimension"))
 
 
 def _scored(scores: Mapping[str, object], side: str) -> float | None:
@@ -135,12 +141,12 @@ def _scored(scores: Mapping[str, object], side: str) -> float | None:
     return float(value) if isinstance(value, int | float) and isfinite(value) else None
 
 
-def _plausible(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+def _flag_impossible(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     """Refuse rows whose votes, agreement or margin cannot be what they are called."""
     votes, share, margin = pl.col("votes"), pl.col("agreement"), pl.col("strength")
-    whole = countable(votes)
+    countable_votes = countable(votes)
     checks = {
-        "votes": (~whole, reasons.WRONG_TYPE, "expected a count of votes, 1 or more"),
+        "votes": (~countable_votes, reasons.WRONG_TYPE, "expected a count of votes, 1 or more"),
         "agreement": (
             ~share.is_between(0, 1),
             reasons.WRONG_TYPE,
@@ -150,11 +156,11 @@ def _plausible(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     }
     for field, (bad, reason, detail) in checks.items():
         if column := match.column(field):
-            frame = flagged(frame, bad, reason, column, pl.lit(detail))
+            frame = flag_rows(frame, bad, reason, column, pl.lit(detail))
     if column := match.column("votes"):
-        frame = frame.with_columns(pl.when(whole).then(votes).alias("votes"))
+        frame = frame.with_columns(pl.when(countable_votes).then(votes).alias("votes"))
     if column := match.column("margin"):
-        frame = flagged(frame, margin == 0, reasons.TIE, column)
+        frame = flag_rows(frame, margin == 0, reasons.TIE, column)
     return frame
 
 
@@ -165,6 +171,6 @@ PAIRS = Format(
     fields=FIELDS,
     polarity="the chosen column holds the better response",
     example={"prompt": "What is 2 + 2?", "chosen": "4", "rejected": "5"},
-    match=match,
-    build=build,
+    match=match_pairs,
+    build=build_pairs,
 )

@@ -13,53 +13,53 @@ Columns = dict[str, tuple[str, ...]]
 
 
 def fields(
-    sample: Sample, read_options: ReadOptions, wanted: Iterable[str], taken: Iterable[str] = ()
+    sample: Sample, read_options: ReadOptions, names: Iterable[str], used: Iterable[str] = ()
 ) -> Columns:
     """Fill fields in their order, each column once.
 
     Args:
         sample: the source's first rows.
         read_options: the user's mapping, which goes before names.
-        wanted: the fields to fill.
-        taken: columns that are already in use.
+        names: the fields to fill.
+        used: columns that are already in use.
 
     Returns:
         Field to columns; a field that nothing fills is left out.
     """
-    found: Columns = {}
-    used = set(taken) | {name for names in read_options.columns.values() for name in names}
-    for field in wanted:
+    columns: Columns = {}
+    reserved = set(used) | {name for names in read_options.columns.values() for name in names}
+    for field in names:
         if field in read_options.columns:
             if read_options.columns[field]:
-                found[field] = read_options.columns[field]
+                columns[field] = read_options.columns[field]
             continue
-        free = [name for name in sample.names if name not in used]
+        free = [name for name in sample.names if name not in reserved]
         if column := lookup(free, field):
-            found[field] = (column,)
-            used.add(column)
-    return found
+            columns[field] = (column,)
+            reserved.add(column)
+    return columns
 
 
-def prompt(sample: Sample, read_options: ReadOptions, taken: Iterable[str]) -> Columns:
+def prompt(sample: Sample, read_options: ReadOptions, used: Iterable[str]) -> Columns:
     """Fill ``prompt``, with ``system`` and ``history`` where the source has them.
 
     An ``instruction`` or ``question`` with an ``input`` beside it is one prompt of two parts.
     """
-    found = fields(sample, read_options, ("prompt", "system"), taken)
-    names = {plain(name): name for name in sample.names if name not in set(taken)}
-    if "prompt" in found and "prompt" not in read_options.columns:
-        first = found["prompt"][0]
-        extra = names.get("input", first)
+    columns = fields(sample, read_options, ("prompt", "system"), used)
+    by_name = {plain(name): name for name in sample.names if name not in set(used)}
+    if "prompt" in columns and "prompt" not in read_options.columns:
+        first = columns["prompt"][0]
+        extra = by_name.get("input", first)
         if plain(first) in ("instruction", "question", "prompt") and extra != first:
-            found["prompt"] = (first, extra)
-    if "prompt" in found and "history" in names and names["history"] not in found["prompt"]:
-        found["history"] = (names["history"],)
+            columns["prompt"] = (first, extra)
+    if "prompt" in columns and "history" in by_name and by_name["history"] not in columns["prompt"]:
+        columns["history"] = (by_name["history"],)
     if "history" in read_options.columns:
-        found["history"] = read_options.columns["history"]
-    return found
+        columns["history"] = read_options.columns["history"]
+    return columns
 
 
-def only_known(read_options: ReadOptions, allowed: Iterable[str]) -> bool:
+def only_allowed(read_options: ReadOptions, allowed: Iterable[str]) -> bool:
     """Whether the user mapped nothing that this format does not have."""
     return set(read_options.columns) <= set(allowed)
 
@@ -82,11 +82,11 @@ def holds_prompt(match_shapes: dict[str, Shape], names: Iterable[str], sample: S
     return False
 
 
-def said(columns: Columns, *names: str) -> tuple[str, ...]:
+def evidence(columns: Columns, *names: str) -> tuple[str, ...]:
     """The reasons of a match: which column fills which field.
 
     Example:
-        >>> said({"prompt": ("prompt",), "score": ("stars",)}, "prompt", "score")
+        >>> evidence({"prompt": ("prompt",), "score": ("stars",)}, "prompt", "score")
         ('it has prompt', 'score is in stars')
     """
     there = [name for name in names if name in columns]

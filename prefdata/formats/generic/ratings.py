@@ -7,14 +7,14 @@ from json import dumps
 import polars as pl
 
 from prefdata.formats.base import RAW, Format, Match, ReadOptions, Shape
-from prefdata.formats.conversation import cell
+from prefdata.formats.conversation import parse_cell
 from prefdata.formats.generic import pick
-from prefdata.formats.generic.answers import answers, flagged
+from prefdata.formats.generic.answers import flag_rows, parse_answers
 from prefdata.formats.generic.column_names import lookup, plural, sided
 from prefdata.formats.numbers import is_missing, number
 from prefdata.formats.sample import Sample
 from prefdata.records import reasons
-from prefdata.records.frames import concatenated, finished
+from prefdata.records.frames import concatenated, conform
 
 BETTER = "a higher score is better"
 FIRST_BEST = "rank 1 is best"
@@ -48,13 +48,13 @@ TEXTS = ("prompt", "system", "history", "response")
 
 
 def _measure(
-    sample: Sample, read_options: ReadOptions, taken: set[str]
+    sample: Sample, read_options: ReadOptions, used: set[str]
 ) -> tuple[str, str, tuple[str, ...]]:
     """The field that orders responses, its column, and a question where its sense is not plain."""
     for field in ("rank", "score"):
         if read_options.columns.get(field):
             return field, read_options.columns[field][0], ()
-    free = [name for name in sample.names if name not in taken]
+    free = [name for name in sample.names if name not in used]
     for field in ("score", "rank"):
         if column := lookup(free, field):
             return field, column, ()
@@ -76,7 +76,7 @@ def _polarity(columns: dict[str, tuple[str, ...]]) -> str:
 
 def match_long(sample: Sample, read_options: ReadOptions) -> Match | None:
     """Fits where one response and one number stand in a row."""
-    if not pick.only_known(read_options, LONG):
+    if not pick.only_allowed(read_options, LONG):
         return None
     columns = pick.fields(sample, read_options, ("response",))
     if "response" not in columns:
@@ -98,33 +98,41 @@ def match_long(sample: Sample, read_options: ReadOptions) -> Match | None:
     values = sample.values(column)
     if values and all(isinstance(value, bool) for value in values):
         return None
-    why = pick.said(columns, "prompt", "response", measure, "annotator", "model", "dimension")
+    evidence = pick.evidence(
+        columns, "prompt", "response", measure, "annotator", "model", "dimension"
+    )
     return Match(
-        "ratings-long", 70, columns, shapes, why, questions=questions, polarity=_polarity(columns)
+        "ratings-long",
+        70,
+        columns,
+        shapes,
+        evidence,
+        questions=questions,
+        polarity=_polarity(columns),
     )
 
 
 def build_long(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     """One rated response per row."""
-    frame = answers(frame, match, {"response": match.column("response")})
-    frame = _scored(
+    frame = parse_answers(frame, match, {"response": match.column("response")})
+    frame = _with_score(
         frame, match.column("score") or match.column("rank"), down="rank" in match.columns
     )
-    return finished(named(frame, match), "ratings")
+    return conform(add_attributes(frame, match), "ratings")
 
 
-def _scored(frame: pl.DataFrame, column: str, *, down: bool) -> pl.DataFrame:
+def _with_score(frame: pl.DataFrame, column: str, *, down: bool) -> pl.DataFrame:
     value = number(frame[column]).alias("score")
     if value.null_count():
-        none, gone = value.is_null(), frame.select(is_missing(column)).to_series()
-        said = pl.col(column).cast(pl.String)
-        detail = pl.when(said != "").then(pl.format("found {}", said))
-        frame = flagged(frame, pl.lit(none & gone), reasons.MISSING, column, detail)
-        frame = flagged(frame, pl.lit(none), reasons.NOT_A_NUMBER, column, detail)
+        none, missing = value.is_null(), frame.select(is_missing(column)).to_series()
+        text = pl.col(column).cast(pl.String)
+        detail = pl.when(text != "").then(pl.format("found {}", text))
+        frame = flag_rows(frame, pl.lit(none & missing), reasons.MISSING, column, detail)
+        frame = flag_rows(frame, pl.lit(none), reasons.NOT_A_NUMBER, column, detail)
     return frame.with_columns(0 - value if down else value)
 
 
-def named(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+def add_attributes(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     """Add what is known of each rating besides the number, as text."""
     names = {
         "annotator": "annotator",
@@ -133,20 +141,20 @@ def named(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
         "list": "list",
         "source": "origin",
     }
-    given = {new: match.column(field) for field, new in names.items() if match.column(field)}
-    return frame.with_columns(pl.col(old).cast(pl.String).alias(new) for new, old in given.items())
+    labels = {new: match.column(field) for field, new in names.items() if match.column(field)}
+    return frame.with_columns(pl.col(old).cast(pl.String).alias(new) for new, old in labels.items())
 
 
 def match_wide(sample: Sample, read_options: ReadOptions) -> Match | None:
     """Fits where responses and their scores stand side by side, as in response_a and score_a."""
-    if not pick.only_known(read_options, WIDE):
+    if not pick.only_allowed(read_options, WIDE):
         return None
-    responses = _given(read_options, "response") or sided(sample.names, "response")
+    responses = _mapped_sides(read_options, "response") or sided(sample.names, "response")
     ranked = not read_options.columns.get("score") and bool(
         read_options.columns.get("rank") or sided(sample.names, "rank")
     )
     measure = "rank" if ranked else "score"
-    scores = _given(read_options, measure) or sided(sample.names, measure)
+    scores = _mapped_sides(read_options, measure) or sided(sample.names, measure)
     sides = [side for side in responses if side in scores]
     if len(sides) < 2 or len(sides) < len(responses):
         return None
@@ -165,46 +173,52 @@ def match_wide(sample: Sample, read_options: ReadOptions) -> Match | None:
     shapes = pick.shapes(sample, columns, TEXTS)
     if "prompt" not in columns and not pick.holds_prompt(shapes, columns["response"], sample):
         return None
-    why = pick.said(columns, "prompt", "response", measure, "model")
-    return _side_by_side("ratings-wide", 80, columns, shapes, why)
+    evidence = pick.evidence(columns, "prompt", "response", measure, "model")
+    return _side_by_side("ratings-wide", 80, columns, shapes, evidence)
 
 
 def _side_by_side(
-    name: str, score: int, columns: pick.Columns, shapes: dict[str, Shape], why: tuple[str, ...]
+    name: str,
+    score: int,
+    columns: pick.Columns,
+    shapes: dict[str, Shape],
+    evidence: tuple[str, ...],
 ) -> Match:
     """A match of rows that hold several responses each."""
     polarity = _polarity(columns)
     return Match(
-        name, score, columns, shapes, why, polarity=polarity, ranked=polarity == FIRST_BEST
+        name, score, columns, shapes, evidence, polarity=polarity, ranked=polarity == FIRST_BEST
     )
 
 
-def _given(read_options: ReadOptions, field: str) -> dict[str, str]:
-    names = read_options.columns.get(field, ())
-    return {str(index): name for index, name in enumerate(names)} if len(names) > 1 else {}
+def _mapped_sides(read_options: ReadOptions, field: str) -> dict[str, str]:
+    columns = read_options.columns.get(field, ())
+    return {str(index): name for index, name in enumerate(columns)} if len(columns) > 1 else {}
 
 
 def build_wide(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     """One rated response per side of each row."""
     measure = "rank" if "rank" in match.columns else "score"
     models = match.columns.get("model", ())
-    made = []
+    ratings = []
     for index, (response, score) in enumerate(
         zip(match.columns["response"], match.columns[measure], strict=True)
     ):
-        side = answers(frame, match, {"response": response})
-        side = _scored(side, score, down=measure == "rank")
+        side = parse_answers(frame, match, {"response": response})
+        side = _with_score(side, score, down=measure == "rank")
         others = {key: value for key, value in match.columns.items() if key != "model"}
-        side = named(
+        side = add_attributes(
             side, Match("", 0, {**others, **({"model": (models[index],)} if models else {})})
         )
-        made.append(finished(side.with_columns(pl.lit(index, pl.UInt32).alias("item")), "ratings"))
-    return concatenated(made).sort("row", "item")
+        ratings.append(
+            conform(side.with_columns(pl.lit(index, pl.UInt32).alias("item")), "ratings")
+        )
+    return concatenated(ratings).sort("row", "item")
 
 
 def match_lists(sample: Sample, read_options: ReadOptions) -> Match | None:
     """Fits where a list of responses stands beside a list of scores, or is itself ranked."""
-    if not pick.only_known(read_options, LISTS):
+    if not pick.only_allowed(read_options, LISTS):
         return None
     columns: pick.Columns = {}
     for field, single in (
@@ -213,8 +227,8 @@ def match_lists(sample: Sample, read_options: ReadOptions) -> Match | None:
         ("ranks", "rank"),
         ("models", "model"),
     ):
-        given = read_options.columns.get(field, ())
-        column = given[0] if given else plural(sample.names, single)
+        mapped = read_options.columns.get(field, ())
+        column = mapped[0] if mapped else plural(sample.names, single)
         if column and field not in columns:
             columns[field] = (column,)
     if read_options.columns.get("ranked"):
@@ -229,8 +243,8 @@ def match_lists(sample: Sample, read_options: ReadOptions) -> Match | None:
         sample, read_options, ("annotator", "source"), used | set(columns.get("prompt", ()))
     )
     shapes = pick.shapes(sample, columns, ("prompt", "system", "history", "responses", "ranked"))
-    why = pick.said(columns, "prompt", "responses", "scores", "ranks", "ranked")
-    return _side_by_side("ratings-lists", 75, columns, shapes, why)
+    evidence = pick.evidence(columns, "prompt", "responses", "scores", "ranks", "ranked")
+    return _side_by_side("ratings-lists", 75, columns, shapes, evidence)
 
 
 def build_lists(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
@@ -238,40 +252,42 @@ def build_lists(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     listed, models = match.column("responses") or match.column("ranked"), match.column("models")
     measured = match.column("scores") or match.column("ranks")
     texts, shape = _responses(frame[listed])
-    given = {"@response": texts}
-    given["@measure"] = as_lists(frame[measured]) if measured else _places(given["@response"])
+    lists = {"@response": texts}
+    lists["@measure"] = as_lists(frame[measured]) if measured else _places(lists["@response"])
     if models:
-        given["@model"] = as_lists(frame[models])
-    frame = frame.with_columns(values.alias(name) for name, values in given.items())
+        lists["@model"] = as_lists(frame[models])
+    frame = frame.with_columns(values.alias(name) for name, values in lists.items())
     length = pl.col("@response").list.len()
     frame = frame.with_columns(
         pl.lit(None, pl.String).alias(name) for name in ("reason", "field", "detail")
     )
-    frame = flagged(frame, length.is_null(), reasons.WRONG_TYPE, listed, pl.lit("expected a list"))
-    frame = flagged(frame, length < 2, reasons.ONE_RESPONSE, listed)
+    frame = flag_rows(
+        frame, length.is_null(), reasons.WRONG_TYPE, listed, pl.lit("expected a list")
+    )
+    frame = flag_rows(frame, length < 2, reasons.ONE_RESPONSE, listed)
     for name, column in (("@measure", measured), ("@model", models)):
         if column:
             other = pl.col(name).list.len().fill_null(0)
-            shown = pl.lit(column.removeprefix(RAW))
-            detail = pl.format("{} responses, but {} in {}", length, other, shown)
-            frame = flagged(frame, other != length, reasons.WRONG_TYPE, column, detail)
+            name_of = pl.lit(column.removeprefix(RAW))
+            detail = pl.format("{} responses, but {} in {}", length, other, name_of)
+            frame = flag_rows(frame, other != length, reasons.WRONG_TYPE, column, detail)
     bad, good = (
         frame.filter(pl.col("reason").is_not_null()),
         frame.filter(pl.col("reason").is_null()),
     )
     good = good.with_columns(pl.int_ranges(length.cast(pl.Int64)).alias("item"))
-    good = good.explode("item", *given)
+    good = good.explode("item", *lists)
     columns = {key: value for key, value in match.columns.items() if key != "models"}
     columns |= {"model": ("@model",)} if models else {}
     shapes = {**match.shapes, "@response": shape}
     inner = Match("", 0, columns, shapes)
-    good = answers(good, inner, {"response": "@response"})
+    good = parse_answers(good, inner, {"response": "@response"})
     down = "scores" not in match.columns
-    good = named(_scored(good, "@measure", down=down), inner)
+    good = add_attributes(_with_score(good, "@measure", down=down), inner)
     good = good.with_columns(
         pl.col("field").replace({"@response": listed, "@measure": measured or listed})
     )
-    return concatenated([finished(good, "ratings"), finished(bad, "ratings")])
+    return concatenated([conform(good, "ratings"), conform(bad, "ratings")])
 
 
 def _responses(column: pl.Series) -> tuple[pl.Series, Shape]:
@@ -305,7 +321,7 @@ def as_lists(column: pl.Series) -> pl.Series:
 
 
 def _cells(column: pl.Series) -> list[list[object] | None]:
-    values = [cell(text) if isinstance(text, str) else None for text in column.to_list()]
+    values = [parse_cell(text) if isinstance(text, str) else None for text in column.to_list()]
     return [value if isinstance(value, list) else None for value in values]
 
 
@@ -345,7 +361,7 @@ WIDE_FORMAT = Format(
     },
     match=match_wide,
     build=build_wide,
-    several=("prompt", "response", "score", "rank", "model"),
+    multi_column=("prompt", "response", "score", "rank", "model"),
 )
 LISTS_FORMAT = Format(
     name="ratings-lists",

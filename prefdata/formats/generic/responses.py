@@ -9,19 +9,19 @@ import polars as pl
 
 from prefdata.formats.base import Format, Match, ReadOptions
 from prefdata.formats.generic import pick
-from prefdata.formats.generic.answers import answers
+from prefdata.formats.generic.answers import parse_answers
 from prefdata.formats.generic.column_names import plural, sided
-from prefdata.formats.generic.ratings import TEXTS, build_lists, named
+from prefdata.formats.generic.ratings import TEXTS, add_attributes, build_lists
 from prefdata.formats.sample import Sample
-from prefdata.records.frames import concatenated, finished
+from prefdata.records.frames import concatenated, conform
 
 FIELDS = ("prompt", "system", "history", "response", "responses", "model", "models", "source")
 NOBODY = "nobody has said which is better"
 
 
-def match(sample: Sample, read_options: ReadOptions) -> Match | None:
+def match_responses(sample: Sample, read_options: ReadOptions) -> Match | None:
     """Fits responses side by side, in a list, or one to a row."""
-    if not pick.only_known(
+    if not pick.only_allowed(
         read_options, (*FIELDS, "response_a", "response_b", "model_a", "model_b")
     ):
         return None
@@ -37,24 +37,24 @@ def match(sample: Sample, read_options: ReadOptions) -> Match | None:
     answered = (*columns.get("response", ()), *columns.get("responses", ()))
     if "prompt" not in columns and not pick.holds_prompt(shapes, answered, sample):
         return None
-    why = pick.said(columns, "prompt", "response", "responses", "model", "models")
-    return Match("responses", 10, columns, shapes, why, polarity=NOBODY)
+    evidence = pick.evidence(columns, "prompt", "response", "responses", "model", "models")
+    return Match("responses", 10, columns, shapes, evidence, polarity=NOBODY)
 
 
 def _responses(sample: Sample, read_options: ReadOptions) -> pick.Columns:
     """The columns of the responses, and of the models that gave them."""
-    given = [read_options.columns.get(f"response_{side}", ()) for side in "ab"]
-    if all(given):
+    mapped = [read_options.columns.get(f"response_{side}", ()) for side in "ab"]
+    if all(mapped):
         by = [name for side in "ab" for name in read_options.columns.get(f"model_{side}", ())]
-        known = {"model": tuple(by)} if len(by) == 2 else {}
-        return {"response": tuple(each[0] for each in given), **known}
+        models_of = {"model": tuple(by)} if len(by) == 2 else {}
+        return {"response": tuple(each[0] for each in mapped), **models_of}
     sides = sided(sample.names, "response")
     several = read_options.columns.get("response", ())
     if len(several) > 1 or (sides and not several):
         models = sided(sample.names, "model")
         there = bool(sides) and all(side in models for side in sides) and not several
-        known = {"model": tuple(models[side] for side in sides)} if there else {}
-        return {"response": several or tuple(sides.values()), **known}
+        models_of = {"model": tuple(models[side] for side in sides)} if there else {}
+        return {"response": several or tuple(sides.values()), **models_of}
     listed = read_options.columns.get("responses") or (plural(sample.names, "response"),)
     if listed[0]:
         model = read_options.columns.get("models") or (plural(sample.names, "model"),)
@@ -62,7 +62,7 @@ def _responses(sample: Sample, read_options: ReadOptions) -> pick.Columns:
     return pick.fields(sample, read_options, ("response", "model"))
 
 
-def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+def build_responses(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     """One response per row, side or entry, without a score."""
     if "responses" in match.columns:
         made = build_lists(frame, match)
@@ -72,8 +72,10 @@ def build(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     for index, response in enumerate(responses):
         columns = {key: value for key, value in match.columns.items() if key != "model"}
         columns |= {"model": (models[index],)} if len(models) > index else {}
-        side = named(answers(frame, match, {"response": response}), Match("", 0, columns))
-        sides.append(finished(side.with_columns(pl.lit(index, pl.UInt32).alias("item")), "ratings"))
+        side = add_attributes(
+            parse_answers(frame, match, {"response": response}), Match("", 0, columns)
+        )
+        sides.append(conform(side.with_columns(pl.lit(index, pl.UInt32).alias("item")), "ratings"))
     return concatenated(sides)
 
 
@@ -84,7 +86,7 @@ RESPONSES = Format(
     fields=FIELDS,
     polarity=NOBODY,
     example={"prompt": "What is 2 + 2?", "responses": ["4", "5"]},
-    match=match,
-    build=build,
-    several=("prompt", "response", "model"),
+    match=match_responses,
+    build=build_responses,
+    multi_column=("prompt", "response", "model"),
 )

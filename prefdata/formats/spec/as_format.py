@@ -1,4 +1,4 @@
-"""Formats of the catalogue: read as a layout says, or recognised only so as to be refused."""
+"""Formats of the catalogue: read as a description says, or recognised only to be refused."""
 
 from __future__ import annotations
 
@@ -11,94 +11,92 @@ import polars as pl
 from prefdata.errors import InputError
 from prefdata.formats.base import Format, FormatFacts, Match, ReadOptions
 from prefdata.formats.sample import Sample
-from prefdata.formats.spec.build import build
-from prefdata.formats.spec.match import KNOWN, match, required
+from prefdata.formats.spec.build import build_from_spec
+from prefdata.formats.spec.match import SPEC_SCORE, match_spec, required_columns
 from prefdata.formats.spec.spec import FormatSpec
-from prefdata.formats.spec.validate import fit
+from prefdata.formats.spec.validate import match_strictly
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpecFormat(Format):
-    """A format that reads what a layout describes.
+    """A format that is given by its description.
 
     Attributes:
-        layout: where its fields stand.
+        spec: where its fields stand.
     """
 
-    layout: FormatSpec
+    spec: FormatSpec
 
 
-def format_of(layout: FormatSpec) -> SpecFormat:
-    """The format that reads what a layout describes.
+def format_of(spec: FormatSpec) -> SpecFormat:
+    """The format that a description gives.
 
     Example:
-        >>> made = FormatSpec(
-        ...     "mine", "pairs", "a pair", {"chosen": "good", "rejected": "bad"}, "good"
-        ... )
-        >>> format_of(made).kind
+        >>> fields = {"chosen": "good", "rejected": "bad"}
+        >>> format_of(FormatSpec("mine", "pairs", "a pair", fields, "good is better")).kind
         'comparisons'
     """
     return SpecFormat(
-        name=layout.name,
-        kind=layout.record_kind,
-        summary=layout.summary,
-        fields=tuple(layout.fields),
-        polarity=layout.polarity,
-        example=layout.example,
-        match=partial(fit if layout.file else match, layout),
-        build=partial(build, layout),
-        layout=layout,
+        name=spec.name,
+        kind=spec.record_kind,
+        summary=spec.summary,
+        fields=tuple(spec.fields),
+        polarity=spec.polarity,
+        example=spec.example,
+        match=partial(match_strictly if spec.file else match_spec, spec),
+        build=partial(build_from_spec, spec),
+        spec=spec,
         facts=FormatFacts(
-            layout.ties,
-            layout.absent,
-            layout.group,
-            layout.sets,
-            layout.licence,
-            layout.notes,
-            layout.dimensions,
-            required(layout),
-            by_name=not layout.distinct,
+            spec.ties,
+            spec.absent,
+            spec.group,
+            spec.sets,
+            spec.licence,
+            spec.notes,
+            spec.dimensions,
+            required_columns(spec),
+            by_name=spec.by_name,
         ),
     )
 
 
-def refused(
+def refused_format(
     name: str,
     summary: str,
     needs: tuple[str, ...],
-    why: str,
+    refusal: str,
     sets: tuple[str, ...] = (),
-    holds: Callable[[Sample], bool] | None = None,
+    accepts: Callable[[Sample], bool] | None = None,
 ) -> Format:
     """A format that is recognised so that it can be refused with the reason.
 
     Args:
         name: what ``pref formats`` calls it.
         summary: one line: what a row is.
-        needs: the columns that tell it.
-        why: what the user is told.
+        needs: the columns by which it is recognised.
+        refusal: why its rows are not converted, for the user.
         sets: the data sets that are written so.
-        holds: a further look at the first rows.
+        accepts: a further check of the first rows.
     """
 
-    def fits(sample: Sample, read_options: ReadOptions) -> Match | None:
+    def match(sample: Sample, read_options: ReadOptions) -> Match | None:
         if read_options.columns or not set(needs) <= set(sample.names):
             return None
-        if holds and not holds(sample):
+        if accepts and not accepts(sample):
             return None
-        return Match(name, KNOWN + len(needs), {}, why=(f"it has {', '.join(needs)}",))
+        return Match(name, SPEC_SCORE + len(needs), {}, evidence=(f"it has {', '.join(needs)}",))
 
-    def never(_frame: pl.DataFrame, _match: Match) -> pl.DataFrame:
-        raise InputError(f"{name}: {why}", hint=f"'pref formats {name}' says what it is.")
+    def build(_frame: pl.DataFrame, _match: Match) -> pl.DataFrame:
+        raise InputError(f"{name}: {refusal}", hint=f"'pref formats {name}' says what it is.")
 
     return Format(
         name,
         "comparisons",
         summary,
         (),
-        why,
+        refusal,
         {},
-        fits,
-        never,
-        FormatFacts(sets=sets, needs=needs, refusal=why),
+        match,
+        build,
+        FormatFacts(sets=sets, needs=needs, refusal=refusal),
     )

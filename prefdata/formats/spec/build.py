@@ -1,4 +1,4 @@
-"""Filling the fields of a generic format from the rows of a source, as its layout says."""
+"""Filling the fields of a generic format from the rows of a source, as its description says."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ import polars as pl
 
 from prefdata.formats.base import RAW, Match, Shape
 from prefdata.formats.conversation import SPEAKER
-from prefdata.formats.generic.comparisons import meant
+from prefdata.formats.generic.comparisons import winner_meaning
 from prefdata.formats.numbers import number_of
-from prefdata.formats.spec.match import by_row, composed, opened, prepared
-from prefdata.formats.spec.paths import Path, filled, get, parse, slots
-from prefdata.formats.spec.spec import GENERIC, FormatSpec, InvalidRow, RawRow
-from prefdata.formats.winner_values import written
+from prefdata.formats.spec.match import is_composite, is_read_by_row, open_cell, prepare_rows
+from prefdata.formats.spec.paths import (
+    FieldPath,
+    fill_placeholders,
+    parse_path,
+    placeholders,
+    value_at,
+)
+from prefdata.formats.spec.spec import GENERIC_FORMATS, FormatSpec, InvalidRow, RawRow
+from prefdata.formats.winner_values import value_key
 from prefdata.records import reasons
-from prefdata.records.frames import SCORES, SIDES, concatenated, finished
+from prefdata.records.frames import SCORES, SIDES, concatenated, conform
 
 MEASURE = "measure:"
 """Stands before the name of a dimension while its score is read."""
@@ -26,42 +32,44 @@ MEASURE = "measure:"
 SIDE_SCORES = {"a": (1.0, 0.0), "b": (0.0, 1.0), "tie": (0.5, 0.5)}
 
 
-def build(layout: FormatSpec, frame: pl.DataFrame, match: Match) -> pl.DataFrame:
-    """Fill the generic format's fields, and let that build the records."""
-    generic = GENERIC[layout.kind].format
-    if not by_row(layout):
+def build_from_spec(spec: FormatSpec, frame: pl.DataFrame, match: Match) -> pl.DataFrame:
+    """Fill the generic format's fields, and let that format build the records."""
+    generic = GENERIC_FORMATS[spec.kind].format
+    if not is_read_by_row(spec):
         return generic.build(frame, match)
-    names = {field: _labels(layout, field) for field in match.columns}
+    names = {field: _labels(spec, field) for field in match.columns}
     inner = replace(match, columns=names)
-    found = [
+    records = [
         each
-        for at, row in enumerate(prepared(layout, list(_rows(frame, match))))
-        for each in _records(layout, at, row, match)
+        for index, row in enumerate(prepare_rows(spec, list(_rows(frame, match))))
+        for each in _records(spec, index, row, match)
     ]
-    good = [each for each in found if not each.unfit]
-    made, shapes = _frame(layout, frame, good, names, match.shapes)
-    if layout.order:
-        places = [-e.item if layout.order == "worst-first" else e.item for e in good]
-        made = made.with_columns(pl.Series(RAW + "place", places, dtype=pl.Int64))
+    valid = [each for each in records if not each.invalid]
+    fields, shapes = _frame(spec, frame, valid, names, match.shapes)
+    if spec.order:
+        places = [-e.item if spec.order == "worst-first" else e.item for e in valid]
+        fields = fields.with_columns(pl.Series(RAW + "place", places, dtype=pl.Int64))
         names["rank"] = (RAW + "place",)
-    built = generic.build(made, replace(inner, columns=names, shapes=shapes))
-    if bad := [each for each in found if each.unfit]:
-        built = concatenated([built, finished(_refusals(frame, bad), generic.kind)])
-    return built.sort("row", "item", maintain_order=True)
+    result = generic.build(fields, replace(inner, columns=names, shapes=shapes))
+    if invalid := [each for each in records if each.invalid]:
+        result = concatenated([result, conform(_refusals(frame, invalid), generic.kind)])
+    return result.sort("row", "item", maintain_order=True)
 
 
-def _labels(layout: FormatSpec, field: str) -> tuple[str, ...]:
-    """What a field's columns are called while records are built: by their paths."""
-    if composed(layout.fields[field]):
+def _labels(spec: FormatSpec, field: str) -> tuple[str, ...]:
+    """The names of a field's columns while records are built: its paths."""
+    if is_composite(spec.fields[field]):
         return (RAW + field,)
-    return tuple(RAW + path.text for path in layout.paths[field])
+    return tuple(RAW + path.text for path in spec.paths[field])
 
 
 def _rows(frame: pl.DataFrame, match: Match) -> Iterator[RawRow]:
     """The raw columns as rows of plain values."""
-    names = [name.removeprefix(RAW) for name in match.wanted]
+    names = [name.removeprefix(RAW) for name in match.source_columns]
     columns = [
-        _values(frame[RAW + name], encoded=name in match.raw, cells=name in match.cells)
+        _values(
+            frame[RAW + name], encoded=name in match.json_columns, cells=name in match.json_cells
+        )
         for name in names
     ]
     return (dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True))
@@ -70,174 +78,191 @@ def _rows(frame: pl.DataFrame, match: Match) -> Iterator[RawRow]:
 def _values(column: pl.Series, *, encoded: bool, cells: bool) -> list[object]:
     if encoded:
         return [None if text is None else json.loads(text) for text in column]
-    return [opened(value) for value in column.to_list()] if cells else column.to_list()
+    return [open_cell(value) for value in column.to_list()] if cells else column.to_list()
 
 
-class Record(NamedTuple):
+class SpecRecord(NamedTuple):
     """One record of a row.
 
     Attributes:
-        at: the place of the row in its frame.
-        item: which record of the row it is.
+        row_index: the place of the row in its frame.
+        item: the number of the record in its row.
         values: label of a column to its value.
-        unfit: why it is none.
+        invalid: why the record cannot be used, if it cannot.
     """
 
-    at: int
+    row_index: int
     item: int
     values: Mapping[str, object]
-    unfit: InvalidRow | None = None
+    invalid: InvalidRow | None = None
 
 
-def _records(layout: FormatSpec, at: int, made: RawRow | InvalidRow, match: Match) -> list[Record]:
-    """The records of a row; one that says why, where there are none."""
-    if isinstance(made, InvalidRow):
-        return [Record(at, 0, {}, made)]
+def _records(
+    spec: FormatSpec, row_index: int, row: RawRow | InvalidRow, match: Match
+) -> list[SpecRecord]:
+    """The records of a row; where there are none, one that says why."""
+    if isinstance(row, InvalidRow):
+        return [SpecRecord(row_index, 0, {}, row)]
     try:
-        whole, lists = _read(layout, made, match)
+        row_values, lists = _field_values(spec, row, match)
         count = _count(lists)
-    except InvalidRow as unfit:
-        return [Record(at, 0, {}, unfit)]
-    each = [{**whole, **{n: values[k] for n, values in lists.items()}} for k in range(count)]
-    if match.dimensions and layout.record_kind == "ratings":
-        each = [_combined(values, match.dimensions) for values in each]
-    return [Record(at, item, values, _refused(values)) for item, values in enumerate(each)]
+    except InvalidRow as invalid:
+        return [SpecRecord(row_index, 0, {}, invalid)]
+    items = [{**row_values, **{n: values[k] for n, values in lists.items()}} for k in range(count)]
+    if match.dimensions and spec.record_kind == "ratings":
+        items = [_with_mean_score(values, match.dimensions) for values in items]
+    return [
+        SpecRecord(row_index, item, values, _first_invalid(values))
+        for item, values in enumerate(items)
+    ]
 
 
-def _refused(values: Mapping[str, object]) -> InvalidRow | None:
-    """Why one record of a row cannot be used, where its row was prepared to say so."""
+def _first_invalid(values: Mapping[str, object]) -> InvalidRow | None:
+    """What ``prepare`` put in the place of a value to refuse this one record."""
     return next((value for value in values.values() if isinstance(value, InvalidRow)), None)
 
 
-def _read(
-    layout: FormatSpec, row: RawRow, match: Match
+def _field_values(
+    spec: FormatSpec, row: RawRow, match: Match
 ) -> tuple[dict[str, object], dict[str, list[object]]]:
-    """What the fields hold: once for the row, and once for each item of its lists."""
-    whole: dict[str, object] = {}
+    """The values of the fields: those of the whole row, and one list for each path with ``[]``."""
+    row_values: dict[str, object] = {}
     lists: dict[str, list[object]] = {}
-    needed = {name for group in GENERIC[layout.kind].needs for name in group}
+    needed_fields = {name for group in GENERIC_FORMATS[spec.kind].needs for name in group}
     for field in match.columns:
-        given, label = layout.fields[field], RAW + field
-        if isinstance(given, str) and slots(given):
-            whole[label] = _template(given, row)
-        elif isinstance(given, Mapping) and layout.kind == "comparisons":
-            whole |= _sides(layout, given, row, match)
-        elif isinstance(given, Mapping):
+        location, label = spec.fields[field], RAW + field
+        if isinstance(location, str) and placeholders(location):
+            row_values[label] = _template(location, row)
+        elif isinstance(location, Mapping) and spec.kind == "comparisons":
+            row_values |= _sides(spec, location, row, match)
+        elif isinstance(location, Mapping):
             for name in match.dimensions:
-                _put(MEASURE + name, parse(given[name]), row, (whole, lists), needed=False)
+                _store(
+                    MEASURE + name,
+                    parse_path(location[name]),
+                    row,
+                    (row_values, lists),
+                    required=False,
+                )
         else:
-            for path in layout.paths[field]:
-                _put(RAW + path.text, path, row, (whole, lists), needed=field in needed)
-    if layout.roles:
-        whole = {name: _renamed(value, layout.roles) for name, value in whole.items()}
-        lists = {name: [_renamed(v, layout.roles) for v in vs] for name, vs in lists.items()}
-    for label in _labels(layout, "winner") if layout.middle else ():
+            for path in spec.paths[field]:
+                _store(
+                    RAW + path.text, path, row, (row_values, lists), required=field in needed_fields
+                )
+    if spec.roles:
+        row_values = {
+            name: _with_usual_roles(value, spec.roles) for name, value in row_values.items()
+        }
+        lists = {name: [_with_usual_roles(v, spec.roles) for v in vs] for name, vs in lists.items()}
+    for label in _labels(spec, "winner") if spec.middle else ():
         if label in lists:
-            lists[label] = [_from_middle(value, layout.middle) for value in lists[label]]
+            lists[label] = [_from_middle(value, spec.middle) for value in lists[label]]
         else:
-            whole[label] = _from_middle(whole.get(label), layout.middle)
-    return whole, lists
+            row_values[label] = _from_middle(row_values.get(label), spec.middle)
+    return row_values, lists
 
 
-def _put(
+def _store(
     label: str,
-    path: Path,
+    path: FieldPath,
     row: RawRow,
     into: tuple[dict[str, object], dict[str, list[object]]],
     *,
-    needed: bool,
+    required: bool,
 ) -> None:
-    """Put a value where it belongs: with the whole row, or with the lists."""
-    whole, lists = into
-    value = get(row, path)
-    if needed and value is None:
+    """Store a value with those of the whole row, or with the lists."""
+    row_values, lists = into
+    value = value_at(row, path)
+    if required and value is None:
         _check_cell(row.get(path.column), path)
     if not path.each:
-        whole[label] = value
+        row_values[label] = value
     elif isinstance(value, list):
         lists[label] = value
-    elif needed:
+    elif required:
         raise InvalidRow(reasons.MISSING, path.text, "expected a list")
 
 
-def _check_cell(held: object, path: Path) -> None:
-    """A text into which a path goes is a cell that could not be read."""
-    if path.steps and isinstance(held, str) and held.lstrip()[:1] in ("[", "{"):
+def _check_cell(cell: object, path: FieldPath) -> None:
+    """Refuse a text that a path goes into: it is a cell that could not be parsed."""
+    if path.steps and isinstance(cell, str) and cell.lstrip()[:1] in ("[", "{"):
         raise InvalidRow(reasons.BROKEN_JSON, path.column, "in a cell")
 
 
 def _count(lists: Mapping[str, list[object]]) -> int:
-    """How many records a row has: as many as its lists are long."""
+    """The number of records of a row: the length of its lists."""
     if not lists:
         return 1
-    (first, held), *others = lists.items()
+    (first, items), *others = lists.items()
     for name, values in others:
-        if len(values) != len(held):
-            shown = first.removeprefix(RAW), name.removeprefix(RAW)
-            detail = f"{len(held)} in {shown[0]}, {len(values)} in {shown[1]}"
-            raise InvalidRow(reasons.WRONG_TYPE, shown[1], detail)
-    if not held:
+        if len(values) != len(items):
+            names = first.removeprefix(RAW), name.removeprefix(RAW)
+            detail = f"{len(items)} in {names[0]}, {len(values)} in {names[1]}"
+            raise InvalidRow(reasons.WRONG_TYPE, names[1], detail)
+    if not items:
         raise InvalidRow(reasons.ONE_RESPONSE, first.removeprefix(RAW), "the list is empty")
-    return len(held)
+    return len(items)
 
 
-def _combined(values: Mapping[str, object], weights: Mapping[str, float]) -> dict[str, object]:
-    """One score out of those on each dimension: their weighted mean, over the dimensions it has."""
-    kept = {name: value for name, value in values.items() if not name.startswith(MEASURE)}
-    held = {name: number_of(values.get(MEASURE + name)) for name in weights}
-    scores = {name: value for name, value in held.items() if value is not None}
+def _with_mean_score(
+    values: Mapping[str, object], weights: Mapping[str, float]
+) -> dict[str, object]:
+    """Replace the scores by dimension with their weighted mean, over the dimensions there are."""
+    others = {name: value for name, value in values.items() if not name.startswith(MEASURE)}
+    numbers = {name: number_of(values.get(MEASURE + name)) for name in weights}
+    scores = {name: value for name, value in numbers.items() if value is not None}
     total = sum(weights[name] for name in scores)
     mean = sum(weights[n] * v for n, v in scores.items()) / total if total else None
     listed = [{"dimension": name, "score": value} for name, value in scores.items()]
-    return {**kept, RAW + "score": mean, "dimensions": listed}
+    return {**others, RAW + "score": mean, "dimensions": listed}
 
 
 def _sides(
-    layout: FormatSpec, given: Mapping[str, str], row: RawRow, match: Match
+    spec: FormatSpec, paths: Mapping[str, str], row: RawRow, match: Match
 ) -> dict[str, object]:
-    """The winner on the dimension that counts, and what each side scored on all of them."""
-    held = {name: get(row, parse(given[name])) for name in match.dimensions}
-    chosen = max(match.dimensions, key=lambda name: match.dimensions[name])
-    sides = {name: _side(layout, value) for name, value in held.items() if value is not None}
+    """The winner on the dimension with the largest weight, and the scores of both sides on all."""
+    values = {name: value_at(row, parse_path(paths[name])) for name in match.dimensions}
+    decisive = max(match.dimensions, key=lambda name: match.dimensions[name])
+    sides = {name: _side(spec, value) for name, value in values.items() if value is not None}
     scores = [
         {"dimension": name, "a": SIDE_SCORES[side][0], "b": SIDE_SCORES[side][1]}
         for name, side in sides.items()
         if side in SIDE_SCORES
     ]
-    return {RAW + "winner": held[chosen], "dimensions": scores}
+    return {RAW + "winner": values[decisive], "dimensions": scores}
 
 
-def _side(layout: FormatSpec, value: object) -> str:
-    """Which side a value names; `""` where it names none."""
-    word = written(_from_middle(value, layout.middle) if layout.middle else value)
-    found = meant(word, layout.values)
-    return found[0] if found else ""
+def _side(spec: FormatSpec, value: object) -> str:
+    """The side that a value names, ``""`` where it names none."""
+    word = value_key(_from_middle(value, spec.middle) if spec.middle else value)
+    meaning = winner_meaning(word, spec.values)
+    return meaning[0] if meaning else ""
 
 
 def _template(template: str, row: RawRow) -> str | None:
-    """A text made of several fields; None where none of them is there."""
-    held = {text: get(row, parse(text)) for text in slots(template)}
-    for text, value in held.items():
+    """Fill a template; None where all its fields are empty."""
+    parts = {text: value_at(row, parse_path(text)) for text in placeholders(template)}
+    for text, value in parts.items():
         if value is None:
-            _check_cell(row.get(parse(text).column), parse(text))
-    odd = next(
-        (t for t, v in held.items() if v is not None and not isinstance(v, str | int | float)), ""
+            _check_cell(row.get(parse_path(text).column), parse_path(text))
+    wrong = next(
+        (t for t, v in parts.items() if v is not None and not isinstance(v, str | int | float)), ""
     )
-    if odd:
-        raise InvalidRow(reasons.WRONG_TYPE, odd, "expected text")
-    if all(value is None or value == "" for value in held.values()):
+    if wrong:
+        raise InvalidRow(reasons.WRONG_TYPE, wrong, "expected text")
+    if all(value is None or value == "" for value in parts.values()):
         return None
-    return filled(template, {t: "" if v is None else str(v) for t, v in held.items()})
+    return fill_placeholders(template, {t: "" if v is None else str(v) for t, v in parts.items()})
 
 
-def _renamed(value: object, roles: Mapping[str, str]) -> object:
+def _with_usual_roles(value: object, roles: Mapping[str, str]) -> object:
     """Messages with the usual names of roles."""
     if isinstance(value, list):
-        return [_renamed(item, roles) for item in value]
+        return [_with_usual_roles(item, roles) for item in value]
     if isinstance(value, dict):
         return {
-            key: roles.get(said, said) if key in SPEAKER and isinstance(said, str) else said
-            for key, said in value.items()
+            key: roles.get(name, name) if key in SPEAKER and isinstance(name, str) else name
+            for key, name in value.items()
         }
     return value
 
@@ -250,38 +275,38 @@ def _from_middle(value: object, middle: float) -> object:
 
 
 def _frame(
-    layout: FormatSpec,
+    spec: FormatSpec,
     frame: pl.DataFrame,
-    found: Sequence[Record],
+    records: Sequence[SpecRecord],
     names: Mapping[str, tuple[str, ...]],
     shapes: Mapping[str, Shape],
 ) -> tuple[pl.DataFrame, dict[str, Shape]]:
-    """Records as a frame with a column for each label, and how the text in each is written."""
-    texts = {label for f in GENERIC[layout.kind].texts for label in names.get(f, ())}
+    """The records as a frame with a column for each label, and the shape of the text in each."""
+    texts = {label for f in GENERIC_FORMATS[spec.kind].texts for label in names.get(f, ())}
     labels = [label for each in names.values() for label in each]
-    columns, written_as = [], dict(shapes)
+    columns, shape_of_label = [], dict(shapes)
     for label in dict.fromkeys(labels):
-        values = [each.values.get(label) for each in found]
+        values = [each.values.get(label) for each in records]
         if label in texts:
-            column, written_as[label] = _texts(values, shapes.get(label, "text"))
+            column, shape_of_label[label] = _texts(values, shapes.get(label, "text"))
         else:
             column = pl.Series([_scalar(value) for value in values], dtype=pl.String)
         columns.append(column.alias(label))
-    if found and "dimensions" in found[0].values:
-        listed = [each.values["dimensions"] for each in found]
-        kind = SCORES if layout.record_kind == "ratings" else SIDES
+    if records and "dimensions" in records[0].values:
+        listed = [each.values["dimensions"] for each in records]
+        kind = SCORES if spec.record_kind == "ratings" else SIDES
         columns.append(pl.Series("dimensions", listed, dtype=kind))
-    return _placed(frame, found).hstack(columns), written_as
+    return _places(frame, records).hstack(columns), shape_of_label
 
 
-def _placed(frame: pl.DataFrame, found: Sequence[Record]) -> pl.DataFrame:
-    at = pl.Series([each.at for each in found], dtype=pl.UInt32)
-    item = pl.Series("item", [each.item for each in found], dtype=pl.UInt32)
-    return frame.select("row", "line")[at].hstack([item])
+def _places(frame: pl.DataFrame, records: Sequence[SpecRecord]) -> pl.DataFrame:
+    row_indexes = pl.Series([each.row_index for each in records], dtype=pl.UInt32)
+    items = pl.Series("item", [each.item for each in records], dtype=pl.UInt32)
+    return frame.select("row", "line")[row_indexes].hstack([items])
 
 
 def _texts(values: Sequence[object], shape: Shape) -> tuple[pl.Series, Shape]:
-    """Texts as they stand; values that are none as JSON, which any reader of messages takes."""
+    """A column of texts, and its shape; where some value is no text, all are written as JSON."""
     plain = all(value is None or isinstance(value, str) for value in values)
     if plain or shape in ("transcript", "cell"):
         return pl.Series([_scalar(value) for value in values], dtype=pl.String), shape
@@ -295,10 +320,10 @@ def _scalar(value: object) -> str | None:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _refusals(frame: pl.DataFrame, found: Sequence[Record]) -> pl.DataFrame:
-    why = [each.unfit for each in found if each.unfit]
-    return _placed(frame, found).with_columns(
-        pl.Series("reason", [each.reason for each in why], dtype=pl.String),
-        pl.Series("field", [each.field or None for each in why], dtype=pl.String),
-        pl.Series("detail", [each.detail or None for each in why], dtype=pl.String),
+def _refusals(frame: pl.DataFrame, records: Sequence[SpecRecord]) -> pl.DataFrame:
+    refusals = [each.invalid for each in records if each.invalid]
+    return _places(frame, records).with_columns(
+        pl.Series("reason", [each.reason for each in refusals], dtype=pl.String),
+        pl.Series("field", [each.field or None for each in refusals], dtype=pl.String),
+        pl.Series("detail", [each.detail or None for each in refusals], dtype=pl.String),
     )

@@ -10,21 +10,21 @@ import yaml
 from prefdata.errors import UsageError
 from prefdata.formats.base import Format
 from prefdata.formats.spec.as_format import SpecFormat
-from prefdata.formats.spec.match import required
-from prefdata.formats.spec.spec import GENERIC, FormatSpec
+from prefdata.formats.spec.match import required_columns
+from prefdata.formats.spec.spec import GENERIC_FORMATS, FormatSpec
 
 WIDTH = 100
 
 
-def as_yaml(format: Format) -> str:
+def to_yaml(format: Format) -> str:
     """Write a format as YAML.
 
     Raises:
         UsageError: YAML cannot say what the format does; the message says what that is.
 
     Example:
-        >>> from prefdata.formats import named
-        >>> print(as_yaml(named("hh-rlhf")).splitlines()[1])
+        >>> from prefdata.formats import get_format
+        >>> print(to_yaml(get_format("hh-rlhf")).splitlines()[1])
         fields: {chosen: chosen, rejected: rejected}
     """
     if format.facts.refusal:
@@ -37,16 +37,16 @@ def as_yaml(format: Format) -> str:
             hint="--map says what columns of other names are; a file like those in "
             "examples/formats says where nested fields stand.",
         )
-    layout = format.layout
-    if step := layout.prepare or layout.gather:
-        said = (inspect.getdoc(step) or step.__name__).splitlines()[0]
+    spec = format.spec
+    if step := spec.prepare or spec.prepare_all:
+        summary = (inspect.getdoc(step) or step.__name__).splitlines()[0]
         raise UsageError(
-            f"{format.name} is read with a step in code, which no YAML can say: {said}",
+            f"{format.name} is read with a step in code, which no YAML can say: {summary}",
             hint="It is recognised without a file. --yaml prints formats that only say where "
             "fields stand and what values mean.",
         )
     return yaml.safe_dump(
-        {name: value for name, value in _keys(layout).items() if value},
+        {name: value for name, value in _keys(spec).items() if value},
         sort_keys=False,
         allow_unicode=True,
         default_flow_style=None,
@@ -54,40 +54,40 @@ def as_yaml(format: Format) -> str:
     )
 
 
-def _keys(layout: FormatSpec) -> dict[str, object]:
+def _keys(spec: FormatSpec) -> dict[str, object]:
     """What a file says of the layout; what is empty, or as it is without being said, is left out.
 
     A field whose column a source may lack is optional, as nothing else says so of it.
     """
-    needed = {name for group in GENERIC[layout.kind].needs for name in group}
-    there = set(required(layout))
+    needed_fields = {name for group in GENERIC_FORMATS[spec.kind].needs for name in group}
+    needed_columns = set(required_columns(spec))
     optional = [
         name
-        for name, paths in layout.paths.items()
-        if name not in needed and not {path.column for path in paths} <= there
+        for name, paths in spec.paths.items()
+        if name not in needed_fields and not {path.column for path in paths} <= needed_columns
     ]
     return {
-        "kind": layout.kind,
-        "fields": {name: _plain(given) for name, given in layout.fields.items()},
-        "values": dict(layout.values),
-        "middle": layout.middle,
-        "order": layout.order,
-        "dimensions": dict(layout.dimensions),
-        "roles": dict(layout.roles),
-        "needs": list(layout.needs),
-        "optional": list(layout.optional) or optional,
-        "lists": list(layout.lists),
-        "group": "" if layout.group == "prompt" else layout.group,
-        "summary": layout.summary,
-        "polarity": layout.polarity,
-        "ties": layout.ties,
-        "absent": layout.absent,
-        "licence": layout.licence,
-        "notes": layout.notes,
+        "kind": spec.kind,
+        "fields": {name: _plain(location) for name, location in spec.fields.items()},
+        "values": dict(spec.values),
+        "middle": spec.middle,
+        "order": spec.order,
+        "dimensions": dict(spec.dimensions),
+        "roles": dict(spec.roles),
+        "needs": list(spec.needs),
+        "optional": list(spec.optional) or optional,
+        "lists": list(spec.lists),
+        "group": "" if spec.group == "prompt" else spec.group,
+        "summary": spec.summary,
+        "polarity": spec.polarity,
+        "ties": spec.ties,
+        "absent": spec.absent,
+        "licence": spec.licence,
+        "notes": spec.notes,
     }
 
 
-def _plain(given: str | tuple[str, ...] | Mapping[str, str]) -> object:
-    if isinstance(given, str):
-        return given
-    return dict(given) if isinstance(given, Mapping) else list(given)
+def _plain(location: str | tuple[str, ...] | Mapping[str, str]) -> object:
+    if isinstance(location, str):
+        return location
+    return dict(location) if isinstance(location, Mapping) else list(location)

@@ -1,20 +1,32 @@
-"""A format in YAML: a source that nobody foresaw, described in a few lines and without code."""
+"""A format in YAML: a source described in a few lines and without code.
+
+The formats of the catalogue that need no code, ``families/*.yaml``, and a file that a user gives
+with ``--format`` are read alike.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    Json,
+    ValidationError,
+)
 
 from prefdata.errors import InputError, UnknownNameError, UsageError
 from prefdata.formats.base import Format
 from prefdata.formats.conversation import ROLES
 from prefdata.formats.generic import comparisons
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.plausible import check_plausible
-from prefdata.formats.spec.spec import FormatSpec, Group, LayoutKind, Order
-from prefdata.formats.winner_values import written
+from prefdata.formats.spec.spec import FormatSpec, Group, Location, Order, SpecKind
+from prefdata.formats.spec.validate import check_spec
+from prefdata.formats.winner_values import value_key
 from prefdata.yamlfile import read_yaml
 
 SUFFIXES = (".yaml", ".yml")
@@ -26,30 +38,26 @@ POLARITY = {
 }
 
 
-def _words(given: object) -> object:
+def _value_keys(values: object) -> object:
     """Values as they are compared: 1, 1.0 and " 1" are the same."""
-    if not isinstance(given, dict):
-        return given
-    said = [written(key) for key in given]
-    if twice := next((word for word in said if said.count(word) > 1), ""):
+    if not isinstance(values, dict):
+        return values
+    words = [value_key(key) for key in values]
+    if twice := next((word for word in words if words.count(word) > 1), ""):
         raise ValueError(twice)
-    return {written(key): written(value) for key, value in given.items()}
+    return {value_key(key): value_key(value) for key, value in values.items()}
 
 
-Where = str | tuple[str, ...] | dict[str, str]
-"""Where a field stands: a path, several, or one for each dimension."""
-
-
-class LayoutFile(BaseModel):
+class SpecFile(BaseModel):
     """What a YAML file may say of a source; see `prefdata.formats.spec.spec.FormatSpec`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: LayoutKind
+    kind: SpecKind
     """What a row is: ``pairs``, ``comparisons``, ``ratings`` or ``unpaired``."""
-    fields: dict[str, Where] = Field(min_length=1)
+    fields: dict[str, Location] = Field(min_length=1)
     """Field to the path where it stands, such as ``info.post`` or ``answers[].text``."""
-    values: Annotated[dict[str, str], BeforeValidator(_words)] = {}
+    values: Annotated[dict[str, str], BeforeValidator(_value_keys)] = {}
     """What a winner means (a, b, tie, none) or a label (true, false)."""
     middle: FiniteFloat = 0.0
     """Taken off a numeric winner before its sign is looked at."""
@@ -68,18 +76,30 @@ class LayoutFile(BaseModel):
     lists: tuple[str, ...] = ()
     """Columns of a CSV file whose cells may be lists beside text."""
     summary: str = "a source described in YAML"
+    """One line: what a row is."""
     polarity: str = ""
+    """Which value means better, in words."""
     ties: str = ""
+    """What a tie looks like."""
     absent: str = ""
+    """What a row without a verdict looks like."""
+    sets: tuple[str, ...] = ()
+    """The data sets that are written so, by their names on the hub."""
+    by_name: bool = False
+    """Whether a source is recognised only if the name of one of ``sets`` stands in its own name."""
     licence: str = ""
+    """Where the licence is stated."""
     notes: str = ""
+    """Traps, and what was left out."""
+    example: Json[dict[str, object]] = {}
+    """A row as JSON, as it stands in a file; a reader can see which response is better."""
 
 
-NAMED = "--format takes a name of 'pref formats', or a YAML file that describes one."
+NOT_A_FORMAT = "--format takes a name of 'pref formats', or a YAML file that describes one."
 
 
 def load_format(path: str | Path) -> Format:
-    """Read a format from a YAML file.
+    """Read a format from a user's YAML file.
 
     Raises:
         UsageError: there is no such file, it is not YAML, or what it says does not fit together.
@@ -89,21 +109,29 @@ def load_format(path: str | Path) -> Format:
         >>> load_format("examples/formats/pandalm.yaml").kind
         'comparisons'
     """
-    path = Path(path)
-    given = read_yaml(path, words=True, hint=NAMED)  # so yes is a word, and 1:30 is no number
+    return format_of(load_spec(Path(path)))
+
+
+def load_spec(path: Path) -> FormatSpec:
+    """Read the description of a format from a YAML file; its name is that of the file.
+
+    Raises:
+        UsageError: there is no such file, it is not YAML, or what it says does not fit together.
+        UnknownNameError: it has a key or field that is not known.
+    """
+    content = read_yaml(path, words=True, hint=NOT_A_FORMAT)  # so yes is a word, 1:30 no number
     try:
-        file = LayoutFile.model_validate(given)
+        file = SpecFile.model_validate(content)
     except ValidationError as error:
-        raise _said(error, path) from error
-    _check_words(file, path)
-    told = comparisons.polarity(file.values) if file.kind == "comparisons" else POLARITY[file.kind]
-    polarity = file.polarity or told
-    layout = FormatSpec(name=path.stem, file=str(path), **{**dict(file), "polarity": polarity})
-    check_plausible(layout)
-    return format_of(layout)
+        raise _error(error, path) from error
+    _check_meanings(file, path)
+    polarity = file.polarity or POLARITY.get(file.kind) or comparisons.polarity(file.values)
+    spec = FormatSpec(name=path.stem, file=str(path), **{**dict(file), "polarity": polarity})
+    check_spec(spec)
+    return spec
 
 
-def _check_words(file: LayoutFile, path: Path) -> None:
+def _check_meanings(file: SpecFile, path: Path) -> None:
     """Values and roles mean something that is known."""
     allowed = MEANINGS.get(file.kind, ())
     if file.values and not allowed:
@@ -118,7 +146,7 @@ def _check_words(file: LayoutFile, path: Path) -> None:
             raise UnknownNameError("role", role, ROLES, where=f"{path}: roles")
 
 
-WORDS = {"kind": get_args(LayoutKind), "order": get_args(Order), "group": get_args(Group)}
+WORDS = {"kind": get_args(SpecKind), "order": get_args(Order), "group": get_args(Group)}
 EXPECTED = {
     "": "keys with their values, as in 'kind: pairs'",
     "fields": "fields with their paths, as in 'prompt: question'",
@@ -129,18 +157,21 @@ EXPECTED = {
     "needs": "a list of paths",
     "optional": "a list of fields",
     "lists": "a list of columns",
+    "sets": "a list of data sets",
+    "by_name": "true or false",
+    "example": "a row as JSON, after '>-'",
 }
 """What each key of the file holds."""
 
 
-def _said(error: ValidationError, path: Path) -> InputError | UnknownNameError:
+def _error(error: ValidationError, path: Path) -> InputError | UnknownNameError:
     """The first thing that is wrong, in words; a key that is not known goes before all else."""
-    found = error.errors()
-    unknown = [each for each in found if each["type"] == "extra_forbidden"]
-    first = (unknown or found)[0]
+    errors = error.errors()
+    unknown = [each for each in errors if each["type"] == "extra_forbidden"]
+    first = (unknown or errors)[0]
     key, *inner = (str(part) for part in first["loc"] or ("",))
     if unknown:
-        return UnknownNameError("key", key, LayoutFile.model_fields, where=str(path))
+        return UnknownNameError("key", key, SpecFile.model_fields, where=str(path))
     if first["type"] == "literal_error" and isinstance(first["input"], str):
         return UnknownNameError(key, first["input"], [w for w in WORDS[key] if w], where=str(path))
     hint = "A format has 'kind', 'fields' and, for winners and labels, 'values'."

@@ -14,10 +14,10 @@ from typing import NamedTuple
 EACH = "[]"
 PART = re.compile(r"\.?(?P<key>[^.\[\]{}]+)|\[(?P<index>\d*)\]")
 QUOTED = re.compile(r'"([^"]+)"(?=[.\[]|$)')
-SLOT = re.compile(r"\{([^{}]+)\}")
+PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
-class Path(NamedTuple):
+class FieldPath(NamedTuple):
     """A path, cut into steps.
 
     Attributes:
@@ -41,30 +41,30 @@ class Path(NamedTuple):
         return EACH in self.steps
 
 
-def parse(text: str) -> Path:
+def parse_path(text: str) -> FieldPath:
     """Cut a path into steps.
 
     Raises:
         ValueError: it is no path.
 
     Example:
-        >>> parse("completions[].annotations.honesty").steps
+        >>> parse_path("completions[].annotations.honesty").steps
         ('[]', 'annotations', 'honesty')
-        >>> parse('"info.post".title')[1:], parse('"info.post"').text
+        >>> parse_path('"info.post".title')[1:], parse_path('"info.post"').text
         (('info.post', ('title',)), 'info.post')
     """
     quoted = QUOTED.match(text)
-    found, at = [], quoted.end() if quoted else 0
-    while at < len(text) and (part := PART.match(text, at)):
-        found.append(part)
-        at = part.end()
-    if at != len(text) or not (quoted or (found and found[0]["key"] is not None)):
+    parts, end = [], quoted.end() if quoted else 0
+    while end < len(text) and (part := PART.match(text, end)):
+        parts.append(part)
+        end = part.end()
+    if end != len(text) or not (quoted or (parts and parts[0]["key"] is not None)):
         raise ValueError(f"{text!r} is no path; write it as in info.post or answers[].text")
-    column = quoted[1] if quoted else found.pop(0)["key"]
-    steps = tuple(_step(part) for part in found)
+    column = quoted[1] if quoted else parts.pop(0)["key"]
+    steps = tuple(_step(part) for part in parts)
     if steps.count(EACH) > 1:
         raise ValueError(f"{text!r} goes through two lists; one [] is allowed")
-    return Path(text if steps else column, column, steps)
+    return FieldPath(text if steps else column, column, steps)
 
 
 def _step(part: re.Match[str]) -> str | int:
@@ -73,44 +73,46 @@ def _step(part: re.Match[str]) -> str | int:
     return int(part["index"]) if part["index"] else EACH
 
 
-def get(row: Mapping[str, object], path: Path) -> object:
+def value_at(row: Mapping[str, object], path: FieldPath) -> object:
     """What stands at a path, None where there is nothing; a list of that where it has ``[]``.
 
     Example:
         >>> row = {"answers": [{"text": "4"}, {"text": "5"}], "info": None}
-        >>> get(row, parse("answers[].text")), get(row, parse("info.post"))
+        >>> value_at(row, parse_path("answers[].text")), value_at(row, parse_path("info.post"))
         (['4', '5'], None)
     """
     return _walk(row.get(path.column), path.steps)
 
 
 def _walk(value: object, steps: Sequence[str | int]) -> object:
-    for at, step in enumerate(steps):
+    for index, step in enumerate(steps):
         if step == EACH:
-            return [_walk(v, steps[at + 1 :]) for v in value] if isinstance(value, list) else None
+            return (
+                [_walk(v, steps[index + 1 :]) for v in value] if isinstance(value, list) else None
+            )
         if isinstance(step, int):
-            held = value if isinstance(value, list) else []
-            value = held[step] if step < len(held) else None
+            items = value if isinstance(value, list) else []
+            value = items[step] if step < len(items) else None
         else:
             value = value.get(step) if isinstance(value, Mapping) else None
     return value
 
 
-def slots(template: str) -> list[str]:
+def placeholders(template: str) -> list[str]:
     """The paths in a text with braces; none where it is a path itself.
 
     Example:
-        >>> slots("Title: {info.title}\\n{info.post}")
+        >>> placeholders("Title: {info.title}\\n{info.post}")
         ['info.title', 'info.post']
     """
-    return SLOT.findall(template)
+    return PLACEHOLDER.findall(template)
 
 
-def filled(template: str, values: Mapping[str, str]) -> str:
+def fill_placeholders(template: str, values: Mapping[str, str]) -> str:
     """Fill the braces of a template in one pass, so that braces in the values stay as they are.
 
     Example:
-        >>> filled("{a} and {b}", {"a": "{b}", "b": "2"})
+        >>> fill_placeholders("{a} and {b}", {"a": "{b}", "b": "2"})
         '{b} and 2'
     """
-    return SLOT.sub(lambda slot: values[slot[1]], template)
+    return PLACEHOLDER.sub(lambda slot: values[slot[1]], template)

@@ -1,8 +1,8 @@
 """A source described by data: where its fields stand, and which value means better.
 
-The formats of the catalogue are layouts, and so is a YAML file given with ``--format``. A layout
-fills the fields of a generic format from paths into the rows; the generic format does the rest, so
-that no known source has ways of its own with prompts, ties or missing values.
+Most formats of the catalogue have such a description, and so is a YAML file given with
+``--format``. It fills the fields of a generic format from paths into the rows; the generic format
+does the rest, so that no known source has its own rules for prompts, ties or missing values.
 """
 
 from __future__ import annotations
@@ -15,22 +15,24 @@ from typing import Literal
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats.base import Format
 from prefdata.formats.generic import comparisons, pairs, ratings, unpaired
-from prefdata.formats.spec.paths import Path, parse, slots
+from prefdata.formats.spec.paths import FieldPath, parse_path, placeholders
 from prefdata.records.frames import Kind
 
-LayoutKind = Literal["pairs", "comparisons", "ratings", "unpaired"]
+SpecKind = Literal["pairs", "comparisons", "ratings", "unpaired"]
 RawRow = Mapping[str, object]
 Group = Literal["prompt", "conversation"]
 Order = Literal["", "best-first", "worst-first"]
+Location = str | tuple[str, ...] | Mapping[str, str]
+"""Where a field stands: a path, several, or one for each dimension."""
 
 
 @dataclass(frozen=True)
-class Generic:
-    """The generic format that a kind of layout fills.
+class GenericFormat:
+    """The generic format that a kind of description fills.
 
     Attributes:
-        format: does the reading.
-        needs: fields of which each group must have one that is filled.
+        format: the generic format.
+        needs: groups of fields; one field of each group must have a path.
         texts: its fields that hold text or messages.
     """
 
@@ -40,17 +42,21 @@ class Generic:
 
 
 PROMPT = ("prompt", "system", "history")
-GENERIC: dict[LayoutKind, Generic] = {
-    "pairs": Generic(pairs.PAIRS, (("chosen",), ("rejected",)), (*PROMPT, "chosen", "rejected")),
-    "comparisons": Generic(
+GENERIC_FORMATS: dict[SpecKind, GenericFormat] = {
+    "pairs": GenericFormat(
+        pairs.PAIRS, (("chosen",), ("rejected",)), (*PROMPT, "chosen", "rejected")
+    ),
+    "comparisons": GenericFormat(
         comparisons.COMPARISONS,
         (("response_a",), ("response_b",), ("winner", "winner_a")),
         (*PROMPT, "response_a", "response_b"),
     ),
-    "ratings": Generic(
+    "ratings": GenericFormat(
         ratings.LONG_FORMAT, (("response",), ("score", "rank")), (*PROMPT, "response")
     ),
-    "unpaired": Generic(unpaired.UNPAIRED, (("completion",), ("label",)), (*PROMPT, "completion")),
+    "unpaired": GenericFormat(
+        unpaired.UNPAIRED, (("completion",), ("label",)), (*PROMPT, "completion")
+    ),
 }
 HOT = ("winner_a", "winner_b", "winner_tie")
 MEASURES = ("score", "winner")
@@ -62,14 +68,14 @@ SEVERAL = ("prompt", "winner")
 
 
 class InvalidRow(Exception):  # noqa: N818 (it is an outcome of a row, not an error of the program)
-    """Raised by a layout's ``prepare``: the row cannot be used, and why.
+    """Raised by ``FormatSpec.prepare``: the row cannot be used, and why.
 
-    In a list of a prepared row it may stand as a value: it refuses that one record of the row.
+    As a value in a list of a prepared row it refuses that one record of the row.
 
     Args:
         reason: one of `prefdata.records.reasons`.
-        field: where.
-        detail: what was found.
+        field: the column at fault.
+        detail: what is wrong with its value.
     """
 
     def __init__(self, reason: str, field: str = "", detail: str = "") -> None:
@@ -95,14 +101,15 @@ class FormatSpec:
         dimensions: the weight of each dimension that counts where the user chooses none.
         roles: what the source calls the roles, where that is not usual.
         needs: paths that must exist as well, for the source to be recognised.
-        distinct: whether the columns alone tell that it is this source; if not, it is recognised
-            where the name of one of ``sets`` stands in the source's own name.
-        holds: a further look at the first rows.
-        prepare: makes a row that the fields are read from, for what no path can say; raises
-            `InvalidRow`.
-        gather: the same for a source whose rows need each other: gives for all rows at once what
-            ``prepare`` would give for each. Such a source is read in one piece.
-        reads: columns that ``prepare`` or ``gather`` takes where they are there, besides ``needs``.
+        by_name: whether its columns are everybody's, so that the name of one of ``sets`` must stand
+            in the source's own name.
+        accepts: a further check of the first rows.
+        prepare: turns a raw row into the row that the fields are read from, where no path can say
+            it; raises `InvalidRow`.
+        prepare_all: the same for a source whose rows need each other: takes all rows at once, and
+            returns for each what ``prepare`` would. Such a source is read in one piece.
+        extra_columns: columns that ``prepare`` or ``prepare_all`` reads where they are there,
+            besides those of ``needs``.
         polarity: which value means better, in words.
         optional: fields whose columns a source may lack; looked at where a file describes it.
         lists: columns that may hold a list or an object beside text: each such cell of a CSV file
@@ -118,9 +125,9 @@ class FormatSpec:
     """
 
     name: str
-    kind: LayoutKind
+    kind: SpecKind
     summary: str
-    fields: Mapping[str, str | tuple[str, ...] | Mapping[str, str]]
+    fields: Mapping[str, Location]
     polarity: str
     example: RawRow = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
@@ -129,11 +136,11 @@ class FormatSpec:
     dimensions: Mapping[str, float] = field(default_factory=dict)
     roles: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
-    distinct: bool = True
-    holds: Callable[[list[RawRow]], bool] | None = None
+    by_name: bool = False
+    accepts: Callable[[list[RawRow]], bool] | None = None
     prepare: Callable[[RawRow], RawRow] | None = None
-    gather: Callable[[Sequence[RawRow]], Sequence[RawRow | InvalidRow]] | None = None
-    reads: tuple[str, ...] = ()
+    prepare_all: Callable[[Sequence[RawRow]], Sequence[RawRow | InvalidRow]] | None = None
+    extra_columns: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
     ties: str = ""
@@ -145,13 +152,13 @@ class FormatSpec:
     file: str = ""
 
     def __post_init__(self) -> None:
-        generic = GENERIC[self.kind]
-        known = (*generic.format.fields, *MORE_FIELDS.get(self.kind, ()))
+        generic = GENERIC_FORMATS[self.kind]
+        allowed = (*generic.format.fields, *MORE_FIELDS.get(self.kind, ()))
         where = self.where
-        for name, given in self.fields.items():
-            if name not in known:
-                raise UnknownNameError("field", name, known, where=where)
-            self._check_several(name, given, where)
+        for name, location in self.fields.items():
+            if name not in allowed:
+                raise UnknownNameError("field", name, allowed, where=where)
+            self._check_location(name, location, where)
         for group in generic.needs:
             if not set(group) & set(self.fields) and not (self.order and "rank" in group):
                 raise UsageError(
@@ -160,37 +167,37 @@ class FormatSpec:
                 )
         self._check_one_order(where)
         try:
-            _ = self.paths, [parse(each) for each in (*self.needs, *self.reads)]
+            _ = self.paths, [parse_path(each) for each in (*self.needs, *self.extra_columns)]
         except ValueError as error:
             raise UsageError(f"{where}: {error}", hint="A path begins with a column.") from error
         self._check_dimensions(where)
-        if self.spread and self.kind != "ratings":
+        if self.multi_prompt and self.kind != "ratings":
             raise UsageError(
                 f"{where}: the prompt stands in a list, and the {self.kind} of a row have one",
                 hint="Only ratings can have a prompt for each item of a list.",
             )
 
     @staticmethod
-    def _check_several(name: str, given: object, where: str) -> None:
-        if isinstance(given, Mapping) and name not in MEASURES:
+    def _check_location(name: str, location: Location, where: str) -> None:
+        if isinstance(location, Mapping) and name not in MEASURES:
             raise UsageError(
                 f"{where}: {name} cannot have dimensions",
                 hint=f"Only {', '.join(MEASURES)} can.",
             )
-        if isinstance(given, tuple) and name not in SEVERAL:
+        if isinstance(location, tuple) and name not in SEVERAL:
             raise UsageError(
-                f"{where}: {name} has {len(given)} paths; it can have one",
+                f"{where}: {name} has {len(location)} paths; it can have one",
                 hint=f"Only {' and '.join(SEVERAL)} can have several.",
             )
 
     def _check_one_order(self, where: str) -> None:
         """One thing says what is better, and says it of both sides."""
-        for group in GENERIC[self.kind].needs:
-            given = [name for name in group if name in self.fields]
-            given += ["order"] if self.order and "rank" in group else []
-            if len(given) > 1:
+        for group in GENERIC_FORMATS[self.kind].needs:
+            orders = [name for name in group if name in self.fields]
+            orders += ["order"] if self.order and "rank" in group else []
+            if len(orders) > 1:
                 raise UsageError(
-                    f"{where} says twice what is better: by {' and by '.join(given)}",
+                    f"{where} says twice what is better: by {' and by '.join(orders)}",
                     hint="Leave one of them out.",
                 )
         if "winner_a" in self.fields and "winner_b" not in self.fields:
@@ -207,18 +214,18 @@ class FormatSpec:
             )
 
     def _check_dimensions(self, where: str) -> None:
-        for name, given in self.fields.items():
-            if not _texts(given):
+        for name, location in self.fields.items():
+            if not _path_texts(location):
                 raise UsageError(f"{where}: {name} has no path", hint="Leave it out, or name one.")
         if self.order and not any(path.each for path in self.paths["response"]):
             raise UsageError(
                 f"{where} has an order, but response is no list",
                 hint="Write its path with [], as in output[].",
             )
-        named = [name for g in self.fields.values() if isinstance(g, Mapping) for name in g]
+        dimensions = [name for g in self.fields.values() if isinstance(g, Mapping) for name in g]
         for name in self.dimensions:
-            if name not in named:
-                raise UnknownNameError("dimension", name, named, where=where)
+            if name not in dimensions:
+                raise UnknownNameError("dimension", name, dimensions, where=where)
 
     @property
     def where(self) -> str:
@@ -226,34 +233,41 @@ class FormatSpec:
         return self.file or f"the format {self.name}"
 
     @property
-    def made(self) -> bool:
-        """Whether the fields are read from rows that a function makes."""
-        return bool(self.prepare or self.gather)
+    def is_prepared(self) -> bool:
+        """Whether the fields are read from rows that a function returns."""
+        return bool(self.prepare or self.prepare_all)
 
     @property
-    def spread(self) -> bool:
+    def multi_prompt(self) -> bool:
         """Whether the records of one row may answer several prompts."""
         return any(path.each for name in PROMPT for path in self.paths.get(name, ()))
 
     @property
     def record_kind(self) -> Kind:
         """The records that it gives."""
-        return GENERIC[self.kind].format.kind
+        return GENERIC_FORMATS[self.kind].format.kind
 
     @cached_property
-    def paths(self) -> dict[str, tuple[Path, ...]]:
+    def paths(self) -> dict[str, tuple[FieldPath, ...]]:
         """Field to the paths that fill it."""
-        return {name: tuple(map(parse, _texts(given))) for name, given in self.fields.items()}
+        return {
+            name: tuple(map(parse_path, _path_texts(location)))
+            for name, location in self.fields.items()
+        }
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """The columns that are read, each once."""
-        if self.made:
-            return tuple(dict.fromkeys(parse(each).column for each in (*self.needs, *self.reads)))
+        if self.is_prepared:
+            return tuple(
+                dict.fromkeys(
+                    parse_path(each).column for each in (*self.needs, *self.extra_columns)
+                )
+            )
         return tuple(dict.fromkeys(p.column for paths in self.paths.values() for p in paths))
 
 
-def _texts(given: str | tuple[str, ...] | Mapping[str, str]) -> list[str]:
-    if isinstance(given, str):
-        return slots(given) or [given]
-    return list(given.values() if isinstance(given, Mapping) else given)
+def _path_texts(location: Location) -> list[str]:
+    if isinstance(location, str):
+        return placeholders(location) or [location]
+    return list(location.values() if isinstance(location, Mapping) else location)

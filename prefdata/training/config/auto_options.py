@@ -1,4 +1,4 @@
-"""Options that are ``auto``: measured on the data set, before anything heavy is loaded."""
+"""Options that are ``auto``: computed from the data set, before anything heavy is loaded."""
 
 from __future__ import annotations
 
@@ -15,23 +15,19 @@ from prefdata.training.config.recipe import Recipe
 from prefdata.training.config.trl_options import AUTO
 
 
-def fill_measured(recipe: Recipe, dataset: DatasetDirectory) -> Recipe:
-    """The recipe with every ``auto`` among its options replaced by its number.
+def fill_auto_options(recipe: Recipe, dataset: DatasetDirectory) -> Recipe:
+    """The recipe with every ``auto`` among its options replaced by a number.
 
     Args:
         recipe: with its defaults filled in.
-        dataset: that it trains on.
+        dataset: the data set that it trains on.
 
     Raises:
-        RecipeError: the data cannot tell.
-
-    Example:
-        >>> fill_measured(recipe, dataset).options["label_smoothing"]  # doctest: +SKIP
-        0.11
+        RecipeError: the number cannot be computed from the data.
     """
-    found: dict[str, JsonValue] = {}
+    values: dict[str, JsonValue] = {}
     if recipe.options.get("label_smoothing") == AUTO:
-        found["label_smoothing"] = round(flip_rate(_votes(dataset)), 4)
+        values["label_smoothing"] = round(flip_rate(_votes(dataset)), 4)
     weights = [recipe.options.get(f"{side}_weight") for side in ("desirable", "undesirable")]
     if weights == [AUTO, AUTO]:
         raise RecipeError(
@@ -43,8 +39,8 @@ def fill_measured(recipe: Recipe, dataset: DatasetDirectory) -> Recipe:
         ratio = bad / good if weights[0] == AUTO else good / bad
         side, other = (0, 1) if weights[0] == AUTO else (1, 0)
         name = f"{('desirable', 'undesirable')[side]}_weight"
-        found[name] = round(number(weights[other], 1.0) * ratio, 4)
-    return recipe.model_copy(update={"options": {**recipe.options, **found}}) if found else recipe
+        values[name] = round(number(weights[other], 1.0) * ratio, 4)
+    return recipe.model_copy(update={"options": {**recipe.options, **values}})
 
 
 def flip_rate(votes: Sequence[tuple[int, float]]) -> float:
@@ -83,7 +79,7 @@ def _majority_errs(n: int, error: float) -> float:
 
 
 def _votes(dataset: DatasetDirectory) -> list[tuple[int, float]]:
-    """Per pair of the train split, its votes and agreement; where they are missing, one vote."""
+    """Per pair of the train split, its votes and agreement; one vote where they are missing."""
     columns = [_column(dataset, name) for name in ("votes", "agreement")]
     return [
         (int(number(votes, 1)), number(share, 1.0)) for votes, share in zip(*columns, strict=True)
@@ -103,9 +99,9 @@ def _column(dataset: DatasetDirectory, name: str) -> Iterator[JsonValue]:
     import pyarrow.parquet as pq
 
     for file in dataset.files["train"]:
-        with pq.ParquetFile(file) as opened:
-            if name not in opened.schema_arrow.names:
-                yield from [None] * opened.metadata.num_rows
+        with pq.ParquetFile(file) as parquet:
+            if name not in parquet.schema_arrow.names:
+                yield from [None] * parquet.metadata.num_rows
                 continue
-            for batch in opened.iter_batches(columns=[name]):
+            for batch in parquet.iter_batches(columns=[name]):
                 yield from batch.column(0).to_pylist()

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from prefdata.errors import RecipeError, UsageError
 
 PLAIN = "none"
-"""The chat template that stands for none: messages are written out as plain text."""
+"""The value of `chat_template` for no template: messages are written out as plain text."""
 
 
 def is_local(model: str) -> bool:
@@ -31,9 +31,9 @@ def is_local(model: str) -> bool:
 
 
 def check_model(model: str, max_length: int | None = None) -> None:
-    """Raise where a model is missing, not one, or too short for `max_length`.
+    """Raise where a folder is no model, or the model is too short for `max_length`.
 
-    A name on the hub is taken as it is; only its form is checked, and when offline the cache.
+    Of a name on the hub only the form is checked, and the cache when offline.
 
     Raises:
         UsageError: no such folder, or not a model.
@@ -81,7 +81,7 @@ def is_adapter(folder: Path) -> bool:
 
 
 def adapter_base(folder: Path) -> str:
-    """The base model that an adapter names, or nothing.
+    """The base model that an adapter names, or an empty text.
 
     Example:
         >>> adapter_base(Path("no/such/folder"))
@@ -108,12 +108,12 @@ def _check_adapter(model: str, folder: Path, max_length: int | None) -> None:
 
 
 def _read_json(path: Path) -> dict[str, JsonValue] | None:
-    """A JSON object, or None where the file is not there or holds something else."""
+    """A JSON object, or None where the file is missing or holds something else."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return content if isinstance(content, dict) else None
 
 
 def _check_weights(model: str, folder: Path) -> None:
@@ -135,21 +135,21 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model",
 
 
 def _check_tokenizer(model: str, folder: Path, config: Mapping[str, JsonValue]) -> None:
-    """A model without a tokenizer, or with one that knows tokens which the model does not."""
+    """Raise where there is no tokenizer, or one whose tokens are beyond the model's vocabulary."""
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise UsageError(
             f"{model}: there is no tokenizer in it",
             hint="Save the model's tokenizer into the same folder.",
         )
-    tokenizer, known = _read_json(folder / "tokenizer.json") or {}, config.get("vocab_size")
+    tokenizer, size = _read_json(folder / "tokenizer.json") or {}, config.get("vocab_size")
     inner = tokenizer.get("model")
     vocabulary = inner.get("vocab") if isinstance(inner, dict) else None
-    if not isinstance(vocabulary, dict) or not isinstance(known, int):
+    if not isinstance(vocabulary, dict) or not isinstance(size, int):
         return
-    highest = max((place for place in vocabulary.values() if isinstance(place, int)), default=0)
-    if highest >= known:
+    highest = max((token for token in vocabulary.values() if isinstance(token, int)), default=0)
+    if highest >= size:
         raise UsageError(
-            f"{model}: its tokenizer makes token {highest:,}, and the model knows {known:,} tokens",
+            f"{model}: its tokenizer makes token {highest:,}, and the model knows {size:,} tokens",
             hint="Put the tokenizer that belongs to the model into its folder.",
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
@@ -21,7 +21,7 @@ class Loss:
     Args:
         start: the loss of a model that still equals its reference; None where the data decide.
         reads: those options of `LOSS_OPTIONS` that change this loss; TRL ignores the others
-            without a word.
+            without a warning.
         in_batch: whether the loss compares the rows of a batch with each other, so that smaller
             batches with more accumulation are another loss.
     """
@@ -40,6 +40,16 @@ LOSS_OPTIONS = {
     "simpo_gamma",
 }
 """Options that some losses read and others ignore."""
+
+
+def any_loss(loss: Loss) -> Loss:
+    """The loss as a subclass may have changed it: it starts anywhere, and may read every option.
+
+    Example:
+        >>> any_loss(DPO_LOSSES["sigmoid"]).start({}) is None
+        True
+    """
+    return replace(loss, start=_always(None), reads=tuple(LOSS_OPTIONS))
 
 
 def number(value: JsonValue, default: float = 0.0) -> float:
@@ -66,7 +76,7 @@ def _always(value: float | None) -> StartLoss:
     return lambda _options: value
 
 
-def _exo(options: Options) -> float | None:
+def _exo_start(options: Options) -> float | None:
     """EXO, eq. 16 of arXiv 2402.00856, at zero margin."""
     flip = number(options.get("label_smoothing"))
     if not 0 < flip < 1:
@@ -74,7 +84,7 @@ def _exo(options: Options) -> float | None:
     return -math.log(2) - 0.5 * (math.log1p(-flip) + math.log(flip))
 
 
-def _kto(options: Options) -> float | None:
+def _kto_start(options: Options) -> float | None:
     """KTO, eq. 7 of arXiv 2402.01306, at zero reward: one half where both classes weigh 1."""
     weights = [number(options.get(f"{c}_weight"), 1.0) for c in ("desirable", "undesirable")]
     return 0.5 if weights == [1.0, 1.0] else None
@@ -82,14 +92,14 @@ def _kto(options: Options) -> float | None:
 
 _LN2, _MARGIN = _always(math.log(2)), ("beta", "f_divergence_type", "ld_alpha")
 _SMOOTHED, _SIDES = (*_MARGIN, "label_smoothing"), ("beta", "ld_alpha")
-_OPEN = _always(None)
+_UNKNOWN = _always(None)
 
 DPO_LOSSES = {
     "sigmoid": Loss(_LN2, _MARGIN),
     "cdpo": Loss(_LN2, _SMOOTHED),
     "hinge": Loss(_always(1.0), _MARGIN),
     "ipo": Loss(lambda options: (0.5 / beta_of(options)) ** 2, _MARGIN),
-    "exo_pair": Loss(_exo, _SMOOTHED),
+    "exo_pair": Loss(_exo_start, _SMOOTHED),
     "nca_pair": Loss(_always(2 * math.log(2)), _SIDES),
     "robust": Loss(_LN2, _SMOOTHED),
     "bco_pair": Loss(_always(2 * math.log(2)), _SIDES),
@@ -99,40 +109,40 @@ DPO_LOSSES = {
     "apo_zero": Loss(_always(1.0), _SIDES),
     "apo_down": Loss(_always(1.0), _SIDES),
     "discopop": Loss(_always(0.5 * math.log(2) + 0.5), (*_MARGIN, "discopop_tau")),
-    "sft": Loss(_OPEN, ()),
+    "sft": Loss(_UNKNOWN, ()),
     "sigmoid_norm": Loss(_LN2, _MARGIN),
 }
 """TRL's own, and ``cdpo``, which `trl_losses` writes in TRL's terms."""
 
 KTO_LOSSES = {
-    "kto": Loss(_kto, in_batch=True),
-    "apo_zero_unpaired": Loss(_kto),
+    "kto": Loss(_kto_start, in_batch=True),
+    "apo_zero_unpaired": Loss(_kto_start),
 }
 
 CPO_LOSSES = {
-    "sigmoid": Loss(_OPEN, ("beta", "label_smoothing")),
-    "hinge": Loss(_OPEN),
-    "ipo": Loss(_OPEN),
-    "simpo": Loss(_OPEN, ("beta", "label_smoothing", "simpo_gamma")),
-    "alphapo": Loss(_OPEN, ("beta", "label_smoothing", "simpo_gamma")),
+    "sigmoid": Loss(_UNKNOWN, ("beta", "label_smoothing")),
+    "hinge": Loss(_UNKNOWN),
+    "ipo": Loss(_UNKNOWN),
+    "simpo": Loss(_UNKNOWN, ("beta", "label_smoothing", "simpo_gamma")),
+    "alphapo": Loss(_UNKNOWN, ("beta", "label_smoothing", "simpo_gamma")),
 }
 
 SIMPO_LOSSES = {name: CPO_LOSSES[name] for name in ("simpo", "alphapo")}
 
-SFT_LOSSES = {name: Loss(_OPEN, ()) for name in ("nll", "dft")}
+SFT_LOSSES = {name: Loss(_UNKNOWN, ()) for name in ("nll", "dft")}
 
 
 def loss_types(options: Options) -> list[str]:
-    """The losses that the options name: none, one, or several to be summed.
+    """The losses that the options name: none, one, or several that are summed.
 
     Example:
         >>> loss_types({"loss_type": "sigmoid"})
         ['sigmoid']
     """
-    named = options.get("loss_type")
-    if named is None:
+    value = options.get("loss_type")
+    if value is None:
         return []
-    return [str(name) for name in named] if isinstance(named, list) else [str(named)]
+    return [str(name) for name in value] if isinstance(value, list) else [str(value)]
 
 
 def loss_weights(options: Options) -> list[float]:
@@ -142,9 +152,9 @@ def loss_weights(options: Options) -> list[float]:
         >>> loss_weights({"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 0.5]})
         [1.0, 0.5]
     """
-    named = options.get("loss_weights")
-    if isinstance(named, list):
-        return [number(weight) for weight in named]
+    value = options.get("loss_weights")
+    if isinstance(value, list):
+        return [number(weight) for weight in value]
     return [1.0] * max(1, len(loss_types(options)))
 
 
@@ -160,8 +170,8 @@ def trl_losses(options: Options) -> dict[str, JsonValue]:
         options: of a recipe whose method is DPO.
 
     Example:
-        >>> made = trl_losses({"loss_type": "cdpo", "label_smoothing": 0.1})
-        >>> made["loss_type"], made["loss_weights"]
+        >>> options = trl_losses({"loss_type": "cdpo", "label_smoothing": 0.1})
+        >>> options["loss_type"], options["loss_weights"]
         (['sigmoid', 'robust'], [1.8, -0.8])
     """
     names, weights = loss_types(options), loss_weights(options)

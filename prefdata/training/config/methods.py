@@ -32,9 +32,9 @@ class Method:
     Args:
         name: what a recipe calls it.
         summary: one line for help and docs.
-        trainer: where the trainer is, as ``module:name``.
-        config: where the config is, as ``module:name``.
-        config_sources: the files that declare the config's fields, under site-packages.
+        trainer: import path of the trainer, as ``module:name``.
+        config: import path of the config, as ``module:name``.
+        config_sources: the files that declare the config's fields, relative to site-packages.
         views: per kind of data set that it takes, the view that the trainer reads.
         losses: its values of ``loss_type``, the default first; empty where it has no choice.
         measure: what is compared per row, before and after.
@@ -44,6 +44,8 @@ class Method:
         learning_rate: peak learning rate for a full fine-tune; LoRA takes ten times as much.
         task: what peft calls the kind of model.
         drops_long: whether the trainer drops rows beyond ``max_length`` that others would cut.
+        loads_model: whether the trainer loads the model itself. TRL's experimental trainers would
+            place one with a device map, so they get a model that is loaded already.
 
     Example:
         >>> METHODS["dpo"].trainer
@@ -64,10 +66,21 @@ class Method:
     learning_rate: float = 1e-6
     task: str = "CAUSAL_LM"
     drops_long: bool = False
+    loads_model: bool = True
+
+    @property
+    def trainer_name(self) -> str:
+        """The name of the trainer's class.
+
+        Example:
+            >>> METHODS["simpo"].trainer_name
+            'CPOTrainer'
+        """
+        return self.trainer.partition(":")[2]
 
     @property
     def config_name(self) -> str:
-        """The config's name, for messages.
+        """The name of the config's class.
 
         Example:
             >>> METHODS["orpo"].config_name
@@ -77,7 +90,7 @@ class Method:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """What is shown before and after, in TRL's names.
+        """The metrics shown before and after training, by TRL's names.
 
         Example:
             >>> METHODS["sft"].metrics
@@ -112,10 +125,10 @@ class Method:
         if not self.reference or options.get("use_weighting"):
             return None
         starts = [loss.start(options) for loss in self.chosen_losses(options)]
-        known = [start for start in starts if start is not None]
-        if len(known) < len(starts):
+        fixed = [start for start in starts if start is not None]
+        if len(fixed) < len(starts):
             return None
-        return sum(start * w for start, w in zip(known, loss_weights(options), strict=True))
+        return sum(start * w for start, w in zip(fixed, loss_weights(options), strict=True))
 
     def reads(self, option: str, options: Mapping[str, JsonValue]) -> bool:
         """Whether one of the chosen losses reads an option.
@@ -142,12 +155,12 @@ def find_method(name: str) -> Method:
     return METHODS[name]
 
 
-def _of_trl(name: str, folder: str = "") -> dict[str, Any]:
-    """Where a trainer, its config and the files that declare the config's fields are.
+def _trl_paths(name: str, folder: str = "") -> dict[str, Any]:
+    """The import paths of a trainer and its config, and the files that declare the config's fields.
 
     Args:
         name: what TRL puts before ``Trainer`` and ``Config``.
-        folder: of ``trl.experimental``; nothing for a stable trainer.
+        folder: of ``trl.experimental``; empty for a stable trainer.
     """
     module = f"trl.experimental.{folder}" if folder else "trl"
     file = f"trl/experimental/{folder}" if folder else "trl/trainer"
@@ -159,6 +172,7 @@ def _of_trl(name: str, folder: str = "") -> dict[str, Any]:
             "trl/trainer/base_config.py",
             "transformers/training_args.py",
         ),
+        "loads_model": not folder,
     }
 
 
@@ -170,7 +184,7 @@ METHODS: dict[str, Method] = {
         Method(
             name="dpo",
             summary="direct preference optimisation, on pairs (arXiv 2305.18290)",
-            **_of_trl("DPO"),
+            **_trl_paths("DPO"),
             views=_PAIRS,
             losses=DPO_LOSSES,
             reference=True,
@@ -181,7 +195,7 @@ METHODS: dict[str, Method] = {
             summary=(
                 "Kahneman-Tversky optimisation, on answers labelled good or bad (arXiv 2402.01306)"
             ),
-            **_of_trl("KTO"),
+            **_trl_paths("KTO"),
             views={"unpaired": "unpaired", "pairs": "unpaired"},
             losses=KTO_LOSSES,
             reference=True,
@@ -191,7 +205,7 @@ METHODS: dict[str, Method] = {
         Method(
             name="orpo",
             summary="odds-ratio preference optimisation, without a reference (arXiv 2403.07691)",
-            **_of_trl("ORPO", "orpo"),
+            **_trl_paths("ORPO", "orpo"),
             views=_PAIRS,
             measure="mean_likelihood",
             defaults={"beta": 0.1},
@@ -200,7 +214,7 @@ METHODS: dict[str, Method] = {
         Method(
             name="cpo",
             summary="contrastive preference optimisation, without a reference (arXiv 2401.08417)",
-            **_of_trl("CPO", "cpo"),
+            **_trl_paths("CPO", "cpo"),
             views=_PAIRS,
             losses=CPO_LOSSES,
             measure="likelihood",
@@ -209,7 +223,7 @@ METHODS: dict[str, Method] = {
         Method(
             name="simpo",
             summary="simple preference optimisation, without a reference (arXiv 2405.14734)",
-            **_of_trl("CPO", "cpo"),
+            **_trl_paths("CPO", "cpo"),
             views=_PAIRS,
             losses=SIMPO_LOSSES,
             measure="mean_likelihood",
@@ -218,7 +232,7 @@ METHODS: dict[str, Method] = {
         Method(
             name="reward",
             summary="a reward model that scores answers, from pairs (arXiv 2203.02155, eq. 1)",
-            **_of_trl("Reward"),
+            **_trl_paths("Reward"),
             views=_PAIRS,
             measure="reward",
             learning_rate=1e-5,
@@ -228,7 +242,7 @@ METHODS: dict[str, Method] = {
         Method(
             name="sft",
             summary="supervised fine-tuning on the chosen or good answers, as a first stage",
-            **_of_trl("SFT"),
+            **_trl_paths("SFT"),
             views={"pairs": "chosen", "unpaired": "chosen"},
             losses=SFT_LOSSES,
             measure="loss",

@@ -1,4 +1,4 @@
-"""The plan of a run: all that can be checked in a second, before anything heavy is loaded."""
+"""The plan of a run: a recipe with everything filled in, before anything heavy is loaded."""
 
 from __future__ import annotations
 
@@ -7,28 +7,35 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from prefdata.errors import InputError, MissingExtraError, RecipeError, UsageError
 from prefdata.io.dataset.atomic_dir import ExistingOutput, refuse_existing
 from prefdata.io.dataset.dataset_reader import DatasetDirectory, open_dataset
-from prefdata.training.config.auto_options import fill_measured
+from prefdata.training.config.auto_options import fill_auto_options
 from prefdata.training.config.check_model import PLAIN, check_model
+from prefdata.training.config.load_recipe import check_recipe
+from prefdata.training.config.losses import LOSS_OPTIONS
 from prefdata.training.config.methods import Method, find_method
-from prefdata.training.config.output_files import OF_A_MODEL
+from prefdata.training.config.output_files import OUTPUT_FILES
+from prefdata.training.config.own_trainer import method_of
 from prefdata.training.config.recipe import TINY, Recipe
+
+TINY_LEARNING_RATE = 1e-3
 
 NEEDED = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tensorboard")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked recipe and what it stands for.
+    """What a run does: the recipe with everything filled in, and what its keys stand for.
 
     Args:
-        recipe: the effective recipe, every default filled in.
-        method: its table entry.
+        recipe: the effective recipe, every default and ``auto`` filled in.
+        method: its table entry, with the trainer of the recipe where it names its own.
         dataset: the data set directory.
-        output: where the model goes.
-        existing: what stood there when it was looked at.
+        output: the folder of the model.
+        existing: what the output folder held when the plan was made.
     """
 
     recipe: Recipe
@@ -42,47 +49,79 @@ class Plan:
         """The split that is measured before and after: test, or train where there is no test."""
         return "test" if "test" in self.dataset.rows else "train"
 
+    @property
+    def trainer_label(self) -> str:
+        """The trainer as messages and cards name it."""
+        return self.recipe.trainer or f"TRL's {self.method.trainer_name}"
 
-def make_plan(recipe: Recipe, *, force: bool = False, check_output: bool = True) -> Plan:
-    """Check a recipe against the disk, and fill in its defaults.
+
+def resolve(recipe: Recipe, *, force: bool = False, check_output: bool = True) -> Plan:
+    """Check a recipe against the disk, and fill in everything that it leaves open.
+
+    The one way from a recipe to a run: training, dry runs, sweeps and rounds all resolve their
+    recipes here. The recipe of a plan resolves to the same plan again.
 
     Args:
         recipe: what to train, on what, and how.
         force: whether an existing output may be replaced.
-        check_output: whether the output is looked at; a sweep has one of its own.
+        check_output: whether an existing output is refused; a sweep does so for its whole folder.
 
     Raises:
-        RecipeError: no model or data is named, or the method does not fit the data.
+        RecipeError: no model or data is named, or the keys do not fit each other or the data.
         UsageError: the data, the model or the output is not what it should be.
         InputError: the data set cannot be trained on.
         MissingExtraError: the extra ``train`` is not installed.
-
-    Example:
-        >>> make_plan(Recipe(model="tiny", data="pairs")).eval_split  # doctest: +SKIP
-        'test'
     """
     require_train("pref train")
-    if not recipe.data:
-        raise RecipeError("the recipe names no data", hint="Set data: to a data set directory.")
-    if not recipe.model:
-        raise RecipeError(
-            "no model is named",
-            hint="Use --model tiny to try the whole path, or a local folder, or a name on the hub.",
-        )
-    method = find_method(recipe.method)
+    _check_named(recipe)
+    recipe = check_recipe(recipe)
+    method = method_of(recipe)
     dataset = open_dataset(Path(recipe.data))
     _check_fit(recipe, method, dataset)
-    if recipe.model != TINY:
-        check_model(recipe.model, recipe.max_length)
-    if recipe.reference:
-        check_model(recipe.reference, recipe.max_length)
+    _check_models(recipe)
     _check_files(recipe)
-    effective = fill_measured(recipe.resolved(), dataset)
+    effective = fill_auto_options(with_defaults(recipe, method), dataset)
     output = Path(effective.output)
     existing = None
     if check_output:
-        existing = refuse_existing(output, force=force, marker="recipe.yaml", own_files=OF_A_MODEL)
+        existing = refuse_existing(
+            output, force=force, marker="recipe.yaml", own_files=OUTPUT_FILES
+        )
     return Plan(effective, method, dataset, output, existing)
+
+
+def with_defaults(recipe: Recipe, method: Method) -> Recipe:
+    """The recipe with output, learning rate, schedule and the method's own options filled in.
+
+    Args:
+        recipe: a checked recipe.
+        method: of the recipe.
+
+    Example:
+        >>> with_defaults(Recipe(model="tiny", data="pairs"), find_method("dpo")).learning_rate
+        0.001
+    """
+    rate = method.learning_rate * (10 if recipe.lora else 1)
+    if recipe.model == TINY:
+        rate = TINY_LEARNING_RATE
+    options: dict[str, JsonValue] = {
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": 0.1,
+        **method.defaults,
+        **recipe.options,
+    }
+    unread = {
+        name
+        for name in LOSS_OPTIONS & set(method.defaults)
+        if method.losses and not method.reads(name, options)
+    }
+    return recipe.model_copy(
+        update={
+            "output": recipe.output or recipe.default_output,
+            "learning_rate": recipe.learning_rate or rate,
+            "options": {k: v for k, v in options.items() if k not in unread},
+        }
+    )
 
 
 def require_train(needed_for: str) -> None:
@@ -96,6 +135,23 @@ def require_train(needed_for: str) -> None:
     """
     if any(find_spec(name) is None for name in NEEDED):
         raise MissingExtraError("train", needed_for=needed_for)
+
+
+def _check_named(recipe: Recipe) -> None:
+    if not recipe.data:
+        raise RecipeError("the recipe names no data", hint="Set data: to a data set directory.")
+    if not recipe.model:
+        raise RecipeError(
+            "no model is named",
+            hint="Use --model tiny to try the whole path, or a local folder, or a name on the hub.",
+        )
+
+
+def _check_models(recipe: Recipe) -> None:
+    if recipe.model != TINY:
+        check_model(recipe.model, recipe.max_length)
+    if recipe.reference:
+        check_model(recipe.reference, recipe.max_length)
 
 
 def _check_files(recipe: Recipe) -> None:
@@ -138,32 +194,33 @@ def _check_fit(recipe: Recipe, method: Method, dataset: DatasetDirectory) -> Non
 
 
 def _check_classes(dataset: DatasetDirectory, *, needed: Sequence[bool]) -> None:
-    """Labels that are all the same teach nothing, and without good ones nothing is to imitate."""
+    """Raise where a label that the method needs is missing: one class alone teaches nothing."""
     import pyarrow.parquet as pq
 
-    seen: set[bool] = set()
+    labels: set[bool] = set()
     for file in dataset.files["train"]:
-        with pq.ParquetFile(file) as opened:
-            for batch in opened.iter_batches(columns=["label"]):
-                seen |= set(batch.column(0).unique().to_pylist())
-        if set(needed) <= seen:
+        with pq.ParquetFile(file) as parquet:
+            for batch in parquet.iter_batches(columns=["label"]):
+                labels |= set(batch.column(0).unique().to_pylist())
+        if set(needed) <= labels:
             return
     raise InputError(
-        f"{dataset.path}: every label in the train split is {str(next(iter(seen))).lower()}",
+        f"{dataset.path}: every label in the train split is {str(next(iter(labels))).lower()}",
         hint="Training needs both good and bad completions; check the labels of the source.",
     )
 
 
 def _check_margins(dataset: DatasetDirectory) -> None:
-    """The reward model's margins have to be there, in every row."""
+    """Raise where a row lacks the margin that a reward model is to learn."""
     import pyarrow.parquet as pq
 
     missing = total = 0
     for file in (file for files in dataset.files.values() for file in files):
         rows, names = pq.read_metadata(file).num_rows, pq.read_schema(file).names
         total += rows
-        here = "margin" in names
-        missing += pq.read_table(file, columns=["margin"])[0].null_count if here else rows
+        if "margin" in names:
+            rows = pq.read_table(file, columns=["margin"])[0].null_count
+        missing += rows
     if missing:
         raise RecipeError(
             f"margin_scale needs a margin for every pair: {missing:,} of {total:,} have none",

@@ -1,35 +1,86 @@
-"""Recipes: what to train, on what, and how; checked without loading torch."""
+"""The recipe: what to train, on what, and how, as a file or flags say it."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Literal, Self, cast
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    ValidationError,
-)
-
-from prefdata.errors import PrefdataError, RecipeError
-from prefdata.training.config.losses import LOSS_OPTIONS
-from prefdata.training.config.methods import METHODS, find_method
-from prefdata.training.config.misfits import misfits
-from prefdata.training.config.removed import GONE, OWNED
-from prefdata.training.config.settings import EvaluationSettings, FirstStage, LoraSettings
-from prefdata.training.config.trl_options import check_options, option_types
-from prefdata.yamlfile import TwiceError, parse_yaml, read_yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 TINY = "tiny"
-"""The model name that stands for a small random-weight model made on the spot."""
+"""The model name that stands for a small model with random weights, made on the spot."""
 
-TINY_LEARNING_RATE = 1e-3
+
+class LoraSettings(BaseModel):
+    """LoRA, in the words of ``peft.LoraConfig``.
+
+    Args:
+        r: rank of the update.
+        alpha: its scale; the update is multiplied by alpha / r.
+        dropout: rate of dropout on its input.
+        target_modules: names of the layers, or ``all-linear``.
+        merge: merge the adapter into the weights when saving; otherwise the adapter alone is saved.
+        options: any other field of ``peft.LoraConfig``, such as ``use_dora``.
+
+    Example:
+        >>> LoraSettings().r
+        16
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    r: int = Field(16, ge=1)
+    alpha: int = Field(32, ge=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    target_modules: str | list[str] = "all-linear"
+    merge: bool = True
+    options: dict[str, JsonValue] = {}
+
+
+class EvaluationSettings(BaseModel):
+    """How a run is measured while it trains; before and after it is measured anyway.
+
+    Args:
+        every: steps between two evaluations; below 1, a share of all steps.
+        best: keep the model that is best by ``loss`` or by our own per-example ``accuracy``,
+            rather than the last one.
+        patience: stop after so many evaluations that were no better than the best.
+
+    Example:
+        >>> EvaluationSettings(every=0.1, best="loss", patience=3).patience
+        3
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    every: float = Field(0.1, gt=0)
+    best: Literal["loss", "accuracy"] | None = None
+    patience: int | None = Field(None, ge=1)
+
+
+class FirstStage(BaseModel):
+    """A first stage before the method itself: supervised fine-tuning on the chosen answers.
+
+    Its result is what the second stage starts from and is compared with.
+
+    Args:
+        learning_rate: peak learning rate; by default that of method sft.
+        epochs: passes over the train split.
+        max_steps: stop after that many steps; overrides epochs.
+        batch_size: rows per device and step; by default the recipe's.
+        options: any option of TRL's SFTConfig.
+
+    Example:
+        >>> FirstStage(epochs=2).epochs
+        2.0
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    learning_rate: float | None = Field(None, gt=0)
+    epochs: float = Field(1.0, gt=0)
+    max_steps: int | None = Field(None, ge=1)
+    batch_size: int | None = Field(None, ge=1)
+    options: dict[str, JsonValue] = {}
 
 
 def _or_defaults(model: type[BaseModel]) -> BeforeValidator:
@@ -61,6 +112,9 @@ class Recipe(BaseModel):
         data: the data set directory that ``pref convert`` wrote.
         output: where the model goes; by default ``<data>-<method>``.
         method: a name in `METHODS`.
+        trainer: a trainer class of your own by its import path, ``module:Class``: a subclass of
+            the trainer that TRL has for the method. Where it is named and `method` is not, the
+            method is that of its base class.
         first: a first stage of supervised fine-tuning on the chosen answers.
         reference: what the model is compared with, a folder or a name on the hub; by default the
             model that training starts from.
@@ -82,8 +136,8 @@ class Recipe(BaseModel):
         options: any option of TRL's own config for the method, under TRL's own name.
 
     Example:
-        >>> Recipe(model="tiny", data="pairs").resolved().output
-        'pairs-dpo'
+        >>> Recipe(model="tiny", data="pairs", lora=True).lora.r
+        16
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -98,6 +152,7 @@ class Recipe(BaseModel):
     data: str = ""
     output: str = ""
     method: str = "dpo"
+    trainer: str = Field("", exclude_if=lambda path: not path)
     first: Annotated[FirstStage | None, _or_defaults(FirstStage)] = None
     reference: str = ""
     reference_cache: Literal["auto"] | bool = "auto"
@@ -115,93 +170,15 @@ class Recipe(BaseModel):
     seed: int = Field(42, ge=0)
     options: dict[str, JsonValue] = {}
 
-    def resolved(self) -> Self:
-        """The effective recipe: every default filled in.
+    @property
+    def default_output(self) -> str:
+        """Where the model goes if the recipe names no output.
 
         Example:
-            >>> Recipe(model="tiny", data="pairs").resolved().learning_rate
-            0.001
+            >>> Recipe(data="pairs/", method="kto").default_output
+            'pairs-kto'
         """
-        method = find_method(self.method)
-        rate = method.learning_rate * (10 if self.lora else 1)
-        if self.model == TINY:
-            rate = TINY_LEARNING_RATE
-        shared: dict[str, JsonValue] = {"lr_scheduler_type": "cosine", "warmup_steps": 0.1}
-        options = {**shared, **method.defaults, **self.options}
-        unread = {
-            name
-            for name in LOSS_OPTIONS & set(method.defaults)
-            if method.losses and not method.reads(name, options)
-        }
-        return self.model_copy(
-            update={
-                "output": self.output or f"{self.data.rstrip('/')}-{self.method}",
-                "learning_rate": self.learning_rate or rate,
-                "options": {k: v for k, v in options.items() if k not in unread},
-            }
-        )
-
-
-def load_recipe(
-    source: Path | None = None,
-    *,
-    flags: Mapping[str, JsonValue] | None = None,
-    settings: Sequence[str] = (),
-    where: str = "command line",
-) -> Recipe:
-    """A recipe from a YAML file, from flags, or from both; flags win.
-
-    Args:
-        source: a recipe in YAML; None to use flags and defaults only.
-        flags: recipe keys and values; a value of None says nothing.
-        settings: ``key=value`` texts: a recipe key, ``lora.r``, or any option of TRL's config.
-        where: flags and settings stand, for messages on what the file does not say.
-
-    Raises:
-        RecipeError: an unknown, removed or ill-typed key; the hint has the near or new one.
-        UsageError: the file cannot be read, or is no YAML.
-
-    Example:
-        >>> load_recipe(flags={"model": "tiny", "data": "pairs"}, settings=["beta=0.2"]).options
-        {'beta': 0.2}
-    """
-    written = _read_yaml(source) if source else {}
-    keys = written | {name: value for name, value in (flags or {}).items() if value is not None}
-    for setting in settings:
-        _apply(setting, keys)
-    try:
-        return _made(keys, where)
-    except RecipeError as error:
-        if source is not None:
-            _blame(written, source.name, str(error).removeprefix(where))
-        raise
-
-
-def _blame(keys: Mapping[str, JsonValue], file: str, wrong: str) -> None:
-    """Raise where a file by itself has what is wrong, in the name of the file."""
-    try:
-        _made(keys, file)
-    except RecipeError as error:
-        if str(error).removeprefix(file) == wrong:
-            raise
-    except PrefdataError:
-        return
-
-
-def _made(given: Mapping[str, JsonValue], where: str) -> Recipe:
-    """The recipe of some keys, checked; `where` they stand."""
-    keys = dict(given)
-    _check_keys(keys, Recipe, where)
-    for name, model in NESTED.items():
-        inner = keys.get(name)
-        if isinstance(inner, dict):
-            _check_keys(inner, model, f"{where}: {name}")
-    _lift_owned(keys, where)
-    try:
-        recipe = Recipe.model_validate(keys)
-    except ValidationError as error:
-        raise _ill_typed(error, where) from None
-    return _checked(recipe, where)
+        return f"{self.data.rstrip('/')}-{self.method}"
 
 
 NESTED: dict[str, type[BaseModel]] = {
@@ -210,111 +187,3 @@ NESTED: dict[str, type[BaseModel]] = {
     "first": FirstStage,
 }
 """The keys of a recipe that hold keys of their own."""
-
-
-def _lift_owned(keys: dict[str, JsonValue], where: str) -> None:
-    """Options that the recipe has keys of its own for, moved there."""
-    options = keys.get("options")
-    if options is None:
-        keys["options"] = {}
-    if not isinstance(options, dict):
-        return
-    kept = dict(options)
-    for name in set(options) & set(OWNED):
-        key = OWNED[name]
-        if keys.get(key, options[name]) != options[name]:
-            raise RecipeError(
-                f"{where}: option {name!r} is {options[name]!r}, and the key {key!r} is "
-                f"{keys[key]!r}",
-                hint=f"Say it once, with the key {key!r}.",
-            )
-        keys[key] = kept.pop(name)
-    keys["options"] = kept
-
-
-def _checked(recipe: Recipe, where: str) -> Recipe:
-    """The recipe with its options checked, once its keys are found to fit each other."""
-    method = find_method(recipe.method)
-    options = check_options(recipe.options, method, where=where)
-    first = recipe.first
-    if first is not None:
-        known = check_options(first.options, METHODS["sft"], where=f"{where}: first")
-        first = first.model_copy(update={"options": known})
-    wrong = next(misfits(recipe, options, method), None)
-    if wrong is not None:
-        raise RecipeError(f"{where}: {wrong.message}", hint=wrong.hint)
-    return recipe.model_copy(update={"options": options, "first": first})
-
-
-LINES = "A recipe is a list of lines like 'epochs: 1'."
-
-
-def _read_yaml(source: Path) -> dict[str, JsonValue]:
-    content = read_yaml(source, hint=LINES)
-    if not isinstance(content, dict):
-        raise RecipeError(
-            f"{source.name}: expected keys and values, found {type(content).__name__}", hint=LINES
-        )
-    return {str(key): value for key, value in content.items()}
-
-
-def _apply(setting: str, keys: dict[str, JsonValue]) -> None:
-    """Put one ``key=value`` where it belongs: the recipe, its nested parts, or TRL's options."""
-    name, equals, text = setting.partition("=")
-    if not equals or not name:
-        raise RecipeError(
-            f"--set {setting!r} is not key=value", hint="Write it like --set beta=0.2."
-        )
-    value = _value(text)
-    head, dot, tail = name.partition(".")
-    if dot and head in ("options", *NESTED):
-        inner = keys.get(head)
-        keys[head] = {**(inner if isinstance(inner, dict) else {}), tail: value}
-    elif name in Recipe.model_fields:
-        keys[name] = value
-    elif name in OWNED:
-        keys[OWNED[name]] = value
-    else:
-        options = keys.get("options")
-        keys["options"] = {**(options if isinstance(options, dict) else {}), name: value}
-
-
-def _value(text: str) -> JsonValue:
-    """The value that YAML would read: 0.2 is a number, [a, b] a list."""
-    try:
-        return cast("JsonValue", parse_yaml(text))
-    except TwiceError as error:
-        raise RecipeError(f"--set: {error.problem} in {text!r}", hint="Keep one of them.") from None
-    except (yaml.YAMLError, RecursionError):
-        return text
-
-
-def _check_keys(keys: Mapping[str, JsonValue], model: type[BaseModel], where: str) -> None:
-    for key in keys:
-        if key not in model.model_fields:
-            raise RecipeError(f"{where}: unknown key {key!r}", hint=_key_hint(key, model))
-
-
-def _key_hint(key: str, model: type[BaseModel]) -> str:
-    if model is Recipe:
-        if key in GONE:
-            return f"TRL no longer takes it. {GONE[key]}"
-        if key in OWNED or key == "lr":
-            return f"A recipe calls it {OWNED.get(key, 'learning_rate')!r}."
-        if any(key in option_types(method.config_sources) for method in METHODS.values()):
-            return "It is an option of TRL: put it under 'options'."
-    near = difflib.get_close_matches(key, model.model_fields, n=2)
-    guess = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
-    return f"{guess}Known: {', '.join(model.model_fields)}."
-
-
-MODELS = {model.__name__ for model in NESTED.values()} | {"bool"}
-
-
-def _ill_typed(error: ValidationError, where: str) -> RecipeError:
-    first = error.errors()[0]
-    parts = [str(part) for part in first["loc"] if part not in MODELS]
-    return RecipeError(
-        f"{where}: {'.'.join(parts)} is {first['input']!r}",
-        hint=f"{first['msg'].replace('Input should', 'It should')}.",
-    )

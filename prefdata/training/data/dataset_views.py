@@ -1,4 +1,4 @@
-"""What the trainer reads: the splits as data sets, as messages or as plain text."""
+"""The splits of a data set directory as the trainer reads them: messages or plain text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMPLETIONS = {
 """Per view, the columns that hold completions."""
 
 TOOLS = "tools"
-"""A column of its own, where the data has one: the tools that a row's model may call, as JSON."""
+"""The column, where the data has it, of the tools that a row's model may call, as JSON."""
 
 
 def load_view(
@@ -34,7 +34,7 @@ def load_view(
     cache: Path,
     extra: Sequence[str] = (),
 ) -> Dataset:
-    """One split as the trainer takes it, read from its files and never held in memory.
+    """One split as the trainer takes it, memory-mapped rather than loaded.
 
     Unpaired rows are shuffled: KTO reads its rows in order, and a block of one class, which
     unpairing alone would make of every batch, teaches it nothing.
@@ -45,12 +45,8 @@ def load_view(
         view: ``pairs``, ``unpaired`` or ``chosen``; pairs can be viewed as any of them.
         chat: whether the tokenizer has a chat template; without one, messages become plain text.
         seed: of the shuffling.
-        cache: where the memory-mapped copy goes.
+        cache: the folder of the memory-mapped copy.
         extra: further columns of the files to keep.
-
-    Example:
-        >>> load_view(dataset, "test", view="pairs", chat=True, seed=42, cache=Path("cache"))
-        ... # doctest: +SKIP
     """
     from datasets import Dataset
 
@@ -115,11 +111,11 @@ def _fields(feature: object) -> Mapping[str, object]:
 
 def _message(message: Mapping[str, object]) -> dict[str, object]:
     """A message without the fields that are not set, and with arguments read from their JSON."""
-    kept = {name: value for name, value in message.items() if value is not None}
-    calls = kept.get("tool_calls")
+    fields = {name: value for name, value in message.items() if value is not None}
+    calls = fields.get("tool_calls")
     if isinstance(calls, list):
-        kept["tool_calls"] = [with_arguments(call) for call in calls]
-    return kept
+        fields["tool_calls"] = [with_arguments(call) for call in calls]
+    return fields
 
 
 def _as_text(row: Mapping[str, Messages]) -> dict[str, str]:

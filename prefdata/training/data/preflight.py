@@ -1,4 +1,4 @@
-"""The preflight: what tokenizer and max_length would do to each row, counted before training."""
+"""The preflight: counts, before training, of what tokenizer and max_length would do to rows."""
 
 from __future__ import annotations
 
@@ -7,56 +7,62 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from prefdata.errors import InputError
-from prefdata.training.data.template_checks import doubled, repeated, stripped, untold
-from prefdata.training.data.tokenize import Encoded, ViewRow, encode
+from prefdata.training.data.template_checks import (
+    has_two_start_tokens,
+    loses_thinking,
+    loses_tools,
+    repeats_prompt,
+)
+from prefdata.training.data.tokenize import EncodedRow, ViewRow, encode
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["Encoded", "Preflight", "encode", "examine", "preflight_lines", "refuse_losses"]
 
-LOST = {
+LOSSES = {
     "filled": "whose prompt alone fills max_length {max_length:,}",
     "long": "longer than max_length {max_length:,}",
     "equal": "with equal completions once cut",
     "identical": "with completions that are identical to the tokenizer",
-    "repeated": "whose completion repeats the prompt",
-    "doubled": "that begin with two start tokens",
-    "stripped": "whose thinking the chat template leaves out",
-    "untold": "whose tools the chat template leaves out",
+    "repeats_prompt": "whose completion repeats the prompt",
+    "two_start_tokens": "that begin with two start tokens",
+    "loses_thinking": "whose thinking the chat template leaves out",
+    "loses_tools": "whose tools the chat template leaves out",
 }
-"""Why a row is lost, in the order in which it is looked for; each row counts once."""
+"""Why a row is lost, in the order of the checks; each row counts once."""
 
 REMEDIES = {
-    "repeated": "Convert the source again: a completion holds the answer alone.",
-    "doubled": "Convert the source from messages, not from text that a template has rendered.",
-    "stripped": "Set chat_template to a template that keeps thinking.",
-    "untold": "Set chat_template to a template that renders tools.",
+    "repeats_prompt": "Convert the source again: a completion holds the answer alone.",
+    "two_start_tokens": (
+        "Convert the source from messages, not from text that a template has rendered."
+    ),
+    "loses_thinking": "Set chat_template to a template that keeps thinking.",
+    "loses_tools": "Set chat_template to a template that renders tools.",
 }
 """What helps where a longer max_length does not."""
 
 
 @dataclass
 class Preflight:
-    """What becomes of the rows of one split; counts are rows.
+    """What tokenizer and `max_length` do to the rows of one split, in numbers of rows.
 
     Args:
-        rows: how many were looked at.
+        rows: all of them.
         filled: the prompt alone fills `max_length`, so the trainer drops the row.
         long: the row is beyond `max_length`, and the trainer drops such rows.
         equal: both completions are the same once cut, so there is nothing to learn.
         identical: both completions are the same tokens even uncut.
-        repeated: a completion begins with its prompt, which would be trained on.
-        doubled: the text brings a start token, and the tokenizer adds another.
-        stripped: the chat template leaves out what a completion thinks.
-        untold: the chat template leaves out the tools, or calls of them.
+        repeats_prompt: a completion begins with its prompt, which would be trained on.
+        two_start_tokens: the text begins with a start token, and the tokenizer adds another.
+        loses_thinking: the chat template leaves out what a completion thinks.
+        loses_tools: the chat template leaves out the tools, or calls of them.
         cut: a completion loses its end, and the token that says stop.
-        unended: a completion that fits has no end token either.
+        no_end_token: a completion that fits has no end token either.
         merged: the end of the prompt is tokenised another way once the completion follows.
         good: completions that are labelled good.
         bad: completions that are labelled bad.
         longest: tokens of the longest row that was lost.
-        lost: the positions of the rows that are lost.
+        lost_rows: the positions of the rows that are lost.
     """
 
     rows: int = 0
@@ -64,17 +70,17 @@ class Preflight:
     long: int = 0
     equal: int = 0
     identical: int = 0
-    repeated: int = 0
-    doubled: int = 0
-    stripped: int = 0
-    untold: int = 0
+    repeats_prompt: int = 0
+    two_start_tokens: int = 0
+    loses_thinking: int = 0
+    loses_tools: int = 0
     cut: int = 0
-    unended: int = 0
+    no_end_token: int = 0
     merged: int = 0
     good: int = 0
     bad: int = 0
     longest: int = 0
-    lost: list[int] = field(default_factory=list)
+    lost_rows: list[int] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
         """The counts by name, without the positions.
@@ -84,7 +90,7 @@ class Preflight:
             1
         """
         return {k: v for k, v in vars(self).items() if isinstance(v, int)} | {
-            "lost": len(self.lost)
+            "lost": len(self.lost_rows)
         }
 
 
@@ -96,9 +102,10 @@ def examine(
     *,
     drops_long: bool = False,
 ) -> Preflight:
-    """Count what would be dropped, cut or made equal, on the tokenizer that will train.
+    """Count the rows that training would drop, cut or make equal, with the tokenizer that it uses.
 
-    A loop over rows, as the chat template is: about 0.2 ms per row of a few hundred tokens.
+    A loop over rows, since chat templates render one at a time: about 0.2 ms per row of a few
+    hundred tokens.
 
     Args:
         rows: of one split.
@@ -106,84 +113,85 @@ def examine(
         tokenizer: of the model.
         max_length: tokens of prompt and completion together.
         drops_long: whether the trainer drops rows beyond `max_length` rather than cutting them.
-
-    Example:
-        >>> examine(rows, ["chosen", "rejected"], tokenizer, 1024).cut  # doctest: +SKIP
-        12
     """
-    found = Preflight()
+    preflight = Preflight()
     for position, row in enumerate(rows):
         encoded = encode(row, sides, tokenizer)
         reason = _reason(encoded, max_length, drops_long=drops_long)
-        reason = reason or _spoiled(row, encoded, sides, tokenizer)
-        _tally(found, encoded, reason, position, max_length, tokenizer.eos_token_id)
+        reason = reason or _template_reason(row, encoded, sides, tokenizer)
+        _count_row(preflight, encoded, reason, position, max_length, tokenizer.eos_token_id)
         if "label" in row:
-            found.good += bool(row["label"])
-            found.bad += not row["label"]
-    return found
+            preflight.good += bool(row["label"])
+            preflight.bad += not row["label"]
+    return preflight
 
 
-def refuse_losses(found: Preflight, *, max_length: int, allow_drops: int, split: str) -> None:
+def refuse_losses(preflight: Preflight, *, max_length: int, allow_drops: int, split: str) -> None:
     """Raise where more rows would be lost than the recipe allows.
 
     Args:
-        found: by `examine`.
-        max_length: that it was found with.
-        allow_drops: rows that may be lost.
-        split: for the message.
+        preflight: the counts of a split.
+        max_length: the one that they were counted with.
+        allow_drops: how many rows may be lost.
+        split: its name, for the message.
 
     Raises:
-        InputError: with the counts, and the ways out.
+        InputError: with the counts, and the remedies.
 
     Example:
         >>> refuse_losses(Preflight(rows=3), max_length=1024, allow_drops=0, split="train")
     """
-    lost = len(found.lost)
-    counts = found.counts()
-    said = ", ".join(
+    lost_count = len(preflight.lost_rows)
+    counts = preflight.counts()
+    losses = ", ".join(
         f"{counts[name]:,} {what.format(max_length=max_length)}"
-        for name, what in LOST.items()
+        for name, what in LOSSES.items()
         if counts[name]
     )
     remedies = [remedy for name, remedy in REMEDIES.items() if counts[name]]
-    if lost == found.rows:
-        longer = [f"Use --max-length {found.longest}."] if found.longest else []
+    if lost_count == preflight.rows:
+        longer = [f"Use --max-length {preflight.longest}."] if preflight.longest else []
         raise InputError(
-            f"no row of the {split} split is left to train on: {said}",
+            f"no row of the {split} split is left to train on: {losses}",
             hint=" ".join([*longer, *remedies]) or "Check how the source was converted.",
         )
-    if lost <= allow_drops:
+    if lost_count <= allow_drops:
         return
-    longer_or = f"Keep them with --max-length {found.longest}, or lose" if found.longest else "Lose"
+    longest = preflight.longest
+    longer_or = f"Keep them with --max-length {longest}, or lose" if longest else "Lose"
     raise InputError(
-        f"{lost:,} of {found.rows:,} rows of the {split} split would be lost: {said}",
-        hint=" ".join([*remedies, f"{longer_or} them with --allow-drops {lost}."]),
+        f"{lost_count:,} of {preflight.rows:,} rows of the {split} split would be lost: {losses}",
+        hint=" ".join([*remedies, f"{longer_or} them with --allow-drops {lost_count}."]),
     )
 
 
-def preflight_lines(found: Preflight, *, split: str, max_length: int) -> list[str]:
-    """What the preflight has to say about one split.
+def preflight_summary(preflight: Preflight, *, split: str, max_length: int) -> str:
+    """The counts of one split, as a line for the log.
 
     Example:
-        >>> preflight_lines(Preflight(rows=9, cut=2), split="test", max_length=64)
-        ['test: 9 rows, 2 lose the end of an answer at max_length 64']
+        >>> preflight_summary(Preflight(rows=9, cut=2), split="test", max_length=64)
+        'test: 9 rows, 2 lose the end of an answer at max_length 64'
     """
-    said = [f"{split}: {found.rows:,} rows"]
-    if found.good or found.bad:
-        said.append(f"{found.good:,} answers labelled good and {found.bad:,} bad")
-    if found.lost:
-        said.append(f"{len(found.lost):,} left out, as nothing could be learned from them")
-    if found.cut:
-        said.append(f"{found.cut:,} lose the end of an answer at max_length {max_length:,}")
-    if found.unended:
-        said.append(f"{found.unended:,} have no end token, so the model will not learn to stop")
-    if found.merged:
-        said.append(f"{found.merged:,} have prompts that merge with the answer when tokenised")
-    return [", ".join(said)]
+    parts = [f"{split}: {preflight.rows:,} rows"]
+    if preflight.good or preflight.bad:
+        parts.append(f"{preflight.good:,} answers labelled good and {preflight.bad:,} bad")
+    if preflight.lost_rows:
+        parts.append(
+            f"{len(preflight.lost_rows):,} left out, as nothing could be learned from them"
+        )
+    if preflight.cut:
+        parts.append(f"{preflight.cut:,} lose the end of an answer at max_length {max_length:,}")
+    if preflight.no_end_token:
+        parts.append(
+            f"{preflight.no_end_token:,} have no end token, so the model will not learn to stop"
+        )
+    if preflight.merged:
+        parts.append(f"{preflight.merged:,} have prompts that merge with the answer when tokenised")
+    return ", ".join(parts)
 
 
-def _reason(row: Encoded, max_length: int, *, drops_long: bool) -> str:
-    """Why the row cannot be learned from at this length: a key of `LOST`, or nothing."""
+def _reason(row: EncodedRow, max_length: int, *, drops_long: bool) -> str:
+    """Why the row cannot be learned from at this length: a key of `LOSSES`, or empty."""
     room = max_length - len(row.prompt)
     first, *others = row.completions
     if others and first in others:
@@ -197,34 +205,39 @@ def _reason(row: Encoded, max_length: int, *, drops_long: bool) -> str:
     return ""
 
 
-def _spoiled(
-    row: ViewRow, encoded: Encoded, sides: Sequence[str], tokenizer: PreTrainedTokenizerBase
+def _template_reason(
+    row: ViewRow, encoded: EncodedRow, sides: Sequence[str], tokenizer: PreTrainedTokenizerBase
 ) -> str:
-    """Why the row would teach something else than it says: a key of `LOST`, or nothing."""
-    if repeated(row, encoded, sides):
-        return "repeated"
-    if doubled(encoded, tokenizer):
-        return "doubled"
-    if stripped(row, encoded, sides, tokenizer):
-        return "stripped"
-    return "untold" if untold(row, encoded, sides, tokenizer) else ""
+    """Why the row would teach something else than it says: a key of `LOSSES`, or empty."""
+    if repeats_prompt(row, encoded, sides):
+        return "repeats_prompt"
+    if has_two_start_tokens(encoded, tokenizer):
+        return "two_start_tokens"
+    if loses_thinking(row, encoded, sides, tokenizer):
+        return "loses_thinking"
+    return "loses_tools" if loses_tools(row, encoded, sides, tokenizer) else ""
 
 
-def _tally(
-    found: Preflight, row: Encoded, reason: str, position: int, max_length: int, end: int | None
+def _count_row(
+    preflight: Preflight,
+    row: EncodedRow,
+    reason: str,
+    position: int,
+    max_length: int,
+    end: int | None,
 ) -> None:
-    found.rows += 1
-    found.merged += row.merged
+    preflight.rows += 1
+    preflight.merged += row.merged
     if reason:
-        setattr(found, reason, getattr(found, reason) + 1)
-        found.lost.append(position)
+        setattr(preflight, reason, getattr(preflight, reason) + 1)
+        preflight.lost_rows.append(position)
         if reason in ("filled", "long", "equal"):
-            found.longest = max(found.longest, _length(row))
+            preflight.longest = max(preflight.longest, _length(row))
         return
     room = max_length - len(row.prompt)
-    found.cut += _length(row) > max_length
-    found.unended += any(end not in ids for ids in row.completions if len(ids) <= room)
+    preflight.cut += _length(row) > max_length
+    preflight.no_end_token += any(end not in ids for ids in row.completions if len(ids) <= room)
 
 
-def _length(row: Encoded) -> int:
+def _length(row: EncodedRow) -> int:
     return len(row.prompt) + max(map(len, row.completions))

@@ -1,4 +1,4 @@
-"""The data of a run as its trainer reads them, without the rows that it could not learn from."""
+"""The data of a run as its trainer reads it, without the rows that it could not learn from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prefdata.report.progress import Say
 from prefdata.training.config.plan import Plan
 from prefdata.training.config.recipe import Recipe
 from prefdata.training.data.dataset_views import COMPLETIONS, load_view
-from prefdata.training.data.preflight import Preflight, examine, preflight_lines, refuse_losses
+from prefdata.training.data.preflight import Preflight, examine, preflight_summary, refuse_losses
 from prefdata.training.model import distributed
 
 if TYPE_CHECKING:
@@ -21,69 +21,66 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def prepared_folder(folder: Path) -> Iterator[Path]:
-    """A folder for prepared data, the same one in all processes, for as long as they need it.
+def shared_cache(folder: Path) -> Iterator[Path]:
+    """A temporary folder for prepared data, the same one in all processes.
 
     Example:
-        >>> with prepared_folder(Path(".")) as cache:
+        >>> with shared_cache(Path(".")) as cache:
         ...     cache.is_dir()
         True
     """
-    made = TemporaryDirectory(prefix=".cache-", dir=folder) if distributed.is_main() else None
+    is_main = distributed.is_main()
+    temporary = TemporaryDirectory(prefix=".cache-", dir=folder) if is_main else None
     try:
-        yield Path(distributed.agreed(made.name if made else ""))
+        yield Path(distributed.broadcast(temporary.name if temporary else ""))
     finally:
-        if made:
-            made.cleanup()
+        if temporary:
+            temporary.cleanup()
 
 
-def prepared_once(
-    plan: Plan, tokenizer: PreTrainedTokenizerBase, cache: Path, say: Say
+def prepare_once(
+    plan: Plan, tokenizer: PreTrainedTokenizerBase, cache: Path, log: Say
 ) -> tuple[dict[str, Dataset], dict[str, Preflight]]:
-    """As `prepare`, by the first of several processes; the others read what it wrote.
-
-    Example:
-        >>> prepared_once(plan, tokenizer, Path("cache"), print)  # doctest: +SKIP
-    """
-    if distributed.count() == 1:
-        return prepare(plan, tokenizer, cache, say)
+    """As `prepare`, by the first of several processes; the others read the files that it wrote."""
+    if distributed.world_size() == 1:
+        return prepare(plan, tokenizer, cache, log)
     from datasets import load_from_disk
 
-    found: dict[str, Preflight] = {}
-    with distributed.first_alone():
+    preflights: dict[str, Preflight] = {}
+    with distributed.main_process_first():
         if distributed.is_main():
-            views, found = prepare(plan, tokenizer, cache, say)
+            views, preflights = prepare(plan, tokenizer, cache, log)
             for split, view in views.items():
                 view.save_to_disk(cache / f"view-{split}")
-    found = distributed.agreed(found)
-    return {split: load_from_disk(cache / f"view-{split}") for split in found}, found
+    preflights = distributed.broadcast(preflights)
+    return {split: load_from_disk(cache / f"view-{split}") for split in preflights}, preflights
 
 
 def prepare(
-    plan: Plan, tokenizer: PreTrainedTokenizerBase, cache: Path, say: Say
+    plan: Plan, tokenizer: PreTrainedTokenizerBase, cache: Path, log: Say
 ) -> tuple[dict[str, Dataset], dict[str, Preflight]]:
     """Each split as the trainer reads it, without the rows that it could not learn from.
 
     Args:
         plan: of the run.
         tokenizer: of the model.
-        cache: where the memory-mapped copies go.
-        say: gets a line per finding.
+        cache: the folder of the memory-mapped copies.
+        log: called with one line at a time.
+
+    Returns:
+        By split, its rows, and the counts of what becomes of them.
 
     Raises:
         InputError: more rows would be lost than the recipe allows.
-
-    Example:
-        >>> prepare(plan, tokenizer, Path("cache"), print)  # doctest: +SKIP
     """
     chat, recipe = bool(tokenizer.chat_template), plan.recipe
-    say(
+    log(
         "chat template found: rows go in as messages"
         if chat
         else "no chat template: turns are written out as 'User: …' and 'Assistant: …'"
     )
     view = plan.method.views[plan.dataset.kind]
-    views, found = {}, {}
+    views, preflights = {}, {}
     for split in plan.dataset.rows:
         rows = load_view(
             plan.dataset,
@@ -94,7 +91,7 @@ def prepare(
             cache=cache,
             extra=["margin"] if recipe.margin_scale else [],
         )
-        flight = examine(
+        preflight = examine(
             rows,
             COMPLETIONS[view],
             tokenizer,
@@ -102,17 +99,16 @@ def prepare(
             drops_long=plan.method.drops_long,
         )
         refuse_losses(
-            flight, max_length=recipe.max_length, allow_drops=recipe.allow_drops, split=split
+            preflight, max_length=recipe.max_length, allow_drops=recipe.allow_drops, split=split
         )
-        for line in preflight_lines(flight, split=split, max_length=recipe.max_length):
-            say(line)
-        lost = set(flight.lost)
-        keep = [position for position in range(flight.rows) if position not in lost]
-        rows = rows.select(keep) if lost else rows
+        log(preflight_summary(preflight, split=split, max_length=recipe.max_length))
+        lost_rows = set(preflight.lost_rows)
+        learnable = [row for row in range(preflight.rows) if row not in lost_rows]
+        rows = rows.select(learnable) if lost_rows else rows
         views[split] = _with_margins(rows, recipe.margin_scale)
-        found[split] = flight
-    _tell_balance(found["train"], recipe, say)
-    return views, found
+        preflights[split] = preflight
+    _log_balance(preflights["train"], recipe, log)
+    return views, preflights
 
 
 def _with_margins(rows: Dataset, scale: float | None) -> Dataset:
@@ -121,16 +117,16 @@ def _with_margins(rows: Dataset, scale: float | None) -> Dataset:
     return rows.map(lambda row: {"margin": scale * row["margin"]})
 
 
-def _tell_balance(found: Preflight, recipe: Recipe, say: Say) -> None:
+def _log_balance(preflight: Preflight, recipe: Recipe, log: Say) -> None:
     """KTO's classes should weigh alike, within a third (arXiv 2402.01306, eq. 8)."""
     weights = [
         float(str(recipe.options.get(f"{side}_weight", 1.0)))
         for side in ("desirable", "undesirable")
     ]
-    good, bad = found.good * weights[0], found.bad * weights[1]
+    good, bad = preflight.good * weights[0], preflight.bad * weights[1]
     if recipe.method == "kto" and good and bad and not 1 <= good / bad <= 4 / 3:
         rarer = "desirable" if good < bad else "undesirable"
-        say(
+        log(
             f"note: good and bad answers weigh {good / bad:.2f} to 1, and KTO wants 1 to 1.33; "
             f"--set {rarer}_weight=auto does it"
         )

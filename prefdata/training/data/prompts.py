@@ -1,4 +1,4 @@
-"""Prompts that a model is asked: from a file, or the held-out ones of a data set directory."""
+"""Prompts for a model to answer: from a file, or the held-out ones of a data set directory."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Prompting:
         source: a data set directory, or a file of prompts; None for the held-out prompts of the
             first data set.
         answers: per prompt.
-        most: prompts that are asked at most; None for all.
+        most: the largest number of prompts; None for all.
         max_new_tokens: of an answer.
-        temperature: of the sampling; 0 always takes the likeliest token.
+        temperature: of the sampling; 0 decodes greedily.
         seed: of the sampling.
 
     Example:
@@ -68,21 +68,24 @@ def read_prompts(source: Path, *, most: int | None = None) -> list[Messages]:
     """The prompts of a file or a data set directory, each once, in their order.
 
     Args:
-        source: a data set directory, of which the held-out prompts are taken; a text file with a
-            prompt a line; or a JSON, JSONL, CSV or Parquet file with a column ``prompt``, text or
-            a list of messages.
-        most: how many to take.
+        source: a data set directory, whose held-out prompts are read; a text file with a prompt a
+            line; or a JSON, JSONL, CSV or Parquet file with a column ``prompt``, text or a list
+            of messages.
+        most: the largest number of prompts.
 
     Raises:
         UsageError: there is no such file.
         InputError: a row holds no prompt, or there is none.
 
     Example:
-        >>> read_prompts(Path("prompts.jsonl"))  # doctest: +SKIP
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        ...     print("Name a colour.", file=file, flush=True)
+        ...     read_prompts(Path(file.name))
         [[{'role': 'user', 'content': 'Name a colour.'}]]
     """
     check_prompts(source)
-    found: dict[str, Messages] = {}
+    prompts: dict[str, Messages] = {}
     for number, value in enumerate(_values(source), 1):
         prompt = _as_messages(value)
         if prompt is None:
@@ -91,16 +94,16 @@ def read_prompts(source: Path, *, most: int | None = None) -> list[Messages]:
                 hint="Expected a column 'prompt': text, or a list of messages that ends in a "
                 "user's.",
             )
-        found.setdefault(json.dumps(prompt, sort_keys=True), prompt)
-        if len(found) == most:
+        prompts.setdefault(json.dumps(prompt, sort_keys=True), prompt)
+        if len(prompts) == most:
             break
-    if not found:
+    if not prompts:
         raise InputError(f"{source} holds no prompt", hint="Give a file with a prompt a line.")
-    return list(found.values())
+    return list(prompts.values())
 
 
 def _values(source: Path) -> Iterator[object]:
-    """What stands where a prompt is expected, row by row."""
+    """The value where a prompt is expected, row by row."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -125,8 +128,8 @@ def _values(source: Path) -> Iterator[object]:
             csv.field_size_limit(LONGEST_CELL)
             yield from (row.get("prompt") for row in csv.DictReader(StringIO(text)))
         else:
-            whole = text.lstrip().startswith("[")
-            rows = json.loads(text) if whole else map(json.loads, lines)
+            is_list = text.lstrip().startswith("[")
+            rows = json.loads(text) if is_list else map(json.loads, lines)
             yield from (row.get("prompt") if isinstance(row, dict) else row for row in rows)
     except (ValueError, csv.Error, pa.ArrowInvalid) as error:
         raise InputError(
@@ -146,5 +149,7 @@ def _as_messages(value: object) -> Messages | None:
         for message in value
         if isinstance(message, dict)
     ]
-    whole = len(messages) == len(value) and all({"role", "content"} <= m.keys() for m in messages)
-    return messages if whole and messages[-1]["role"] in ("user", "tool") else None
+    complete = len(messages) == len(value) and all(
+        {"role", "content"} <= message.keys() for message in messages
+    )
+    return messages if complete and messages[-1]["role"] in ("user", "tool") else None

@@ -1,30 +1,30 @@
-"""What a tokenizer or its chat template can do to a row without a word, each found by looking."""
+"""What a tokenizer or its chat template can do to a row without a warning, one check for each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from prefdata.training.data.tokenize import Encoded, ViewRow, tools_of
+from prefdata.training.data.tokenize import EncodedRow, ViewRow, row_tools
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-THOUGHT = "</think>"
-"""What ends the thinking of models that write it down."""
+END_OF_THINKING = "</think>"
+"""The mark behind the thinking of models that write it into their answers."""
 
 
-def repeated(row: ViewRow, encoded: Encoded, sides: Sequence[str]) -> bool:
-    """Whether a completion begins with its prompt, which would then be trained on.
+def repeats_prompt(row: ViewRow, encoded: EncodedRow, sides: Sequence[str]) -> bool:
+    """Whether a completion begins with its prompt, which would be trained on.
 
     Args:
         row: as the trainer gets it.
-        encoded: the same as token ids.
+        encoded: the same row as token ids.
         sides: the columns that hold completions.
 
     Example:
         >>> row = {"prompt": "Hi, you.", "chosen": "Hi, you. Hello."}
-        >>> repeated(row, Encoded([], [[]], merged=False), ["chosen"])
+        >>> repeats_prompt(row, EncodedRow([], [[]], merged=False), ["chosen"])
         True
     """
     prompt = row["prompt"]
@@ -39,55 +39,42 @@ def repeated(row: ViewRow, encoded: Encoded, sides: Sequence[str]) -> bool:
     return length > 1 and any(ids[:length] == encoded.prompt for ids in encoded.completions)
 
 
-def doubled(encoded: Encoded, tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether the row begins with two start tokens: one from its text, one from the tokenizer.
-
-    Example:
-        >>> doubled(encoded, tokenizer)  # doctest: +SKIP
-        False
-    """
+def has_two_start_tokens(encoded: EncodedRow, tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the row begins with two start tokens: one from its text, one from the tokenizer."""
     start = tokenizer.bos_token_id
     return start is not None and encoded.prompt[:2] == [start, start]
 
 
-def stripped(
-    row: ViewRow, encoded: Encoded, sides: Sequence[str], tokenizer: PreTrainedTokenizerBase
+def loses_thinking(
+    row: ViewRow, encoded: EncodedRow, sides: Sequence[str], tokenizer: PreTrainedTokenizerBase
 ) -> bool:
-    """Whether the chat template leaves out what a completion thinks.
-
-    Example:
-        >>> stripped(row, encoded, ["chosen"], tokenizer)  # doctest: +SKIP
-        False
-    """
+    """Whether the chat template leaves out the thinking of a completion."""
     return any(
-        any(THOUGHT in str(message.get("content")) for message in _messages(row[side]))
-        and THOUGHT not in tokenizer.decode(ids)
+        any(END_OF_THINKING in str(message.get("content")) for message in _messages(row[side]))
+        and END_OF_THINKING not in tokenizer.decode(ids)
         for side, ids in zip(sides, encoded.completions, strict=True)
     )
 
 
-def untold(
-    row: ViewRow, encoded: Encoded, sides: Sequence[str], tokenizer: PreTrainedTokenizerBase
+def loses_tools(
+    row: ViewRow, encoded: EncodedRow, sides: Sequence[str], tokenizer: PreTrainedTokenizerBase
 ) -> bool:
-    """Whether the chat template leaves out the row's tools, or a call of one.
-
-    Example:
-        >>> untold(row, encoded, ["chosen"], tokenizer)  # doctest: +SKIP
-        False
-    """
-    offered = tools_of(row) or []
-    named = set(_names(offered if isinstance(offered, list) else []))
-    named |= set(_names(_calls(row["prompt"])))
-    if named and not _all_in(named, tokenizer.decode(encoded.prompt)):
+    """Whether the chat template leaves out the row's tools, or a call of one."""
+    tools = row_tools(row) or []
+    names = {*_names(tools if isinstance(tools, list) else []), *_names(_calls(row["prompt"]))}
+    if not _all_in(names, encoded.prompt, tokenizer):
         return True
-    for side, ids in zip(sides, encoded.completions, strict=True):
-        called = set(_names(_calls(row[side])))
-        if called and not _all_in(called, tokenizer.decode(ids)):
-            return True
-    return False
+    return not all(
+        _all_in(set(_names(_calls(row[side]))), ids, tokenizer)
+        for side, ids in zip(sides, encoded.completions, strict=True)
+    )
 
 
-def _all_in(names: set[str], text: str) -> bool:
+def _all_in(names: set[str], ids: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the text of the ids has every name; nothing is decoded where there is none."""
+    if not names:
+        return True
+    text = tokenizer.decode(ids)
     return all(name in text for name in names)
 
 

@@ -16,13 +16,13 @@ ViewRow = Mapping[str, str | Sequence[Mapping[str, object]]]
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedRow:
     """One row as token ids: the prompt, and each completion behind it.
 
     Args:
         prompt: ids shared by prompt and completions.
         completions: per completion, the ids that follow the prompt.
-        merged: whether the prompt alone was tokenised another way at its end.
+        merged: whether the end of the prompt is tokenised another way when a completion follows.
     """
 
     prompt: list[int]
@@ -30,36 +30,33 @@ class Encoded:
     merged: bool
 
 
-def encode(row: ViewRow, sides: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> Encoded:
+def encode(row: ViewRow, sides: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> EncodedRow:
     """Tokenise a row exactly as TRL's trainers do: render, then cut where the prompt ends.
 
     Args:
         row: a prompt and completions, all messages or all text.
         sides: which columns hold the completions.
         tokenizer: of the model.
-
-    Example:
-        >>> encode({"prompt": "User: hi", "chosen": " hello"}, ["chosen"], tokenizer)
-        ... # doctest: +SKIP
     """
-    prompt, wholes, tools = row["prompt"], [], tools_of(row)
-    alone = _ids(prompt, tokenizer, tools, generate=True)
+    prompt, sequences, tools = row["prompt"], [], row_tools(row)
+    prompt_ids = _ids(prompt, tokenizer, tools, generate=True)
     for completion in (row[side] for side in sides):
         if isinstance(prompt, str) and isinstance(completion, str):
             end = str(tokenizer.eos_token)
             ended = completion if completion.endswith(end) else completion + end
-            wholes.append(_ids(prompt + ended, tokenizer, tools))
+            sequences.append(_ids(prompt + ended, tokenizer, tools))
         else:
-            wholes.append(_ids([*prompt, *completion], tokenizer, tools))
-    start = min(_common(alone, whole) for whole in wholes)
-    return Encoded(alone[:start], [whole[start:] for whole in wholes], start < len(alone))
+            sequences.append(_ids([*prompt, *completion], tokenizer, tools))
+    start = min(_common_prefix(prompt_ids, ids) for ids in sequences)
+    completions = [ids[start:] for ids in sequences]
+    return EncodedRow(prompt_ids[:start], completions, merged=start < len(prompt_ids))
 
 
-def tools_of(row: Mapping[str, object]) -> object:
+def row_tools(row: Mapping[str, object]) -> object:
     """The tools of a row, read from their JSON where they are text.
 
     Example:
-        >>> tools_of({"tools": "[]"}), tools_of({})
+        >>> row_tools({"tools": "[]"}), row_tools({})
         ([], None)
     """
     tools = row.get(TOOLS)
@@ -81,9 +78,9 @@ def _ids(
     return list(rendered["input_ids"])
 
 
-def _common(left: Sequence[int], right: Sequence[int]) -> int:
-    """How many ids both start with."""
-    for place, (one, other) in enumerate(zip(left, right, strict=False)):
+def _common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
+    """How many ids both begin with."""
+    for position, (one, other) in enumerate(zip(left, right, strict=False)):
         if one != other:
-            return place
+            return position
     return min(len(left), len(right))

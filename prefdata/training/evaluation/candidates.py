@@ -67,8 +67,8 @@ def answer_prompts(
     Example:
         >>> answer_prompts("model", Prompting(Path("prompts.txt")), say=print)  # doctest: +SKIP
     """
+    from prefdata.training.model.library_output import suppress_output
     from prefdata.training.model.load import load_model, load_tokenizer
-    from prefdata.training.model.quiet import hushed
 
     if prompting.source is None:
         raise UsageError(
@@ -76,7 +76,7 @@ def answer_prompts(
         )
     prompts = read_prompts(prompting.source, most=prompting.most)
     say(f"answering {len(prompts):,} prompts, {prompting.answers} times each")
-    with hushed():
+    with suppress_output():
         return answered(
             prompts,
             load_model(model),

@@ -8,8 +8,9 @@ from pathlib import Path
 from prefdata.io.dataset.dataset_reader import open_dataset
 from prefdata.report.progress import Say
 from prefdata.training.config.check_model import adapter_base, check_model, is_adapter
+from prefdata.training.config.load_recipe import read_recipe
 from prefdata.training.config.plan import require_train
-from prefdata.training.config.recipe import TINY, Recipe, load_recipe
+from prefdata.training.config.recipe import TINY, Recipe
 from prefdata.training.data.prompts import Prompting, check_prompts
 from prefdata.training.evaluation.evaluator import Dtype, Subject
 from prefdata.training.evaluation.result import Evaluation
@@ -66,9 +67,9 @@ def evaluate(
     if prompting is not None:
         check_prompts(prompting.source)
     say("loading torch and transformers")
-    from prefdata.training.model.quiet import hushed
+    from prefdata.training.model.library_output import suppress_output
 
-    with hushed():
+    with suppress_output():
         subject = Subject.load(model, reference, recipe, batch_size, dtype)
         return subject.measured(datasets, prompting, say)
 
@@ -81,7 +82,7 @@ def saved_recipe(model: str) -> Recipe:
         'dpo'
     """
     saved = Path(model).expanduser() / "recipe.yaml"
-    return load_recipe(saved) if saved.is_file() else Recipe()
+    return read_recipe(saved) if saved.is_file() else Recipe()
 
 
 def saved_reference(model: str, recipe: Recipe) -> str | None:

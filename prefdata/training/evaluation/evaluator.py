@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
-    from prefdata.training.data.tokenize import Encoded
+    from prefdata.training.data.tokenize import EncodedRow
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 
@@ -114,7 +114,8 @@ class Subject:
         self, name: str, dataset: DatasetDirectory, say: Say
     ) -> tuple[list[EvalRow], EvaluatedSet]:
         from prefdata.training.data.dataset_views import COMPLETIONS, load_view
-        from prefdata.training.data.preflight import encode, examine
+        from prefdata.training.data.preflight import examine
+        from prefdata.training.data.tokenize import encode
 
         split = "test" if "test" in dataset.rows else "train"
         sides, length = COMPLETIONS[dataset.kind], self.recipe.max_length
@@ -129,7 +130,7 @@ class Subject:
                 extra=_extra(dataset.files[split]),
             )
             found = examine(rows, sides, self.tokenizer, length, drops_long=self._drops_long)
-            lost = set(found.lost)
+            lost = set(found.lost_rows)
             say(f"{name}, {split} split: {len(rows):,} rows, {len(lost):,} left out")
             if len(lost) == len(rows):
                 raise InputError(
@@ -138,7 +139,7 @@ class Subject:
                     hint="Measure with a higher --max-length.",
                 )
             kept = [position for position in range(len(rows)) if position not in lost]
-            mine = kept[distributed.rank() :: distributed.count()]
+            mine = kept[distributed.rank() :: distributed.world_size()]
 
             encoded = (encode(rows[position], sides, self.tokenizer) for position in mine)
             shown, scored = tee(encoded)
@@ -146,7 +147,7 @@ class Subject:
                 self._row(name, position, rows[position], row, numbers)
                 for position, row, numbers in zip(mine, shown, self._numbers(scored), strict=True)
             ]
-        together = sorted(distributed.gathered(measured), key=lambda row: row.row)
+        together = sorted(distributed.all_gather(measured), key=lambda row: row.row)
         one = EvaluatedSet(
             name, str(dataset.path), split, len(lost), figures(together), slices(together)
         )
@@ -156,7 +157,7 @@ class Subject:
     def _drops_long(self) -> bool:
         return self.measure == "reward"
 
-    def _numbers(self, rows: Iterator[Encoded]) -> Iterator[list[Numbers]]:
+    def _numbers(self, rows: Iterator[EncodedRow]) -> Iterator[list[Numbers]]:
         """Per row and completion, what model and reference make of it."""
         from prefdata.training.evaluation.logprobs import score, score_rewards
 
@@ -189,7 +190,7 @@ class Subject:
         name: str,
         position: int,
         asis: Mapping[str, Any],
-        row: Encoded,
+        row: EncodedRow,
         numbers: Sequence[Numbers],
     ) -> EvalRow:
         chosen, rejected = numbers[0], numbers[1] if len(numbers) > 1 else Numbers()

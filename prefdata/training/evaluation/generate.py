@@ -108,7 +108,7 @@ def answered(
         >>> answered(prompts, model, None, tokenizer)  # doctest: +SKIP
     """
     asked = [(prompt, prompt_ids(prompt, tokenizer)) for prompt in prompts for _ in range(answers)]
-    mine = asked[distributed.rank() :: distributed.count()]
+    mine = asked[distributed.rank() :: distributed.world_size()]
     ids = [one for _, one in mine]
     how: dict[str, Any] = {"max_new_tokens": max_new_tokens, "temperature": temperature}
     how |= {"batch_size": batch_size, "seed": seed + distributed.rank()}
@@ -129,8 +129,8 @@ def answered(
         )
         for (prompt, _), its, old, kl in zip(mine, after, before, moved, strict=True)
     ]
-    places = range(distributed.rank(), len(asked), distributed.count())
-    together = distributed.gathered(list(zip(places, found, strict=True)))
+    places = range(distributed.rank(), len(asked), distributed.world_size())
+    together = distributed.all_gather(list(zip(places, found, strict=True)))
     return [one for _, one in sorted(together, key=lambda placed: placed[0])]
 
 
@@ -208,11 +208,11 @@ def _moved(
     batch_size: int,
 ) -> list[float]:
     """How far the model has moved, by its own answers."""
-    from prefdata.training.data.tokenize import Encoded
+    from prefdata.training.data.tokenize import EncodedRow
     from prefdata.training.evaluation.logprobs import score
 
     longest = max((len(p) + len(a) for p, a in zip(prompts, answers, strict=True)), default=0)
-    rows = [Encoded(p, [a], merged=False) for p, a in zip(prompts, answers, strict=True)]
+    rows = [EncodedRow(p, [a], merged=False) for p, a in zip(prompts, answers, strict=True)]
     scored = score(rows, model, reference=reference, max_length=longest, batch_size=batch_size)
     return [one.logp - (one.reference or 0.0) for [one] in scored]
 

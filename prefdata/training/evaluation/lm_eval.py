@@ -56,7 +56,7 @@ def benchmark(
     import torch
     from lm_eval.tasks import TaskManager
 
-    from prefdata.training.model.quiet import hushed
+    from prefdata.training.model.library_output import suppress_output
 
     manager = TaskManager()
     unknown = [task for task in tasks if not manager.match_tasks([task])]
@@ -65,7 +65,7 @@ def benchmark(
             f"lm-eval knows no task {unknown[0]!r}", hint="List them with: lm-eval ls tasks."
         )
     say(f"benchmarks: {', '.join(tasks)}")
-    with hushed():
+    with suppress_output():
         found = lm_eval.simple_evaluate(
             model="hf",
             model_args={"pretrained": model, "dtype": "float32"},

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from prefdata.training.data.preflight import Encoded
+from prefdata.training.data.tokenize import EncodedRow
 
 if TYPE_CHECKING:
     import torch
@@ -47,7 +47,7 @@ Scored = TypeVar("Scored")
 
 
 def score(
-    rows: Iterable[Encoded],
+    rows: Iterable[EncodedRow],
     model: torch.nn.Module,
     *,
     reference: torch.nn.Module | None = None,
@@ -76,7 +76,7 @@ def score(
 
 
 def score_rewards(
-    rows: Iterable[Encoded], model: torch.nn.Module, *, max_length: int, batch_size: int = 8
+    rows: Iterable[EncodedRow], model: torch.nn.Module, *, max_length: int, batch_size: int = 8
 ) -> Iterator[list[float]]:
     """What a reward model gives each completion of each row, padding left out of account.
 
@@ -114,7 +114,7 @@ def score_rewards(
 
 
 def _by_row(
-    rows: Iterable[Encoded],
+    rows: Iterable[EncodedRow],
     scored: Callable[[Sequence[Placed]], list[Scored]],
     max_length: int,
     batch_size: int,

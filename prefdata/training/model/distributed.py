@@ -1,4 +1,4 @@
-"""Several processes on one job: who is who, what they found together, how they are started."""
+"""Several processes on one job: their ranks, what they exchange, and how they are launched."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from prefdata.errors import InputError
 if TYPE_CHECKING:
     from torch.distributed import TCPStore
 
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 STORE_SECONDS = 10
-"""How long a launcher's store is waited for."""
+"""The timeout of a connection to the launcher's store."""
 
 
-def count() -> int:
+def world_size() -> int:
     """How many processes a launcher such as torchrun or accelerate has started for this job.
 
     Example:
-        >>> count()
+        >>> world_size()
         1
     """
     return int(os.environ.get("WORLD_SIZE") or 1)
 
 
 def rank() -> int:
-    """Which of them this one is, from 0.
+    """The number of this process among them, from 0.
 
     Example:
         >>> rank()
         0
     """
-    return int(os.environ.get("RANK") or 0) if count() > 1 else 0
+    return int(os.environ.get("RANK") or 0) if world_size() > 1 else 0
 
 
 def is_main() -> bool:
-    """Whether this process is the one that speaks and writes.
+    """Whether this process is the one that prints and writes.
 
     Example:
         >>> is_main()
@@ -51,69 +51,69 @@ def is_main() -> bool:
     return rank() == 0
 
 
-def gathered(values: Sequence[Found]) -> list[Found]:
-    """What all processes found, in the order of their ranks, in each of them.
+def all_gather(values: Sequence[Value]) -> list[Value]:
+    """The values of all processes, in the order of their ranks; the same list in each process.
 
     Example:
-        >>> gathered([1, 2])
+        >>> all_gather([1, 2])
         [1, 2]
     """
-    if count() == 1:
+    if world_size() == 1:
         return list(values)
     import torch.distributed
 
-    parts: list[list[Found]] = [[] for _ in range(count())]
-    with _together():
+    parts: list[list[Value]] = [[] for _ in range(world_size())]
+    with _process_group():
         torch.distributed.all_gather_object(parts, list(values))
     return [value for part in parts for value in part]
 
 
-def agreed(value: Found) -> Found:
-    """What the first process has, in all of them.
+def broadcast(value: Value) -> Value:
+    """The value of the first process, in all of them.
 
     Example:
-        >>> agreed("a folder")
+        >>> broadcast("a folder")
         'a folder'
     """
-    return gathered([value])[0]
+    return all_gather([value])[0]
 
 
 @contextmanager
-def first_alone() -> Iterator[None]:
-    """The first process goes through the block before the others do.
+def main_process_first() -> Iterator[None]:
+    """Let the main process run the block before the others do, so that they find what it caches.
 
-    What it writes to a cache the others find there. Where it fails, they stop as well.
+    Where it fails, the others stop as well.
 
     Example:
-        >>> with first_alone():
+        >>> with main_process_first():
         ...     "data prepared"
         'data prepared'
     """
     if not is_main():
-        wait()
+        barrier()
     yield
     if is_main():
-        wait()
+        barrier()
 
 
-def wait() -> None:
-    """Wait until all processes are here.
+def barrier() -> None:
+    """Wait until all processes have come this far.
 
     Example:
-        >>> wait()
+        >>> barrier()
     """
-    if count() > 1:
+    if world_size() > 1:
         import torch.distributed
 
-        with _together():
+        with _process_group():
             torch.distributed.barrier()
 
 
 @contextmanager
-def _together() -> Iterator[None]:
-    """Join the other processes, with gloo where there is no GPU; end where one of them has failed.
+def _process_group() -> Iterator[None]:
+    """Join the process group, with gloo where there is no GPU.
 
-    It has said why, and this one has nothing to add.
+    Where another process has failed, it has reported why, and this one exits without a message.
     """
     import torch
     from accelerate import PartialState
@@ -134,73 +134,71 @@ FAILED = "prefdata/failed"
 
 
 def first_to_fail() -> bool:
-    """Whether this process is the first of its job to fail, and so the one that says why.
+    """Whether this process is the first of its job to fail, and so the one that reports why.
 
-    The launcher's own store knows: it outlives the processes, and needs none of them.
+    The launcher's own store counts failures: it outlives the processes, and needs none of them.
 
     Example:
         >>> first_to_fail()
         True
     """
-    if count() == 1:
+    if world_size() == 1:
         return True
     store = _store()
     return is_main() if store is None else bool(store.add(FAILED, 1) == 1)
 
 
 def another_failed() -> bool:
-    """Whether a process of the job has failed, and said why.
+    """Whether a process of the job has failed and reported why.
 
     Example:
         >>> another_failed()
         False
     """
-    store = _store() if count() > 1 else None
+    store = _store() if world_size() > 1 else None
     return store is not None and bool(store.check([FAILED]))
 
 
 def _store() -> TCPStore | None:
-    """What the processes of a launcher leave word in; None where it keeps none."""
+    """The launcher's key-value store; None where it has none."""
     from torch.distributed import DistError, TCPStore
 
-    place, wait = os.environ.get("MASTER_ADDR", ""), timedelta(seconds=STORE_SECONDS)
+    host, timeout = os.environ.get("MASTER_ADDR", ""), timedelta(seconds=STORE_SECONDS)
     try:
         port = int(os.environ.get("MASTER_PORT", ""))
-        return TCPStore(place, port, is_master=False, timeout=wait)
+        return TCPStore(host, port, is_master=False, timeout=timeout)
     except (ValueError, DistError):
         return None
 
 
-def any_of(flag: bool) -> bool:
+def any_process(flag: bool) -> bool:
     """Whether the flag is set in any of the processes; the same answer in all of them.
 
     Example:
-        >>> any_of(False)
+        >>> any_process(False)
         False
     """
-    if count() == 1:
+    if world_size() == 1:
         return flag
     import torch
     import torch.distributed
     from accelerate import PartialState
 
-    with _together():
-        told = torch.tensor(int(flag), device=PartialState().device)
-        torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
-        return bool(told.item())
+    with _process_group():
+        highest = torch.tensor(int(flag), device=PartialState().device)
+        torch.distributed.all_reduce(highest, torch.distributed.ReduceOp.MAX)
+        return bool(highest.item())
 
 
 def launch(processes: int, args: Sequence[str], *, module: str = "prefdata") -> int:
-    """Run `pref`, or another module, in several processes on this machine, and wait for them.
+    """Run `pref`, or another module, in several processes of this machine, started by torchrun.
 
-    They are started by torchrun.
-
-    Ctrl-C is passed on to the processes, which know how to stop; torchrun would end them instead.
+    Ctrl-C is passed on to the processes, which save and stop; torchrun would end them instead.
 
     Args:
         processes: how many.
         args: of the command, without ``--processes``.
-        module: that is run.
+        module: the module to run.
 
     Returns:
         The exit code of the first process that failed, 143 where SIGTERM ended all, or 0.
@@ -218,9 +216,9 @@ def launch(processes: int, args: Sequence[str], *, module: str = "prefdata") -> 
     os.environ.setdefault("OMP_NUM_THREADS", str(cores))
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
-    meet = ["--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
-    heard = "--signals-to-handle=SIGTERM"
-    options = [*meet, heard, f"--nproc-per-node={processes}", "-m", module, *args]
+    rendezvous = ["--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
+    signals = "--signals-to-handle=SIGTERM"
+    options = [*rendezvous, signals, f"--nproc-per-node={processes}", "-m", module, *args]
     config, entry, entry_args = config_from_args(parse_args(options))
     before = signal.signal(signal.SIGINT, _pass_on)
     try:
@@ -236,7 +234,7 @@ def launch(processes: int, args: Sequence[str], *, module: str = "prefdata") -> 
 
 
 def _pass_on(number: int, _frame: FrameType | None) -> None:
-    """Give a signal to the processes that this one has started."""
+    """Send a signal to the processes that this one has started."""
     import psutil
 
     for child in psutil.Process().children():

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def named(place: str) -> type:
-    """A class by its place, as ``module:name``.
+def import_class(path: str) -> type:
+    """The class at an import path, written ``module:name``.
 
     Example:
-        >>> named("pathlib:Path")
+        >>> import_class("pathlib:Path")
         <class 'pathlib...Path'>
     """
-    module, _, name = place.partition(":")
-    found: type = getattr(import_module(module), name)
-    return found
+    module, _, name = path.partition(":")
+    imported: type = getattr(import_module(module), name)
+    return imported
 
 
 def load_tokenizer(
@@ -95,17 +95,17 @@ def load_model(
 
     adapter = (Path(source).expanduser() / "adapter_config.json").is_file()
     task = "SequenceClassification" if reward else "CausalLM"
-    loader = named(f"{'peft:AutoPeft' if adapter else 'transformers:Auto'}ModelFor{task}")
+    loader = import_class(f"{'peft:AutoPeft' if adapter else 'transformers:Auto'}ModelFor{task}")
     head = {"num_labels": 1} if adapter and reward else {}
     try:
         model = loader.from_pretrained(  # type: ignore[attr-defined]  # of libraries without types
             source, dtype=getattr(torch, dtype), trust_remote_code=trust_remote_code, **head
         )
     except (OSError, ValueError, SafetensorError) as error:
-        raise unloadable(source, error) from error
-    whole: PreTrainedModel = model.merge_and_unload() if adapter else model
-    place = os.environ.get("LOCAL_RANK", "0")
-    return whole.to(f"cuda:{place}" if torch.cuda.is_available() else "cpu").eval()
+        raise load_error(source, error) from error
+    merged: PreTrainedModel = model.merge_and_unload() if adapter else model
+    device = os.environ.get("LOCAL_RANK", "0")
+    return merged.to(f"cuda:{device}" if torch.cuda.is_available() else "cpu").eval()
 
 
 def is_reward_model(source: str) -> bool:
@@ -126,27 +126,27 @@ def is_reward_model(source: str) -> bool:
     try:
         config = AutoConfig.from_pretrained(source)
     except (OSError, ValueError) as error:
-        raise unloadable(source, error) from error
+        raise load_error(source, error) from error
     return any(name.endswith("ForSequenceClassification") for name in config.architectures or [])
 
 
-def unloadable(source: str, error: Exception) -> UsageError:
-    """What to say of a model that cannot be loaded.
+def load_error(source: str, error: Exception) -> UsageError:
+    """The error for a model that cannot be loaded.
 
     Example:
-        >>> str(unloadable("m", OSError("no weights")))
+        >>> str(load_error("m", OSError("no weights")))
         'm: the model cannot be loaded (no weights)'
     """
-    give = "Give a folder that holds config.json and weights, a name on the hub, or tiny."
+    sources = "Give a folder that holds config.json and weights, a name on the hub, or tiny."
     trust = "If you trust the code that comes with it: --set trust_remote_code=true."
     return UsageError(
         f"{source}: the model cannot be loaded ({first_line(error)})",
-        hint=trust if "custom code" in str(error) else give,
+        hint=trust if "custom code" in str(error) else sources,
     )
 
 
 def first_line(error: Exception) -> str:
-    """The first line of what another library said.
+    """The first line of another library's message.
 
     Example:
         >>> first_line(ValueError("no weights.\\nTry again."))

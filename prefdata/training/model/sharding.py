@@ -1,7 +1,7 @@
-"""A model that accelerate spreads over processes, by FSDP2 or DeepSpeed, and what it needs of us.
+"""Models that accelerate shards over processes, by FSDP2 or DeepSpeed.
 
-Both prepare a model once, together with its optimizer, when training begins. A run measures its
-model before that, so it prepares the model to be measured, and undoes this before it trains.
+Both prepare a model once, together with its optimizer, when training begins. A run evaluates its
+model before that: it prepares the model for evaluation, and undoes this before it trains.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
     from transformers import Trainer, TrainerState
 
 ZERO_3 = 3
-"""The stage of DeepSpeed's ZeRO that spreads the weights themselves."""
+"""The stage of DeepSpeed's ZeRO that shards the weights themselves."""
 
 
-def is_spread(trainer: Trainer) -> bool:
+def is_sharded(trainer: Trainer) -> bool:
     """Whether no process holds the whole model: by FSDP, or the third stage of ZeRO.
 
     Example:
-        >>> is_spread(trainer)  # doctest: +SKIP
+        >>> is_sharded(trainer)  # doctest: +SKIP
         False
     """
     return bool(trainer.is_fsdp_enabled) or zero_stage(trainer) == ZERO_3
 
 
-def ready_to_measure(trainer: Trainer) -> None:
-    """Spread the model now, and place it, where this would only be done once training begins.
+def prepare_for_evaluation(trainer: Trainer) -> None:
+    """Shard and place the model now, which the libraries would do only when training begins.
 
     Args:
-        trainer: that has done nothing yet.
+        trainer: one that has not evaluated or trained yet.
 
     Raises:
-        RecipeError: what was launched and the recipe contradict each other.
+        RecipeError: DeepSpeed's config and the recipe contradict each other.
 
     Example:
-        >>> ready_to_measure(trainer)  # doctest: +SKIP
+        >>> prepare_for_evaluation(trainer)  # doctest: +SKIP
     """
     if trainer.is_deepspeed_enabled:
         trainer.deepspeed = trainer.model_wrapped = inference_engine(trainer)
@@ -57,22 +57,22 @@ def ready_to_measure(trainer: Trainer) -> None:
     trainer.accelerator._models.append(trainer.model)  # noqa: SLF001  # or evaluate() prepares it
 
 
-def ready_to_train(trainer: Trainer) -> None:
-    """Undo what measuring did to a model that several processes are about to train.
+def prepare_for_training(trainer: Trainer) -> None:
+    """Undo what evaluation did to a model that several processes are about to train.
 
     Accelerate prepares a model once: one that was first prepared to be evaluated is never wrapped
     for training, and every process would train a model of its own without a word.
 
     Args:
-        trainer: that has evaluated and not yet trained.
+        trainer: one that has evaluated and not yet trained.
 
     Example:
-        >>> ready_to_train(trainer)  # doctest: +SKIP
+        >>> prepare_for_training(trainer)  # doctest: +SKIP
     """
     if trainer.is_deepspeed_enabled:
         inference_engine(trainer).destroy()
         trainer._precompute_engine = trainer.deepspeed = None  # noqa: SLF001
-    elif distributed.count() == 1:
+    elif distributed.world_size() == 1:
         return
     if trainer.is_fsdp_enabled:
         _reshard(trainer.model)
@@ -85,16 +85,16 @@ def ready_to_train(trainer: Trainer) -> None:
     trainer.model = trainer.model_wrapped = model
 
 
-def load_finished(trainer: Trainer, checkpoint: Path, state: TrainerState) -> None:
-    """Load the model of a run whose last step is saved; DeepSpeed's own files need its engine.
+def load_last_checkpoint(trainer: Trainer, checkpoint: Path, state: TrainerState) -> None:
+    """Load the checkpoint of a run's last step; DeepSpeed's own files need its engine.
 
     Args:
         trainer: ready to train.
-        checkpoint: of the last step.
-        state: of the trainer, as it was saved there.
+        checkpoint: folder of the last step.
+        state: the trainer's state as saved there.
 
     Example:
-        >>> load_finished(trainer, Path("checkpoint-12"), state)  # doctest: +SKIP
+        >>> load_last_checkpoint(trainer, Path("checkpoint-12"), state)  # doctest: +SKIP
     """
     if trainer.is_deepspeed_enabled:
         batches = trainer.get_train_dataloader()
@@ -103,11 +103,11 @@ def load_finished(trainer: Trainer, checkpoint: Path, state: TrainerState) -> No
         trainer._load_from_checkpoint(str(checkpoint))  # noqa: SLF001
 
 
-def inference_engine(trainer: Trainer) -> Any:  # noqa: ANN401  # of a library that need not be here
+def inference_engine(trainer: Trainer) -> Any:  # noqa: ANN401  # of a library that may be missing
     """DeepSpeed's engine around the model before it is trained; TRL keeps it under this name.
 
     Raises:
-        RecipeError: what was launched and the recipe contradict each other.
+        RecipeError: DeepSpeed's config and the recipe contradict each other.
 
     Example:
         >>> inference_engine(trainer).training  # doctest: +SKIP
@@ -121,11 +121,11 @@ def inference_engine(trainer: Trainer) -> Any:  # noqa: ANN401  # of a library t
     return trainer._precompute_engine  # noqa: SLF001
 
 
-def whole(tensor: torch.Tensor) -> torch.Tensor:
-    """All of a weight, in every process, where each may hold a part of it; all must ask.
+def full_tensor(tensor: torch.Tensor) -> torch.Tensor:
+    """The whole of a weight that may be sharded; all processes must call this together.
 
     Example:
-        >>> whole(weight).shape  # doctest: +SKIP
+        >>> full_tensor(weight).shape  # doctest: +SKIP
         torch.Size([64, 64])
     """
     if hasattr(tensor, "full_tensor"):  # FSDP2
@@ -138,43 +138,43 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
         return tensor.detach().clone()
 
 
-def shape(tensor: torch.Tensor) -> torch.Size:
-    """The shape of the whole of a weight.
+def full_shape(tensor: torch.Tensor) -> torch.Size:
+    """The shape of the whole of a weight that may be sharded.
 
     Example:
         >>> import torch
-        >>> shape(torch.zeros(2, 3))
+        >>> full_shape(torch.zeros(2, 3))
         torch.Size([2, 3])
     """
-    found: torch.Size = getattr(tensor, "ds_shape", tensor.shape)
-    return found
+    shape: torch.Size = getattr(tensor, "ds_shape", tensor.shape)
+    return shape
 
 
-def gathered_weights(trainer: Trainer) -> dict[str, torch.Tensor] | None:
-    """All weights of a model in parts, of which every process gives its own; tied ones once.
+def full_state_dict(trainer: Trainer) -> dict[str, torch.Tensor] | None:
+    """The weights of a sharded model, gathered from all processes; tied weights once.
 
     None where every process holds the whole model.
 
     Example:
-        >>> gathered_weights(trainer)  # doctest: +SKIP
+        >>> full_state_dict(trainer)  # doctest: +SKIP
     """
-    if not is_spread(trainer):
+    if not is_sharded(trainer):
         return None
     if trainer.is_fsdp_enabled:
         weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     else:
-        parts = trainer.model.state_dict(keep_vars=True)
-        weights = {name: whole(tensor).detach().cpu() for name, tensor in parts.items()}
+        shards = trainer.model.state_dict(keep_vars=True)
+        weights = {name: full_tensor(tensor).detach().cpu() for name, tensor in shards.items()}
     tied = getattr(trainer.model, "all_tied_weights_keys", {})
     return {name: tensor for name, tensor in weights.items() if name not in tied}
 
 
 @contextmanager
-def by_itself() -> Iterator[None]:
-    """Load models in this process alone, where DeepSpeed would have all processes share each.
+def unsharded_loading() -> Iterator[None]:
+    """Load models whole in this process, where DeepSpeed would shard each over all processes.
 
     Example:
-        >>> with by_itself():
+        >>> with unsharded_loading():
         ...     "a model is loaded"
         'a model is loaded'
     """
@@ -189,7 +189,7 @@ def by_itself() -> Iterator[None]:
 
 
 def zero_stage(trainer: Trainer) -> int | None:
-    """Which stage of DeepSpeed's ZeRO trains; None without DeepSpeed.
+    """The stage of DeepSpeed's ZeRO; None without DeepSpeed.
 
     Example:
         >>> zero_stage(trainer)  # doctest: +SKIP
@@ -200,7 +200,7 @@ def zero_stage(trainer: Trainer) -> int | None:
 
 
 def zero_dtype(trainer: Trainer) -> str:
-    """The type that DeepSpeed computes in, by its own config.
+    """The dtype that DeepSpeed computes in, by its own config.
 
     Example:
         >>> zero_dtype(trainer)  # doctest: +SKIP
@@ -210,18 +210,18 @@ def zero_dtype(trainer: Trainer) -> str:
 
 
 def _check_config(trainer: Trainer) -> None:
-    """Raise where DeepSpeed was told otherwise than the recipe, which ends a run when it trains."""
-    wrong = trainer.accelerator.state.deepspeed_plugin.hf_ds_config.mismatches
-    if wrong:
-        found = "; ".join(line.removeprefix("- ds ").replace(" vs hf ", ", and ") for line in wrong)
+    """Raise where DeepSpeed's config contradicts the recipe: it would fail when training begins."""
+    mismatches = trainer.accelerator.state.deepspeed_plugin.hf_ds_config.mismatches
+    if mismatches:
+        lines = (line.removeprefix("- ds ").replace(" vs hf ", ", and ") for line in mismatches)
         raise RecipeError(
-            f"DeepSpeed's config and the recipe contradict each other: {found}",
+            f"DeepSpeed's config and the recipe contradict each other: {'; '.join(lines)}",
             hint="Write auto in DeepSpeed's config, so that the recipe counts; or say it in both.",
         )
 
 
 def _reshard(model: torch.nn.Module) -> None:
-    """Let go of the whole weights that a forward pass left, or the optimizer would train those."""
+    """Free the whole weights that a forward pass left, or the optimizer would train those."""
     from torch.distributed.fsdp import FSDPModule
 
     for module in model.modules():

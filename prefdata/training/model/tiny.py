@@ -1,4 +1,4 @@
-"""The tiny model: random weights and a tokenizer of its own, made from the data in seconds."""
+"""The tiny model: random weights and a tokenizer trained on the data, made in seconds."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ CHAT_TEMPLATE = (
 def make_tiny(folder: Path, dataset: DatasetDirectory, *, seed: int, max_length: int) -> None:
     """Write a small Llama with random weights, and a tokenizer trained on the data set's texts.
 
-    It learns in seconds and knows nothing: it is there to try the whole path without a hub, a key
+    It trains in seconds and knows nothing: it is there to try the whole path without a hub, a key
     or a GPU.
 
     Args:
-        folder: where the model goes; made if need be.
-        dataset: whose train split the tokenizer learns from, its first 2,000 rows.
+        folder: where the model goes; created if it does not exist.
+        dataset: the tokenizer is trained on the first 2,000 rows of its train split.
         seed: of the weights.
         max_length: tokens that the model must be able to hold.
 
@@ -89,15 +89,15 @@ def _texts(dataset: DatasetDirectory) -> Iterator[str]:
     """Every message of the first rows of the train split."""
     import pyarrow.parquet as pq
 
-    wanted = {"prompt", "chosen", "rejected", "completion"}
-    left = SAMPLE_ROWS
+    texts = {"prompt", "chosen", "rejected", "completion"}
+    remaining = SAMPLE_ROWS
     for file in dataset.files["train"]:
-        with pq.ParquetFile(file) as opened:
-            columns = [name for name in opened.schema_arrow.names if name in wanted]
-            for batch in opened.iter_batches(batch_size=min(left, 500), columns=columns):
+        with pq.ParquetFile(file) as parquet:
+            columns = [name for name in parquet.schema_arrow.names if name in texts]
+            for batch in parquet.iter_batches(batch_size=min(remaining, 500), columns=columns):
                 for row in batch.to_pylist():
                     for column in columns:
                         yield from (message["content"] or "" for message in row[column])
-                left -= batch.num_rows
-                if left <= 0:
+                remaining -= batch.num_rows
+                if remaining <= 0:
                     return

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from prefdata.errors import RecipeError, UnknownNameError
 from prefdata.stats.gates import parse_gate
-from prefdata.training.config.recipe import Recipe, load_recipe
+from prefdata.training.config.load_recipe import load_recipe
+from prefdata.training.config.recipe import Recipe
 from prefdata.training.evaluation.metrics import METRICS
 from prefdata.yamlfile import read_yaml
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from prefdata.errors import RecipeError
 from prefdata.io.dataset.dataset_reader import open_dataset
 from prefdata.stats.gates import parse_gate
-from prefdata.training.config.plan import make_plan, require_train
+from prefdata.training.config.plan import require_train, resolve
 from prefdata.training.data.prompts import check_prompts
 from prefdata.training.evaluation.metrics import METRICS, REWARD_MODEL_METRICS
 from prefdata.training.rounds.plan import RoundsPlan, load_rounds
@@ -37,7 +37,7 @@ def check_rounds(source: Path) -> RoundsPlan:
         if one.data:
             unused = Path(plan.output) / f".{one.name}"
             recipe = plan.recipe_of(one, data=one.data, model=plan.model, output=unused, where=here)
-            make_plan(recipe, check_output=False)
+            resolve(recipe, check_output=False)
         else:
             recipe = plan.recipe_of(one, data="", model=plan.model, output=Path(), where=here)
             check_prompts(Path(one.prompts))

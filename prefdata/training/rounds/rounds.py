@@ -69,7 +69,7 @@ def run_rounds(
         >>> run_rounds(Path("plan.yaml")).passed  # doctest: +SKIP
         True
     """
-    if distributed.count() > 1:
+    if distributed.world_size() > 1:
         raise UsageError(
             "the rounds of a plan were started by a launcher, once in every process",
             hint="Start them once; --processes N has each round use several.",

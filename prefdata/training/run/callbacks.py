@@ -196,7 +196,7 @@ class Stop(TrainerCallback):  # type: ignore[misc]  # untyped for mypy: its impo
         **_kwargs: object,
     ) -> None:
         """Save, and stop, all processes at the same step."""
-        self.asked = distributed.any_of(self.asked)
+        self.asked = distributed.any_process(self.asked)
         if self.asked:
             control.should_save = control.should_log = control.should_training_stop = True
 

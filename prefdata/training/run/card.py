@@ -101,7 +101,7 @@ def model_card(plan: Plan, result: TrainingResult) -> str:
         f"---\n{yaml.safe_dump(header, sort_keys=False)}---",
         f"# {plan.output.name}",
         f"Trained from `{plan.recipe.model}` with {plan.method.summary}; {how}.",
-        f"Made by prefdata {__version__} with TRL's {plan.method.trainer.partition(':')[2]}.",
+        f"Made by prefdata {__version__} with {plan.trainer_label}.",
         "## Use",
         USE.format(library=library, loader=loader, model=plan.output.name),
         "## Metrics",

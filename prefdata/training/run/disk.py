@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefdata.errors import TrainingError
-from prefdata.training.model.sharding import shape
+from prefdata.training.model.sharding import full_shape
 
 if TYPE_CHECKING:
     from transformers import Trainer
@@ -50,10 +50,10 @@ def bytes_needed(trainer: Trainer) -> int:
         3000000
     """
     weights = list(trainer.model.parameters())
-    whole: int = sum(shape(weight).numel() * weight.element_size() for weight in weights)
+    whole: int = sum(full_shape(weight).numel() * weight.element_size() for weight in weights)
     trained = [weight for weight in weights if weight.requires_grad]
-    moved: int = sum(shape(weight).numel() * weight.element_size() for weight in trained)
-    checkpoint: int = moved + ADAM * sum(shape(weight).numel() for weight in trained)
+    moved: int = sum(full_shape(weight).numel() * weight.element_size() for weight in trained)
+    checkpoint: int = moved + ADAM * sum(full_shape(weight).numel() for weight in trained)
     saves = str(getattr(trainer.args.save_strategy, "value", trainer.args.save_strategy)) != "no"
     kept: int = (trainer.args.save_total_limit or 2) + 1 if saves else 0
     return whole + kept * checkpoint

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefdata.errors import TrainingError
 from prefdata.training.model import distributed
-from prefdata.training.model.sharding import inference_engine, shape, whole, zero_dtype
+from prefdata.training.model.sharding import full_shape, full_tensor, inference_engine, zero_dtype
 
 if TYPE_CHECKING:
     import torch
@@ -94,7 +94,7 @@ def with_reference(
     key = reference_key(trainer, rows)
     trainer.reference_keys = [*getattr(trainer, "reference_keys", []), key]
     found = _read(folder / f"{key}.parquet", len(rows))
-    missing = distributed.any_of(found is None)  # on several machines the folders may differ
+    missing = distributed.any_process(found is None)  # on several machines the folders may differ
     trainer.reference_hits = getattr(trainer, "reference_hits", 0) + (not missing)
     if missing or found is None:
         found = _compute(trainer, rows, batch_size, columns)
@@ -145,7 +145,7 @@ def _weights(model: torch.nn.Module) -> Iterator[bytes]:
         if ".lora_" not in name and ".modules_to_save." not in name:
             named[name.removeprefix("base_model.model.").replace(".base_layer", "")] = tensor
     for name, tensor in sorted(named.items()):
-        yield f"{name} {tensor.dtype} {tuple(shape(tensor))}".encode()
+        yield f"{name} {tensor.dtype} {tuple(full_shape(tensor))}".encode()
         yield from map(_bytes, (tensor, *_scales(tensor)))
 
 
@@ -159,7 +159,7 @@ def _scales(tensor: torch.Tensor) -> list[torch.Tensor]:
 def _bytes(tensor: torch.Tensor) -> bytes:
     import torch
 
-    flat = whole(tensor).detach().reshape(-1).contiguous().cpu()
+    flat = full_tensor(tensor).detach().reshape(-1).contiguous().cpu()
     return bytes(flat.view(torch.uint8).numpy().tobytes()) if flat.numel() else b""
 
 

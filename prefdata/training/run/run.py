@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from prefdata.errors import InputError, TrainingError
 from prefdata.io.dataset.atomic_dir import replacing
 from prefdata.report.progress import Display, LineDisplay, Say
-from prefdata.training.config.plan import Plan, make_plan
+from prefdata.training.config.plan import Plan, resolve
 from prefdata.training.config.recipe import Recipe
 from prefdata.training.data.preflight import Preflight
-from prefdata.training.data.prepare import prepared_folder, prepared_once
+from prefdata.training.data.prepare import prepare_once, shared_cache
 from prefdata.training.model import distributed
 from prefdata.training.model.load import load_tokenizer
 from prefdata.training.run.card import recipe_yaml, write_records
@@ -70,19 +70,19 @@ def train(
         0.41
     """
     began = time.monotonic()
-    plan = make_plan(recipe, force=force)
+    plan = resolve(recipe, force=force)
     say = say if distributed.is_main() else lambda _line: None
-    distributed.wait()  # nothing is written before all have found the plan in order
-    with distributed.first_alone():
+    distributed.barrier()  # nothing is written before all have found the plan in order
+    with distributed.main_process_first():
         folder = run_folder(plan)
         if distributed.is_main():
             open_run(plan, force=force, resume=resume)
     try:
         source = _first_stage(plan, folder, display, say) if plan.recipe.first else None
         say("loading torch, transformers and TRL")
-        from prefdata.training.model.quiet import hushed
+        from prefdata.training.model.library_output import suppress_output
 
-        with hushed(), _tensorboard(folder), _written(plan) as output:
+        with suppress_output(), _tensorboard(folder), _written(plan) as output:
             run = Run(plan, folder, output, display or LineDisplay(say), say)
             result = run.go(source, began)
     except BaseException:
@@ -95,7 +95,7 @@ def train(
             folder.remove()
         except InputError as error:
             say(f"note: the model is saved, and {error}")
-    distributed.wait()
+    distributed.barrier()
     return result
 
 
@@ -113,8 +113,8 @@ def _written(plan: Plan) -> Iterator[Path]:
 def _first_stage(plan: Plan, folder: RunFolder, display: Display | None, say: Say) -> str:
     """The model of the first stage, trained now or before the run was interrupted."""
     first, recipe = plan.recipe.first, plan.recipe
-    begun = distributed.agreed(folder.first.with_name(f"{folder.first.name}.run").is_dir())
-    done = distributed.agreed((folder.first / "recipe.yaml").is_file())
+    begun = distributed.broadcast(folder.first.with_name(f"{folder.first.name}.run").is_dir())
+    done = distributed.broadcast((folder.first / "recipe.yaml").is_file())
     if first is not None and not done:
         stage = recipe.model_copy(
             update={
@@ -191,7 +191,7 @@ class Run:
 
         plan, recipe = self.plan, self.plan.recipe
         self._tell_processes()
-        with distributed.first_alone():
+        with distributed.main_process_first():
             source = source or starting_model(plan, self.folder.start, self.say)
         tokenizer = load_tokenizer(
             source,
@@ -199,8 +199,8 @@ class Run:
             revision=recipe.revision,
             trust_remote_code=recipe.trust_remote_code,
         )
-        with prepared_folder(self.folder.path) as cache:
-            views, found = prepared_once(plan, tokenizer, cache, self.say)
+        with shared_cache(self.folder.path) as cache:
+            views, found = prepare_once(plan, tokenizer, cache, self.say)
             measured = views[plan.eval_split]
             if plan.eval_split == "train":
                 measured = measured.select(range(min(len(measured), TRAIN_ROWS_MEASURED)))
@@ -224,7 +224,7 @@ class Run:
         return result
 
     def _tell_processes(self) -> None:
-        recipe, ids = self.plan.recipe, distributed.gathered([os.getpid()])
+        recipe, ids = self.plan.recipe, distributed.all_gather([os.getpid()])
         if len(ids) > 1:
             passes = int(str(recipe.options.get("gradient_accumulation_steps") or 1))
             rows = len(ids) * recipe.batch_size * passes
@@ -253,7 +253,7 @@ class Run:
             method=recipe.method,
             lora=recipe.lora is not None,
             rows={name: len(view) for name, view in views.items()},
-            lost={name: len(flight.lost) for name, flight in found.items()},
+            lost={name: len(flight.lost_rows) for name, flight in found.items()},
             cut={name: flight.cut for name, flight in found.items()},
             steps=steps,
             seconds=0.0,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefdata.training.config.plan import Plan
 from prefdata.training.model import distributed
-from prefdata.training.model.sharding import is_spread
+from prefdata.training.model.sharding import is_sharded
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -55,7 +55,7 @@ class Samples:
     ) -> None:
         self.trainer, self.tokenizer = trainer, tokenizer
         speaks = plan.method.task == "CAUSAL_LM" and distributed.is_main()
-        speaks = speaks and not is_spread(trainer)
+        speaks = speaks and not is_sharded(trainer)
         self.prompts = self._first(rows, plan.recipe.samples) if speaks else {}
         self.before = self._answers()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from prefdata.training.config.plan import Plan
 from prefdata.training.model import distributed
-from prefdata.training.model.sharding import by_itself, gathered_weights
+from prefdata.training.model.sharding import full_state_dict, unsharded_loading
 from prefdata.training.run.run_dir import RunFolder
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def save_model(
     Example:
         >>> save_model(trainer, tokenizer, Path("model"), plan, "org/base")  # doctest: +SKIP
     """
-    whole = gathered_weights(trainer)
+    whole = full_state_dict(trainer)
     if not distributed.is_main():
         return
     model = trainer.accelerator.unwrap_model(trainer.model)
@@ -85,7 +85,7 @@ def _merged(
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     reads = {"SEQ_CLS": AutoModelForSequenceClassification, "CAUSAL_LM": AutoModelForCausalLM}
-    with TemporaryDirectory() as adapter, by_itself():
+    with TemporaryDirectory() as adapter, unsharded_loading():
         model.save_pretrained(adapter, state_dict=whole)
         base = reads[plan.method.task].from_pretrained(
             source,

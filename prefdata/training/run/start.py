@@ -8,8 +8,8 @@ from prefdata.report.progress import Say
 from prefdata.training.config.check_model import adapter_base, is_adapter, is_local
 from prefdata.training.config.plan import Plan
 from prefdata.training.config.recipe import TINY
-from prefdata.training.model.load import load_tokenizer, unloadable
-from prefdata.training.model.sharding import by_itself
+from prefdata.training.model.load import load_error, load_tokenizer
+from prefdata.training.model.sharding import unsharded_loading
 
 
 def starting_model(plan: Plan, folder: Path, say: Say) -> str:
@@ -37,7 +37,7 @@ def starting_model(plan: Plan, folder: Path, say: Say) -> str:
 
             say("making a tiny model with random weights, and a tokenizer from the data")
             seed, longest = plan.recipe.seed, plan.recipe.max_length
-            with by_itself():
+            with unsharded_loading():
                 make_tiny(folder, plan.dataset, seed=seed, max_length=longest)
         return str(folder)
     if not is_local(model):
@@ -48,7 +48,7 @@ def starting_model(plan: Plan, folder: Path, say: Say) -> str:
         return str(path)
     if not (folder / "config.json").is_file():
         say(f"merging the adapter {model} into its base model")
-        with by_itself():
+        with unsharded_loading():
             _merge(path, folder, trust_remote_code=plan.recipe.trust_remote_code)
     return str(folder)
 
@@ -65,7 +65,7 @@ def _merge(adapter: Path, folder: Path, *, trust_remote_code: bool) -> None:
         )
         merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     except (OSError, ValueError, SafetensorError) as error:
-        raise unloadable(str(adapter), error) from error
+        raise load_error(str(adapter), error) from error
     has_own = (adapter / "tokenizer_config.json").is_file()
     tokenizer = load_tokenizer(
         str(adapter) if has_own else base, trust_remote_code=trust_remote_code

@@ -29,7 +29,7 @@ from prefdata.training.config.methods import Method
 from prefdata.training.config.plan import Plan
 from prefdata.training.config.recipe import TINY, Recipe
 from prefdata.training.model import distributed
-from prefdata.training.model.load import first_line, named, unloadable
+from prefdata.training.model.load import first_line, import_class, load_error
 from prefdata.training.model.sharding import ZERO_3
 from prefdata.training.run.reference_cache import COLUMNS, cache_folder, caching
 
@@ -87,11 +87,11 @@ def build_trainer(
     method, recipe = plan.method, plan.recipe
     _refuse_data_parallel()
     _refuse_idle_sharding(recipe)
-    trainer = named(method.trainer)
+    trainer = import_class(method.trainer)
     cached = trainer.__name__ in COLUMNS and uses_cache(recipe, method, len(rows))
     arguments = _arguments(plan, len(rows), batches, cached=cached)
     try:
-        config = named(method.config)(output_dir=str(folder), **arguments)
+        config = import_class(method.config)(output_dir=str(folder), **arguments)
         _refuse_quantised_parts(recipe, config)
         built = (caching(trainer, cache_folder()) if cached else trainer)(
             args=config,
@@ -104,10 +104,10 @@ def build_trainer(
     except PrefdataError:
         raise
     except (OSError, SafetensorError) as error:
-        raise unloadable(recipe.model, error) from error
+        raise load_error(recipe.model, error) from error
     except (ValueError, NotImplementedError, AssertionError) as error:
         raise RecipeError(
-            f"TRL's {trainer.__name__} refuses the recipe: {first_line(error)}",
+            f"{plan.trainer_label} refuses the recipe: {first_line(error)}",
             hint="Change the option that it names.",
         ) from error
     built.remove_callback(PrinterCallback)
@@ -162,7 +162,7 @@ def uses_cache(recipe: Recipe, method: Method, rows: int) -> bool:
         >>> uses_cache(Recipe(max_steps=10), METHODS["dpo"], 1_000)
         False
     """
-    if not method.reference or recipe.options.get("sync_ref_model"):
+    if not method.reference or recipe.trainer or recipe.options.get("sync_ref_model"):
         return False
     if recipe.reference_cache != "auto":
         return recipe.reference_cache
@@ -172,7 +172,7 @@ def uses_cache(recipe: Recipe, method: Method, rows: int) -> bool:
 
 def _step(recipe: Recipe) -> int:
     """Rows per optimiser step, on all devices together."""
-    return recipe.batch_size * accumulation(recipe) * distributed.count()
+    return recipe.batch_size * accumulation(recipe) * distributed.world_size()
 
 
 def accumulation(recipe: Recipe) -> int:
@@ -213,11 +213,11 @@ def _arguments(plan: Plan, rows: int, batches: Batches, *, cached: bool) -> dict
         "per_device_train_batch_size": batches.rows,
         "gradient_accumulation_steps": batches.accumulation,
     }
-    if distributed.count() > 1 and not gpu:
+    if distributed.world_size() > 1 and not gpu:
         ours["use_cpu"] = True  # unsaid, each process would train a model of its own
     if cached:
         ours["precompute_ref_log_probs"] = True
-    if not _loads_itself(method):
+    if method.loads_model:
         ours["model_init_kwargs"] = {**_loading(recipe), **_given(recipe)}
     return ours
 
@@ -239,15 +239,10 @@ def _evaluation(recipe: Recipe, steps: float) -> dict[str, JsonValue]:
     return found
 
 
-def _loads_itself(method: Method) -> bool:
-    """TRL's experimental trainers place a model that they load with a device map; we load it."""
-    return method.trainer.startswith("trl.experimental")
-
-
 def _models(recipe: Recipe, method: Method, source: str) -> dict[str, object]:
     """The model, and the reference where the recipe names one, as the trainer takes them."""
     quantization = _quantization(recipe)
-    if _loads_itself(method):
+    if not method.loads_model:
         return {"model": _load(recipe, source, quantization)}
     models: dict[str, object] = {"model": source}
     if quantization is not None:
@@ -266,7 +261,7 @@ def _load(recipe: Recipe, source: str, quantization: object) -> PreTrainedModel:
             source, trust_remote_code=recipe.trust_remote_code, **arguments
         )
     except (OSError, ValueError, SafetensorError) as error:
-        raise unloadable(source, error) from error
+        raise load_error(source, error) from error
 
 
 def _loading(recipe: Recipe) -> dict[str, JsonValue]:

@@ -91,7 +91,7 @@ class Training:
         plan, recipe = self.plan, self.plan.recipe
         in_batch = any(loss.in_batch for loss in plan.method.chosen_losses(recipe.options))
         least = plan.method.min_batch_size
-        alone = distributed.count() == 1
+        alone = distributed.world_size() == 1
         if recipe.smaller_on_oom and alone and not in_batch and batches.rows > least:
             smaller = batches.smaller()
             if smaller.rows >= least:
@@ -126,7 +126,11 @@ class Training:
 
     def _trained(self, trainer: Trainer) -> Trained:
         """Look at the start, measure, train."""
-        from prefdata.training.model.sharding import ready_to_measure, ready_to_train, zero_stage
+        from prefdata.training.model.sharding import (
+            prepare_for_evaluation,
+            prepare_for_training,
+            zero_stage,
+        )
         from prefdata.training.run.disk import check_disk
         from prefdata.training.run.online_eval import Meter
         from prefdata.training.run.samples import Samples
@@ -135,7 +139,7 @@ class Training:
         plan, recipe = self.plan, self.plan.recipe
         if (stage := zero_stage(trainer)) is not None:
             self.say(f"DeepSpeed: ZeRO stage {stage}")
-        ready_to_measure(trainer)
+        prepare_for_evaluation(trainer)
         check_disk(trainer, self.folder.path, self.say)
         self._tell_reference(trainer)
         own = recipe.reference not in ("", recipe.model)
@@ -144,7 +148,7 @@ class Training:
         meter.take_reference()
         before = meter.metrics()
         samples = Samples(trainer, self.tokenizer, self.measured, plan)
-        ready_to_train(trainer)
+        prepare_for_training(trainer)
         self._train_watched(trainer, meter, samples)
         return Trained(trainer, meter, samples, before)
 
@@ -197,7 +201,7 @@ class Training:
         """Train from the start, or from where an interrupted run was saved."""
         from transformers import TrainerState
 
-        from prefdata.training.model.sharding import load_finished
+        from prefdata.training.model.sharding import load_last_checkpoint
 
         checkpoint = self.folder.last_checkpoint()
         if checkpoint is None:
@@ -206,7 +210,7 @@ class Training:
         state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
         self.say(f"going on after step {state.global_step:,} of {state.max_steps:,}")
         if state.global_step >= state.max_steps:
-            load_finished(trainer, checkpoint, state)  # train() would take a step more
+            load_last_checkpoint(trainer, checkpoint, state)  # train() would take a step more
             trainer.state = state
             return
         seen = [entry["num_tokens"] for entry in state.log_history if "num_tokens" in entry]

@@ -14,9 +14,9 @@ from pydantic import JsonValue
 from prefdata.errors import RecipeError, UsageError
 from prefdata.io.dataset.atomic_dir import refuse_existing, remove_folder
 from prefdata.report.progress import Display, Say
-from prefdata.training.config.output_files import of_a_sweep
-from prefdata.training.config.plan import Plan, make_plan
-from prefdata.training.config.recipe import load_recipe
+from prefdata.training.config.load_recipe import load_recipe
+from prefdata.training.config.output_files import sweep_output_files
+from prefdata.training.config.plan import Plan, resolve
 from prefdata.training.model import distributed
 from prefdata.training.run.run import train
 from prefdata.training.run.run_dir import check_same, identity, run_folder
@@ -90,9 +90,8 @@ def sweep(
         ... # doctest: +SKIP
     """
     flags = dict(flags or {})
-    base = load_recipe(source, flags=flags, settings=settings).resolved()
-    given = base.output != f"{base.data.rstrip('/')}-{base.method}"
-    output = Path(base.output if given else f"{base.output}-sweep")
+    base = load_recipe(source, flags=flags, settings=settings)
+    output = Path(base.output or f"{base.default_output}-sweep")
     plans = _plans(source, grid, flags, settings, output)
     metric = metric or _metric(plans)
     _check_metric(metric, plans)
@@ -137,7 +136,7 @@ def _run(
     if planned.name in done:
         check_same(_as_mapping(done[planned.name]), rests_on)
         return
-    begun = distributed.agreed(run_folder(planned.plan).begun)
+    begun = distributed.broadcast(run_folder(planned.plan).begun)
     done[planned.name] = rests_on
     _write_state(output, done)
     train(planned.plan.recipe, resume=begun, display=display, say=say)
@@ -162,7 +161,7 @@ def _plans(
         recipe = load_recipe(source, flags=own, settings=over)
         if name in [other.name for other in plans]:
             raise RecipeError(f"two runs would be called {name}", hint="Sweep over other values.")
-        plans.append(Planned(name, dict(values), make_plan(recipe, check_output=False)))
+        plans.append(Planned(name, dict(values), resolve(recipe, check_output=False)))
     return plans
 
 
@@ -190,9 +189,9 @@ def _open(output: Path, *, force: bool, resume: bool) -> dict[str, JsonValue]:
             )
         found: dict[str, JsonValue] = json.loads(state.read_text(encoding="utf-8"))
         return {name: known for name, known in found.items() if (output / name).is_dir()}
-    with distributed.first_alone():
+    with distributed.main_process_first():
         if distributed.is_main():
-            ours = of_a_sweep(output / STATE, PAGE)
+            ours = sweep_output_files(output / STATE, PAGE)
             refuse_existing(output, force=force, marker=STATE, own_files=ours)
             remove_folder(output)
             output.mkdir(parents=True)

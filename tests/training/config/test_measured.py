@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from prefdata.errors import RecipeError
-from prefdata.training import Recipe, load_recipe, make_plan
+from prefdata.training import Recipe, load_recipe, resolve
 from prefdata.training.config.auto_options import flip_rate
 from tests.training.datasets import polite_pairs, unpaired, write_dataset
 
@@ -51,7 +51,7 @@ def test_smoothing_is_measured_on_the_data(tmp_path: Path) -> None:
         flags={"model": "tiny", "data": str(data)},
         settings=["loss_type=robust", "label_smoothing=auto"],
     )
-    found = make_plan(recipe).recipe.options["label_smoothing"]
+    found = resolve(recipe).recipe.options["label_smoothing"]
     assert isinstance(found, float)
     assert 0.05 < found < 0.16
 
@@ -63,7 +63,7 @@ def test_data_without_votes_cannot_tell(pairs: Path) -> None:
         settings=["loss_type=cdpo", "label_smoothing=auto"],
     )
     with pytest.raises(RecipeError) as caught:
-        make_plan(recipe)
+        resolve(recipe)
     assert str(caught.value) == (
         "label_smoothing is auto, and no pair of the train split has two votes to compare"
     )
@@ -81,7 +81,7 @@ def test_weights_are_measured_on_the_data(side: str, expected: float, tmp_path: 
         flags={"model": "tiny", "data": str(data), "method": "kto"},
         settings=[f"{side}_weight=auto", other],
     )
-    found = make_plan(recipe).recipe.options[f"{side}_weight"]
+    found = resolve(recipe).recipe.options[f"{side}_weight"]
     assert found == pytest.approx(expected, abs=1e-3)
 
 
@@ -90,7 +90,7 @@ def test_only_the_ratio_of_the_weights_is_measured(labelled: Path) -> None:
     options: dict[str, Any] = {"desirable_weight": "auto", "undesirable_weight": "auto"}
     recipe = Recipe(model="tiny", data=str(labelled), method="kto", options=options)
     with pytest.raises(RecipeError, match="are both auto; only their ratio is measured"):
-        make_plan(recipe)
+        resolve(recipe)
 
 
 def test_what_is_not_measured_is_not_auto() -> None:

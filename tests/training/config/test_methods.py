@@ -14,23 +14,27 @@ from prefdata.io.dataset.dataset_reader import open_dataset
 from prefdata.training.config.losses import loss_types, loss_weights, trl_losses
 from prefdata.training.config.methods import METHODS
 from prefdata.training.config.recipe import Recipe
-from prefdata.training.config.removed import GONE, OWNED, STILL_THERE
-from prefdata.training.config.trl_options import option_types
+from prefdata.training.config.trl_options import (
+    DEPRECATED_OPTIONS,
+    REMOVED_OPTIONS,
+    RENAMED_OPTIONS,
+    option_types,
+)
 from prefdata.training.data.dataset_views import load_view
-from prefdata.training.model.load import load_tokenizer, named
-from prefdata.training.model.quiet import hushed
+from prefdata.training.model.library_output import suppress_output
+from prefdata.training.model.load import import_class, load_tokenizer
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_the_options_are_those_of_trl(name: str) -> None:
     """What is read from TRL's source is exactly what its config takes; what is gone is gone."""
-    with hushed():
-        config = named(METHODS[name].config)
+    with suppress_output():
+        config = import_class(METHODS[name].config)
         fields = {field.name: field for field in dataclasses.fields(config) if field.init}
-        assert isinstance(named(METHODS[name].trainer), type)
+        assert isinstance(import_class(METHODS[name].trainer), type)
     known = option_types(METHODS[name].config_sources)
     assert set(known) == set(fields)
-    assert set(GONE) & set(fields) <= STILL_THERE
+    assert set(REMOVED_OPTIONS) & set(fields) <= DEPRECATED_OPTIONS
     for option, entry in known.items():
         default = fields[option].default
         if entry.choices and isinstance(default, str):
@@ -42,16 +46,16 @@ def test_every_owned_option_is_one_of_trl() -> None:
     known = {
         option for method in METHODS.values() for option in option_types(method.config_sources)
     }
-    assert set(OWNED) <= known
-    assert known >= STILL_THERE
-    assert set(OWNED.values()) <= set(Recipe.model_fields)
+    assert set(RENAMED_OPTIONS) <= known
+    assert known >= DEPRECATED_OPTIONS
+    assert set(RENAMED_OPTIONS.values()) <= set(Recipe.model_fields)
 
 
 def test_the_losses_are_those_of_trl() -> None:
     """Every loss that TRL's sources compare with is in the table, and the table has no other."""
-    with hushed():
+    with suppress_output():
         for name, ours in {"dpo": {"cdpo"}, "kto": set(), "cpo": {"alphapo"}}.items():
-            source = inspect.getsource(named(METHODS[name].trainer))
+            source = inspect.getsource(import_class(METHODS[name].trainer))
             theirs = set(re.findall(r"loss_type == \"(\w+)\"", source)) - {"kto_pair"}
             assert set(METHODS[name].losses) - ours == theirs, name
 
@@ -77,7 +81,7 @@ def test_each_start_loss_is_what_trl_computes(
     pairs: Path, chat_model: Path, tmp_path: Path
 ) -> None:
     """TRL's own loss of a model that is its own reference, for every loss in the table."""
-    with hushed():
+    with suppress_output():
         import torch
         import trl
 

@@ -11,7 +11,7 @@ import pytest
 
 import prefdata.training.config.plan as plan_module
 from prefdata.errors import InputError, MissingExtraError, PrefdataError, RecipeError, UsageError
-from prefdata.training import LoraSettings, Recipe, make_plan
+from prefdata.training import LoraSettings, Recipe, resolve
 from tests.training.datasets import polite_pairs, unpaired, write_dataset
 
 MAKE = "Make one with: pref convert SOURCE -o pairs"
@@ -22,14 +22,14 @@ GIVE = "Give a folder that holds config.json, a name on the hub, or tiny."
 def refused(kind: type[PrefdataError], recipe: Recipe) -> tuple[str, str]:
     began = time.monotonic()
     with pytest.raises(kind) as caught:
-        make_plan(recipe)
+        resolve(recipe)
     assert time.monotonic() - began < 1
     return str(caught.value), caught.value.hint
 
 
 def test_a_plan_fills_in_the_rest(pairs: Path) -> None:
     """The output is named after data and method, and the test split is what is measured."""
-    plan = make_plan(Recipe(model="tiny", data=str(pairs)))
+    plan = resolve(Recipe(model="tiny", data=str(pairs)))
     assert plan.output.name == "pairs-dpo"
     assert plan.eval_split == "test"
     assert plan.dataset.rows == {"train": 120, "test": 24}
@@ -249,10 +249,10 @@ def test_an_existing_output_is_refused(pairs: Path, tmp_path: Path) -> None:
         f"{tmp_path} exists already",
         "Name another output, or pass --force.",
     )
-    assert make_plan(recipe, force=True).output == tmp_path
+    assert resolve(recipe, force=True).output == tmp_path
     (tmp_path / "recipe.yaml").rename(tmp_path / "thesis.tex")
     with pytest.raises(UsageError, match=f"{tmp_path} exists and holds something else"):
-        make_plan(recipe, force=True)
+        resolve(recipe, force=True)
 
 
 def test_a_missing_extra_names_the_command(pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from prefdata.errors import PrefdataError, RecipeError, UnknownNameError, UsageError
-from prefdata.training import LoraSettings, Recipe, load_recipe, recipe_yaml
+from prefdata.training import METHODS, LoraSettings, Recipe, load_recipe, recipe_yaml
+from prefdata.training.config.plan import with_defaults
+
+
+def effective(recipe: Recipe) -> Recipe:
+    return with_defaults(recipe, METHODS[recipe.method])
 
 
 def write(folder: Path, text: str) -> Path:
@@ -52,14 +57,14 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
 )
 def test_the_default_rate_suits_the_run(model: str, lora: LoraSettings | None, rate: float) -> None:
     """1e-6 for a full fine-tune, ten times that for LoRA, and a high one for the tiny model."""
-    recipe = Recipe(model=model, data="pairs", lora=lora).resolved()
+    recipe = effective(Recipe(model=model, data="pairs", lora=lora))
     assert recipe.learning_rate == pytest.approx(rate)
     assert recipe.options == {"lr_scheduler_type": "cosine", "warmup_steps": 0.1, "beta": 0.1}
 
 
 def test_the_effective_recipe_reads_back(tmp_path: Path) -> None:
     """What is saved with a model is a recipe again, the same one."""
-    recipe = Recipe(model="tiny", data="/d/pairs", output="/m", lora=LoraSettings()).resolved()
+    recipe = effective(Recipe(model="tiny", data="/d/pairs", output="/m", lora=LoraSettings()))
     assert load_recipe(write(tmp_path, recipe_yaml(recipe))) == recipe
 
 
@@ -69,7 +74,7 @@ def test_an_unknown_key_names_the_near_one(tmp_path: Path) -> None:
         "mine.yaml: unknown key 'modle'",
         (
             "Did you mean 'model'? Known: model, revision, dtype, attention, quantization, "
-            "trust_remote_code, chat_template, data, output, method, first, reference, "
+            "trust_remote_code, chat_template, data, output, method, trainer, first, reference, "
             "reference_cache, lora, learning_rate, epochs, max_steps, batch_size, max_length, "
             "allow_drops, margin_scale, smaller_on_oom, evaluation, samples, seed, options."
         ),
@@ -276,7 +281,7 @@ def test_a_first_stage_is_checked_like_a_recipe(tmp_path: Path) -> None:
 
 def test_an_option_that_another_loss_reads_is_left_out_of_its_defaults() -> None:
     """The effective recipe of a loss without beta has none, so that it reads back."""
-    recipe = Recipe(model="tiny", data="pairs", options={"loss_type": "sft"}).resolved()
+    recipe = effective(Recipe(model="tiny", data="pairs", options={"loss_type": "sft"}))
     assert "beta" not in recipe.options
 
 
@@ -358,8 +363,8 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_checking_a_recipe_loads_nothing_heavy(pairs: Path) -> None:
     """A recipe and its data are checked, option by option, without torch or TRL."""
     code = (
-        "import sys; from prefdata.training import load_recipe, make_plan; "
-        f"make_plan(load_recipe(flags={{'model': 'tiny', 'data': {str(pairs)!r}}}, "
+        "import sys; from prefdata.training import load_recipe, resolve; "
+        f"resolve(load_recipe(flags={{'model': 'tiny', 'data': {str(pairs)!r}}}, "
         "settings=['beta=0.2'])); "
         "print([m for m in ('torch', 'trl', 'transformers', 'datasets', 'polars', 'click') "
         "if m in sys.modules])"

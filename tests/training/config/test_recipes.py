@@ -11,8 +11,8 @@ import pytest
 from pydantic import JsonValue
 
 from prefdata.errors import RecipeError
-from prefdata.training import Recipe, TrainingResult, load_recipe, make_plan, train
-from prefdata.training.model.quiet import hushed
+from prefdata.training import Recipe, TrainingResult, load_recipe, resolve, train
+from prefdata.training.model.library_output import suppress_output
 from tests.training.saved import generate
 
 RECIPES = sorted((Path(__file__).parents[3] / "train").glob("*.yaml"))
@@ -46,7 +46,7 @@ def test_a_recipe_runs(path: Path, pairs: Path, tmp_path: Path) -> None:
     else:
         assert generate(tmp_path / "m").startswith("Tell me of the river")
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
-    assert make_plan(load_recipe(tmp_path / "m" / "recipe.yaml"), force=True)  # all of it is ours
+    assert resolve(load_recipe(tmp_path / "m" / "recipe.yaml"), force=True)  # all of it is ours
 
 
 @pytest.mark.parametrize("bits", ["4bit", "8bit"])
@@ -78,7 +78,7 @@ def test_a_recipe_says_only_what_it_needs(path: Path) -> None:
 
 def scores(folder: Path) -> float:
     """What a saved reward model gives an answer, loaded with nothing but transformers."""
-    with hushed():
+    with suppress_output():
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
         model = AutoModelForSequenceClassification.from_pretrained(folder)

@@ -12,12 +12,12 @@ import pytest
 from prefdata.errors import InputError, TrainingError
 from prefdata.io.dataset.dataset_reader import open_dataset
 from prefdata.training import Recipe, load_recipe, train
-from prefdata.training.config.settings import LoraSettings
+from prefdata.training.config.recipe import LoraSettings
 from prefdata.training.data.dataset_views import load_view
 from prefdata.training.data.preflight import Preflight, examine, refuse_losses
 from prefdata.training.data.tokenize import encode
+from prefdata.training.model.library_output import suppress_output
 from prefdata.training.model.load import load_tokenizer
-from prefdata.training.model.quiet import hushed
 from prefdata.training.model.tiny import START
 from tests.training.datasets import pair, polite_pairs, said, unpaired, write_dataset
 from tests.training.saved import history
@@ -51,7 +51,7 @@ def with_template(model: Path, work: Path, template: str) -> Path:
 
 
 def examined(model: Path, rows: list[Any], length: int = 256) -> Preflight:
-    with hushed():
+    with suppress_output():
         return examine(rows, SIDES, load_tokenizer(str(model)), length)
 
 
@@ -63,7 +63,7 @@ def refused(found: Preflight) -> tuple[str, str]:
 
 def test_kto_from_pairs_sees_both_classes_in_every_batch(pairs: Path, tmp_path: Path) -> None:
     """Unpairing alone makes blocks of one class, which KTO reads in order."""
-    with hushed():
+    with suppress_output():
         rows = load_view(
             open_dataset(pairs), "train", view="unpaired", chat=True, seed=42, cache=tmp_path
         )
@@ -115,7 +115,7 @@ def test_the_guard_leaves_no_trace(pairs: Path, chat_model: Path, tmp_path: Path
         )
     )
     first = next(entry for entry in history(result) if "loss" in entry)
-    with hushed():
+    with suppress_output():
         tokenizer = load_tokenizer(str(chat_model))
         lengths = [
             sum(len(e.prompt) + len(ids) for ids in e.completions)
@@ -135,7 +135,7 @@ def test_a_repeated_prompt_is_refused(chat_model: Path, plain_model: Path) -> No
     rendered = "<|im_start|>user<|im_sep|>Tell me of the river.<|im_end|>"
     text = pair("Tell me of the river.", f"{rendered}<|im_start|>assistant<|im_sep|>Yes.", "No.")
     found = examined(chat_model, [whole, text, *polite_pairs(3)])
-    assert (found.repeated, found.lost) == (2, [0, 1])
+    assert (found.repeats_prompt, found.lost_rows) == (2, [0, 1])
     assert refused(found) == (
         "2 of 5 rows of the train split would be lost: 2 whose completion repeats the prompt",
         (
@@ -148,18 +148,18 @@ def test_a_repeated_prompt_is_refused(chat_model: Path, plain_model: Path) -> No
         "chosen": "User: Hi\n\nAssistant: Yes",
         "rejected": " No",
     }
-    assert examined(plain_model, [plain]).repeated == 1
+    assert examined(plain_model, [plain]).repeats_prompt == 1
 
 
 def test_an_answer_that_quotes_its_prompt_is_none_of_these(chat_model: Path) -> None:
     """What a person says may begin like what was asked."""
     row = pair("Tell me", "Tell me what you want to hear.", "Tell me more.")
-    assert examined(chat_model, [row]).repeated == 0
+    assert examined(chat_model, [row]).repeats_prompt == 0
 
 
 def test_two_start_tokens_are_refused(chat_model: Path) -> None:
     """A tokenizer that adds one, and a text that brings one."""
-    with hushed():
+    with suppress_output():
         from tokenizers.processors import TemplateProcessing
 
         tokenizer = load_tokenizer(str(chat_model))
@@ -173,7 +173,7 @@ def test_two_start_tokens_are_refused(chat_model: Path) -> None:
             {"prompt": "User: Hi\n\nAssistant:", "chosen": " Yes", "rejected": " No"},
         ]
         found = examine(rows, SIDES, tokenizer, 256)
-    assert (found.doubled, found.lost) == (1, [0])
+    assert (found.two_start_tokens, found.lost_rows) == (1, [0])
     message, hint = refused(found)
     assert message.endswith("1 that begin with two start tokens")
     assert hint.startswith("Convert the source from messages, not from text that a template")
@@ -186,11 +186,11 @@ def test_thinking_that_the_template_leaves_out_is_refused(chat_model: Path, tmp_
         *polite_pairs(2),
     ]
     found = examined(with_template(chat_model, tmp_path, STRIPPING), rows)
-    assert (found.stripped, found.lost) == (1, [0])
+    assert (found.loses_thinking, found.lost_rows) == (1, [0])
     message, hint = refused(found)
     assert message.endswith("1 whose thinking the chat template leaves out")
     assert hint.startswith("Set chat_template to a template that keeps thinking.")
-    assert examined(chat_model, rows).stripped == 0
+    assert examined(chat_model, rows).loses_thinking == 0
 
 
 def calls(arguments: str) -> list[dict[str, object]]:
@@ -221,7 +221,7 @@ def test_calls_of_tools_reach_the_template_as_objects(chat_model: Path, tmp_path
     """Arguments are not quoted twice, and messages that call nothing have no field for it."""
     data = with_calls(tmp_path / "d")
     model = with_template(chat_model, tmp_path, CALLING)
-    with hushed():
+    with suppress_output():
         tokenizer = load_tokenizer(str(model))
         rows = load_view(
             open_dataset(data), "train", view="pairs", chat=True, seed=0, cache=tmp_path / "c"
@@ -244,7 +244,7 @@ def test_calls_that_the_template_leaves_out_are_refused(chat_model: Path, tmp_pa
     assert str(caught.value) == (
         "1 of 17 rows of the train split would be lost: 1 whose tools the chat template leaves out"
     )
-    with hushed():
+    with suppress_output():
         rows = load_view(
             open_dataset(data), "train", view="pairs", chat=False, seed=0, cache=tmp_path / "c"
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prefdata.errors import InputError
-from prefdata.training.data.preflight import Preflight, examine, preflight_lines, refuse_losses
+from prefdata.training.data.preflight import Preflight, examine, preflight_summary, refuse_losses
 from prefdata.training.model.load import load_tokenizer
 from tests.training.datasets import pair
 
@@ -30,8 +30,8 @@ def test_trl_dropped_long_rows_in_silence_and_here_every_fate_is_counted(chat_mo
     ]
     found = examined(chat_model, rows, 40)
     assert (found.rows, found.cut, found.filled, found.equal, found.identical) == (5, 1, 1, 1, 1)
-    assert found.lost == [2, 3, 4]
-    assert found.unended == found.merged == 0
+    assert found.lost_rows == [2, 3, 4]
+    assert found.no_end_token == found.merged == 0
     assert found.counts()["lost"] == 3
 
 
@@ -53,7 +53,7 @@ def test_the_length_that_keeps_all_is_named(chat_model: Path) -> None:
 
 def test_losses_that_are_allowed_pass() -> None:
     """Up to the number that was allowed, and not one more."""
-    found = Preflight(rows=9, filled=2, longest=90, lost=[3, 4])
+    found = Preflight(rows=9, filled=2, longest=90, lost_rows=[3, 4])
     refuse_losses(found, max_length=64, allow_drops=2, split="train")
     with pytest.raises(InputError, match="2 of 9 rows of the test split would be lost"):
         refuse_losses(found, max_length=64, allow_drops=1, split="test")
@@ -63,14 +63,17 @@ def test_identical_answers_have_no_length_that_helps() -> None:
     """Then the only way out is to lose them."""
     with pytest.raises(InputError) as caught:
         refuse_losses(
-            Preflight(rows=9, identical=1, lost=[0]), max_length=64, allow_drops=0, split="train"
+            Preflight(rows=9, identical=1, lost_rows=[0]),
+            max_length=64,
+            allow_drops=0,
+            split="train",
         )
     assert caught.value.hint == "Lose them with --allow-drops 1."
 
 
 def test_a_split_of_which_nothing_is_left_is_refused() -> None:
     """Whatever number is allowed."""
-    found = Preflight(rows=2, filled=2, longest=90, lost=[0, 1])
+    found = Preflight(rows=2, filled=2, longest=90, lost_rows=[0, 1])
     with pytest.raises(InputError) as caught:
         refuse_losses(found, max_length=64, allow_drops=9, split="train")
     assert str(caught.value) == (
@@ -84,10 +87,10 @@ def test_a_template_that_never_ends_a_turn_is_found(chat_model: Path) -> None:
     tokenizer = load_tokenizer(str(chat_model))
     tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }} {% endfor %}"
     found = examine([pair("Hi", "Gladly!", "No.")], SIDES, tokenizer, 64)
-    assert found.unended == 1
-    assert preflight_lines(found, split="train", max_length=64) == [
+    assert found.no_end_token == 1
+    assert preflight_summary(found, split="train", max_length=64) == (
         "train: 1 rows, 1 have no end token, so the model will not learn to stop"
-    ]
+    )
 
 
 def test_tokens_that_merge_across_the_boundary_are_found(plain_model: Path) -> None:

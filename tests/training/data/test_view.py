@@ -9,9 +9,9 @@ import pytest
 from prefdata.io.dataset.dataset_reader import open_dataset
 from prefdata.records.plain_text import completion_text, prompt_text
 from prefdata.training.data.dataset_views import load_view
-from prefdata.training.data.preflight import encode
+from prefdata.training.data.tokenize import encode
+from prefdata.training.model.library_output import suppress_output
 from prefdata.training.model.load import load_tokenizer
-from prefdata.training.model.quiet import hushed
 from tests.training.accepts import assert_trl_accepts, prepare_with_trl
 from tests.training.datasets import pair, polite_pairs, said, write_dataset
 
@@ -39,7 +39,7 @@ def test_an_answer_of_several_turns_becomes_plain_text() -> None:
 
 def test_labelled_answers_are_mixed(labelled: Path, tmp_path: Path) -> None:
     """In the file all the good ones come first; in the view no 20 rows in a row are one class."""
-    with hushed():
+    with suppress_output():
         rows = load_view(
             open_dataset(labelled), "train", view="unpaired", chat=True, seed=42, cache=tmp_path
         )
@@ -50,7 +50,7 @@ def test_labelled_answers_are_mixed(labelled: Path, tmp_path: Path) -> None:
 
 def test_pairs_can_be_viewed_as_labelled_answers(pairs: Path, tmp_path: Path) -> None:
     """Twice the rows, half of them good, and mixed."""
-    with hushed():
+    with suppress_output():
         rows = load_view(
             open_dataset(pairs), "train", view="unpaired", chat=False, seed=42, cache=tmp_path
         )
@@ -95,7 +95,7 @@ def test_rows_are_encoded_as_trl_does_it(
     """The preflight and the evaluation see the very tokens that TRL trains on."""
     model = chat_model if chat else plain_model
     (tmp_path / "tiny").symlink_to(model)
-    with hushed():
+    with suppress_output():
         tokenizer = load_tokenizer(str(model))
         assert bool(tokenizer.chat_template) == chat
         rows = load_view(
@@ -112,7 +112,7 @@ def test_rows_are_encoded_as_trl_does_it(
 def test_axolotl_searched_for_the_answer_in_rendered_text(chat_model: Path) -> None:
     """An answer that stands in its prompt too, or in the template's own signs, is whole."""
     row = pair("Say > or assistant.", ">", "assistant")
-    with hushed():
+    with suppress_output():
         tokenizer = load_tokenizer(str(chat_model))
         encoded = encode(row, ("chosen", "rejected"), tokenizer)
         texts = [tokenizer.decode(ids, skip_special_tokens=True) for ids in encoded.completions]

@@ -11,17 +11,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from prefdata.training import LoraSettings, Recipe, TrainingResult, evaluate, train
-from prefdata.training.data.preflight import Encoded
+from prefdata.training.data.tokenize import EncodedRow
 from prefdata.training.evaluation.logprobs import score
 from prefdata.training.evaluation.metrics import EvalRow, figures, slices, write_rows
+from prefdata.training.model.library_output import suppress_output
 from prefdata.training.model.load import load_model, load_tokenizer
-from prefdata.training.model.quiet import hushed
 from tests.training.datasets import polite_pairs, write_dataset
 
 
 def test_a_score_is_the_sum_of_log_probabilities(chat_model: Path) -> None:
     """Computed by hand from the logits, a token at a time, for a row that is cut."""
-    with hushed():
+    with suppress_output():
         import torch
 
         model, tokenizer = load_model(str(chat_model)), load_tokenizer(str(chat_model))
@@ -33,7 +33,7 @@ def test_a_score_is_the_sum_of_log_probabilities(chat_model: Path) -> None:
             float(logits[at - 1][ids[at]] - logits[at - 1].logsumexp(0))
             for at in range(len(prompt), length)
         )
-        row = Encoded(prompt, [answer, [5]], merged=False)
+        row = EncodedRow(prompt, [answer, [5]], merged=False)
         found = next(score([row], model, reference=model, max_length=length))
     assert found[0].logp == pytest.approx(expected, abs=1e-4)
     assert found[0].tokens == len(answer) - 1
@@ -102,7 +102,7 @@ def test_figures_equal_a_computation_by_hand(
 ) -> None:
     """Every row and every figure, from nothing but transformers, in double precision."""
     found = evaluate(trained.output, data=pairs, batch_size=7)
-    with hushed():
+    with suppress_output():
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from prefdata.training.model.quiet import hushed
+from prefdata.training.model.library_output import suppress_output
 from tests.training.datasets import polite_pairs, write_dataset
 from tests.training.saved import generate
 
@@ -65,7 +65,7 @@ def losses(folder: Path) -> list[float]:
 
 
 def weights(folder: Path) -> dict[str, Any]:
-    with hushed():
+    with suppress_output():
         from safetensors.torch import load_file
 
         [file] = folder.glob("*model.safetensors")
@@ -150,7 +150,7 @@ def test_the_reference_is_found_again_and_another_model_misses_it(
     assert "its log-probabilities are found in the cache" in again.stderr
     other = tmp_path / "other"
     shutil.copytree(chat_model, other)
-    with hushed():
+    with suppress_output():
         from safetensors.torch import load_file, save_file
 
         kept = load_file(other / "model.safetensors")

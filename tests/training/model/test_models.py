@@ -12,8 +12,8 @@ import yaml
 
 from prefdata.errors import RecipeError, UsageError
 from prefdata.training import METHODS, Recipe, load_recipe, train
-from prefdata.training.config.settings import LoraSettings
-from prefdata.training.model.quiet import hushed
+from prefdata.training.config.recipe import LoraSettings
+from prefdata.training.model.library_output import suppress_output
 from prefdata.training.run.trainer import uses_cache
 from tests.training.saved import generate
 
@@ -54,7 +54,7 @@ def test_a_hub_model_is_read_from_the_cache_at_its_revision(
     (repo / "refs").mkdir()
     (repo / "refs" / "main").write_text(bad)
     (repo / "refs" / "v2").write_text(good)
-    with hushed():
+    with suppress_output():
         import huggingface_hub.constants as hub_constants
 
         monkeypatch.setattr(hub_constants, "HF_HUB_CACHE", str(hub))
@@ -143,7 +143,7 @@ def test_several_gpus_without_a_launcher_are_refused_before_loading(
     pairs: Path, chat_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """TRL refuses them after everything is loaded."""
-    with hushed():
+    with suppress_output():
         import torch
 
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)

@@ -21,7 +21,7 @@ import yaml
 
 from prefdata.errors import InputError, RecipeError, UnknownNameError, UsageError
 from prefdata.training import Recipe, TrainingResult, train
-from prefdata.training.model.quiet import hushed
+from prefdata.training.model.library_output import suppress_output
 from prefdata.training.rounds.steps import Steps
 from tests.training import failing
 from tests.training.datasets import polite_pairs, write_dataset
@@ -60,7 +60,7 @@ def test_two_processes_train_as_one_does(method: str, chat_model: Path, tmp_path
     for mine, its in zip(one, two, strict=True):
         assert its["loss"] == pytest.approx(mine["loss"], abs=1e-5)
         assert its["num_tokens"] == mine["num_tokens"]
-    with hushed():
+    with suppress_output():
         from safetensors.torch import load_file
 
         ours, theirs = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
@@ -123,7 +123,7 @@ def test_sharded_weights_are_trained_as_whole_ones(
         for name in ("whole", "sharded")
     )
     assert two == pytest.approx(one, abs=1e-3 if how is QUANTISED else 1e-5)
-    with hushed():
+    with suppress_output():
         from safetensors.torch import load_file
 
         ours, theirs = (

@@ -10,10 +10,10 @@ from pydantic import JsonValue
 
 from prefdata.io.dataset.dataset_reader import open_dataset
 from prefdata.training import METHODS, Recipe, train
-from prefdata.training.config.settings import LoraSettings
+from prefdata.training.config.recipe import LoraSettings
 from prefdata.training.data.dataset_views import load_view
-from prefdata.training.model.load import load_tokenizer, named
-from prefdata.training.model.quiet import hushed
+from prefdata.training.model.library_output import suppress_output
+from prefdata.training.model.load import import_class, load_tokenizer
 from tests.training.saved import history
 
 STEPS = 6
@@ -37,18 +37,18 @@ ARGUMENTS: dict[str, Any] = {
 def plain_script(method: str, model: Path, data: Path, work: Path, *, lora: bool) -> list[float]:
     """The losses of a script that uses TRL and nothing of ours but the data's view."""
     entry = METHODS[method]
-    with hushed():
+    with suppress_output():
         import peft
         import transformers
 
         views = load_view(
             open_dataset(data), "train", view=entry.views["pairs"], chat=True, seed=42, cache=work
         )
-        trainer = named(entry.trainer)(
+        trainer = import_class(entry.trainer)(
             model=transformers.AutoModelForCausalLM.from_pretrained(model)
             if "experimental" in entry.trainer
             else str(model),
-            args=named(entry.config)(output_dir=str(work), **ARGUMENTS, **entry.defaults),
+            args=import_class(entry.config)(output_dir=str(work), **ARGUMENTS, **entry.defaults),
             train_dataset=views,
             processing_class=load_tokenizer(str(model)),
             peft_config=peft.LoraConfig(

@@ -13,8 +13,8 @@ import pytest
 from prefdata.training import Recipe, train
 from prefdata.training.data.tokenize import encode
 from prefdata.training.evaluation.logprobs import score
+from prefdata.training.model.library_output import suppress_output
 from prefdata.training.model.load import load_model, load_tokenizer
-from prefdata.training.model.quiet import hushed
 from tests.training.datasets import pair, polite_pairs, said, write_dataset
 
 STRENGTHS = {"Red.": 1, "Green it is.": 2, "Blue, of course.": 6, "It is yellow.": 9}
@@ -60,7 +60,7 @@ def largest_error(flipped: Fraction, folder: Path, **options: float | str) -> fl
     )
     answers = list(REWARDS)
     row = {"prompt": said("Which colour?", "user"), **{a: said(a) for a in answers}}
-    with hushed():
+    with suppress_output():
         encoded = encode(row, answers, load_tokenizer(str(output)))
         models = [load_model(str(path)) for path in (output, output / "reference")]
         scores = next(score([encoded], models[0], reference=models[1], max_length=64))

@@ -13,8 +13,8 @@ from prefdata.training.config.losses import trl_losses
 from prefdata.training.data.dataset_views import load_view
 from prefdata.training.data.tokenize import encode
 from prefdata.training.evaluation.logprobs import score
-from prefdata.training.model.load import load_model, load_tokenizer, named
-from prefdata.training.model.quiet import hushed
+from prefdata.training.model.library_output import suppress_output
+from prefdata.training.model.load import import_class, load_model, load_tokenizer
 from prefdata.training.model.tiny import make_tiny
 from tests.training import formulas
 from tests.training.datasets import pair, polite_pairs, write_dataset
@@ -32,7 +32,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
     """A policy, a reference with other weights and the same tokenizer, and the data."""
     folder = tmp_path_factory.mktemp("two")
     data = write_dataset(folder / "d", ROWS)
-    with hushed():
+    with suppress_output():
         for name, seed in (("policy", 1), ("reference", 2)):
             make_tiny(folder / name, open_dataset(data), seed=seed, max_length=256)
     return folder / "policy", folder / "reference", data
@@ -42,7 +42,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
 def pairs_by_hand(two: tuple[Path, Path, Path], tmp_path_factory: Any) -> list[formulas.Pair]:  # noqa: ANN401
     """Each pair's log-probabilities under both models, each answer scored by itself."""
     policy, reference, data = two
-    with hushed():
+    with suppress_output():
         tokenizer = load_tokenizer(str(policy))
         rows = load_view(
             open_dataset(data),
@@ -76,7 +76,7 @@ def trl_loss(
     """The loss that TRL computes of all rows as one batch."""
     policy, reference, data = two
     entry = METHODS[method]
-    with hushed():
+    with suppress_output():
         import torch
         from transformers import AutoModelForCausalLM
 
@@ -88,8 +88,8 @@ def trl_loss(
             models["model"] = AutoModelForCausalLM.from_pretrained(policy)
         if entry.reference:
             models["ref_model"] = AutoModelForCausalLM.from_pretrained(reference)
-        trainer = named(entry.trainer)(
-            args=named(entry.config)(
+        trainer = import_class(entry.trainer)(
+            args=import_class(entry.config)(
                 output_dir=str(work),
                 bf16=False,
                 gradient_checkpointing=False,
@@ -153,7 +153,7 @@ def test_the_reward_model_is_its_formula(
     """With and without margins, from the scores that the model gives."""
     extra = ("margin",) if margin else ()
     found = trl_loss("reward", two, tmp_path, extra=extra)
-    with hushed():
+    with suppress_output():
         import torch
         from transformers import AutoModelForSequenceClassification, set_seed
 
@@ -228,7 +228,7 @@ def test_kto_is_its_formula(
 def divergence(two: tuple[Path, Path, Path], work: Path) -> float:
     """KTO's estimate by hand: every prompt with the answer of the row before it."""
     policy, reference, data = two
-    with hushed():
+    with suppress_output():
         tokenizer = load_tokenizer(str(policy))
         rows = load_view(
             open_dataset(data), "train", view="unpaired", chat=True, seed=0, cache=work

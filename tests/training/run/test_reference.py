@@ -12,8 +12,8 @@ import pytest
 
 from prefdata.errors import RecipeError, TrainingError
 from prefdata.training import Recipe, load_recipe, train
-from prefdata.training.config.settings import LoraSettings
-from prefdata.training.model.quiet import hushed
+from prefdata.training.config.recipe import LoraSettings
+from prefdata.training.model.library_output import suppress_output
 from tests.training.datasets import pair, polite_pairs, write_dataset
 from tests.training.saved import history
 
@@ -44,7 +44,7 @@ def other_model(recipe: Recipe, work: Path, change: Callable[[Path], None]) -> R
 
 def one_weight(folder: Path, which: int = 0) -> None:
     """The smallest change to a single weight."""
-    with hushed():
+    with suppress_output():
         import torch
         from safetensors.torch import load_file, save_file
 
@@ -169,7 +169,7 @@ def test_a_sweep_over_beta_costs_one_pass_and_changes_no_number(
     monkeypatch.setenv("PREFDATA_CACHE", str(tmp_path / "cache"))
     data = write_dataset(tmp_path / "d", ROWS, polite_pairs(8, seed=1))
     passes = []
-    with hushed():
+    with suppress_output():
         import trl
 
         original = trl.DPOTrainer.compute_ref_log_probs
@@ -234,7 +234,7 @@ def test_another_reference_is_what_rewards_are_measured_against(
     """The start is then not at zero, and that is no mistake."""
     changed = tmp_path / "changed"
     shutil.copytree(base.model, changed)
-    with hushed():
+    with suppress_output():
         import torch
         from safetensors.torch import load_file, save_file
 

@@ -17,8 +17,8 @@ import pytest
 
 from prefdata.errors import Interrupted, RecipeError, UsageError
 from prefdata.training import Recipe, TrainingResult, train
-from prefdata.training.config.settings import FirstStage, LoraSettings
-from prefdata.training.model.quiet import hushed
+from prefdata.training.config.recipe import FirstStage, LoraSettings
+from prefdata.training.model.library_output import suppress_output
 from tests.training.datasets import polite_pairs, write_dataset
 from tests.training.saved import history
 
@@ -56,7 +56,7 @@ def recipe(model: Path, data: Path, output: Path, **changes: Any) -> Recipe:
 
 
 def weights(folder: str | Path) -> dict[str, Any]:
-    with hushed():
+    with suppress_output():
         from safetensors.torch import load_file
 
         return load_file(Path(folder) / "model.safetensors")

@@ -14,8 +14,8 @@ import pytest
 from prefdata.errors import TrainingError
 from prefdata.training import Recipe, TrainingResult, train
 from prefdata.training.config.losses import loss_types
-from prefdata.training.config.settings import EvaluationSettings
-from prefdata.training.model.quiet import hushed
+from prefdata.training.config.recipe import EvaluationSettings
+from prefdata.training.model.library_output import suppress_output
 from prefdata.training.run.trainer import Batches
 from tests.training.datasets import pair, polite_pairs, write_dataset
 from tests.training.saved import history
@@ -37,7 +37,7 @@ def recipe(model: Path, data: Path, output: Path, **changes: Any) -> Recipe:
 @pytest.fixture
 def small_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory for two pairs, or four answers, at a time."""
-    with hushed():
+    with suppress_output():
         import torch
         import trl
 

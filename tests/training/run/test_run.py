@@ -10,7 +10,7 @@ import pytest
 
 from prefdata.errors import InputError, RecipeError, TrainingError, UsageError
 from prefdata.training import Recipe, TrainingResult, load_recipe, train
-from prefdata.training.model.quiet import hushed
+from prefdata.training.model.library_output import suppress_output
 from prefdata.training.run.start_check import check_start
 from tests.training.datasets import pair, polite_pairs, write_dataset
 from tests.training.saved import generate, history
@@ -72,7 +72,7 @@ def test_lora_is_trained_and_merged(pairs: Path, tmp_path: Path) -> None:
     assert result.after["loss"] < 0.6
     assert not list(output.glob("adapter*"))
     assert generate(output).startswith("Tell me of the river")
-    with hushed():
+    with suppress_output():
         import torch
         from transformers import AutoModelForCausalLM
 

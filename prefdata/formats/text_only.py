@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prefdata.formats.conversation import cell
+from prefdata.formats.conversation import parse_cell
 from prefdata.formats.spec.spec import InvalidRow, RawRow
 from prefdata.records import reasons
 
@@ -14,7 +14,7 @@ BEYOND = {
 }
 REJECTED = "rejected_"
 COLUMNS = (*BEYOND, *(REJECTED + name for name in BEYOND))
-"""The columns that a layout lists in ``reads`` where its ``prepare`` is `text_only`."""
+"""The ``extra_columns`` of a description whose ``prepare`` is `text_only`."""
 
 
 def text_only(row: RawRow) -> RawRow:
@@ -35,6 +35,6 @@ def text_only(row: RawRow) -> RawRow:
 
 def _filled(value: object) -> bool:
     if isinstance(value, str):
-        held = cell(value) if value.lstrip()[:1] in ("[", "{") else None
-        return bool(value.strip() if held is None else held)
+        content = parse_cell(value) if value.lstrip()[:1] in ("[", "{") else None
+        return bool(value.strip() if content is None else content)
     return bool(value)

@@ -7,11 +7,11 @@ import math
 from prefdata.agreement.agreement import Agreement
 
 
-def jury_weights(found: Agreement) -> dict[str, float]:
-    """Give what the vote of each judge is worth, by how often it was right.
+def jury_weights(figures: Agreement) -> dict[str, float]:
+    """What the vote of each judge weighs, by how often it was right.
 
     Args:
-        found: the judges' agreement with people.
+        figures: the judges' agreement with people.
 
     Returns:
         Judge to the log-odds of its accuracy, drawn towards a half where it decided little: the
@@ -24,17 +24,17 @@ def jury_weights(found: Agreement) -> dict[str, float]:
 
     Example:
         >>> import polars as pl
-        >>> from prefdata.agreement.agreement import agreement
+        >>> from prefdata.agreement.agreement import measure_agreement
         >>> from prefdata.agreement.verdict_frame import VERDICTS
         >>> rows = [
         ...     (n, who, 1 if right else -1, False, None, None)
         ...     for n in range(18)
         ...     for who, right in [("anna", True), ("good", n > 1), ("coin", n % 2)]
         ... ]
-        >>> found = agreement(pl.DataFrame(rows, VERDICTS, orient="row"), people=["anna"])
-        >>> {name: round(weight, 2) for name, weight in jury_weights(found).items()}
+        >>> figures = measure_agreement(pl.DataFrame(rows, VERDICTS, orient="row"), people=["anna"])
+        >>> {name: round(weight, 2) for name, weight in jury_weights(figures).items()}
         {'coin': 0.0, 'good': 1.73}
     """
-    right = {each.annotator: (each.accuracy.hits or 0, each.accuracy.n) for each in found.judges}
+    right = {each.annotator: (each.accuracy.hits or 0, each.accuracy.n) for each in figures.judges}
     odds = {name: (hits + 1) / (n - hits + 1) for name, (hits, n) in right.items()}
     return {name: max(0.0, math.log(ratio)) for name, ratio in odds.items()}

@@ -12,16 +12,16 @@ import polars as pl
 import pytest
 
 from prefdata.agreement.agree import AgreeReport, agree
-from prefdata.agreement.agreement import Figures
+from prefdata.agreement.agreement import AnnotatorAgreement
 from prefdata.errors import InputError, UnknownNameError, UsageError
 from prefdata.formats import ReadOptions
 from prefdata.io.dataset.dataset_writer import write_parquet
 from prefdata.records import reasons
 from prefdata.schemas import Comparison, Verdict
-from tests.roundtrip import Row, jsonl, judged
+from tests.roundtrip import Row, jsonl, judged, pickled
 
 
-def figures(report: AgreeReport, name: str) -> Figures:
+def figures(report: AgreeReport, name: str) -> AnnotatorAgreement:
     return next(each for each in report.agreement.annotators if each.annotator == name)
 
 
@@ -51,7 +51,7 @@ def test_files_join_on_texts_in_either_order(tmp_path: Path) -> None:
     assert right(report, "gpt-4") == (3, 4)
     assert report.agreement.comparisons == 4
     assert report.agreement.people == ("anna",)
-    assert report.told_by == "their names"
+    assert report.people_from == "their names"
 
 
 def test_the_order_of_the_files_changes_nothing(tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_a_data_set_directory_gives_its_comparisons(tmp_path: Path) -> None:
     x1 = figures(report, "x1")
     assert (x1.coverage.hits, x1.coverage.n) == (2, 4)
     assert x1.first_slot.n == 0
-    assert report.told_by == "the data"
+    assert report.people_from == "the data"
     assert report.sources[0].rows == 4
 
 
@@ -481,7 +481,7 @@ def test_pandalm_is_what_a_plain_count_gives(data: Path) -> None:
     replies = {r["idx"]: r["gpt_result"] for r in json.loads(judge.read_text(encoding="utf-8"))}
     rows = json.loads(people.read_text(encoding="utf-8"))
     read = [row for row in rows if _readable(row)]
-    assert report.sources[0].left_out.total() == len(rows) - len(read)
+    assert sum(report.sources[0].left_out.values()) == len(rows) - len(read)
     assert report.sources[1].no_verdict == {reasons.UNKNOWN_WINNER: 25}
     hits = decided = 0
     for row in read:
@@ -530,3 +530,43 @@ def test_a_judge_in_both_orders_flips_as_often_as_counted(data: Path) -> None:
     )
     assert (gpt.flips.hits, gpt.flips.n) == (860, 2227)
     assert gpt.first_slot.value == pytest.approx(0.65, abs=0.001)
+
+
+def test_records_in_either_order_are_one_comparison() -> None:
+    """They are a source as they are; the verdict is turned with the responses."""
+    one = Comparison(
+        prompt="2+2?",
+        response_a="4",
+        response_b="It is 5.",
+        verdicts=[Verdict(winner="a", annotator="anna", annotator_kind="person")],
+    )
+    gpt = Verdict(winner="a", annotator="gpt", annotator_kind="model")
+    other = one.model_copy(update={"verdicts": [gpt]}).swapped()
+    report = agree([one, other])
+    assert (report.agreement.comparisons, report.agreement.verdicts) == (1, 2)
+    assert right(report, "gpt") == (1, 1)
+    assert figures(report, "gpt").longer.hits == 0
+
+
+def test_frames_are_sources(tmp_path: Path) -> None:
+    """Of Polars here, beside a file, and a list of rows; all give what files would."""
+    people, judge = votes("anna", "aabb"), votes("gpt-4", "aaba", turned=True)
+    as_files = agree([jsonl(tmp_path / "a.jsonl", people), jsonl(tmp_path / "b.jsonl", judge)])
+    mixed: list[pl.DataFrame | Path] = [pl.DataFrame(people), tmp_path / "b.jsonl"]
+    as_frames = agree(mixed)
+    assert as_frames.agreement == as_files.agreement
+    assert as_frames.source_names == ("DataFrame", str(tmp_path / "b.jsonl"))
+    assert agree([*people, *judge]).agreement == as_files.agreement
+
+
+def test_a_report_and_an_error_can_be_pickled() -> None:
+    """As a process pool has it."""
+    rows = [*votes("anna", "ab"), *votes("gpt-4", "aa")]
+    report = agree(rows)
+    again = pickled(report)
+    assert again == report
+    assert json.dumps(again.to_dict()) == json.dumps(report.to_dict())
+    with pytest.raises(InputError) as caught:
+        agree(votes("anna", "ab"))
+    error = pickled(caught.value)
+    assert (str(error), error.hint) == (str(caught.value), caught.value.hint)

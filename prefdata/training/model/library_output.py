@@ -1,4 +1,4 @@
-"""Keeping the libraries below quiet, so that what a user reads is ours."""
+"""The training libraries' own output, kept away from the user's screen."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-CHATTY = (
+LIBRARIES = (
     *("trl", "accelerate", "peft", "datasets", "transformers", "torch", "huggingface_hub"),
     "bitsandbytes",
 )
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
-    """Silence progress bars, warnings and info lines of the training libraries, for a while.
+def suppress_output() -> Iterator[None]:
+    """Suppress progress bars, warnings and info lines of the training libraries in the block.
 
     Example:
-        >>> with hushed():  # doctest: +SKIP
-        ...     import trl
+        >>> import warnings
+        >>> with suppress_output():
+        ...     warnings.warn("deprecated in 5.0", stacklevel=1)
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     import datasets
     import transformers
 
-    bars = datasets.are_progress_bars_disabled()
-    levels = {name: logging.getLogger(name).level for name in CHATTY}
+    no_bars = datasets.are_progress_bars_disabled()
+    levels = {name: logging.getLogger(name).level for name in LIBRARIES}
     verbosity = transformers.logging.get_verbosity()
     datasets.disable_progress_bars()
     transformers.logging.disable_progress_bar()
-    for name in CHATTY:
+    for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
@@ -42,5 +43,5 @@ def hushed() -> Iterator[None]:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
         transformers.logging.set_verbosity(verbosity)
-        if not bars:
+        if not no_bars:
             datasets.enable_progress_bars()
