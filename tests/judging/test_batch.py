@@ -39,7 +39,8 @@ def live(folder: Path, n: int) -> dict[str, str]:
 def test_a_batch_gives_what_live_calls_give_at_half_the_price(tmp_path: Path) -> None:
     """One live call finds out what the endpoint understands; the rest goes into files."""
     with Server() as server:
-        report, out = run(tmp_path, rows(20), [endpoint(server.url)], config=batched(max_requests=15))
+        config = batched(max_requests=15)
+        report, out = run(tmp_path, rows(20), [endpoint(server.url)], config=config)
     assert verdicts(out) == live(tmp_path, 20)
     assert len(server.batches) == 3
     assert server.number == 1
