@@ -36,6 +36,7 @@ class How(TypedDict, total=False):
     keep: tuple[str, ...]
     caps: dict[str, int]
     mix: dict[str, float]
+    filters: dict[str, float | None]
 
 
 class Reject(NamedTuple):

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from prefdata.cli.options import limit_of, read_options_from, reading, share_of
+from prefdata.cli.options import (
+    limit_of,
+    read_options_from,
+    reading,
+    share_of,
+    verdict_pairing,
+    verdict_pairing_from,
+)
 from prefdata.cli.output import console, results_alone, say, show_json, too_many_rejected
 from prefdata.errors import InputError, JudgeError, PrefdataError, UsageError
 from prefdata.transforms.options import PAIRINGS
@@ -104,18 +111,7 @@ if TYPE_CHECKING:
     help="Seconds that a reply may take.",
 )
 @click.option("--journal", default="", metavar="FILE", help="Calls.  [default: OUT.journal]")
-@click.option(
-    "--test-size",
-    default=0.1,
-    show_default=True,
-    metavar="SHARE",
-    help="Share of prompts in the test split.",
-)
-@click.option(
-    "--split-by",
-    type=click.Choice(["prompt", "conversation"]),
-    help="What stays on one side of the split.  [default: as the format needs]",
-)
+@verdict_pairing
 @click.option("--seed", default=0, show_default=True, help="Seed of the split and of tournaments.")
 @reading
 @click.option("--max-rejects", metavar="N|P%", help="Exit with 3 if more rows are rejected.")
@@ -203,15 +199,14 @@ def plan_from(values: Mapping[str, Any], *, needs_key: bool) -> JudgePlan:
     """The plan of a run, as the options of the command say."""
     from prefdata.judging.options import judge_plan
 
-    options = {name: value for name, value in values.items() if name not in RENAMED}
-    read_options = read_options_from(*(options.pop(name) for name in READING))
+    other = {name: value for name, value in values.items() if name not in OWN_FORM}
     plan = judge_plan(
-        **options,
+        **{**other, **verdict_pairing_from({name: values[name] for name in PAIRING_NAMES})},
         needs_key=needs_key,
-        read_options=read_options,
+        read_options=read_options_from(*(values[name] for name in READING)),
         format=values["format_"],
-        split_by=values["split_by"] or "",
         wait=not values["no_wait"],
+        veto=values["veto"],
         weights=weights_from(values["weights"], values["models"]),
     )
     for note in plan.notes:
@@ -222,8 +217,14 @@ def plan_from(values: Mapping[str, Any], *, needs_key: bool) -> JudgePlan:
 READING = ("columns", "winner", "label", "dimension")
 """The options that make `prefdata.formats.ReadOptions`, in the order in which they do."""
 
-RENAMED = ("format_", "split_by", "no_wait", "weights")
-"""Options that the library has in another form."""
+PAIRING_NAMES = (
+    *("conflicts", "min_margin", "test_size", "seed", "split_by"),
+    *("keep", "cap", "mix", "filters"),
+)
+"""The options that the maker of pairs takes."""
+
+OWN_FORM = (*READING, *PAIRING_NAMES, "format_", "no_wait", "veto", "weights")
+"""The options that the library has in a form of its own."""
 
 
 def _show_plan(sources: tuple[str, ...], output: str, plan: JudgePlan, *, as_json: bool) -> None:

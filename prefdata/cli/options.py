@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import click
 
 from prefdata.errors import UsageError
+from prefdata.transforms import filters
 from prefdata.transforms.options import AGGREGATES, CONFLICTS, STRATEGIES
 
 if TYPE_CHECKING:
@@ -71,101 +72,139 @@ def reading(command: Command) -> Command:
     return command
 
 
+class FilterOption(click.Option):
+    """``--filter``, which help shows where there are filters."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The line of help, with the names of all filters."""
+        record = super().get_help_record(ctx)
+        if not record or not filters.FILTERS:
+            return None
+        names = ", ".join(each.name for each in filters.FILTERS)
+        return record[0], f"{record[1]} One or more of: {names}."
+
+
+def filter_names(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """The filters that start as typed, for the shell."""
+    return [each.name for each in filters.FILTERS if each.name.startswith(typed)]
+
+
+PAIRING = {
+    "strategy": click.option(
+        "--strategy",
+        default="best-worst",
+        show_default=True,
+        type=click.Choice(STRATEGIES),
+        help="Which responses to a prompt are paired.",
+    ),
+    "aggregate": click.option(
+        "--aggregate",
+        default="mean",
+        show_default=True,
+        type=click.Choice(AGGREGATES),
+        help="How several ratings of one response become one score.",
+    ),
+    "conflicts": click.option(
+        "--conflicts",
+        default="majority",
+        show_default=True,
+        type=click.Choice(CONFLICTS),
+        help="What to do where verdicts on the same two responses point both ways.",
+    ),
+    "min_margin": click.option(
+        "--min-margin",
+        default=0.0,
+        show_default=True,
+        metavar="N",
+        help="Least difference in score that makes a pair.",
+    ),
+    "test_size": click.option(
+        "--test-size",
+        default=0.1,
+        show_default=True,
+        metavar="SHARE",
+        help="Share of prompts in the test split.",
+    ),
+    "seed": click.option(
+        "--seed", default=0, show_default=True, help="Seed of the split and of best-random."
+    ),
+    "weights": click.option(
+        "--weights",
+        multiple=True,
+        metavar="NAME=N,…",
+        help="Dimensions decide by their weighted mean; below 0, less is better.",
+    ),
+    "lexicographic": click.option(
+        "--lexicographic",
+        multiple=True,
+        metavar="NAME,…",
+        help="The first of these dimensions that differs decides.",
+    ),
+    "pareto": click.option(
+        "--pareto",
+        multiple=True,
+        is_flag=False,
+        flag_value="all",
+        metavar="[NAME,…]",
+        help="Only pairs that are better on one dimension and worse on none.",
+    ),
+    "veto": click.option(
+        "--veto",
+        multiple=True,
+        metavar="NAME,…",
+        help="Refuse pairs whose chosen response is worse on this dimension; "
+        "--strategy all looks for others.",
+    ),
+    "filter": click.option(
+        "--filter",
+        "filters",
+        cls=FilterOption,
+        multiple=True,
+        metavar="NAME[=N],…",
+        shell_complete=filter_names,
+        help="Refuse what these filters refuse.",
+    ),
+    "split_by": click.option(
+        "--split-by",
+        type=click.Choice(["prompt", "conversation"]),
+        help="What stays on one side of the split.  [default: as the format needs]",
+    ),
+    "keep": click.option(
+        "--keep",
+        multiple=True,
+        metavar="COLUMN,…",
+        help="Pass columns on, as keep_COLUMN; may hold * and ?.",
+    ),
+    "cap": click.option(
+        "--cap",
+        multiple=True,
+        metavar="SOURCE=N,…",
+        help="Take at most so many rows of a source; may hold * and ?.",
+    ),
+    "mix": click.option(
+        "--mix",
+        multiple=True,
+        metavar="SOURCE=SHARE,…",
+        help="Take rows of the sources in these shares.",
+    ),
+}
+"""The options of commands that make pairs, in the order in which help lists them."""
+
+OF_VERDICTS = ("conflicts", "min_margin", "test_size", "filter", "split_by", "keep", "cap", "mix")
+"""Those of them that go for pairs of verdicts too."""
+
+
 def pairing(command: Command) -> Command:
-    """The options of every command that makes pairs."""
-    for option in reversed(
-        (
-            click.option(
-                "--strategy",
-                default="best-worst",
-                show_default=True,
-                type=click.Choice(STRATEGIES),
-                help="Which responses to a prompt are paired.",
-            ),
-            click.option(
-                "--aggregate",
-                default="mean",
-                show_default=True,
-                type=click.Choice(AGGREGATES),
-                help="How several ratings of one response become one score.",
-            ),
-            click.option(
-                "--conflicts",
-                default="majority",
-                show_default=True,
-                type=click.Choice(CONFLICTS),
-                help="What to do where verdicts on the same two responses point both ways.",
-            ),
-            click.option(
-                "--min-margin",
-                default=0.0,
-                show_default=True,
-                metavar="N",
-                help="Least difference in score that makes a pair.",
-            ),
-            click.option(
-                "--test-size",
-                default=0.1,
-                show_default=True,
-                metavar="SHARE",
-                help="Share of prompts in the test split.",
-            ),
-            click.option(
-                "--seed", default=0, show_default=True, help="Seed of the split and of best-random."
-            ),
-            click.option(
-                "--weights",
-                multiple=True,
-                metavar="NAME=N,…",
-                help="Dimensions decide by their weighted mean; below 0, less is better.",
-            ),
-            click.option(
-                "--lexicographic",
-                multiple=True,
-                metavar="NAME,…",
-                help="The first of these dimensions that differs decides.",
-            ),
-            click.option(
-                "--pareto",
-                multiple=True,
-                is_flag=False,
-                flag_value="all",
-                metavar="[NAME,…]",
-                help="Only pairs that are better on one dimension and worse on none.",
-            ),
-            click.option(
-                "--veto",
-                multiple=True,
-                metavar="NAME,…",
-                help="Refuse pairs whose chosen response is worse on this dimension; "
-                "--strategy all looks for others.",
-            ),
-            click.option(
-                "--split-by",
-                type=click.Choice(["prompt", "conversation"]),
-                help="What stays on one side of the split.  [default: as the format needs]",
-            ),
-            click.option(
-                "--keep",
-                multiple=True,
-                metavar="COLUMN,…",
-                help="Pass columns on, as keep_COLUMN; may hold * and ?.",
-            ),
-            click.option(
-                "--cap",
-                multiple=True,
-                metavar="SOURCE=N,…",
-                help="Take at most so many rows of a source; may hold * and ?.",
-            ),
-            click.option(
-                "--mix",
-                multiple=True,
-                metavar="SOURCE=SHARE,…",
-                help="Take rows of the sources in these shares.",
-            ),
-        )
-    ):
+    """The options of every command that makes pairs of what the sources say."""
+    for option in reversed(PAIRING.values()):
         command = option(command)
+    return command
+
+
+def verdict_pairing(command: Command) -> Command:
+    """The options of every command that makes pairs of verdicts."""
+    for name in reversed(OF_VERDICTS):
+        command = PAIRING[name](command)
     return command
 
 
@@ -173,20 +212,28 @@ def options_from(how: Mapping[str, object]) -> Options:
     """The options of `pairing` as the library has them."""
     from prefdata.transforms.options import Options
 
-    texts = {name: cast("tuple[str, ...]", how[name]) for name in LISTS}
-    numbers = {name: _numbers(f"--{name}", texts[name]) for name in ("weights", "cap", "mix")}
-    named = {name: _listed(texts[name]) for name in LISTS if name not in numbers}
-    rest = {name: value for name, value in how.items() if name not in LISTS}
-    return Options(
-        **{**rest, "split_by": rest["split_by"] or ""},  # type: ignore[arg-type]
-        **named,  # type: ignore[arg-type]
-        weights=numbers["weights"],
-        mix=numbers["mix"],
-        caps={n: int(c) if c.is_integer() else c for n, c in numbers["cap"].items()},  # type: ignore[misc]
-    )
+    lists = {name: _listed(cast("tuple[str, ...]", how[name])) for name in LISTS}
+    weights = _numbers("--weights", cast("tuple[str, ...]", how["weights"]))
+    values = verdict_pairing_from(how)
+    return Options(**{**values, **lists}, weights=weights)  # type: ignore[arg-type]
 
 
-LISTS = ("weights", "lexicographic", "pareto", "veto", "keep", "cap", "mix")
+LISTS = ("lexicographic", "pareto", "veto")
+
+
+def verdict_pairing_from(how: Mapping[str, object]) -> dict[str, object]:
+    """The options of `verdict_pairing`, and others as they are, by their names in the library."""
+    values = {name: value for name, value in how.items() if name not in ("cap", "weights", *LISTS)}
+    texts = {name: cast("tuple[str, ...]", how[name]) for name in ("keep", "cap", "mix", "filters")}
+    caps = _numbers("--cap", texts["cap"])
+    return {
+        **values,
+        "split_by": values["split_by"] or "",
+        "keep": _listed(texts["keep"]),
+        "caps": {name: int(cap) if cap.is_integer() else cap for name, cap in caps.items()},
+        "mix": _numbers("--mix", texts["mix"]),
+        "filters": _thresholds(texts["filters"]),
+    }
 
 
 def _listed(texts: Sequence[str]) -> tuple[str, ...]:
@@ -214,6 +261,15 @@ def _numbers(option: str, texts: Sequence[str]) -> dict[str, float]:
     return found
 
 
+def _thresholds(texts: Sequence[str]) -> dict[str, float | None]:
+    """Names of filters, each with its number; None for the filter's own."""
+    parts = _listed(texts)
+    plain = [part for part in parts if "=" not in part]
+    numbers = _numbers("--filter", [part for part in parts if "=" in part])
+    _check_once("--filter", "filter", [*plain, *numbers])
+    return {**dict.fromkeys(plain), **numbers}
+
+
 def assigned(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
     """The parts of `FIELD=VALUE,…`, in their order."""
     parts = [part for text in texts for part in text.split(",") if part.strip()]
@@ -232,6 +288,7 @@ EXAMPLES = {
     "--weights": "helpfulness=0.7,safety=0.3",
     "--cap": "'helpsteer*.jsonl=5000'",
     "--mix": "a.jsonl=0.7,b.jsonl=0.3",
+    "--filter": "NAME=8",
 }
 
 

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypedDict
@@ -42,7 +42,7 @@ from prefdata.io.readers.memory import Sources
 from prefdata.io.readers.reader import read_sample
 from prefdata.io.readers.sources import Source, open_sources
 from prefdata.io.store.record_store import RecordStore
-from prefdata.records.reasons import REMEDIES
+from prefdata.transforms import filters
 from prefdata.transforms.accounting import Account
 from prefdata.transforms.mixing import match_sources
 from prefdata.transforms.options import Options
@@ -187,11 +187,12 @@ def detect_sources(
         format: the format of all of them, where detection is not wanted.
         encoding: their encoding, if not UTF-8.
         others: formats beyond the registered ones.
-        options: what the split goes by, and which columns are kept; by default prompts, and none.
+        options: what the split goes by, which columns are kept and which filters there are; by
+            default prompts, and none.
 
     Raises:
         InputError: one of them is not of a known shape.
-        UsageError: one of them can be read in two ways.
+        UsageError: one of them can be read in two ways, or a filter cannot be applied to it.
         UnknownNameError: a column that is to be kept is in none of them.
     """
     options = options or Options(split_by="prompt")
@@ -203,8 +204,12 @@ def detect_sources(
     ]
     grouped = split_by(options, zip(files, detections, strict=True)) == "conversation"
     keep = chosen(options.keep, [each.names for each in samples])
+    for file, detection in zip(files, detections, strict=True):
+        if detection.format.kind == "unpaired":
+            filters.check_answers(options.filters, file.name)
+    needs = filters.needed_columns(options.filters)
     return [
-        DetectedSource(file, first, found, read_options.dimension, grouped, kept)
+        DetectedSource(file, first, found, read_options.dimension, grouped, kept, needs)
         for file, first, found, kept in zip(files, samples, detections, keep, strict=True)
     ]
 
@@ -324,6 +329,7 @@ def _spool(folder: Path, job: ConvertPlan) -> RecordStore:
         texts=gathered,
         grouped=job.recognised[0].grouped,
         keep=job.keep,
+        needs=job.recognised[0].needs,
     )
 
 
@@ -339,7 +345,7 @@ def _nothing(account: Account, names: Sequence[str]) -> InputError:
     return InputError(
         f"none of the {account.rows_read.total():,} rows of {', '.join(names[:3])} gave a pair: "
         f"{', '.join(why[:4])}",
-        hint=f"{REMEDIES.get(commonest, '')} {look}".lstrip(),
+        hint=f"{filters.remedies().get(commonest, '')} {look}".lstrip(),
     )
 
 
@@ -367,7 +373,7 @@ def _report(
     read_options: ReadOptions,
 ) -> ConvertReport:
     asked = {
-        **asdict(job.options),
+        **job.options.to_dict(),
         "map": dict(read_options.columns),
         "winner": dict(read_options.winner),
         "label": dict(read_options.label),

@@ -23,6 +23,7 @@ from prefdata.io.store.record_store import IDS, RecordStore
 from prefdata.records import reasons
 from prefdata.records.ids import content_ids, conversation_ids, scoped
 from prefdata.transforms.accounting import Account
+from prefdata.transforms.filter_columns import with_measures
 from prefdata.transforms.row_outcomes import REJECTS, as_outcomes, best_by_row
 
 Result = TypeVar("Result")
@@ -69,6 +70,7 @@ class DetectedSource:
         grouped: whether records say which conversation they belong to.
         keep: columns that records get as text, each with the column of the source that it is, or
             ``""`` where the source has none.
+        needs: what filters need to know of the texts of pairs.
     """
 
     source: Source
@@ -77,6 +79,7 @@ class DetectedSource:
     dimension: str = ""
     grouped: bool = False
     keep: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
 
     @property
     def rated_by_row(self) -> bool:
@@ -188,6 +191,8 @@ def _identified(made: pl.DataFrame, each: DetectedSource, number: int) -> pl.Dat
     kind = each.detection.format.kind
     if each.grouped:
         made = made.with_columns(conversation_ids(made["prompt"]))
+    if each.needs:
+        made = with_measures(made, kind, each.needs)
     made = content_ids(made, IDS[kind]).with_columns(
         pl.lit(number, pl.UInt16).alias("source"),
         pl.col("origin").fill_null(Path(each.source.name).name),

@@ -19,9 +19,11 @@ from prefdata.io.store.record_store import SCHEMAS
 from prefdata.records.frames import as_messages
 from prefdata.transforms import make_pairs, make_unpaired
 from prefdata.transforms.dimensions import win_loss_counts
+from prefdata.transforms.filter_columns import measured_schema
 from prefdata.transforms.make_pairs import PairResult
 from prefdata.transforms.mixing import match_sources
 from prefdata.transforms.options import Options
+from prefdata.transforms.pair_texts import with_texts
 from prefdata.transforms.row_outcomes import LEFT_OVER, best_by_row
 
 
@@ -138,7 +140,8 @@ def _inspected(
     piece, made = next(read_records(each, 0, encoding))
     bad = made.filter(pl.col("reason").is_not_null())
     more = [*(("group_id",) if each.grouped else ()), *each.keep]
-    good = made.filter(pl.col("reason").is_null()).select(*SCHEMAS[kind], *more)
+    measured = measured_schema(kind, each.needs)
+    good = made.filter(pl.col("reason").is_null()).select(*SCHEMAS[kind], *more, *measured)
     dimensions = set(match.dimensions) | dimension_names(good)
     if alone or not each.rated_by_row:
         looked_at = f"the first {piece.rows:,} rows of {each.source.name}"
@@ -187,12 +190,12 @@ def _decided(
         return result, result.rows.join(texts, on=["of_row", "of_item"])
     columns = {name: good.schema[name] for name in more}
     frames = {
-        name: pl.DataFrame(schema={**SCHEMAS[name], **columns})
+        name: pl.DataFrame(schema={**SCHEMAS[name], **columns, **measured_schema(name, each.needs)})
         for name in ("ratings", "comparisons")
     }
     frames[kind] = good
     result = make_pairs.make_pairs(frames["ratings"], frames["comparisons"], options)
-    texts = make_pairs.with_texts(result.rows, frames["ratings"], frames["comparisons"], each.keep)
+    texts = with_texts(result.rows, frames["ratings"], frames["comparisons"], each.keep)
     return result, texts
 
 

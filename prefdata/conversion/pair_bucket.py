@@ -47,7 +47,7 @@ def overlapping(job: ConvertPlan, held: Records) -> Overlap:
     if not job.compares_sources:
         return {}
     if job.kind == "unpaired":
-        return overlap.label_overlap(held.unpaired)
+        return overlap.label_overlap(held.unpaired, job.options)
     return overlap.pair_overlap(held.ratings, held.comparisons, job.options)
 
 

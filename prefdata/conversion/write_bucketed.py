@@ -21,9 +21,9 @@ from prefdata.conversion.plan import ConvertPlan, ConvertTotals, by_split
 from prefdata.io.dataset.dataset_writer import first_row, number_shards, write_parquet
 from prefdata.io.dataset.row_log import RowLog
 from prefdata.io.store.record_store import RecordStore
-from prefdata.transforms import make_pairs
 from prefdata.transforms.accounting import Account
 from prefdata.transforms.overlap import Overlap
+from prefdata.transforms.pair_texts import with_texts
 from prefdata.transforms.row_outcomes import as_rejects, best_by_row, rejected_rows
 from prefdata.transforms.split import SPLITS
 
@@ -94,7 +94,7 @@ def _made(number: int, folder: Path, store: RecordStore, job: ConvertPlan) -> Ma
     example: dict[str, object] = {}
     for split, rows in by_split(made.rows).items():
         if rows.height:
-            part = make_pairs.with_texts(rows, held.ratings, held.comparisons, job.keep)
+            part = with_texts(rows, held.ratings, held.comparisons, job.keep)
             write_parquet(part, folder / f"{split}-{number:06d}.parquet", job.schema)
             example = example or first_row(part, job.schema.names)
     gone = rejected_rows(made.outcomes)

@@ -18,7 +18,7 @@ from prefdata.io.dataset.row_log import RowLog
 from prefdata.io.readers.sources import Source
 from prefdata.io.store.bucket_store import BucketStore
 from prefdata.judging.comparisons import REFERENCE, initial_comparisons
-from prefdata.judging.outcomes import REMEDIES
+from prefdata.judging.outcomes import remedies
 from prefdata.records import reasons
 from prefdata.transforms.accounting import Account
 from prefdata.transforms.mixing import match_sources
@@ -139,12 +139,17 @@ def read_comparisons(
     reference, read_options = _reference_column(options.read_options)
     others = {RESPONSES.name: RESPONSES}
     sources = detect_sources(
-        files, read_options, options.format, options.encoding, others, options=pairing
+        files,
+        read_options,
+        options.format,
+        options.encoding,
+        others,
+        options=replace(pairing, filters={}),
     )
     size = sum(each.local.stat().st_size * EXPANSION[each.packed] for each in files)
     names, account = [each.source.name for each in sources], Account()
     match_sources(pairing, names)
-    row_log = RowLog(folder, names, remedies=REMEDIES)
+    row_log = RowLog(folder, names, remedies=remedies())
     buckets = BucketStore(folder.parent / "comparisons", size)
     reader = SourceReader(buckets, row_log, account, on_progress)
     for number, each in enumerate(sources):

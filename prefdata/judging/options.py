@@ -65,6 +65,7 @@ class JudgeOptions(TypedDict, total=False):
         keep: columns of the sources that every pair gets.
         caps: source to the most pairs that it gives.
         mix: source to its share of the pairs.
+        filters: the filters that refuse pairs, each with its threshold; None for its own.
     """
 
     base_url: str
@@ -104,9 +105,13 @@ class JudgeOptions(TypedDict, total=False):
     keep: Sequence[str]
     caps: Mapping[str, int]
     mix: Mapping[str, float]
+    filters: Mapping[str, float | None]
 
 
-PAIRING = ("conflicts", "min_margin", "test_size", "seed", "split_by", "keep", "caps", "mix")
+PAIRING = (
+    *("conflicts", "min_margin", "test_size", "seed", "split_by"),
+    *("keep", "caps", "mix", "filters"),
+)
 """The options that the maker of pairs takes."""
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from prefdata.records import reasons
 from prefdata.schemas.verdicts import Winner
+from prefdata.transforms import filters
 
 
 class Outcome(NamedTuple):
@@ -104,11 +105,11 @@ BY_SLOT = {each.slot: each for each in OUTCOMES.values() if each.slot}
 MENU = {slot: each.word for slot, each in BY_SLOT.items()}
 """The words of the built-in prompt, by the same name."""
 
-REMEDIES = {
-    **reasons.REMEDIES,
-    **{each.reason: each.remedy for each in OUTCOMES.values() if each.remedy},
-}
-"""The remedy of every reason that a row of a judging run can have."""
+
+def remedies() -> dict[str, str]:
+    """The remedy of every reason that a row of a judging run can have."""
+    own = {each.reason: each.remedy for each in OUTCOMES.values() if each.remedy}
+    return {**filters.remedies(), **own}
 
 
 def makes_pair(name: str) -> bool:

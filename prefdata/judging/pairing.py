@@ -9,9 +9,12 @@ import polars as pl
 from prefdata.judging.decide import PairDecision
 from prefdata.records.frames import COLUMNS
 from prefdata.records.ids import conversation_ids
-from prefdata.transforms.make_pairs import PairResult, make_pairs, with_texts
+from prefdata.transforms.filter_columns import with_measures
+from prefdata.transforms.filters import needed_columns
+from prefdata.transforms.make_pairs import PairResult, make_pairs
 from prefdata.transforms.mixing import apply_limits
 from prefdata.transforms.options import Options
+from prefdata.transforms.pair_texts import with_texts
 
 RECORD = pl.Schema(
     {
@@ -120,7 +123,9 @@ def pair_records(
         pl.lit(None, COLUMNS["comparisons"]["dimensions"]).alias("dimensions"),
         *([conversation_ids(records["prompt"])] if grouped else []),
     )
-    ratings = _no_ratings(records, keep)
+    needs = needed_columns(options.filters)
+    records = with_measures(records, "comparisons", needs)
+    ratings = with_measures(_no_ratings(records, keep), "ratings", needs)
     result = make_pairs(ratings, records, options)
     result = apply_limits(result, ends, options.seed) if ends else result
     rows = with_texts(result.rows.sort("of_row"), ratings, records, keep)

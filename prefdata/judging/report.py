@@ -157,7 +157,8 @@ def _call_fields(replies: AskResult, spending: Mapping[str, Spending]) -> dict[s
 def _options(run: JudgeRun) -> dict[str, object]:
     prompt = run.config.prompt
     policy = asdict(run.policy)
-    pairing = policy.pop("pairing")
+    del policy["pairing"]
+    pairing = run.policy.pairing.to_dict()
     return {
         "judges": list(run.replies.counts),
         "prompt": prompt.template.name,
@@ -175,5 +176,5 @@ def _options(run: JudgeRun) -> dict[str, object]:
 
 def _changed(pairing: Mapping[str, object]) -> dict[str, object]:
     """The options of pairing that are not what they are by default."""
-    defaults = asdict(Options(split_by=cast("SplitBy", pairing["split_by"])))
-    return {name: value for name, value in pairing.items() if value != defaults[name]}
+    defaults = Options(split_by=cast("SplitBy", pairing["split_by"])).to_dict()
+    return {name: value for name, value in pairing.items() if value != defaults.get(name)}

@@ -52,10 +52,10 @@ class Account:
         """
         for source, name in enumerate(names):
             count = self.rows_read[source]
-            settled = np.zeros(count + 1, dtype=np.uint8)
+            times = np.zeros(count + 1, dtype=np.uint8)
             for rows in self.marks.get(source, []):
-                np.add.at(settled, np.minimum(rows, count).astype(np.int64), 1)
-            wrong = int((settled[:count] != 1).sum() + settled[count])
+                np.add.at(times, np.minimum(rows, count).astype(np.int64), 1)
+            wrong = int((times[:count] != 1).sum() + times[count])
             if wrong:
                 raise PrefdataError(
                     f"{name}: {wrong:,} of {count:,} rows have no account; nothing was written",

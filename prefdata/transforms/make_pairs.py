@@ -1,22 +1,28 @@
 """Pairs from the records of some prompts, with an account of every row.
 
 All records of a prompt are together, so each bucket is paired by itself. Only ids are looked at
-here: `with_texts` fetches the texts of the pairs.
+here: `prefdata.transforms.pair_texts` fetches the texts of the pairs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 from typing import NamedTuple
 
 import polars as pl
 
 from prefdata.records import reasons
-from prefdata.records.frames import stacked
 from prefdata.records.ids import hexed, joined_ids
-from prefdata.transforms import aggregate, dimensions, resolve_votes, strategies
+from prefdata.transforms import (
+    aggregate,
+    dimensions,
+    filter_columns,
+    filters,
+    resolve_votes,
+    strategies,
+)
 from prefdata.transforms.options import Options
+from prefdata.transforms.pair_texts import text_index
 from prefdata.transforms.row_outcomes import as_outcomes
 from prefdata.transforms.split import in_test
 
@@ -45,8 +51,8 @@ def make_pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Option
         ratings: records with ``prompt_id``, ``response_id``, ``source`` and their place.
         comparisons: records with ``prompt_id``, ``a_id``, ``b_id``, ``source`` and their place.
             They may have a ``refusal``, the reason why one of them gives no pair whatever its
-            ``winner`` says, and a ``margin`` of their own, which goes before the difference of
-            the scores.
+            ``winner`` says, and a ``margin`` of their own, which goes before the difference of the
+            scores. Both have the measures of their texts that filters need.
         options: how pairs are made.
 
     Returns:
@@ -57,7 +63,7 @@ def make_pairs(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Option
     comparisons = comparisons.with_row_index()
     numbered = _number_ids(ratings, options)
     rated = _pair_ratings(ratings, numbered, options)
-    verdicts, resolved, scores = _resolve(comparisons, rated, options)
+    verdicts, resolved, scores = _resolve(ratings, comparisons, rated, options)
     pairs = _with_first_verdict(verdicts, resolved.pairs)
     rows, ids = _with_ids(_with_groups(pairs, ratings, comparisons), comparisons, options)
     rows = rows.join(dimensions.as_lists(scores), on="first", how="left", maintain_order="left")
@@ -80,7 +86,7 @@ def pair_ids(ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options)
     ratings = ratings.with_row_index()
     comparisons = comparisons.with_row_index()
     rated = _pair_ratings(ratings, _number_ids(ratings, options), options)
-    verdicts, resolved, _ = _resolve(comparisons, rated, options)
+    verdicts, resolved, _ = _resolve(ratings, comparisons, rated, options)
     pairs = _with_first_verdict(verdicts, resolved.pairs)
     return pairs.select("prompt_id", "chosen_id", "rejected_id")
 
@@ -119,10 +125,10 @@ def _number_ids(ratings: pl.DataFrame, options: Options) -> pl.DataFrame:
 
 def _pair_ratings(ratings: pl.DataFrame, numbered: pl.DataFrame, options: Options) -> RatedPairs:
     """Score each response, and pair the responses by their scores."""
-    given = dimensions.scores_of_responses(numbered)
-    by_dimension = dimensions.aggregate_scores(given, options)
+    scores = dimensions.scores_of_responses(numbered)
+    by_dimension = dimensions.aggregate_scores(scores, options)
     if options.rule:
-        by_annotator = dimensions.aggregate_scores(given, options, "annotator")
+        by_annotator = dimensions.aggregate_scores(scores, options, "annotator")
         responses = dimensions.score_by_rule(by_dimension, options)
         ballots = dimensions.score_by_rule(by_annotator, options, "annotator")
     else:
@@ -152,7 +158,7 @@ def _pair_ratings(ratings: pl.DataFrame, numbered: pl.DataFrame, options: Option
 
 
 def _resolve(
-    comparisons: pl.DataFrame, rated: RatedPairs, options: Options
+    ratings: pl.DataFrame, comparisons: pl.DataFrame, rated: RatedPairs, options: Options
 ) -> tuple[pl.DataFrame, resolve_votes.Resolved, pl.DataFrame]:
     """The verdicts of all records, what they resolve to, and the scores of both sides of a pair."""
     sides = _scores_of_sides(comparisons, rated)
@@ -162,7 +168,21 @@ def _resolve(
     scores = dimensions.scores_of_pairs(resolved.outcomes, verdicts, sides)
     if options.veto:
         resolved = resolved.without(dimensions.vetoed_pairs(scores, resolved.pairs, options))
+    if options.filters:
+        pairs = _with_first_verdict(verdicts, resolved.pairs)
+        resolved = resolved.without(_filtered_pairs(pairs, ratings, comparisons, options))
     return verdicts, resolved, scores
+
+
+def _filtered_pairs(
+    pairs: pl.DataFrame, ratings: pl.DataFrame, comparisons: pl.DataFrame, options: Options
+) -> pl.DataFrame:
+    """The pairs that a filter refuses: ``first`` and ``refusal``."""
+    needs = filters.needed_columns(options.filters)
+    index = text_index(pairs, ratings.height, comparisons.height)
+    columns = filter_columns.of_pairs(ratings, comparisons, index, needs)
+    refusal = filter_columns.refusal(options.filters)
+    return pairs.with_columns(columns).select("first", refusal).drop_nulls("refusal")
 
 
 def _scores_of_sides(comparisons: pl.DataFrame, rated: RatedPairs) -> pl.DataFrame:
@@ -226,7 +246,8 @@ def _as_verdicts(comparisons: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame
 
 
 def _column_or_null(frame: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Expr:
-    return pl.col(name) if name in frame.columns else pl.lit(None, dtype).alias(name)
+    column = pl.col(name) if name in frame.columns else pl.lit(None)
+    return column.cast(dtype).alias(name)
 
 
 def _with_first_verdict(verdicts: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
@@ -293,42 +314,6 @@ def _with_ids(
         comparisons["item"].gather(rows["of_item"]).alias("of_item"),
     )
     return rows.sort("prompt_id", "id"), pairs.select("first", pl.col("id").alias("pair"))
-
-
-def with_texts(
-    rows: pl.DataFrame,
-    ratings: pl.DataFrame,
-    comparisons: pl.DataFrame,
-    keep: Collection[str] = (),
-) -> pl.DataFrame:
-    """Fetch the texts of pairs from the records that they were made of.
-
-    Args:
-        rows: rows that `make_pairs` returned, all or some of them.
-        ratings: the ratings that they were made of.
-        comparisons: the comparisons that they were made of.
-        keep: columns of both to take along, of ratings from that of the chosen response.
-    """
-    prompts = stacked([ratings["prompt"], comparisons["prompt"]])
-    responses = stacked([ratings["response"], comparisons["a"], comparisons["b"]])
-    before, swap = ratings.height, comparisons.height
-    rated, won = pl.col("rated"), pl.col("winner") == 1
-    a = pl.when(rated).then("index_a").otherwise(pl.col("index_a") + before)
-    b = pl.when(rated).then("index_b").otherwise(pl.col("index_b") + before + swap)
-    index = rows.select(
-        a.alias("prompt"),
-        pl.when(won).then(a).otherwise(b).alias("chosen"),
-        pl.when(won).then(b).otherwise(a).alias("rejected"),
-    )
-    return rows.with_columns(
-        prompts.gather(index["prompt"]).alias("prompt"),
-        responses.gather(index["chosen"]).alias("chosen"),
-        responses.gather(index["rejected"]).alias("rejected"),
-        *(
-            pl.concat([ratings[name], comparisons[name]]).gather(index["prompt"]).alias(name)
-            for name in keep
-        ),
-    )
 
 
 def _account_comparisons(comparisons: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:

@@ -6,6 +6,8 @@ import polars as pl
 
 from prefdata.records import reasons
 from prefdata.records.ids import hexed, joined_ids
+from prefdata.transforms import filter_columns
+from prefdata.transforms.filters import needed_columns
 from prefdata.transforms.make_pairs import PairResult
 from prefdata.transforms.options import Options
 from prefdata.transforms.row_outcomes import as_outcomes
@@ -19,15 +21,25 @@ def make_unpaired(records: pl.DataFrame, options: Options) -> PairResult:
     """Merge labels of the same response, and resolve those that contradict each other.
 
     Args:
-        records: ``label``, ``weight``, ``origin``, the ids of the texts, and their place.
-        options: how conflicts are resolved, and the split.
+        records: ``label``, ``weight``, ``origin``, the ids of the texts, their place, and what
+            filters need to know of the texts.
+        options: how conflicts are resolved, which filters there are, and the split.
     """
     records = records.with_row_index()
     labels = _resolve(records, options.conflicts)
-    rows, ids = _with_ids(records, _merge(labels, records["weight"]), options)
+    merged = _merge(labels, records["weight"])
+    if options.filters:
+        refused = _filtered_answers(records, merged, options)
+        merged = merged.join(refused, on=[*KEY, "won"], how="anti", maintain_order="left")
+        labels = labels.join(refused, on=[*KEY, "won"], how="left", maintain_order="left")
+    else:
+        labels = labels.with_columns(pl.lit(None, pl.String).alias("refusal"))
+    rows, ids = _with_ids(records, merged, options)
     labels = labels.join(ids, on=[*KEY, "won"], how="left", maintain_order="left")
     reason = (
-        pl.when(pl.col("index") == pl.col("first"))
+        pl.when(pl.col("refusal").is_not_null())
+        .then("refusal")
+        .when(pl.col("index") == pl.col("first"))
         .then(pl.lit(reasons.KEPT))
         .when(pl.col("label") == pl.col("won"))
         .then(pl.lit(reasons.DUPLICATE))
@@ -59,6 +71,16 @@ def _merge(labels: pl.DataFrame, weights: pl.Series) -> pl.DataFrame:
     # Sorted, so that the mean is the same in whatever order the rows came.
     grouped = agreed.sort("weight", "index").group_by(*KEY, "won", maintain_order=True)
     return grouped.agg(pl.col("index").min().alias("first"), pl.col("weight").mean())
+
+
+def _filtered_answers(
+    records: pl.DataFrame, merged: pl.DataFrame, options: Options
+) -> pl.DataFrame:
+    """The answers that a filter refuses: `KEY`, ``won`` and ``refusal``."""
+    first = records[merged["first"]]
+    columns = filter_columns.of_answers(needed_columns(options.filters))
+    refusal = first.with_columns(columns).select(filter_columns.refusal(options.filters))
+    return merged.select(*KEY, "won").hstack(refusal).drop_nulls("refusal")
 
 
 def _with_ids(

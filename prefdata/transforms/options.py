@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import Literal, get_args
 
 from prefdata.errors import UnknownNameError, UsageError
+from prefdata.transforms.filters import with_thresholds
 
 Pairing = Literal["best-worst", "best-rest", "adjacent", "all"]
 """Which responses of a ranking are paired."""
@@ -57,9 +58,11 @@ class Options:
         keep: columns of the source, or patterns of their names, that every row gets as text.
         caps: source, or a pattern of names, to the most rows that it gives.
         mix: source, or a pattern of names, to its share of the rows.
+        filters: the filters that refuse pairs, or labelled answers, each with its threshold, or
+            None for the filter's own; see `prefdata.transforms.filters.FILTERS`.
 
     Raises:
-        UnknownNameError: there is no such strategy, aggregate or choice of conflicts.
+        UnknownNameError: there is no such strategy, aggregate, choice of conflicts or filter.
         UsageError: a value is out of range.
 
     Example:
@@ -81,6 +84,7 @@ class Options:
     keep: tuple[str, ...] = ()
     caps: Mapping[str, int] = field(default_factory=dict)
     mix: Mapping[str, float] = field(default_factory=dict)
+    filters: Mapping[str, float | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, choices in (
@@ -104,6 +108,7 @@ class Options:
 
         self._check_rule()
         self._check_parts()
+        with_thresholds(self.filters)
 
     def _check_parts(self) -> None:
         for name, cap in self.caps.items():
@@ -139,6 +144,12 @@ class Options:
                 raise UsageError(
                     f"--{option} names {twice} twice", hint="Name each dimension once."
                 )
+
+    def to_dict(self) -> dict[str, object]:
+        """The options as plain values; ``filters`` with their thresholds, where there are any."""
+        values = asdict(self)
+        filters = with_thresholds(values.pop("filters"))
+        return {**values, **({"filters": filters} if filters else {})}
 
     @property
     def rule(self) -> str:

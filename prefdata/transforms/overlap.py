@@ -7,6 +7,8 @@ from typing import NamedTuple
 import polars as pl
 
 from prefdata.transforms import make_pairs, strategies
+from prefdata.transforms.filter_columns import of_answers, refusal
+from prefdata.transforms.filters import needed_columns
 from prefdata.transforms.options import Options
 
 PLACE = ("prompt_id", "source")
@@ -75,15 +77,19 @@ def _as_prompts(records: pl.DataFrame) -> pl.DataFrame:
     return records.with_columns(pl.col("separate_id").alias("prompt_id")).drop("separate_id")
 
 
-def label_overlap(records: pl.DataFrame) -> Overlap:
+def label_overlap(records: pl.DataFrame, options: Options) -> Overlap:
     """Count the same of labelled answers, each with the label that most rows of a source give it.
 
     Args:
         records: as in `prefdata.transforms.make_unpaired.make_unpaired`.
+        options: which filters there are.
     """
     shared = _shared_prompts(records.select("prompt_id", "source"))
     if not shared.height:
         return {}
+    if options.filters:
+        records = records.with_columns(of_answers(needed_columns(options.filters)))
+        records = records.filter(refusal(options.filters).is_null())
     key = ["source", "prompt_id", "response_id"]
     good = pl.col("label").mean()
     sides = records.group_by(key).agg(pl.when(good != 0.5).then(good > 0.5).alias("side"))

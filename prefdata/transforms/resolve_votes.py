@@ -71,13 +71,13 @@ def _resolve_single(verdicts: pl.DataFrame, options: Options) -> Resolved:
     tie = pl.when(pl.col("winner") == 0).then(pl.lit(reasons.TIE))
     reason = tie.otherwise(_margin_refusal(options)).alias("reason")
     verdicts = verdicts.with_columns(positive).with_columns(_margin()).with_columns(reason)
-    kept = pl.col("reason").is_null()
+    stands = pl.col("reason").is_null()
     names = ("chosen_score", "rejected_score", "margin", "votes", "agreement")
     return Resolved(
-        verdicts.filter(kept).select(pl.col("place").alias("first"), *names),
+        verdicts.filter(stands).select(pl.col("place").alias("first"), *names),
         verdicts.select(
             "place",
-            pl.when(kept).then("place").alias("first"),
+            pl.when(stands).then("place").alias("first"),
             pl.col("reason").fill_null(reasons.KEPT),
         ),
     )

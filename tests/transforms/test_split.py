@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import polars as pl
 import pytest
 import xxhash
 
 from prefdata.records.ids import content_ids, hexed, joined_ids
 from prefdata.transforms.split import in_test
-from tests.roundtrip import Converted, labelled, make, pair, rated
+from tests.roundtrip import pair, rated
+from tests.transforms.from_records import Paired, paired
 
 ROWS = [pair(f"good {n}", f"bad {n}", f"prompt {n}") for n in range(200)]
 
 
-def splits(made: Converted) -> dict[object, object]:
+def splits(made: Paired) -> dict[object, object]:
     return {row["prompt_id"]: row["split"] for row in made.rows}
 
 
@@ -35,25 +34,6 @@ def test_the_hash_is_xxh3_128() -> None:
     assert hexed(joined["both"]).item() == digest(text)
 
 
-def test_ids_are_what_they_were(tmp_path: Path) -> None:
-    """Written down: a change of these values would move prompts between splits and break links."""
-    found = make(tmp_path, [pair("4", "5", "What is 2 + 2?")]).only
-    assert found["prompt_id"] == "d352a41a8162e560cf17e5c7ea4b0b51"
-    assert found["id"] == "8b8824bc3a36e50cb9d2c6d69fd6ddff"
-    found = make(tmp_path, [labelled("4", True, "What is 2 + 2?")]).only
-    assert found["prompt_id"] == "d352a41a8162e560cf17e5c7ea4b0b51"
-    assert found["id"] == "91e7d50b6fff405f44b44585a9c5ea43"
-
-
-def test_the_id_of_a_conversation_is_the_hash_of_its_turns(tmp_path: Path) -> None:
-    """Roles and texts of all turns, separated by control characters that no text holds."""
-    turns = [("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello!"), ("user", "Bye")]
-    prompt = [{"role": role, "content": text} for role, text in turns]
-    row = {"prompt": prompt, "chosen": "Bye!", "rejected": "No."}
-    expected = digest("\x1e".join(f"{role}\x1f{text}" for role, text in turns))
-    assert make(tmp_path, [row]).only["prompt_id"] == expected
-
-
 @pytest.mark.parametrize(
     ("seed", "test"),
     [
@@ -62,59 +42,50 @@ def test_the_id_of_a_conversation_is_the_hash_of_its_turns(tmp_path: Path) -> No
         (10**40, ["prompt 15", "prompt 17"]),
     ],
 )
-def test_splits_are_what_they_were(tmp_path: Path, seed: int, test: list[str]) -> None:
+def test_splits_are_what_they_were(seed: int, test: list[str]) -> None:
     """Written down: which of twenty prompts are in the test split, for three seeds."""
-    made = make(tmp_path, ROWS[:20], test_size=0.2, seed=seed)
+    made = paired(ROWS[:20], test_size=0.2, seed=seed)
     assert sorted(str(r["prompt"]) for r in made.rows if r["split"] == "test") == test
 
 
-def test_a_prompt_stays_in_its_split_when_data_is_added(tmp_path: Path) -> None:
+def test_a_prompt_stays_in_its_split_when_data_is_added() -> None:
     """What was in the test split of 100 rows is there in 200 rows too, in any order."""
-    before = splits(make(tmp_path, ROWS[:100], test_size=0.3))
-    after = splits(make(tmp_path, ROWS[::-1], test_size=0.3))
+    before = splits(paired(ROWS[:100], test_size=0.3))
+    after = splits(paired(ROWS[::-1], test_size=0.3))
     assert set(before.values()) == {"train", "test"}
     assert before.items() <= after.items()
 
 
-def test_a_larger_test_split_holds_the_smaller_one(tmp_path: Path) -> None:
+def test_a_larger_test_split_holds_the_smaller_one() -> None:
     """Raising the test size moves prompts to the test split, and none back."""
-    small, large = (splits(make(tmp_path, ROWS, test_size=s)) for s in (0.1, 0.4))
+    small, large = (splits(paired(ROWS, test_size=s)) for s in (0.1, 0.4))
     assert {p for p, s in small.items() if s == "test"} < {
         p for p, s in large.items() if s == "test"
     }
 
 
-def test_all_pairs_of_a_prompt_are_in_one_split(tmp_path: Path) -> None:
+def test_all_pairs_of_a_prompt_are_in_one_split() -> None:
     """Pairs, spellings and sources of a prompt stay together."""
     rows = [rated(f"answer {k}", k, f"prompt {n}") for n in range(60) for k in range(4)]
     more = [pair("x", "y", f" prompt {n}\r\n") for n in range(60)]
-    made = make(tmp_path, rows, more, test_size=0.4, strategy="all")
+    made = paired(rows, more, test_size=0.4, strategy="all")
     both = {(row["prompt_id"], row["split"]) for row in made.rows}
     assert len({prompt for prompt, _ in both}) == len(both) == 60
     assert len(made.rows) == 60 * 7
 
 
-def test_another_seed_gives_another_split(tmp_path: Path) -> None:
+def test_another_seed_gives_another_split() -> None:
     """The seed enters the hash."""
-    one, two = (splits(make(tmp_path, ROWS, test_size=0.5, seed=s)) for s in (0, 1))
+    one, two = (splits(paired(ROWS, test_size=0.5, seed=s)) for s in (0, 1))
     same = sum(one[prompt] == two[prompt] for prompt in one)
     assert 60 < same < 140
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 2**64, 10**40, -(10**40)])
-def test_any_whole_number_is_a_seed(tmp_path: Path, seed: int) -> None:
+def test_any_whole_number_is_a_seed(seed: int) -> None:
     """However large the seed, there is a split."""
     rows = [rated("x", 2), rated("y", 1), rated("z", 0)]
-    assert len(make(tmp_path, rows, test_size=0.5, seed=seed, strategy="best-random").rows) == 1
-
-
-def test_no_test_split_if_none_is_wanted(tmp_path: Path) -> None:
-    """With a test size of 0 there is no file of a test split, and no mention of one."""
-    made = make(tmp_path, ROWS, test_size=0)
-    assert [p.name for p in (tmp_path / "out" / "data").iterdir()] == [
-        "train-00000-of-00001.parquet"
-    ]
-    assert list(made.manifest["splits"]) == ["train"]
+    assert len(paired(rows, test_size=0.5, seed=seed, strategy="best-random").rows) == 1
 
 
 def test_the_share_is_about_what_was_asked_for() -> None:

@@ -14,7 +14,7 @@ from prefdata.io.dataset.dataset_writer import (
     number_shards,
     write_parquet,
 )
-from prefdata.records.reasons import REMEDIES
+from prefdata.transforms.filters import remedies as reject_remedies
 
 FLUSH = 1 << 18
 
@@ -25,13 +25,14 @@ class RowLog:
     Args:
         folder: the data set directory that is being written.
         names: the name of each source, by its number.
-        remedies: reason to what to do about it, for the rejects.
+        remedies: reason to what to do about it, for the rejects; by default those of all reasons
+            and filters.
     """
 
     def __init__(
-        self, folder: Path, names: Sequence[str], *, remedies: Mapping[str, str] = REMEDIES
+        self, folder: Path, names: Sequence[str], *, remedies: Mapping[str, str] | None = None
     ) -> None:
-        self.folder, self.remedies = folder, remedies
+        self.folder, self.remedies = folder, remedies or reject_remedies()
         self.names = list(names)
         self.pending: dict[str, list[pl.DataFrame]] = {"rows": [], "rejects": []}
         self.files = {"rows": 0, "rejects": 0}

@@ -14,6 +14,7 @@ import polars as pl
 from prefdata.io.store.bucket_store import BucketStore
 from prefdata.io.store.frame_store import FrameStore, MemoryBudget
 from prefdata.records.frames import COLUMNS, MESSAGES, PLACE, Kind, concatenated
+from prefdata.transforms.filter_columns import measured_schema
 
 IDS: dict[Kind, dict[str, str]] = {
     "ratings": {"prompt": "prompt_id", "response": "response_id"},
@@ -56,6 +57,7 @@ class RecordStore:
         texts: whether texts are stored, or only what decides.
         grouped: whether records have a ``group_id``.
         keep: text columns that records have besides those of their kind.
+        needs: what filters need to know of the texts.
     """
 
     def __init__(
@@ -66,10 +68,12 @@ class RecordStore:
         texts: bool = True,
         grouped: bool = False,
         keep: Collection[str] = (),
+        needs: Collection[str] = (),
     ) -> None:
         self.folder = folder
         self.texts = texts
         self.more = [(name, pl.String()) for name in keep if texts]
+        self.needs = needs
         self.grouped = grouped
         self.budget = MemoryBudget()
         self.buckets = BucketStore(folder, size, self.budget)
@@ -116,7 +120,9 @@ class RecordStore:
     def _schema(self, kind: Kind) -> pl.Schema:
         columns = SCHEMAS[kind].items()
         stored = [(name, dtype) for name, dtype in columns if self.texts or dtype != MESSAGES]
-        return pl.Schema([*stored, *(GROUP.items() if self.grouped else ()), *self.more])
+        grouped = GROUP.items() if self.grouped else ()
+        measured = measured_schema(kind, self.needs).items()
+        return pl.Schema([*stored, *grouped, *self.more, *measured])
 
     def get(self, kind: Kind, bucket: int, *, drop: bool = True) -> pl.DataFrame:
         """All records of a kind in a bucket, in the order they were added.
