@@ -25,9 +25,9 @@ def one_or_two(body: Body) -> Said:
 def one(body: Body) -> Said:
     """Prefer the answer that ends in "one", by a margin that the number of the question says."""
     shown = seen(body)
-    number = int(shown.prompt.split()[1].rstrip("?"))
+    number = int("".join(filter(str.isdigit, shown.prompt)) or 0)
     first = shown.first.endswith("one")
-    return Said(verdict(body, "1" if first else "2", (5 + number, 5)))
+    return Said(verdict(body, "1" if first else "2", (5 + number % 5, 5)))
 
 
 def judged(folder: Path, *options: str) -> int:
