@@ -109,7 +109,7 @@ class AskResult:
     stopped: StopReason = field(default_factory=StopReason)
 
 
-async def ask_judges(
+async def ask_all(
     store: ComparisonStore,
     endpoints: Sequence[Endpoint],
     scorers: Mapping[str, WordScorer],

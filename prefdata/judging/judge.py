@@ -20,7 +20,7 @@ from prefdata.conversion.report import source_reports, write_manifest_and_card
 from prefdata.io.dataset.atomic_dir import refuse_existing, replacing
 from prefdata.io.readers.memory import Sources
 from prefdata.io.readers.sources import open_sources
-from prefdata.judging.ask import AskResult, JudgeConfig, all_requests, ask_judges
+from prefdata.judging.ask import AskResult, JudgeConfig, all_requests, ask_all
 from prefdata.judging.client.cost_estimate import CostEstimate, estimate
 from prefdata.judging.client.endpoint import LOCAL_PREFIX, Endpoint
 from prefdata.judging.client.journal import Journal
@@ -184,7 +184,7 @@ class _OpenRun:
     async def ask(self) -> AskResult:
         """Ask all judges."""
         plan = self.plan
-        return await ask_judges(
+        return await ask_all(
             self.store,
             plan.endpoints,
             self.scorers,

@@ -210,7 +210,7 @@ def judge_plan(
     """
     if not options.get("wait", True) and not options.get("batch"):
         raise UsageError("--no-wait is about batches", hint="Add --batch, or leave --no-wait out.")
-    named, notes = judge_endpoints(
+    judges, notes = judge_endpoints(
         [models] if isinstance(models, str) else models,
         base_url=options.get("base_url", ""),
         azure_version=options.get("azure_version", ""),
@@ -219,7 +219,7 @@ def judge_plan(
         needed=options.get("needs_key", True),
     )
     return JudgePlan(
-        (*named, *endpoints),
+        (*judges, *endpoints),
         _config(options),
         _policy(options),
         SourceOptions(

@@ -28,11 +28,11 @@ class JudgeReport(RunReport):
         remedy: what to do about it.
         comparisons: how many there were.
         verdicts: comparisons by a, b, tie, or the cause of no verdict, all judges together.
-        judges: what each judge came to.
+        judges: the verdicts, labels and costs of each judge.
         labels: comparisons where verdict and label both prefer a side, and where it is the same.
         flagged: comparisons with an answer that speaks to the judge.
         rankings: prompts whose responses were ranked, and those of them with a cycle.
-        calls: calls of this run, and what all calls in the journal came to.
+        calls: calls of this run, and what all calls in the journal cost.
         journal: the file of calls.
     """
 

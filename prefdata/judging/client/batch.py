@@ -104,7 +104,7 @@ class BatchPendingError(Exception):
 
 
 class BatchFailedError(Exception):
-    """Batch after batch came to nothing; the message says why."""
+    """Batch after batch failed; the message says why."""
 
 
 class BatchRunner(JudgeRunner):

@@ -109,7 +109,7 @@ class DrawnPair(NamedTuple):
 
 
 class Spending(NamedTuple):
-    """What all calls to one judge, or to all judges, came to.
+    """What all calls to one judge, or to all judges, cost.
 
     Attributes:
         calls: how many.

@@ -69,9 +69,9 @@ class LocalJudge:
         texts = [self._text(each) for each in conversations]
         lengths = [len(self.tokenizer.encode(text, add_special_tokens=False)) for text in texts]
         fits = [at for at, length in enumerate(lengths) if length <= self.longest]
-        found: list[tuple[float, float, int] | None] = [None] * len(texts)
+        scores: list[tuple[float, float, int] | None] = [None] * len(texts)
         if not fits:
-            return found
+            return scores
         batch = self.tokenizer(
             [texts[at] for at in fits], padding=True, add_special_tokens=False, return_tensors="pt"
         ).to(self.model.device)
@@ -79,13 +79,13 @@ class LocalJudge:
             logits = self.model(**batch, logits_to_keep=1).logits[:, -1].float()
         both = logits.log_softmax(-1)[:, self.tokens].tolist()
         for at, (first, second) in zip(fits, both, strict=True):
-            found[at] = (first, second, lengths[at])
-        return found
+            scores[at] = (first, second, lengths[at])
+        return scores
 
     def _text(self, messages: Sequence[Mapping[str, str]]) -> str:
         if not self.tokenizer.chat_template:
-            said = "\n\n".join(message["content"] for message in messages)
-            return f"{said}\n\nAnswer: "
+            text = "\n\n".join(message["content"] for message in messages)
+            return f"{text}\n\nAnswer: "
         text = self.tokenizer.apply_chat_template(
             [dict(message) for message in messages], tokenize=False, add_generation_prompt=True
         )
@@ -94,13 +94,13 @@ class LocalJudge:
 
 def _fingerprint(folder: Path, source: str) -> str:
     """Tells models apart: names, sizes and the ends of all files; the name where there are none."""
-    whole = hashlib.blake2b(source.encode() if not folder.is_dir() else b"", digest_size=12)
+    digest = hashlib.blake2b(source.encode() if not folder.is_dir() else b"", digest_size=12)
     for path in sorted(folder.glob("*")) if folder.is_dir() else ():
         if path.suffix in (".safetensors", ".bin", ".json", ".jinja"):
             size = path.stat().st_size
-            whole.update(f"{path.name} {size}".encode())
+            digest.update(f"{path.name} {size}".encode())
             with path.open("rb") as file:
-                whole.update(file.read(SAMPLE))
+                digest.update(file.read(SAMPLE))
                 file.seek(max(0, size - SAMPLE))
-                whole.update(file.read(SAMPLE))
-    return whole.hexdigest()
+                digest.update(file.read(SAMPLE))
+    return digest.hexdigest()
