@@ -25,16 +25,15 @@ from prefdata.judging.comparison_store import ComparisonStore
 from prefdata.judging.comparisons import MIN_RANKED, PART, parts, records_with_comparisons
 from prefdata.judging.decide import (
     Judge,
-    JudgeTotals,
     PairDecision,
     PartDecisions,
-    VerdictCounts,
     VerdictPolicy,
     decide,
     decided_frame,
 )
 from prefdata.judging.pairing import pair_records, ranking_records, verdict_records
 from prefdata.judging.rank import DECIDED, RankResult, rank_responses
+from prefdata.judging.totals import JudgeTotals, VerdictCounts
 from prefdata.records import reasons
 from prefdata.records.frames import as_messages
 from prefdata.records.ids import hexed

@@ -12,9 +12,10 @@ from prefdata.conversion.report import RunReport, SourceReport, report_fields
 from prefdata.judging.ask import AskResult, JudgeConfig
 from prefdata.judging.client.journal import Spending
 from prefdata.judging.comparison_store import ComparisonStore
-from prefdata.judging.decide import VerdictCounts, VerdictPolicy
+from prefdata.judging.decide import VerdictPolicy
 from prefdata.judging.outcomes import FLIP, is_verdict, makes_pair
 from prefdata.judging.output import OutputTotals
+from prefdata.judging.totals import VerdictCounts
 from prefdata.transforms.options import Options, SplitBy
 
 
