@@ -25,15 +25,19 @@ from typing import NamedTuple
 import orjson
 from openai import AsyncOpenAI
 
-from prefdata.judging.client.budget import Budget
 from prefdata.judging.client.client import Client
-from prefdata.judging.client.endpoint import Endpoint, Key
+from prefdata.judging.client.endpoint import ApiKey, Endpoint
 from prefdata.judging.client.journal import Journal
-from prefdata.judging.client.journal_writer import Desk
-from prefdata.judging.client.protocol import NO_HEADERS, Headers
-from prefdata.judging.client.runner import Ask, Pace, Runner, seldom_collected
-from prefdata.judging.prompting.reply import Reply, Usage
-from prefdata.judging.prompting.request import Case, Form, Question
+from prefdata.judging.client.journal_writer import JournalWriter
+from prefdata.judging.client.prices import Budget
+from prefdata.judging.client.protocol import NO_RATE_LIMITS, RateLimits
+from prefdata.judging.client.runner import (
+    JudgeRunner,
+    RequestLimits,
+    fewer_collections,
+)
+from prefdata.judging.prompting.reply import Completion, Usage
+from prefdata.judging.prompting.request import JudgeInput, JudgePrompt, JudgeRequest, RequestBuilder
 
 AT_ONCE = 256
 LATENCY = 0.05
@@ -48,12 +52,12 @@ class Figure(NamedTuple):
     cpu: float
 
 
-def asks(n: int) -> Iterator[Ask]:
+def requests(n: int) -> Iterator[JudgeRequest]:
     """Comparisons, each in both orders."""
     for i in range(n // 2):
-        case = Case(f"{i:032x}", f"Question {i}?", f"{TEXT}{i}", f"{TEXT}{i} {i}")
-        yield Ask(case, "ab")
-        yield Ask(case, "ba")
+        comparison = JudgeInput(f"{i:032x}", f"Question {i}?", f"{TEXT}{i}", f"{TEXT}{i} {i}")
+        yield JudgeRequest(comparison, "ab")
+        yield JudgeRequest(comparison, "ba")
 
 
 async def timed(way: str, n: int, work: Callable[[], Awaitable[object]]) -> Figure:
@@ -67,33 +71,33 @@ async def timed(way: str, n: int, work: Callable[[], Awaitable[object]]) -> Figu
 
 async def ours(url: str, n: int, folder: Path) -> tuple[Figure, Figure]:
     """`prefdata`: first with an empty journal, then with one that has every reply."""
-    endpoint = Endpoint("judge", url, Key("none"))
-    desk = Desk(Journal(folder / "journal"))
+    endpoint = Endpoint("judge", url, ApiKey("none"))
+    writer = JournalWriter(Journal(folder / "journal"))
     async with Client(endpoint, timeout=60, connections=AT_ONCE) as client:
-        runner = Runner(
+        runner = JudgeRunner(
             endpoint,
-            Question(),
+            JudgePrompt(),
             client,
-            desk,
+            writer,
             Budget(None),
-            Pace(AT_ONCE),
+            RequestLimits(AT_ONCE),
             price=None,
             stop=asyncio.Event(),
         )
         await runner.prepare()
-        with seldom_collected():
-            first = await timed("prefdata", n, lambda: runner.run(lambda: asks(n)))
-            again = await timed("prefdata, resumed", n, lambda: runner.run(lambda: asks(n)))
-    await desk.close()
-    desk.journal.close()
+        with fewer_collections():
+            first = await timed("prefdata", n, lambda: runner.run(lambda: requests(n)))
+            again = await timed("prefdata, resumed", n, lambda: runner.run(lambda: requests(n)))
+    await writer.close()
+    writer.journal.close()
     return first, again
 
 
 async def bare(url: str, n: int) -> Figure:
     """The SDK and nothing else: no journal, no pace, no reading of the verdict."""
-    question = Question()
-    form = Form(question, question.style, url=url, model="judge")
-    bodies = (form.request(*ask).body for ask in asks(n))
+    prompt = JudgePrompt()
+    builder = RequestBuilder(prompt, prompt.capabilities, url=url, model="judge")
+    bodies = (builder.build(request).body for request in requests(n))
     async with AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as client:
 
         async def worker() -> None:
@@ -107,15 +111,15 @@ async def bare(url: str, n: int) -> Figure:
 
 async def raw(port: int, n: int) -> Figure:
     """What the server can give: requests written and replies skipped, without any library."""
-    question = Question()
-    form = Form(question, question.style, url="", model="judge")
-    body = orjson.dumps(form.request(*next(asks(2))).body)
+    prompt = JudgePrompt()
+    builder = RequestBuilder(prompt, prompt.capabilities, url="", model="judge")
+    body = orjson.dumps(builder.build(next(requests(2))).body)
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
-    message, left = head.encode() + body, iter(range(n))
+    message, numbers = head.encode() + body, iter(range(n))
 
     async def worker() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for _ in left:
+        for _ in numbers:
             writer.write(message)
             header = await reader.readuntil(b"\r\n\r\n")
             length = int(header.lower().split(b"content-length:")[1].split(b"\r\n")[0])
@@ -127,43 +131,43 @@ async def raw(port: int, n: int) -> Figure:
     )
 
 
-SCORES = {each.name: {"1": 8, "2": 4} for each in Question().criteria}
-SAID = Reply(
-    orjson.dumps({"scores": SCORES, "winner": "1"}).decode(), usage=Usage(500, 60), known=True
+SCORES = {each.name: {"1": 8, "2": 4} for each in JudgePrompt().criteria}
+COMPLETION = Completion(
+    orjson.dumps({"scores": SCORES, "winner": "1"}).decode(), usage=Usage(500, 60), has_usage=True
 )
 
 
 class Instant:
     """A server in this process that answers at once, to fill a journal."""
 
-    async def ask(self, body: object, menu: object) -> tuple[Reply, Headers]:
+    async def ask(self, body: object, menu: object) -> tuple[Completion, RateLimits]:
         """Always the same."""
         del body, menu
-        return SAID, NO_HEADERS
+        return COMPLETION, NO_RATE_LIMITS
 
 
 async def resumed(n: int, folder: Path) -> float:
     """Seconds to find that nothing is missing in a journal of so many calls."""
-    endpoint = Endpoint("judge", "http://127.0.0.1/v1", Key("none"))
+    endpoint = Endpoint("judge", "http://127.0.0.1/v1", ApiKey("none"))
     path = folder / "large"
     for _ in range(2):
-        desk = Desk(Journal(path))
-        runner = Runner(
+        writer = JournalWriter(Journal(path))
+        runner = JudgeRunner(
             endpoint,
-            Question(),
+            JudgePrompt(),
             Instant(),
-            desk,
+            writer,
             Budget(None),
-            Pace(AT_ONCE, tries=1),
+            RequestLimits(AT_ONCE, tries=1),
             price=None,
             stop=asyncio.Event(),
         )
         begun = time.perf_counter()
         await runner.prepare()
-        await runner.run(lambda: asks(n))
+        await runner.run(lambda: requests(n))
         seconds = time.perf_counter() - begun
-        await desk.close()
-        desk.journal.close()
+        await writer.close()
+        writer.journal.close()
     return seconds
 
 
@@ -173,12 +177,12 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=20_000)
     parser.add_argument("--resume", type=int, default=100_000)
     parser.add_argument("--port", type=int, default=8790)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     command = [
         sys.executable,
         "-m",
         "tests.judging.server",
-        str(given.port),
+        str(arguments.port),
         "--latency",
         str(LATENCY),
         "--same",
@@ -188,18 +192,18 @@ def main() -> None:
         url = server.stdout.readline().strip() if server.stdout else ""
         with tempfile.TemporaryDirectory() as folder:
             figures = [
-                asyncio.run(raw(given.port, given.calls)),
-                asyncio.run(bare(url, given.calls)),
-                *asyncio.run(ours(url, given.calls, Path(folder))),
+                asyncio.run(raw(arguments.port, arguments.calls)),
+                asyncio.run(bare(url, arguments.calls)),
+                *asyncio.run(ours(url, arguments.calls, Path(folder))),
             ]
-            seconds = asyncio.run(resumed(given.resume, Path(folder)))
+            seconds = asyncio.run(resumed(arguments.resume, Path(folder)))
     finally:
         server.terminate()
         server.wait()
     print(f"{'':22}{'calls/s':>10}{'CPU ms/call':>14}")
     for figure in figures:
         print(f"{figure.way:22}{figure.rate:10,.0f}{figure.cpu:14.2f}")
-    print(f"\n{given.resume:,} calls in the journal: resumed in {seconds:.2f} s")
+    print(f"\n{arguments.resume:,} calls in the journal: resumed in {seconds:.2f} s")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         UnknownNameError,
         UsageError,
     )
-    from prefdata.judging.judge import ask_judges
+    from prefdata.judging.judge import judge
     from prefdata.schemas import (
         Comparison,
         Message,
@@ -57,16 +57,16 @@ __all__ = [
     "Verdict",
     "__version__",
     "agree",
-    "ask_judges",
     "convert",
     "inspect",
+    "judge",
 ]
 
 _HOMES = {
     "prefdata.agreement.agree": ("agree",),
     "prefdata.conversion.convert": ("convert",),
     "prefdata.conversion.inspect": ("inspect",),
-    "prefdata.judging.judge": ("ask_judges",),
+    "prefdata.judging.judge": ("judge",),
     "prefdata.errors": tuple(name for name in __all__ if name.endswith("Error")),
     "prefdata.schemas": (
         "Comparison",

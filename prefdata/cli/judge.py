@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from prefdata.cli.options import limit_of, read_options_from, reading, share_of
+from prefdata.cli.options import (
+    limit_of,
+    read_options_from,
+    reading,
+    share_of,
+    verdict_pairing,
+    verdict_pairing_from,
+)
 from prefdata.cli.output import console, results_alone, say, show_json, too_many_rejected
 from prefdata.errors import InputError, JudgeError, PrefdataError, UsageError
 from prefdata.transforms.options import PAIRINGS
 
 if TYPE_CHECKING:
-    from prefdata.judging.ask import Asking
-    from prefdata.judging.cases import Inputs
-    from prefdata.judging.client.endpoint import Endpoint
-    from prefdata.judging.decide import Ruling
-    from prefdata.judging.prompting.request import Question
+    from prefdata.judging.options import JudgePlan
     from prefdata.judging.report import JudgeReport
-    from prefdata.training.evaluation.local_judge import LocalJudge
 
 
 @click.command()
@@ -109,18 +111,7 @@ if TYPE_CHECKING:
     help="Seconds that a reply may take.",
 )
 @click.option("--journal", default="", metavar="FILE", help="Calls.  [default: OUT.journal]")
-@click.option(
-    "--test-size",
-    default=0.1,
-    show_default=True,
-    metavar="SHARE",
-    help="Share of prompts in the test split.",
-)
-@click.option(
-    "--split-by",
-    type=click.Choice(["prompt", "conversation"]),
-    help="What stays on one side of the split.  [default: as the format needs]",
-)
+@verdict_pairing
 @click.option("--seed", default=0, show_default=True, help="Seed of the split and of tournaments.")
 @reading
 @click.option("--max-rejects", metavar="N|P%", help="Exit with 3 if more rows are rejected.")
@@ -147,7 +138,7 @@ def judge(
     force: bool,
     as_json: bool,
     quiet: bool,
-    **given: Any,
+    **values: Any,
 ) -> int:
     """Ask models which response is better, and make pairs of what they say.
 
@@ -159,22 +150,23 @@ def judge(
     kept in a journal beside OUT: the same command goes on where it was, and pays for nothing twice.
     """
     from prefdata.cli.views.judge import show_judging
-    from prefdata.judging.judge import ask_judges
+    from prefdata.judging.judge import run_plan
     from prefdata.report.progress import progress
 
-    limit, least = limit_of(max_rejects), share_of(min_agreement)
-    if least is not None and not calibrate:
+    limit, min_share = limit_of(max_rejects), share_of(min_agreement)
+    if min_share is not None and not calibrate:
         raise UsageError("--min-agreement needs a sample", hint="Name it with --calibrate FILE.")
-    judges, how = _asked(given, needed=not dry_run)
+    plan = plan_from(values, needs_key=not dry_run)
     if dry_run:
-        _show_plan(sources, output, judges, how, as_json=as_json)
+        _show_plan(sources, output, plan, as_json=as_json)
         return 0
-    how["local"] = _local
-    if calibrate and not _calibrated(calibrate, output, judges, how, least, quiet=quiet):
-        return 3
+    if calibrate:
+        plan, agrees = _calibrate(calibrate, output, plan, min_share, quiet=quiet)
+        if not agrees:
+            return 3
     screen = console()
-    with progress(screen, quiet=quiet) as tell:
-        report = ask_judges(sources, output, judges, **how, force=force, progress=tell)
+    with progress(screen, quiet=quiet) as on_progress:
+        report = run_plan(sources, output, plan, force=force, progress=on_progress)
     if not quiet:
         show_judging(report, screen)
     if as_json:
@@ -184,12 +176,12 @@ def judge(
             say(f"Stopped: {report.stopped}. Next: {report.remedy}")
         return 3
     if not report.judged:
-        raise _in_vain(report)
+        raise _no_verdict(report)
     missed = too_many_rejected(report.rows_rejected, report.rows_read, limit, max_rejects)
     return 3 if missed else 0
 
 
-def _in_vain(report: JudgeReport) -> PrefdataError:
+def _no_verdict(report: JudgeReport) -> PrefdataError:
     """Why a run that came to its end failed all the same."""
     if not report.comparisons:
         return InputError(
@@ -203,161 +195,102 @@ def _in_vain(report: JudgeReport) -> PrefdataError:
     )
 
 
-def _asked(given: Mapping[str, Any], *, needed: bool) -> tuple[list[Endpoint], dict[str, Any]]:
-    """The judges, and how they are asked, as the options say."""
-    from prefdata.judging.client.endpoint import endpoints
+def plan_from(values: Mapping[str, Any], *, needs_key: bool) -> JudgePlan:
+    """The plan of a run, as the options of the command say."""
+    from prefdata.judging.options import judge_plan
 
-    if given["no_wait"] and not given["batch"]:
-        raise UsageError("--no-wait is about batches", hint="Add --batch, or leave --no-wait out.")
-    names = ("base_url", "azure_version", "key_env", "key_file")
-    judges, notes = endpoints(given["models"], **{n: given[n] for n in names}, needed=needed)
-    for note in notes:
+    other = {name: value for name, value in values.items() if name not in OWN_FORM}
+    plan = judge_plan(
+        **{**other, **verdict_pairing_from({name: values[name] for name in PAIRING_NAMES})},
+        needs_key=needs_key,
+        read_options=read_options_from(*(values[name] for name in READING)),
+        format=values["format_"],
+        wait=not values["no_wait"],
+        veto=values["veto"],
+        weights=weights_from(values["weights"], values["models"]),
+    )
+    for note in plan.notes:
         say(f"Note: {note}")
-    inputs = _inputs(given)
-    return judges, {"asking": _asking(given), "ruling": _ruling(given), "inputs": inputs}
+    return plan
 
 
-def _asking(given: Mapping[str, Any]) -> Asking:
-    """How judges are asked, and what may be spent."""
-    from prefdata.judging.ask import Asking
-    from prefdata.judging.client.batch import Limits
-    from prefdata.judging.client.prices import table
-    from prefdata.judging.client.runner import Pace
+READING = ("columns", "winner", "label", "dimension")
+"""The options that make `prefdata.formats.ReadOptions`, in the order in which they do."""
 
-    return Asking(
-        question=_question(given),
-        pace=Pace(given["concurrency"], given["rpm"], given["tpm"]),
-        timeout=given["timeout"],
-        max_cost=given["max_cost"],
-        prices=table(given["prices"]),
-        batch=Limits(wait=not given["no_wait"]) if given["batch"] else None,
-        journal=given["journal"],
-    )
+PAIRING_NAMES = (
+    *("conflicts", "min_margin", "test_size", "seed", "split_by"),
+    *("keep", "cap", "mix", "filters"),
+)
+"""The options that the maker of pairs takes."""
+
+OWN_FORM = (*READING, *PAIRING_NAMES, "format_", "no_wait", "veto", "weights")
+"""The options that the library has in a form of its own."""
 
 
-def _ruling(given: Mapping[str, Any]) -> Ruling:
-    """What makes a verdict a pair."""
-    from prefdata.judging.decide import Ruling
-
-    return Ruling(
-        flips=given["flips"],
-        orders=2 if given["orders"] == "both" else 1,
-        veto=given["veto"],
-        drop_flagged=given["flagged"] == "drop",
-        weights=weights_from(given["weights"], given["models"]),
-        strategy=given["strategy"],
-        test_size=given["test_size"],
-        seed=given["seed"],
-    )
-
-
-def _inputs(given: Mapping[str, Any]) -> Inputs:
-    """What the sources do not say themselves."""
-    from prefdata.judging.cases import Inputs
-
-    return Inputs(
-        read_options_from(given["columns"], given["winner"], given["label"], given["dimension"]),
-        format=given["format_"],
-        encoding=given["encoding"],
-        split_by=given["split_by"] or "",
-        max_comparisons=given["max_comparisons"],
-    )
-
-
-def _question(given: Mapping[str, Any]) -> Question:
-    """What stands in a request."""
-    from prefdata.judging.prompting.criteria import DEFAULT, parse
-    from prefdata.judging.prompting.prompt import builtin, load
-    from prefdata.judging.prompting.request import Question
-
-    return Question(
-        load(given["prompt_file"]) if given["prompt_file"] else builtin(),
-        parse(given["criteria"]) if given["criteria"] else DEFAULT,
-        given["reasoning"],
-        given["max_tokens"],
-        given["logprobs"],
-    )
-
-
-def _show_plan(
-    sources: tuple[str, ...],
-    output: str,
-    judges: list[Endpoint],
-    how: dict[str, Any],
-    *,
-    as_json: bool,
-) -> None:
-    """Print what judging would come to."""
+def _show_plan(sources: tuple[str, ...], output: str, plan: JudgePlan, *, as_json: bool) -> None:
+    """Print what judging would cost."""
     from prefdata.cli.views.judge import plans_to_dicts, show_plan
-    from prefdata.judging.judge import plan_judges
+    from prefdata.judging.judge import estimate_costs
 
-    found = plan_judges(sources, output, judges, **how)
+    estimates = estimate_costs(sources, output, plan)
     if as_json:
-        show_json(plans_to_dicts(found))
+        show_json(plans_to_dicts(estimates))
     else:
-        show_plan(found, console(stderr=False))
+        show_plan(estimates, console(stderr=False))
 
 
-def _calibrated(
-    sample: str,
-    output: str,
-    judges: list[Endpoint],
-    how: dict[str, Any],
-    least: float | None,
-    *,
-    quiet: bool,
-) -> bool:
-    """Hold the judges against a labelled sample, and weigh a jury by it; whether they may go on."""
+def _calibrate(
+    sample: str, output: str, plan: JudgePlan, min_share: float | None, *, quiet: bool
+) -> tuple[JudgePlan, bool]:
+    """Hold the judges against a labelled sample.
+
+    Returns:
+        The plan, with a jury weighed by its agreement; and whether the judges may go on.
+    """
     from dataclasses import replace
 
     from prefdata.agreement.jury_weights import jury_weights
     from prefdata.cli.views.agree import show_agreement
-    from prefdata.judging.calibrate import calibrate_judges
+    from prefdata.judging.calibrate import calibrate
     from prefdata.report.progress import progress
 
     screen = console()
-    with progress(screen, quiet=quiet) as tell:
-        agreed = calibrate_judges(sample, output, judges, **how, progress=tell)
+    with progress(screen, quiet=quiet) as on_progress:
+        report = calibrate(sample, output, plan, progress=on_progress)
     if not quiet:
-        show_agreement(agreed, screen)
-    missed = agreed.missed(least) if least is not None else []
+        show_agreement(report, screen)
+    missed = report.missed(min_share) if min_share is not None else []
     for each in missed:
         say(
             f"{each.annotator} agrees with {sample} in {each.accuracy}; "
-            f"--min-agreement asks for {100 * (least or 0):g}%. Nothing else was judged."
+            f"--min-agreement asks for {100 * (min_share or 0):g}%. Nothing else was judged."
         )
-    for each in agreed.unproven(least) if least is not None and not quiet else ():
+    for each in report.unproven(min_share) if min_share is not None and not quiet else ():
         say(
             f"{each.annotator} agrees with {sample} in {each.accuracy}; so few comparisons cannot "
-            f"prove the {100 * (least or 0):g}% that --min-agreement asks for."
+            f"prove the {100 * (min_share or 0):g}% that --min-agreement asks for."
         )
-    if len(judges) > 1 and not how["ruling"].weights:
-        how["ruling"] = replace(how["ruling"], weights=jury_weights(agreed.agreement))
-    return not missed
+    if len(plan.endpoints) > 1 and not plan.policy.weights:
+        policy = replace(plan.policy, weights=jury_weights(report.agreement))
+        plan = replace(plan, policy=policy)
+    return plan, not missed
 
 
-def _local(source: str) -> LocalJudge:
-    """Load a model that runs in this process."""
-    from prefdata.training.evaluation.local_judge import LocalJudge
-
-    return LocalJudge(source)
-
-
-def weights_from(given: tuple[str, ...], models: tuple[str, ...]) -> dict[str, float]:
+def weights_from(texts: tuple[str, ...], models: tuple[str, ...]) -> dict[str, float]:
     """The weight of each judge's vote, as ``MODEL=N`` says."""
     from prefdata.errors import UnknownNameError
 
-    found = {}
-    for each in given:
+    weights = {}
+    for each in texts:
         model, _, number = each.rpartition("=")
         if model not in models:
             raise UnknownNameError("judge", model, models, where="--weight")
         try:
-            found[model] = float(number)
+            weights[model] = float(number)
         except ValueError:
-            found[model] = -1.0
-        if not 0 <= found[model] < float("inf"):
+            weights[model] = -1.0
+        if not 0 <= weights[model] < float("inf"):
             raise UsageError(
                 f"--weight {each!r} has no number of 0 or more", hint="Write --weight gpt-4o=0.8."
             )
-    return found
+    return weights

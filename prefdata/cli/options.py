@@ -90,110 +90,122 @@ def filter_names(_context: click.Context, _parameter: click.Parameter, typed: st
     return [each.name for each in filters.FILTERS if each.name.startswith(typed)]
 
 
+PAIRING = {
+    "strategy": click.option(
+        "--strategy",
+        default="best-worst",
+        show_default=True,
+        type=click.Choice(STRATEGIES),
+        help="Which responses to a prompt are paired.",
+    ),
+    "aggregate": click.option(
+        "--aggregate",
+        default="mean",
+        show_default=True,
+        type=click.Choice(AGGREGATES),
+        help="How several ratings of one response become one score.",
+    ),
+    "conflicts": click.option(
+        "--conflicts",
+        default="majority",
+        show_default=True,
+        type=click.Choice(CONFLICTS),
+        help="What to do where verdicts on the same two responses point both ways.",
+    ),
+    "min_margin": click.option(
+        "--min-margin",
+        default=0.0,
+        show_default=True,
+        metavar="N",
+        help="Least difference in score that makes a pair.",
+    ),
+    "test_size": click.option(
+        "--test-size",
+        default=0.1,
+        show_default=True,
+        metavar="SHARE",
+        help="Share of prompts in the test split.",
+    ),
+    "seed": click.option(
+        "--seed", default=0, show_default=True, help="Seed of the split and of best-random."
+    ),
+    "weights": click.option(
+        "--weights",
+        multiple=True,
+        metavar="NAME=N,…",
+        help="Dimensions decide by their weighted mean; below 0, less is better.",
+    ),
+    "lexicographic": click.option(
+        "--lexicographic",
+        multiple=True,
+        metavar="NAME,…",
+        help="The first of these dimensions that differs decides.",
+    ),
+    "pareto": click.option(
+        "--pareto",
+        multiple=True,
+        is_flag=False,
+        flag_value="all",
+        metavar="[NAME,…]",
+        help="Only pairs that are better on one dimension and worse on none.",
+    ),
+    "veto": click.option(
+        "--veto",
+        multiple=True,
+        metavar="NAME,…",
+        help="Refuse pairs whose chosen response is worse on this dimension; "
+        "--strategy all looks for others.",
+    ),
+    "filter": click.option(
+        "--filter",
+        "filters",
+        cls=FilterOption,
+        multiple=True,
+        metavar="NAME[=N],…",
+        shell_complete=filter_names,
+        help="Refuse what these filters refuse.",
+    ),
+    "split_by": click.option(
+        "--split-by",
+        type=click.Choice(["prompt", "conversation"]),
+        help="What stays on one side of the split.  [default: as the format needs]",
+    ),
+    "keep": click.option(
+        "--keep",
+        multiple=True,
+        metavar="COLUMN,…",
+        help="Pass columns on, as keep_COLUMN; may hold * and ?.",
+    ),
+    "cap": click.option(
+        "--cap",
+        multiple=True,
+        metavar="SOURCE=N,…",
+        help="Take at most so many rows of a source; may hold * and ?.",
+    ),
+    "mix": click.option(
+        "--mix",
+        multiple=True,
+        metavar="SOURCE=SHARE,…",
+        help="Take rows of the sources in these shares.",
+    ),
+}
+"""The options of commands that make pairs, in the order in which help lists them."""
+
+OF_VERDICTS = ("conflicts", "min_margin", "test_size", "filter", "split_by", "keep", "cap", "mix")
+"""Those of them that go for pairs of verdicts too."""
+
+
 def pairing(command: Command) -> Command:
-    """The options of every command that makes pairs."""
-    for option in reversed(
-        (
-            click.option(
-                "--strategy",
-                default="best-worst",
-                show_default=True,
-                type=click.Choice(STRATEGIES),
-                help="Which responses to a prompt are paired.",
-            ),
-            click.option(
-                "--aggregate",
-                default="mean",
-                show_default=True,
-                type=click.Choice(AGGREGATES),
-                help="How several ratings of one response become one score.",
-            ),
-            click.option(
-                "--conflicts",
-                default="majority",
-                show_default=True,
-                type=click.Choice(CONFLICTS),
-                help="What to do where verdicts on the same two responses point both ways.",
-            ),
-            click.option(
-                "--min-margin",
-                default=0.0,
-                show_default=True,
-                metavar="N",
-                help="Least difference in score that makes a pair.",
-            ),
-            click.option(
-                "--test-size",
-                default=0.1,
-                show_default=True,
-                metavar="SHARE",
-                help="Share of prompts in the test split.",
-            ),
-            click.option(
-                "--seed", default=0, show_default=True, help="Seed of the split and of best-random."
-            ),
-            click.option(
-                "--weights",
-                multiple=True,
-                metavar="NAME=N,…",
-                help="Dimensions decide by their weighted mean; below 0, less is better.",
-            ),
-            click.option(
-                "--lexicographic",
-                multiple=True,
-                metavar="NAME,…",
-                help="The first of these dimensions that differs decides.",
-            ),
-            click.option(
-                "--pareto",
-                multiple=True,
-                is_flag=False,
-                flag_value="all",
-                metavar="[NAME,…]",
-                help="Only pairs that are better on one dimension and worse on none.",
-            ),
-            click.option(
-                "--veto",
-                multiple=True,
-                metavar="NAME,…",
-                help="Refuse pairs whose chosen response is worse on this dimension; "
-                "--strategy all looks for others.",
-            ),
-            click.option(
-                "--filter",
-                "filters",
-                cls=FilterOption,
-                multiple=True,
-                metavar="NAME[=N],…",
-                shell_complete=filter_names,
-                help="Refuse what these filters refuse.",
-            ),
-            click.option(
-                "--split-by",
-                type=click.Choice(["prompt", "conversation"]),
-                help="What stays on one side of the split.  [default: as the format needs]",
-            ),
-            click.option(
-                "--keep",
-                multiple=True,
-                metavar="COLUMN,…",
-                help="Pass columns on, as keep_COLUMN; may hold * and ?.",
-            ),
-            click.option(
-                "--cap",
-                multiple=True,
-                metavar="SOURCE=N,…",
-                help="Take at most so many rows of a source; may hold * and ?.",
-            ),
-            click.option(
-                "--mix",
-                multiple=True,
-                metavar="SOURCE=SHARE,…",
-                help="Take rows of the sources in these shares.",
-            ),
-        )
-    ):
+    """The options of every command that makes pairs of what the sources say."""
+    for option in reversed(PAIRING.values()):
         command = option(command)
+    return command
+
+
+def verdict_pairing(command: Command) -> Command:
+    """The options of every command that makes pairs of verdicts."""
+    for name in reversed(OF_VERDICTS):
+        command = PAIRING[name](command)
     return command
 
 
@@ -210,14 +222,24 @@ def config_from(values: Mapping[str, Any]) -> ConvertConfig:
 def _pairing_from(values: Mapping[str, Any]) -> Options:
     from prefdata.transforms.options import Options
 
-    options = {**values, "split_by": values["split_by"] or ""}
-    for name in ("lexicographic", "pareto", "veto", "keep"):
+    options = verdict_pairing_from(values)
+    for name in ("lexicographic", "pareto", "veto"):
         options[name] = _split(values[name])
-    for name in ("weights", "cap", "mix"):
-        options[name] = _numbers(f"--{name}", values[name])
-    caps = {n: int(cap) if cap.is_integer() else cap for n, cap in options.pop("cap").items()}
-    filters = _thresholds(options.pop("filters"))
-    return Options(**options, caps=caps, filters=filters)
+    options["weights"] = _numbers("--weights", values["weights"])
+    return Options(**options)
+
+
+def verdict_pairing_from(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of `verdict_pairing`, and others as they are, by their names in the library."""
+    options = {**values, "split_by": values["split_by"] or ""}
+    caps = _numbers("--cap", options.pop("cap"))
+    return {
+        **options,
+        "keep": _split(values["keep"]),
+        "caps": {name: int(cap) if cap.is_integer() else cap for name, cap in caps.items()},
+        "mix": _numbers("--mix", values["mix"]),
+        "filters": _thresholds(values["filters"]),
+    }
 
 
 def _split(texts: Sequence[str]) -> tuple[str, ...]:

@@ -21,47 +21,54 @@ from typing import TYPE_CHECKING, NamedTuple
 from prefdata.conversion.convert import Progress
 from prefdata.errors import JudgeError
 from prefdata.io.store.bucket_store import BucketStore
-from prefdata.judging.cases import Cases
-from prefdata.judging.client.batch import Batcher, Limits, SetBackError, UnderWayError
-from prefdata.judging.client.budget import Budget
+from prefdata.judging.client.batch import (
+    BatchFailedError,
+    BatchOptions,
+    BatchPendingError,
+    BatchRunner,
+)
 from prefdata.judging.client.endpoint import Endpoint
 from prefdata.judging.client.journal import Journal
-from prefdata.judging.client.journal_writer import Desk
-from prefdata.judging.client.local import LocalServer, Scorer
-from prefdata.judging.client.prices import Price, price_of
-from prefdata.judging.client.protocol import Failure
+from prefdata.judging.client.journal_writer import JournalWriter
+from prefdata.judging.client.local import LocalServer, WordScorer
+from prefdata.judging.client.prices import Budget, Price, price_of
+from prefdata.judging.client.protocol import RequestError
 from prefdata.judging.client.runner import (
-    Ask,
+    CallCounts,
+    JudgeRunner,
     OutOfBudgetError,
-    Pace,
-    Runner,
+    RequestLimits,
     StoppedError,
-    Tally,
-    seldom_collected,
+    fewer_collections,
 )
+from prefdata.judging.comparison_store import ComparisonStore
 from prefdata.judging.comparisons import parts
-from prefdata.judging.decide import Judge, Ruling, cases_of, collected, orders_of, outcome_of
-from prefdata.judging.prompting import outcome
-from prefdata.judging.prompting.request import Question
-from prefdata.judging.tournament_rounds import Contest
+from prefdata.judging.decide import (
+    Judge,
+    VerdictPolicy,
+    collect_replies,
+    judge_inputs,
+    judge_verdict,
+    orders_of,
+)
+from prefdata.judging.outcomes import FLIP
+from prefdata.judging.prompting.request import JudgePrompt, JudgeRequest
+from prefdata.judging.tournament_rounds import TournamentRounds
 
 if TYPE_CHECKING:
     from prefdata.judging.client.client import Client
 
-Load = Callable[[str], Scorer]
-"""Loads a local model by its name."""
-
-End = BaseException | None
-"""How a judge's part came to its end; None where it asked everything."""
+RunEnd = BaseException | None
+"""How the run of a judge ended; None where it asked everything."""
 
 
 @dataclass(frozen=True)
-class Asking:
+class JudgeConfig:
     """How judges are asked, and what may be spent.
 
     Attributes:
-        question: what stands in a request.
-        pace: how hard servers are driven.
+        prompt: what stands in a request.
+        limits: how hard servers are driven.
         timeout: seconds that a reply may take.
         max_cost: dollars that all calls of the journal together may cost; None for no limit.
         prices: dollars per million tokens, by model.
@@ -69,188 +76,197 @@ class Asking:
         journal: the file of calls; beside the output, with the ending ``.journal``, if not named.
     """
 
-    question: Question = field(default_factory=Question)
-    pace: Pace = field(default_factory=Pace)
+    prompt: JudgePrompt = field(default_factory=JudgePrompt)
+    limits: RequestLimits = field(default_factory=RequestLimits)
     timeout: float = 120.0
     max_cost: float | None = None
     prices: Mapping[str, Price] = field(default_factory=dict)
-    batch: Limits | None = None
+    batch: BatchOptions | None = None
     journal: str = ""
 
 
-class Stopped(NamedTuple):
+class StopReason(NamedTuple):
     """Why a run ended before all was asked, and what to do about it; ``""`` where it did not."""
 
-    why: str = ""
+    message: str = ""
     remedy: str = ""
 
 
 @dataclass
-class Asked:
-    """What asking came to.
+class AskResult:
+    """What became of the requests to all judges.
 
     Attributes:
-        judges: how replies are found again.
-        tallies: what each judge's run came to.
-        styles: what each endpoint understands.
+        judges: by which their replies are read from the journal.
+        counts: what became of the requests to each.
+        capabilities: what each endpoint understands.
         stopped: why the run ended before all was asked, if it did.
     """
 
     judges: list[Judge] = field(default_factory=list)
-    tallies: dict[str, Tally] = field(default_factory=dict)
-    styles: dict[str, Mapping[str, object]] = field(default_factory=dict)
-    stopped: Stopped = field(default_factory=Stopped)
+    counts: dict[str, CallCounts] = field(default_factory=dict)
+    capabilities: dict[str, Mapping[str, object]] = field(default_factory=dict)
+    stopped: StopReason = field(default_factory=StopReason)
 
 
-async def ask(
-    cases: Cases,
+async def ask_all(
+    store: ComparisonStore,
     endpoints: Sequence[Endpoint],
-    scorers: Mapping[str, Scorer],
-    asking: Asking,
-    ruling: Ruling,
-    book: Journal,
-    tell: Progress,
-) -> Asked:
+    scorers: Mapping[str, WordScorer],
+    config: JudgeConfig,
+    policy: VerdictPolicy,
+    journal: Journal,
+    on_progress: Progress,
+) -> AskResult:
     """Ask all judges side by side, each at its own pace.
 
     Args:
-        cases: what is to be judged; tournaments add to it.
+        store: what is to be judged; tournaments add to it.
         endpoints: the judges.
         scorers: the models among them that run in this process.
-        asking: how they are asked.
-        ruling: in which orders, and what to do about flips.
-        book: the journal.
-        tell: is told how many calls are settled, of how many.
+        config: how they are asked.
+        policy: in which orders, and what to do about flips.
+        journal: holds the replies of earlier runs, and takes those of this one.
+        on_progress: called with the number of calls that are done, and of all.
 
     Raises:
         JudgeError: a judge cannot be asked.
     """
-    told = _counting(cases.expected * ruling.orders * len(endpoints), tell)
-    async with _runners(endpoints, scorers, asking, book, told) as runners:
-        ends = await _together(runner.prepare() for runner in runners)
-        judges = [Judge(runner.endpoint.model, runner.form) for runner in runners]
+    on_done = _counting(store.expected * policy.orders * len(endpoints), on_progress)
+    async with _runners(endpoints, scorers, config, journal, on_done) as runners:
+        ends = await _gather(runner.prepare() for runner in runners)
+        judges = [Judge(runner.endpoint.model, runner.builder) for runner in runners]
         if not any(ends):
-            with book.reading() as reader:
-                ends = await _play(Contest(cases, judges, ruling, reader), runners, ruling)
-    return Asked(
+            with journal.reader() as reader:
+                rounds = TournamentRounds(store, judges, policy, reader)
+                ends = await _ask_in_rounds(rounds, runners, policy)
+    return AskResult(
         judges,
-        {runner.endpoint.model: runner.tally for runner in runners},
-        {runner.endpoint.model: asdict(runner.style) for runner in runners},
-        _stopped(ends, endpoints, asking),
+        {runner.endpoint.model: runner.counts for runner in runners},
+        {runner.endpoint.model: asdict(runner.capabilities) for runner in runners},
+        _stopped(ends, endpoints, config),
     )
 
 
-def _counting(calls: int, tell: Progress) -> Callable[[int], None]:
-    """Adds up the calls that are settled, and tells."""
-    settled = 0
+def _counting(calls: int, on_progress: Progress) -> Callable[[int], None]:
+    """Add up the calls that are done, and report their number."""
+    done = 0
 
-    def told(number: int) -> None:
-        nonlocal settled
-        settled += number
-        tell("judging", min(settled, calls), calls)
+    def count(number: int) -> None:
+        nonlocal done
+        done += number
+        on_progress("judging", min(done, calls), calls)
 
-    return told
+    return count
 
 
 @contextlib.asynccontextmanager
 async def _runners(
     endpoints: Sequence[Endpoint],
-    scorers: Mapping[str, Scorer],
-    asking: Asking,
-    book: Journal,
-    told: Callable[[int], None],
-) -> AsyncIterator[list[Runner]]:
+    scorers: Mapping[str, WordScorer],
+    config: JudgeConfig,
+    journal: Journal,
+    on_done: Callable[[int], None],
+) -> AsyncIterator[list[JudgeRunner]]:
     """One runner per judge, on one journal and one budget, as long as they are needed."""
-    budget = Budget(asking.max_cost, spent=book.spent().cost)
-    stop, desk = asyncio.Event(), Desk(book)
+    budget = Budget(config.max_cost, spent=journal.spending().cost)
+    stop, writer = asyncio.Event(), JournalWriter(journal)
     async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(desk.close)
-        stack.enter_context(_ending_softly(stop))
-        stack.enter_context(seldom_collected())
-        runners: list[Runner] = []
+        stack.push_async_callback(writer.close)
+        stack.enter_context(_stop_on_interrupt(stop))
+        stack.enter_context(fewer_collections())
+        runners: list[JudgeRunner] = []
         for endpoint in endpoints:
-            server = _server(endpoint, scorers, asking)
+            server = _server(endpoint, scorers, config)
             await stack.enter_async_context(server)
-            price = price_of(endpoint.model, asking.prices, local=endpoint.is_local)
-            rest = (endpoint, asking.question, server, desk, budget, asking.pace)
-            if asking.batch and not isinstance(server, LocalServer):
-                batcher = Batcher(*rest, price=price, stop=stop, told=told)
-                batcher.attach(server, asking.batch)
-                runners.append(batcher)
+            price = price_of(endpoint.model, config.prices, local=endpoint.is_local)
+            parts = (endpoint, config.prompt, server, writer, budget, config.limits)
+            if config.batch and not isinstance(server, LocalServer):
+                runner = BatchRunner(*parts, price=price, stop=stop, on_progress=on_done)
+                runner.attach(server, config.batch)
+                runners.append(runner)
             else:
-                runners.append(Runner(*rest, price=price, stop=stop, told=told))
+                runners.append(JudgeRunner(*parts, price=price, stop=stop, on_progress=on_done))
         yield runners
 
 
 def _server(
-    endpoint: Endpoint, scorers: Mapping[str, Scorer], asking: Asking
+    endpoint: Endpoint, scorers: Mapping[str, WordScorer], config: JudgeConfig
 ) -> Client | LocalServer:
     """What answers for an endpoint."""
     if endpoint.is_local:
         return LocalServer(scorers[endpoint.model])
     from prefdata.judging.client.client import Client
 
-    return Client(endpoint, timeout=asking.timeout, connections=asking.pace.concurrency)
+    return Client(endpoint, timeout=config.timeout, connections=config.limits.concurrency)
 
 
-async def _together(parts: Iterable[Awaitable[None]]) -> list[End]:
-    """Do things side by side, each to its end, whatever becomes of the others."""
-    return await asyncio.gather(*parts, return_exceptions=True)
+async def _gather(runs: Iterable[Awaitable[None]]) -> list[RunEnd]:
+    """Wait for all runs, each to its end, whatever becomes of the others."""
+    return await asyncio.gather(*runs, return_exceptions=True)
 
 
-async def _play(contest: Contest, runners: Sequence[Runner], ruling: Ruling) -> list[End]:
+async def _ask_in_rounds(
+    rounds: TournamentRounds, runners: Sequence[JudgeRunner], policy: VerdictPolicy
+) -> list[RunEnd]:
     """Ask about everything; where there are tournaments, round by round until they are decided."""
-    contest.take_up()
-    which = "cases"
+    rounds.resume()
+    which = "all"
     while True:
-        ends = await _together(_one(runner, contest, ruling, which) for runner in runners)
-        drawn = [] if any(ends) else contest.draw()
-        if not drawn:
+        ends = await _gather(_ask_judge(runner, rounds, policy, which) for runner in runners)
+        pairs = [] if any(ends) else rounds.next_round()
+        if not pairs:
             return ends
-        desk = runners[0].desk
-        await desk.do(partial(Journal.draw, tournament=contest.name, drawn=drawn))
+        writer = runners[0].writer
+        await writer.commit(partial(Journal.add_drawn_pairs, tournament=rounds.name, pairs=pairs))
         which = "new"
 
 
-async def _one(runner: Runner, contest: Contest, ruling: Ruling, which: str) -> None:
-    """Ask one judge about everything, and about flips once more if that is wished."""
-    buckets = contest.cases.buckets
+async def _ask_judge(
+    runner: JudgeRunner, rounds: TournamentRounds, policy: VerdictPolicy, which: str
+) -> None:
+    """Ask one judge about everything, and once more about flips where the policy says so."""
+    buckets = rounds.store.buckets
     while True:
-        before = runner.tally.elsewhere
-        await runner.run(lambda: asks(buckets, ruling, which))
-        if ruling.flips == "ask-again":
-            await runner.run(lambda: _flips(runner, contest, ruling, which))
-        if runner.tally.elsewhere == before:
+        before = runner.counts.busy_elsewhere
+        await runner.run(lambda: all_requests(buckets, policy, which))
+        if policy.flips == "ask-again":
+            await runner.run(lambda: _requests_about_flips(runner, rounds, policy, which))
+        if runner.counts.busy_elsewhere == before:
             return
-        await runner.rest()
+        await runner.wait_for_others()
 
 
-def asks(buckets: BucketStore, ruling: Ruling, which: str = "cases") -> Iterator[Ask]:
+def all_requests(
+    buckets: BucketStore, policy: VerdictPolicy, which: str = "all"
+) -> Iterator[JudgeRequest]:
     """Every comparison, or every new one, in every order that it is asked in."""
     for bucket in range(len(buckets)):
         for part in parts(buckets, bucket, which):
-            for case in cases_of(part):
-                for order in orders_of(case.id, ruling.orders):
-                    yield Ask(case, order)
+            for comparison in judge_inputs(part):
+                for order in orders_of(comparison.id, policy.orders):
+                    yield JudgeRequest(comparison, order)
 
 
-def _flips(runner: Runner, contest: Contest, ruling: Ruling, which: str) -> Iterator[Ask]:
+def _requests_about_flips(
+    runner: JudgeRunner, rounds: TournamentRounds, policy: VerdictPolicy, which: str
+) -> Iterator[JudgeRequest]:
     """The comparisons whose verdict changes with the order, once more in both."""
-    judge = Judge(runner.endpoint.model, runner.form)
-    once = Ruling(flips="drop", orders=ruling.orders)
-    buckets, book = contest.cases.buckets, contest.journal
+    judge = Judge(runner.endpoint.model, runner.builder)
+    once = VerdictPolicy(flips="drop", orders=policy.orders)
+    buckets, journal = rounds.store.buckets, rounds.journal
     for bucket in range(len(buckets)):
         for part in parts(buckets, bucket, which):
-            cases = cases_of(part)
-            found = collected(cases, judge, book, ruling.orders, (0,))
-            for case, heard in zip(cases, list(found), strict=True):
-                if outcome_of(heard, once).cause == outcome.FLIP:
-                    for order in orders_of(case.id, ruling.orders):
-                        yield Ask(case, order, 1)
+            comparisons = judge_inputs(part)
+            replies = list(collect_replies(comparisons, judge, journal, policy.orders, (0,)))
+            for comparison, each in zip(comparisons, replies, strict=True):
+                if judge_verdict(each, once).outcome == FLIP:
+                    for order in orders_of(comparison.id, policy.orders):
+                        yield JudgeRequest(comparison, order, 1)
 
 
 @contextlib.contextmanager
-def _ending_softly(stop: asyncio.Event) -> Iterator[None]:
+def _stop_on_interrupt(stop: asyncio.Event) -> Iterator[None]:
     """Let an interrupt end the run once the calls under way, which are paid for, are back."""
     loop = asyncio.get_running_loop()
     try:
@@ -264,12 +280,14 @@ def _ending_softly(stop: asyncio.Event) -> Iterator[None]:
         loop.remove_signal_handler(signal.SIGINT)
 
 
-def _stopped(ends: Sequence[End], endpoints: Sequence[Endpoint], asking: Asking) -> Stopped:
+def _stopped(
+    ends: Sequence[RunEnd], endpoints: Sequence[Endpoint], config: JudgeConfig
+) -> StopReason:
     """Why asking ended before its time; raises what the user must look into."""
     for endpoint, end in zip(endpoints, ends, strict=True):
-        if isinstance(end, Failure):
+        if isinstance(end, RequestError):
             raise JudgeError(
-                f"{endpoint.lane} cannot be asked: {end.message}",
+                f"{endpoint.address} cannot be asked: {end.message}",
                 hint=f"{end.hint} What was paid for is kept: run the same command again.".strip(),
             )
         if isinstance(end, StoppedError):
@@ -277,15 +295,15 @@ def _stopped(ends: Sequence[End], endpoints: Sequence[Endpoint], asking: Asking)
         if end is not None and not isinstance(end, SOFT):
             raise end
     end = next((each for kind in SOFT for each in ends if isinstance(each, kind)), None)
-    if isinstance(end, SetBackError):
-        return Stopped(str(end), "mend what the provider found wrong, or ask without --batch")
+    if isinstance(end, BatchFailedError):
+        return StopReason(str(end), "mend what the provider found wrong, or ask without --batch")
     if isinstance(end, OutOfBudgetError):
-        why = f"the next call could pass --max-cost {asking.max_cost or 0:g}"
-        return Stopped(why, "raise it, and what was paid for is not paid again")
+        message = f"the next call could pass --max-cost {config.max_cost or 0:g}"
+        return StopReason(message, "raise it, and what was paid for is not paid again")
     if end:
-        return Stopped("batches are under way at the provider", "run the same command again")
-    return Stopped()
+        return StopReason("batches are under way at the provider", "run the same command again")
+    return StopReason()
 
 
-SOFT = (SetBackError, OutOfBudgetError, UnderWayError)
+SOFT = (BatchFailedError, OutOfBudgetError, BatchPendingError)
 """Ends after which what there is can be written, the gravest first."""

@@ -6,7 +6,7 @@ prompt each two are compared, or, where that would be too many, those that a tou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -20,98 +20,104 @@ from prefdata.transforms.resolve_votes import with_sides
 PART = 1024
 """Comparisons whose texts are at hand at once."""
 
-MOST = 100
+MAX_RESPONSES = 100
 """Responses to one prompt that are all compared with each other: 4,950 comparisons."""
 
-MOST_IN_TOURNAMENT = 300
+MAX_IN_TOURNAMENT = 300
 """Responses to one prompt in a tournament: to rank so many takes a second a round."""
 
-RANKED = 3
+MIN_RANKED = 3
 """Responses to one prompt from which on they are ranked."""
 
 KEY = ["prompt_id", "x_id", "y_id"]
-PLACE = ["source", "row", "line", "item"]
+POSITION = ["source", "row", "line", "item"]
 REFERENCE = "reference"
 
 
-class Found(NamedTuple):
-    """Comparisons of a bucket.
+class ComparisonCounts(NamedTuple):
+    """How many comparisons a bucket gives.
 
     Attributes:
-        made: how many are known from the start.
-        coming: how many more tournaments will draw.
+        ready: how many there are from the start.
+        to_draw: how many more tournaments will draw.
     """
 
-    made: int
-    coming: int
+    ready: int
+    to_draw: int
 
 
-def compare(buckets: BucketStore, bucket: int, most: int | None) -> Found:
+def initial_comparisons(
+    buckets: BucketStore, bucket: int, max_comparisons: int | None
+) -> ComparisonCounts:
     """Work out the comparisons of a bucket that are known from the start.
 
-    Leaves ``cases`` (one row per comparison: its id and where its texts stand) and ``responses``
+    Leaves ``all`` (one row per comparison: its id and where its texts stand) and ``responses``
     (one row per response that stands by itself, see `_responses`) in the bucket.
 
     Args:
         buckets: hold the records.
         bucket: which.
-        most: the most comparisons among the responses to one prompt; None for each two.
+        max_comparisons: the most comparisons among the responses to one prompt; None for each two.
 
     Raises:
         UsageError: a prompt has too many responses.
     """
     comparisons, ratings = buckets.get("comparisons", bucket), buckets.get("ratings", bucket)
-    made, coming = [], 0
+    frames, to_draw = [], 0
     if comparisons is not None:
-        made.append(_of_comparisons(comparisons, 0 if ratings is None else ratings.height))
+        frames.append(_from_comparisons(comparisons, 0 if ratings is None else ratings.height))
     if ratings is not None:
-        responses = _responses(ratings, most)
-        _refuse_too_many(responses, most)
+        responses = _responses(ratings, max_comparisons)
+        _refuse_too_many(responses, max_comparisons)
         buckets.put_bucket("responses", bucket, responses)
-        made.append(_of_responses(responses, _each_two(responses)))
-        coming = responses.filter("drawn")["prompt_id"].n_unique() * (most or 0)
-    return Found(_put(buckets, bucket, pl.concat(made), 0) if made else 0, coming)
+        frames.append(_from_responses(responses, _each_two(responses)))
+        to_draw = responses.filter("in_tournament")["prompt_id"].n_unique() * (max_comparisons or 0)
+    return ComparisonCounts(
+        _merge_into_bucket(buckets, bucket, pl.concat(frames), 0) if frames else 0, to_draw
+    )
 
 
-def add(buckets: BucketStore, bucket: int, two: pl.DataFrame) -> int:
-    """Add comparisons that a tournament has drawn; gives how many there are.
+def add_comparisons(buckets: BucketStore, bucket: int, pairs: pl.DataFrame) -> int:
+    """Add comparisons that a tournament has drawn; returns how many there are.
 
     They stand in ``new`` too, until the next are added.
 
     Args:
         buckets: where.
         bucket: which.
-        two: `KEY`, the ids of the responses.
+        pairs: `KEY`, the ids of the responses.
     """
     buckets.drop("new", bucket)
-    if not two.height:
+    if not pairs.height:
         return 0
-    made = _of_responses(buckets.require("responses", bucket), two)
-    return _put(buckets, bucket, made, buckets.require("cases", bucket).height, new=True)
-
-
-def _put(
-    buckets: BucketStore, bucket: int, both: pl.DataFrame, before: int, *, new: bool = False
-) -> int:
-    """Merge what is said of the same comparison, and put it into the bucket."""
-    one = both.group_by(KEY, maintain_order=True).agg(
-        pl.exclude("said", "ranked").first(),
-        pl.col("ranked").all(),
-        pl.col("said").filter(pl.col("said").is_not_null()),
+    frame = _from_responses(buckets.require("responses", bucket), pairs)
+    return _merge_into_bucket(
+        buckets, bucket, frame, buckets.require("all", bucket).height, new=True
     )
-    one = joined_ids(one, KEY, "id")
-    one = one.with_columns(
-        hexed(one["id"]), (pl.col("a_id") != pl.col("x_id")).alias("turned")
-    ).with_row_index("case", offset=before)
-    for name in ("cases", "new") if new else ("cases",):
-        buckets.put_bucket(name, bucket, one)
-    return one.height
 
 
-def _of_comparisons(comparisons: pl.DataFrame, before: int) -> pl.DataFrame:
-    """Each comparison, with what was said of it: a is the response with the smaller id."""
-    said = {1: "a", -1: "b", 0: "tie"}
-    side = pl.col("side").replace_strict(said, default=None, return_dtype=pl.String)
+def _merge_into_bucket(
+    buckets: BucketStore, bucket: int, frame: pl.DataFrame, offset: int, *, new: bool = False
+) -> int:
+    """Merge the rows of each comparison, and put it into the bucket."""
+    merged = frame.group_by(KEY, maintain_order=True).agg(
+        pl.exclude("labels", "ranked").first(),
+        pl.col("ranked").all(),
+        pl.col("labels").filter(pl.col("labels").is_not_null()),
+    )
+    merged = joined_ids(merged, KEY, "id")
+    merged = merged.with_columns(
+        hexed(merged["id"]), (pl.col("a_id") != pl.col("x_id")).alias("turned")
+    ).with_row_index("comparison", offset=offset)
+    for name in ("all", "new") if new else ("all",):
+        buckets.put_bucket(name, bucket, merged)
+    return merged.height
+
+
+def _from_comparisons(comparisons: pl.DataFrame, offset: int) -> pl.DataFrame:
+    """Each comparison with its label, if it has one: x is the response with the smaller id."""
+    words = {1: "a", -1: "b", 0: "tie"}
+    side = pl.col("side").replace_strict(words, default=None, return_dtype=pl.String)
     label = pl.struct(winner=side, annotator="annotator", strength="strength")
     at = pl.int_range(pl.len(), dtype=pl.Int64)
     n = comparisons.height
@@ -123,22 +129,22 @@ def _of_comparisons(comparisons: pl.DataFrame, before: int) -> pl.DataFrame:
         "model_b",
         "origin",
         REFERENCE,
-        (at + before).alias("at_prompt"),
-        (at + before).alias("at_a"),
-        (at + before + n).alias("at_b"),
-        pl.when(pl.col("side").is_not_null()).then(label).alias("said"),
+        (at + offset).alias("at_prompt"),
+        (at + offset).alias("at_a"),
+        (at + offset + n).alias("at_b"),
+        pl.when(pl.col("side").is_not_null()).then(label).alias("labels"),
         pl.lit(value=False).alias("ranked"),
     )
 
 
-def _responses(ratings: pl.DataFrame, most: int | None) -> pl.DataFrame:
+def _responses(ratings: pl.DataFrame, max_comparisons: int | None) -> pl.DataFrame:
     """Each response that stands by itself, once.
 
     Returns:
         ``prompt_id``, ``response_id``, ``score``, ``model``, ``origin``, ``reference``, ``at`` (the
         rating that has its text), ``group`` (the number of its prompt), ``number`` (its own among
-        the responses to that prompt), ``n`` (how many these are), ``drawn`` (whether a tournament
-        says which of them are compared).
+        the responses to that prompt), ``n`` (how many these are), ``in_tournament`` (whether a
+        tournament says which of them are compared).
     """
     distinct = (
         ratings.with_row_index("at")
@@ -156,29 +162,32 @@ def _responses(ratings: pl.DataFrame, most: int | None) -> pl.DataFrame:
         .cast(pl.UInt32)
         .alias("number"),
         n.alias("n"),
-        (n * (n - 1) // 2 > most if most is not None else pl.lit(value=False)).alias("drawn"),
+        (
+            n * (n - 1) // 2 > max_comparisons
+            if max_comparisons is not None
+            else pl.lit(value=False)
+        ).alias("in_tournament"),
     )
 
 
-def _refuse_too_many(responses: pl.DataFrame, most: int | None) -> None:
+def _refuse_too_many(responses: pl.DataFrame, max_comparisons: int | None) -> None:
     """Refuse prompts with more responses than can be compared."""
     largest = responses["n"].max()
     n = largest if isinstance(largest, int) else 0
-    if n > MOST_IN_TOURNAMENT:
+    if n > MAX_IN_TOURNAMENT:
         raise UsageError(
-            f"a prompt has {n:,} responses; the limit, with a tournament, is "
-            f"{MOST_IN_TOURNAMENT:,}",
+            f"a prompt has {n:,} responses; the limit, with a tournament, is {MAX_IN_TOURNAMENT:,}",
             hint="Judge fewer responses of each prompt.",
         )
-    if most is None and n > MOST:
+    if max_comparisons is None and n > MAX_RESPONSES:
         raise UsageError(
             f"a prompt has {n:,} responses; all pairs of them would be "
-            f"{n * (n - 1) // 2:,} comparisons (the limit is {MOST} responses)",
+            f"{n * (n - 1) // 2:,} comparisons (the limit is {MAX_RESPONSES} responses)",
             hint=f"Let a tournament choose, as with --max-comparisons {3 * n}.",
         )
-    if most is not None and most < n - 1:
+    if max_comparisons is not None and max_comparisons < n - 1:
         raise UsageError(
-            f"--max-comparisons {most:,} cannot rank the {n:,} responses of a prompt: "
+            f"--max-comparisons {max_comparisons:,} cannot rank the {n:,} responses of a prompt: "
             f"{n - 1:,} are needed",
             hint=f"Allow {n - 1:,} or more, or judge fewer responses of each prompt.",
         )
@@ -186,22 +195,24 @@ def _refuse_too_many(responses: pl.DataFrame, most: int | None) -> None:
 
 def _each_two(responses: pl.DataFrame) -> pl.DataFrame:
     """The ids of every two responses to a prompt, but for those that a tournament draws."""
-    ids = responses.filter(~pl.col("drawn")).select("prompt_id", "response_id")
-    both = ids.join(ids, on="prompt_id", suffix="_y", maintain_order="left")
-    both = both.filter(pl.col("response_id") < pl.col("response_id_y"))
-    return both.rename({"response_id": "x_id", "response_id_y": "y_id"})
+    ids = responses.filter(~pl.col("in_tournament")).select("prompt_id", "response_id")
+    pairs = ids.join(ids, on="prompt_id", suffix="_y", maintain_order="left")
+    pairs = pairs.filter(pl.col("response_id") < pl.col("response_id_y"))
+    return pairs.rename({"response_id": "x_id", "response_id_y": "y_id"})
 
 
-def _of_responses(responses: pl.DataFrame, two: pl.DataFrame) -> pl.DataFrame:
-    """Comparisons of two responses each, with what their scores say."""
+def _from_responses(responses: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Comparisons of two responses each, labelled by their scores."""
     facts = responses.select(
         "prompt_id", "response_id", "score", "model", "origin", REFERENCE, "at", "n"
     )
-    both = two
+    joined = pairs
     for side in "xy":
-        named = {name: f"{name}_{side}" for name in facts.columns[2:]}
-        one = facts.rename({"response_id": f"{side}_id", **named})
-        both = both.join(one, on=["prompt_id", f"{side}_id"], how="inner", maintain_order="left")
+        suffixed = {name: f"{name}_{side}" for name in facts.columns[2:]}
+        side_facts = facts.rename({"response_id": f"{side}_id", **suffixed})
+        joined = joined.join(
+            side_facts, on=["prompt_id", f"{side}_id"], how="inner", maintain_order="left"
+        )
     difference = pl.col("score_x") - pl.col("score_y")
     winner = (
         (pl.when(difference > 0).then(pl.lit("a")).when(difference < 0).then(pl.lit("b")))
@@ -209,7 +220,7 @@ def _of_responses(responses: pl.DataFrame, two: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("tie"))
     )
     label = pl.struct(winner=winner, annotator=pl.lit(None, pl.String), strength=difference.abs())
-    return both.select(
+    return joined.select(
         *KEY,
         pl.col("x_id").alias("a_id"),
         pl.col("y_id").alias("b_id"),
@@ -220,71 +231,88 @@ def _of_responses(responses: pl.DataFrame, two: pl.DataFrame) -> pl.DataFrame:
         pl.col("at_x").alias("at_prompt"),
         pl.col("at_x").alias("at_a"),
         pl.col("at_y").alias("at_b"),
-        pl.when(difference.is_not_null()).then(label).alias("said"),
-        (pl.col("n_x") >= RANKED).alias("ranked"),
+        pl.when(difference.is_not_null()).then(label).alias("labels"),
+        (pl.col("n_x") >= MIN_RANKED).alias("ranked"),
     )
 
 
-def links(buckets: BucketStore, bucket: int) -> pl.DataFrame | None:
+def records_with_comparisons(buckets: BucketStore, bucket: int) -> pl.DataFrame | None:
     """Each record of a bucket with every comparison that it is in.
 
     Returns:
-        `PLACE`, ``case`` (null where it is in none), ``rated``; of a rating also ``prompt_id``,
-        ``response_id`` and ``n``, the number of responses to its prompt.
+        `POSITION`, ``comparison`` (null where it is in none), ``rated``; of a rating also
+        ``prompt_id``, ``response_id`` and ``n``, the number of responses to its prompt.
     """
-    cases = buckets.get("cases", bucket)
-    if cases is None:
+    compared = buckets.get("all", bucket)
+    if compared is None:
         return None
     comparisons, ratings = buckets.get("comparisons", bucket), buckets.get("ratings", bucket)
-    found = []
+    frames = []
     if comparisons is not None:
-        keyed = with_sides(comparisons).select(*PLACE, *KEY, pl.lit(value=False).alias("rated"))
-        keyed = keyed.join(cases.select(*KEY, "case"), on=KEY, maintain_order="left")
-        found.append(keyed.drop(KEY))
+        positions = with_sides(comparisons).select(
+            *POSITION, *KEY, pl.lit(value=False).alias("rated")
+        )
+        positions = positions.join(
+            compared.select(*KEY, "comparison"), on=KEY, maintain_order="left"
+        )
+        frames.append(positions.drop(KEY))
     if ratings is not None:
-        found.append(_of_ratings(ratings, cases, buckets.require("responses", bucket)))
-    return pl.concat(found, how="diagonal")
+        frames.append(_ratings_links(ratings, compared, buckets.require("responses", bucket)))
+    return pl.concat(frames, how="diagonal")
 
 
-def _of_ratings(
-    ratings: pl.DataFrame, cases: pl.DataFrame, responses: pl.DataFrame
+def _ratings_links(
+    ratings: pl.DataFrame, compared: pl.DataFrame, responses: pl.DataFrame
 ) -> pl.DataFrame:
     """Each rating with every comparison that its response is in; null where it is in none."""
     on = ["prompt_id", "response_id"]
     sides = pl.concat(
-        cases.select("prompt_id", pl.col(side).alias("response_id"), "case")
+        compared.select("prompt_id", pl.col(side).alias("response_id"), "comparison")
         for side in ("x_id", "y_id")
     )
-    light = ratings.select(*PLACE, *on, pl.lit(value=True).alias("rated"))
-    light = light.join(responses.select(*on, "n"), on=on, how="left", maintain_order="left")
-    return light.join(sides, on=on, how="left", maintain_order="left")
+    positions = ratings.select(*POSITION, *on, pl.lit(value=True).alias("rated"))
+    positions = positions.join(responses.select(*on, "n"), on=on, how="left", maintain_order="left")
+    return positions.join(sides, on=on, how="left", maintain_order="left")
 
 
-def parts(buckets: BucketStore, bucket: int, which: str = "cases") -> Iterator[pl.DataFrame]:
+def parts(
+    buckets: BucketStore, bucket: int, which: str = "all", keep: Sequence[str] = ()
+) -> Iterator[pl.DataFrame]:
     """The comparisons of a bucket with their texts, a part at a time.
 
     Args:
         buckets: hold them.
         bucket: which.
-        which: ``"cases"`` for all of them, ``"new"`` for those that were added last.
+        which: ``"all"`` for all of them, ``"new"`` for those that were added last.
+        keep: the columns of the sources that are passed on.
 
     Yields:
-        ``case``, ``id``, ``prompt_id``, ``a_id``, ``b_id``, ``turned`` (whether a is the second in
-        the labels), ``ranked`` (whether both responses stand by themselves, among three or more),
-        ``prompt``, ``response_a``, ``response_b``, ``reference``, ``model_a``, ``model_b``,
-        ``origin``, ``said``.
+        ``comparison``, ``id``, ``prompt_id``, ``a_id``, ``b_id``, ``turned`` (whether a is the
+        second in the labels), ``ranked`` (whether both responses stand by themselves, among three
+        or more), ``prompt``, ``response_a``, ``response_b``, ``reference``, ``model_a``,
+        ``model_b``, ``origin``, ``labels``; and ``source`` and the columns of ``keep`` of both
+        responses, with the endings ``_a`` and ``_b``.
     """
-    cases = buckets.get(which, bucket)
-    if cases is None:
+    compared = buckets.get(which, bucket)
+    if compared is None:
         return
     comparisons, ratings = buckets.get("comparisons", bucket), buckets.get("ratings", bucket)
-    prompts = [frame["prompt"] for frame in (ratings, comparisons) if frame is not None]
-    texts = [] if ratings is None else [ratings["response"]]
-    texts += [] if comparisons is None else [comparisons["a"], comparisons["b"]]
-    prompt, response = stacked(prompts), stacked(texts)
-    for part in cases.iter_slices(PART):
+
+    def column(of_ratings: str, *of_comparisons: str) -> pl.Series:
+        columns = [] if ratings is None else [ratings[of_ratings]]
+        columns += [] if comparisons is None else [comparisons[name] for name in of_comparisons]
+        return stacked(columns)
+
+    prompt, response = column("prompt", "prompt"), column("response", "a", "b")
+    others = {name: column(name, name, name) for name in ("source", *keep)}
+    for part in compared.iter_slices(PART):
         yield part.drop(*KEY[1:], "at_prompt", "at_a", "at_b").with_columns(
             prompt.gather(part["at_prompt"]).alias("prompt"),
             response.gather(part["at_a"]).alias("response_a"),
             response.gather(part["at_b"]).alias("response_b"),
+            *(
+                values.gather(part[f"at_{side}"]).alias(f"{name}_{side}")
+                for name, values in others.items()
+                for side in "ab"
+            ),
         )

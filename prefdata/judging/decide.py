@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 import polars as pl
 
 from prefdata.judging.client.journal import Journal
-from prefdata.judging.client.runner import Ask
-from prefdata.judging.prompting import outcome
+from prefdata.judging.combine import combine_judges, combine_orders
+from prefdata.judging.outcomes import FLIP, INJECTION, NOT_ASKED, TIE, VETO, A, B, Outcome, failed
 from prefdata.judging.prompting.injection import flags, texts_of
-from prefdata.judging.prompting.outcome import Outcome, Said, combined, jury, oriented
-from prefdata.judging.prompting.reply import Reply, read
-from prefdata.judging.prompting.request import Case, Form, Order, conversation
-from prefdata.judging.rank import SETTLED, Strategy
-from prefdata.records import reasons
+from prefdata.judging.prompting.reply import Completion, JudgeReply, JudgeVerdict, parse_verdict
+from prefdata.judging.prompting.request import (
+    JudgeInput,
+    JudgeRequest,
+    Order,
+    RequestBuilder,
+    conversation,
+)
+from prefdata.judging.rank import DECIDED, Strategy
+from prefdata.judging.totals import JudgeTotals, Label, VerdictCounts
+from prefdata.schemas.verdicts import Winner
+from prefdata.transforms.options import Options
 
-OF_CAUSE = {
-    outcome.FLIP: reasons.FLIP,
-    outcome.DIVIDED: reasons.DIVIDED,
-    outcome.NOT_ASKED: reasons.NOT_JUDGED,
-}
-
-Label = Mapping[str, Any]
-"""What a row itself said of a comparison."""
-
-Heard = tuple[Ask, Said, Reply | None]
-"""A case in one order and round, what was said, and the reply that it stands in."""
+Flips = Literal["tie", "drop", "ask-again"]
+"""What to do where the verdict changes with the order."""
 
 
 @dataclass
@@ -39,15 +36,15 @@ class Judge:
 
     Attributes:
         name: the model.
-        form: how its requests are written.
+        builder: writes its requests.
     """
 
     name: str
-    form: Form
+    builder: RequestBuilder
 
 
 @dataclass(frozen=True)
-class Ruling:
+class VerdictPolicy:
     """What makes a verdict a pair.
 
     Attributes:
@@ -58,124 +55,83 @@ class Ruling:
         weights: judge to the weight of its vote.
         strategy: of three or more responses to a prompt, which are paired: those that were
             compared, as the verdict has it (``"judged"``), or by their ranking.
-        test_size: the share of prompts in the test split.
-        seed: of the split, and of the draw of a tournament.
+        pairing: what becomes of the pairs: conflicts between judges, the least margin, the columns
+            that are passed on, caps and shares of sources, the split. Its seed decides the draw of
+            a tournament, too.
     """
 
-    flips: outcome.Flips = "drop"
+    flips: Flips = "drop"
     orders: int = 2
     veto: str = ""
     drop_flagged: bool = True
     weights: Mapping[str, float] = field(default_factory=dict)
     strategy: Strategy = "judged"
-    test_size: float = 0.1
-    seed: int = 0
+    pairing: Options = field(default_factory=Options)
 
 
-@dataclass
-class Counts:
-    """What a judge, or all of them together, came to.
+class JudgedPair(NamedTuple):
+    """A pair that the verdicts on a comparison give.
 
     Attributes:
-        outcomes: comparisons by a, b, tie, flip, or the cause of no verdict.
-        slots: verdicts of single calls by the slot that won.
-        agreed: comparisons where the verdict is that of the label.
-        labelled: comparisons where both verdict and label prefer one side.
+        winner: the chosen side.
+        chosen: its mean score over criteria, orders and judges; None where it is not known, or
+            where the scores contradict the verdict.
+        rejected: that of the other side.
+        margin: the mean log-probability of the winner less that of the other, where known.
+        votes: judges that it rests on.
+        agreement: the share of these that say the same.
+        refusal: why it must not be a pair all the same.
     """
 
-    outcomes: Counter[str] = field(default_factory=Counter)
-    slots: Counter[str] = field(default_factory=Counter)
-    agreed: int = 0
-    labelled: int = 0
-
-    def note(self, winner: str, cause: str, labels: Sequence[Label]) -> None:
-        """Count a comparison."""
-        self.outcomes[winner if winner != "none" else cause] += 1
-        votes = Counter(each["winner"] for each in labels)
-        if winner in ("a", "b") and votes["a"] != votes["b"]:
-            self.labelled += 1
-            self.agreed += votes[winner] > votes["b" if winner == "a" else "a"]
-
-    def add(self, other: Counts) -> None:
-        """Add what others came to."""
-        self.outcomes += other.outcomes
-        self.slots += other.slots
-        self.agreed += other.agreed
-        self.labelled += other.labelled
+    winner: Winner
+    chosen: float | None
+    rejected: float | None
+    margin: float | None
+    votes: int
+    agreement: float
+    refusal: Outcome | None = None
 
 
-@dataclass
-class Result:
-    """What comparisons came to.
-
-    Attributes:
-        together: all judges together.
-        alone: each of them.
-        flagged: comparisons with an answer that speaks to the judge.
-        pending: comparisons that were not judged to the end.
-    """
-
-    together: Counts = field(default_factory=Counts)
-    alone: dict[str, Counts] = field(default_factory=dict)
-    flagged: int = 0
-    pending: int = 0
-
-    def add(self, other: Result) -> None:
-        """Add what others came to."""
-        self.together.add(other.together)
-        for name, counts in other.alone.items():
-            self.alone.setdefault(name, Counts()).add(counts)
-        self.flagged += other.flagged
-        self.pending += other.pending
-
-
-class Decision(NamedTuple):
+class PairDecision(NamedTuple):
     """What became of a comparison.
 
     Attributes:
-        winner: a, b, a tie, or none.
-        reason: why it gave no pair, one of `prefdata.records.reasons`; kept where it did.
+        outcome: how it ended; its reason says whether it gives a pair.
         detail: what else is to be said of the reason.
-        cause: why there is no winner.
-        verdicts: one per label, and one per judge.
-        chosen: the mean score of the winner over criteria, orders and judges, where known.
-        rejected: that of the other.
-        margin: the mean log-probability, where known, for the winner.
-        votes: judges that gave a verdict.
-        agreement: the share of these that say the same.
-        marks: why a, and why b, is thought to speak to the judge.
-        on_veto: the mean score of a, and of b, on the criterion that must not be lost.
+        pairs: the pair that it gives, or one for each side where conflicts are not resolved.
+        verdicts: `prefdata.schemas.Verdict` records: one per label, and one per judge.
+        flags: why a, and why b, is thought to speak to the judge.
+        veto_scores: the mean scores of a and of b on the criterion with a veto.
     """
 
-    winner: str
-    reason: str
-    detail: str = ""
-    cause: str = ""
-    verdicts: Sequence[Mapping[str, object]] = ()
-    chosen: float | None = None
-    rejected: float | None = None
-    margin: float | None = None
-    votes: int = 0
-    agreement: float | None = None
-    marks: tuple[Sequence[str], Sequence[str]] = ((), ())
-    on_veto: tuple[float, float] | None = None
+    outcome: Outcome
+    detail: str
+    pairs: Sequence[JudgedPair]
+    verdicts: Sequence[Mapping[str, object]]
+    flags: tuple[Sequence[str], Sequence[str]]
+    veto_scores: tuple[float, float] | None
+
+    @property
+    def reason(self) -> str:
+        """Why it gives no pair, one of `prefdata.records.reasons`; kept where it gives one."""
+        return self.outcome.reason
 
 
-class Ruled(NamedTuple):
+class PartDecisions(NamedTuple):
     """What became of the comparisons of a part.
 
     Attributes:
         decisions: one per comparison.
         calls: the calls about all of them, as rows of ``calls/``.
-        result: what they came to.
+        totals: how they ended.
     """
 
-    decisions: list[Decision]
+    decisions: list[PairDecision]
     calls: list[dict[str, object]]
-    result: Result
+    totals: JudgeTotals
 
 
-def orders_of(case_id: str, orders: int) -> tuple[Order, ...]:
+def orders_of(comparison_id: str, orders: int) -> tuple[Order, ...]:
     """The orders that a comparison is asked in; of one, chance by its id says which.
 
     Example:
@@ -184,224 +140,267 @@ def orders_of(case_id: str, orders: int) -> tuple[Order, ...]:
     """
     if orders == 2:
         return ("ab", "ba")
-    return ("ba",) if int(case_id, 16) % 2 else ("ab",)
+    return ("ba",) if int(comparison_id, 16) % 2 else ("ab",)
 
 
-def cases_of(part: pl.DataFrame) -> list[Case]:
+def judge_inputs(part: pl.DataFrame) -> list[JudgeInput]:
     """The comparisons of a part as a judge sees them."""
     rows = part.select("id", "prompt", "response_a", "response_b", "reference").iter_rows()
     return [
-        Case(i, conversation(p), conversation(a), conversation(b), reference or "")
+        JudgeInput(i, conversation(p), conversation(a), conversation(b), reference or "")
         for i, p, a, b, reference in rows
     ]
 
 
-def collected(
-    cases: Sequence[Case],
+def collect_replies(
+    comparisons: Sequence[JudgeInput],
     judge: Judge,
     journal: Journal,
     orders: int,
     rounds: Sequence[int],
-) -> Iterator[list[Heard]]:
-    """What a judge said of each case, in each order and round; no reply is no verdict."""
-    asked = [
-        [Ask(case, order, again) for again in rounds for order in orders_of(case.id, orders)]
-        for case in cases
+) -> Iterator[list[JudgeReply]]:
+    """The replies of a judge about each comparison, one for each order and round.
+
+    Where there is none, the reply holds no completion, and its verdict says why.
+    """
+    requests = [
+        [
+            JudgeRequest(each, order, again)
+            for again in rounds
+            for order in orders_of(each.id, orders)
+        ]
+        for each in comparisons
     ]
-    made = [[judge.form.key(*ask) for ask in each] for each in asked]
-    keys = [key for each in made for key in each]
-    replies = journal.replies(keys)
-    failed = journal.failures([key for key in keys if key not in replies])
-    for asks, named in zip(asked, made, strict=True):
+    keys = [[judge.builder.key(request) for request in each] for each in requests]
+    flat = [key for each in keys for key in each]
+    completions = journal.completions(flat)
+    failures = journal.failures([key for key in flat if key not in completions])
+    for group, names in zip(requests, keys, strict=True):
         yield [
-            _said(ask, replies.get(key), failed.get(key, outcome.NOT_ASKED), judge.form)
-            for ask, key in zip(asks, named, strict=True)
+            _reply(request, completions.get(key, ()), failures.get(key), judge.builder)
+            for request, key in zip(group, names, strict=True)
         ]
 
 
-def _said(ask: Ask, replies: Sequence[Reply] | None, failed: str, form: Form) -> Heard:
-    if not replies:
-        return ask, Said(ask.order, "none", failed), None
-    fence, mode = form.fence(*ask), form.style.mode
-    readings = [read(reply, mode, form.question, ask.case, fence) for reply in replies]
-    best = next((n for n, each in enumerate(readings) if each.winner), len(readings) - 1)
-    reply = replies[best]
-    return ask, oriented(readings[best], ask.order, reply.margin), reply
+def _reply(
+    request: JudgeRequest,
+    completions: Sequence[Completion],
+    failure: str | None,
+    builder: RequestBuilder,
+) -> JudgeReply:
+    """The first completion that holds a verdict, or the last; why there is none, where none is."""
+    reply = JudgeReply(request, JudgeVerdict(NOT_ASKED if failure is None else failed(failure)))
+    for completion in completions:
+        reply = JudgeReply(request, parse_verdict(completion, request, builder), completion)
+        if reply.verdict.outcome.has_verdict:
+            break
+    return reply
 
 
-def decide(part: pl.DataFrame, judges: Sequence[Judge], ruling: Ruling, journal: Journal) -> Ruled:
+def decide(
+    part: pl.DataFrame, judges: Sequence[Judge], policy: VerdictPolicy, journal: Journal
+) -> PartDecisions:
     """Decide each comparison of a part.
 
     Args:
         part: comparisons with their texts.
         judges: who was asked.
-        ruling: what makes a verdict a pair.
+        policy: what makes a verdict a pair.
         journal: holds the replies.
     """
-    cases = cases_of(part)
-    labels = [_labels(said, turned=t) for said, t in part.select("said", "turned").iter_rows()]
-    marks = zip(*(_marks(part[f"response_{side}"]) for side in "ab"), strict=True)
-    outcomes: list[dict[str, Outcome]] = [{} for _ in cases]
+    comparisons = judge_inputs(part)
+    labels = [_labels(rows, turned=t) for rows, t in part.select("labels", "turned").iter_rows()]
+    marks = zip(*(_flags(part[f"response_{side}"]) for side in "ab"), strict=True)
+    verdicts: list[dict[str, JudgeVerdict]] = [{} for _ in comparisons]
     calls: list[dict[str, object]] = []
-    result = Result(alone={judge.name: Counts() for judge in judges})
-    rounds = (0, 1) if ruling.flips == "ask-again" else (0,)
+    totals = JudgeTotals(by_judge={judge.name: VerdictCounts() for judge in judges})
+    rounds = (0, 1) if policy.flips == "ask-again" else (0,)
     for judge in judges:
-        counts = result.alone[judge.name]
-        found = collected(cases, judge, journal, ruling.orders, rounds)
-        for at, heard in enumerate(found):
-            outcomes[at][judge.name] = said = outcome_of(heard, ruling)
-            calls += [_call(judge, ask, each, reply) for ask, each, reply in heard if reply]
-            counts.note(said.winner, said.cause, labels[at])
-            counts.slots.update(_slots(heard))
-    decisions = [
-        _decision(by_judge, said, marked, ruling)
-        for by_judge, said, marked in zip(outcomes, labels, marks, strict=True)
-    ]
-    for each, by_judge, label in zip(decisions, outcomes, labels, strict=True):
-        result.together.note(each.winner, each.cause, label)
-        result.flagged += any(each.marks)
-        result.pending += any(one.cause == outcome.NOT_ASKED for one in by_judge.values())
-    return Ruled(decisions, calls, result)
+        counts = totals.by_judge[judge.name]
+        by_comparison = collect_replies(comparisons, judge, journal, policy.orders, rounds)
+        for number, replies in enumerate(by_comparison):
+            verdicts[number][judge.name] = verdict = judge_verdict(replies, policy)
+            calls += [_call(judge, each, each.completion) for each in replies if each.completion]
+            counts.count(verdict.outcome, labels[number])
+            counts.slots.update(_winning_slots(replies))
+    decisions = [_decision(*each, policy) for each in zip(verdicts, labels, marks, strict=True)]
+    for decision, by_judge, label in zip(decisions, verdicts, labels, strict=True):
+        totals.jury.count(decision.outcome, label)
+        totals.flagged += any(decision.flags)
+        totals.pending += any(each.outcome == NOT_ASKED for each in by_judge.values())
+    return PartDecisions(decisions, calls, totals)
 
 
-def settled(part: pl.DataFrame, decisions: Sequence[Decision]) -> pl.DataFrame:
-    """What a ranking must know of the comparisons of a part: the columns of `SETTLED`."""
+def decided_frame(
+    part: pl.DataFrame, decisions: Sequence[PairDecision], reasons: Sequence[str] = ()
+) -> pl.DataFrame:
+    """What a ranking must know of the comparisons of a part: the columns of `DECIDED`.
+
+    Args:
+        part: comparisons with their texts.
+        decisions: what became of each.
+        reasons: why each gave no pair in the end, where that is known.
+    """
     rows = [
-        (each.winner, each.reason, *map(bool, each.marks), *(each.on_veto or (None, None)))
-        for each in decisions
+        (
+            each.outcome.score,
+            reason,
+            *map(bool, each.flags),
+            *(each.veto_scores or (None, None)),
+        )
+        for each, reason in zip(
+            decisions, reasons or [each.reason for each in decisions], strict=True
+        )
     ]
-    names = ("winner", "reason", "flagged_a", "flagged_b", "veto_a", "veto_b")
-    told = pl.DataFrame(rows, {name: SETTLED[name] for name in names}, orient="row")
-    rest = [name for name in SETTLED if name not in names]
-    return pl.concat([part.select(rest), told], how="horizontal").cast(SETTLED)
+    names = ("score", "reason", "flagged_a", "flagged_b", "veto_a", "veto_b")
+    frame = pl.DataFrame(rows, {name: DECIDED[name] for name in names}, orient="row")
+    rest = [name for name in DECIDED if name not in names]
+    return pl.concat([part.select(rest), frame], how="horizontal").cast(DECIDED)
 
 
-def outcome_of(heard: Sequence[Heard], ruling: Ruling) -> Outcome:
+def judge_verdict(replies: Sequence[JudgeReply], policy: VerdictPolicy) -> JudgeVerdict:
     """What one judge says of a comparison; a flip may be a tie, or what the next round says."""
-    rounds: dict[int, list[Said]] = {}
-    for ask, each, _ in heard:
-        rounds.setdefault(ask.again, []).append(each)
-    found = combined(rounds[0])
-    if found.cause == outcome.FLIP and ruling.flips == "ask-again":
-        again = combined(rounds[1])
-        found = again if again.cause != outcome.NOT_ASKED else found
-    if found.cause == outcome.FLIP and ruling.flips == "tie":
-        return found._replace(winner="tie", cause="")
-    return found
+    rounds: dict[int, list[JudgeReply]] = {}
+    for reply in replies:
+        rounds.setdefault(reply.request.again, []).append(reply)
+    verdict = combine_orders(rounds[0])
+    if verdict.outcome == FLIP and policy.flips == "ask-again":
+        again = combine_orders(rounds[1])
+        verdict = again if again.outcome != NOT_ASKED else verdict
+    if verdict.outcome == FLIP and policy.flips == "tie":
+        return verdict._replace(outcome=TIE)
+    return verdict
 
 
-def _slots(heard: Sequence[Heard]) -> Iterator[str]:
+def _winning_slots(replies: Sequence[JudgeReply]) -> Iterator[str]:
     """The slot that won, of each call with a winner."""
-    for ask, each, _ in heard:
-        if each.winner in ("a", "b"):
-            yield "first" if each.winner == ask.order[0] else "second"
+    for reply in replies:
+        if reply.verdict.outcome.makes_pair:
+            first = reply.verdict.outcome.winner == reply.request.order[0]
+            yield "first" if first else "second"
 
 
-def _labels(said: Sequence[Label], *, turned: bool) -> list[Label]:
-    """What the rows themselves said of a comparison, in terms of its a and b."""
+def _labels(labels: Sequence[Label], *, turned: bool) -> list[Label]:
+    """The verdicts that the rows themselves bring, in terms of the comparison's a and b."""
     other = {"a": "b", "b": "a"} if turned else {}
-    return [{**each, "winner": other.get(each["winner"], each["winner"])} for each in said]
+    return [{**each, "winner": other.get(each["winner"], each["winner"])} for each in labels]
 
 
-def _marks(texts: pl.Series) -> list[list[str]]:
-    found: list[list[str]] = flags(texts_of(texts)).to_list()
-    return found
+def _flags(texts: pl.Series) -> list[list[str]]:
+    marks: list[list[str]] = flags(texts_of(texts)).to_list()
+    return marks
 
 
 def _decision(
-    by_judge: Mapping[str, Outcome],
+    verdicts: Mapping[str, JudgeVerdict],
     labels: Sequence[Label],
     marks: tuple[Sequence[str], Sequence[str]],
-    ruling: Ruling,
-) -> Decision:
+    policy: VerdictPolicy,
+) -> PairDecision:
     """Decide a comparison by what its judges say."""
-    winner, cause = jury(by_judge, ruling.weights)
-    verdicts = [_labelled(each) for each in labels]
-    verdicts += [_verdict(name, each) for name, each in by_judge.items()]
-    cast = [each for each in by_judge.values() if each.winner != "none"]
-    on_veto = _scores_on(cast, ruling.veto) if ruling.veto else None
-    known = Decision(winner, reasons.KEPT, verdicts=verdicts, marks=marks, on_veto=on_veto)
-    if winner in ("none", "tie"):
-        reason = reasons.TIE if winner == "tie" else OF_CAUSE.get(cause, reasons.NO_WINNER)
-        return known._replace(reason=reason, detail=_detail(reason, cause), cause=cause)
-    side = 0 if winner == "a" else 1
-    found = _with_figures(known, cast, side)
-    if on_veto and on_veto[side] < on_veto[1 - side]:
-        return found._replace(winner="none", reason=reasons.VETO, cause=reasons.VETO)
-    if ruling.drop_flagged and marks[side]:
-        said, why = ", ".join(marks[side]), reasons.INJECTION
-        return found._replace(winner="none", reason=why, detail=said, cause=why)
-    return found
+    outcome = combine_judges(verdicts, policy.weights)
+    records = [_label_record(each) for each in labels]
+    records += [_verdict_record(name, each) for name, each in verdicts.items()]
+    votes = [each for each in verdicts.values() if each.outcome.has_verdict]
+    veto_scores = _scores_on(votes, policy.veto) if policy.veto else None
+    pairs = []
+    for winner, voters in _winners(outcome, votes, policy):
+        side = 0 if winner == A else 1
+        refusal = None
+        if veto_scores and veto_scores[side] < veto_scores[1 - side]:
+            refusal = VETO
+        elif policy.drop_flagged and marks[side]:
+            refusal = INJECTION
+        pairs.append(_judged_pair(winner, voters)._replace(refusal=refusal))
+    refusal = next((pair.refusal for pair in pairs if pair.winner == outcome.winner), None)
+    detail = outcome.detail
+    if refusal == INJECTION:
+        detail = ", ".join(marks[0 if outcome == A else 1])
+    return PairDecision(refusal or outcome, detail, pairs, records, marks, veto_scores)
 
 
-def _with_figures(decision: Decision, cast: Sequence[Outcome], side: int) -> Decision:
-    """Add what the judges that gave a verdict scored, how sure they were, how many agree."""
-    means = [mean for mean in map(_overall, cast) if mean is not None]
-    margins = [each.margin for each in cast if each.margin is not None]
-    return decision._replace(
-        chosen=fmean(mean[side] for mean in means) if means else None,
-        rejected=fmean(mean[1 - side] for mean in means) if means else None,
-        margin=fmean(margins) * (1 - 2 * side) if margins else None,
-        votes=len(cast),
-        agreement=sum(each.winner == decision.winner for each in cast) / len(cast),
+def _winners(
+    outcome: Outcome, votes: Sequence[JudgeVerdict], policy: VerdictPolicy
+) -> list[tuple[Outcome, Sequence[JudgeVerdict]]]:
+    """The outcomes that become pairs, each with the votes that it rests on.
+
+    The jury's, with all votes; or both sides, each with its own votes, where judges contradict each
+    other and conflicts are left to the maker of pairs.
+    """
+    sides = {side: [each for each in votes if each.outcome == side] for side in (A, B)}
+    if policy.pairing.conflicts != "majority" and all(sides.values()):
+        return list(sides.items())
+    return [(outcome, votes)] if outcome.makes_pair else []
+
+
+def _judged_pair(winner: Outcome, votes: Sequence[JudgeVerdict]) -> JudgedPair:
+    """What the judges that gave a verdict scored, how sure they were, how many agree."""
+    side = 0 if winner == A else 1
+    means = [mean for mean in map(_overall, votes) if mean is not None]
+    margins = [each.margin for each in votes if each.margin is not None]
+    chosen = fmean(mean[side] for mean in means) if means else None
+    rejected = fmean(mean[1 - side] for mean in means) if means else None
+    if chosen is None or rejected is None or chosen < rejected:
+        chosen = rejected = None
+    return JudgedPair(
+        winner.winner,
+        chosen,
+        rejected,
+        fmean(margins) * (1 - 2 * side) if margins else None,
+        len(votes),
+        sum(each.outcome == winner for each in votes) / len(votes),
     )
 
 
-def _detail(reason: str, cause: str) -> str:
-    """The cause, where it says more than the reason."""
-    return cause if reason == reasons.NO_WINNER else ""
-
-
-def _scores_on(cast: Sequence[Outcome], criterion: str) -> tuple[float, float] | None:
+def _scores_on(votes: Sequence[JudgeVerdict], criterion: str) -> tuple[float, float] | None:
     """The mean scores of a and b on a criterion, over all judges; None where none gave any."""
-    scores = [each.scores[criterion] for each in cast if criterion in each.scores]
+    scores = [each.scores[criterion] for each in votes if criterion in each.scores]
     return (fmean(a for a, _ in scores), fmean(b for _, b in scores)) if scores else None
 
 
-def _overall(said: Outcome) -> tuple[float, float] | None:
-    if not said.scores:
+def _overall(verdict: JudgeVerdict) -> tuple[float, float] | None:
+    if not verdict.scores:
         return None
-    a, b = zip(*said.scores.values(), strict=True)
+    a, b = zip(*verdict.scores.values(), strict=True)
     return fmean(a), fmean(b)
 
 
-def _labelled(label: Label) -> dict[str, object]:
+def _label_record(label: Label) -> dict[str, object]:
     """A verdict that came with the source."""
     empty = dict.fromkeys(("annotator_kind", "scores", "cause", "evidence"))
-    return {
-        **empty,
-        **label,
-        "strength": None if label["strength"] is None else abs(label["strength"]),
-    }
+    strength = None if label["strength"] is None else abs(label["strength"])
+    return {**empty, **label, "strength": strength}
 
 
-def _verdict(judge: str, said: Outcome) -> dict[str, object]:
-    scores = [{"dimension": name, "a": a, "b": b} for name, (a, b) in said.scores.items()]
+def _verdict_record(judge: str, verdict: JudgeVerdict) -> dict[str, object]:
+    scores = [{"dimension": name, "a": a, "b": b} for name, (a, b) in verdict.scores.items()]
     return {
-        "winner": said.winner,
+        "winner": verdict.outcome.winner,
         "annotator": judge,
         "annotator_kind": "model",
-        "strength": None if said.margin is None else abs(said.margin),
+        "strength": None if verdict.margin is None else abs(verdict.margin),
         "scores": scores or None,
-        "cause": said.cause or None,
-        "evidence": said.reasoning or None,
+        "cause": verdict.outcome.cause or None,
+        "evidence": verdict.reasoning or None,
     }
 
 
-def _call(judge: Judge, ask: Ask, said: Said, reply: Reply) -> dict[str, object]:
+def _call(judge: Judge, reply: JudgeReply, completion: Completion) -> dict[str, object]:
+    """A reply as a row of ``calls/``."""
+    (comparison, order, again), verdict = reply.request, reply.verdict
     return {
-        "comparison": ask.case.id,
+        "comparison": comparison.id,
         "judge": judge.name,
-        "order": ask.order,
-        "round": ask.again,
-        "winner": said.winner,
-        "cause": said.cause or None,
-        "margin": said.margin,
-        "model": reply.model,
-        "fingerprint": reply.fingerprint,
-        "prompt_tokens": reply.usage.prompt,
-        "completion_tokens": reply.usage.completion,
-        "cached_tokens": reply.usage.cached,
-        "reasoning_tokens": reply.usage.reasoning,
-        "reply": reply.refusal or reply.text,
+        "order": order,
+        "round": again,
+        "winner": verdict.outcome.winner,
+        "cause": verdict.outcome.cause or None,
+        "margin": verdict.margin,
+        "model": completion.model,
+        "fingerprint": completion.fingerprint,
+        "prompt_tokens": completion.usage.prompt,
+        "completion_tokens": completion.usage.completion,
+        "cached_tokens": completion.usage.cached,
+        "reasoning_tokens": completion.usage.reasoning,
+        "reply": completion.refusal or completion.text,
     }

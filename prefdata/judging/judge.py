@@ -6,60 +6,59 @@ import asyncio
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+import warnings
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar, Unpack
 
 from prefdata.conversion.convert import Progress
 from prefdata.conversion.report import source_reports, write_manifest_and_card
-from prefdata.errors import UsageError
 from prefdata.io.dataset.atomic_dir import refuse_existing, replacing
 from prefdata.io.readers.memory import Sources
 from prefdata.io.readers.sources import open_sources
-from prefdata.judging.ask import Asking, Load, ask, asks
-from prefdata.judging.cases import Inputs, read_cases
-from prefdata.judging.client.cost_estimate import Estimate, estimate
-from prefdata.judging.client.endpoint import LOCAL, Endpoint
+from prefdata.judging.ask import AskResult, JudgeConfig, all_requests, ask_all
+from prefdata.judging.client.cost_estimate import CostEstimate, estimate
+from prefdata.judging.client.endpoint import LOCAL_PREFIX, Endpoint
 from prefdata.judging.client.journal import Journal
-from prefdata.judging.client.local import Scorer
+from prefdata.judging.client.local import WordScorer
 from prefdata.judging.client.prices import price_of
-from prefdata.judging.client.runner import known_style
-from prefdata.judging.decide import Judge, Ruling
-from prefdata.judging.output import Output
-from prefdata.judging.prompting.request import Form
-from prefdata.judging.report import Job, JudgeReport, reported
-from prefdata.judging.tournament_rounds import Contest
-from prefdata.transforms.options import Options
+from prefdata.judging.client.runner import likely_capabilities
+from prefdata.judging.comparison_store import ComparisonStore, read_comparisons
+from prefdata.judging.decide import Judge
+from prefdata.judging.options import JudgeOptions, JudgePlan, judge_plan
+from prefdata.judging.output import OutputWriter
+from prefdata.judging.prompting.request import RequestBuilder
+from prefdata.judging.report import JudgeReport, JudgeRun, judge_report
+from prefdata.judging.tournament_rounds import TournamentRounds
+
+Result = TypeVar("Result")
 
 
-def ask_judges(
+def judge(
     sources: Sources,
     output: str | Path,
-    judges: Sequence[Endpoint],
     *,
-    asking: Asking | None = None,
-    ruling: Ruling | None = None,
-    inputs: Inputs | None = None,
+    models: str | Sequence[str] = (),
+    endpoints: Sequence[Endpoint] = (),
     force: bool = False,
-    local: Load | None = None,
     progress: Progress | None = None,
+    **options: Unpack[JudgeOptions],
 ) -> JudgeReport:
-    """Ask judges which response is better, and make pairs of what they say.
+    """Ask models which response is better, and make pairs of what they say.
 
     Args:
         sources: one or several: paths, globs, folders, ``"-"`` for standard input, frames of
             Polars, pandas, PyArrow or datasets, lists of dictionaries or records.
         output: the directory to write; it appears when all is done, or not at all.
-        judges: the models, and where they are asked.
-        asking: how they are asked.
-        ruling: what makes a verdict a pair.
-        inputs: what the sources do not say themselves, such as which column is which.
+        models: the judges; ``NAME@URL`` for a server of its own, ``hf:PATH`` for a local model.
+        endpoints: judges whose server and key are known already, beside the models.
         force: replace a data set directory that exists.
-        local: loads a judge that runs in this process, such as
-            `prefdata.training.evaluation.local_judge.LocalJudge`.
-        progress: is called now and then.
+        progress: called now and then with the stage, how much of it is done, and of how much.
+        options: how to judge: the options of ``pref judge``.
 
     Returns:
         The account of every row, what each judge said, and what it cost.
@@ -69,155 +68,186 @@ def ask_judges(
         InputError: a source cannot be used.
         JudgeError: a judge cannot be asked; what was paid for is in the journal.
     """
-    begun, target = time.monotonic(), Path(output)
-    asking, ruling, inputs = asking or Asking(), ruling or Ruling(), inputs or Inputs()
-    _check(judges, asking, ruling)
-    tell = progress or (lambda _stage, _done, _total: None)
-    existing = refuse_existing(
-        target, force=force or _is_unfinished(target), marker="manifest.json"
-    )
-    path = journal_of(target, asking)
-    scorers, judges = _loaded(judges, local)
-    with (
-        open_sources(sources) as files,
-        replacing(target, existing) as folder,
-    ):
-        hashes = [each.sha256() for each in files]
-        cases = read_cases(files, folder, inputs, tell)
-        with opened(path) as book:
-            asked = asyncio.run(ask(cases, judges, scorers, asking, ruling, book, tell))
-            output_of = Output(folder, cases, asked.judges, ruling, book)
-            made = output_of.write(partial(tell, "writing"))
-            spent = {each.model: book.spent(each.lane) for each in judges}
-        cases.close()
-        job = Job(target, path, asking, ruling, cases, asked, made, spent)
-        read = source_reports(cases.recognised, hashes, cases.account)
-        report = reported(job, read, time.monotonic() - begun)
-        write_manifest_and_card(folder, report)
-    return report
+    plan = judge_plan(models, endpoints, **options)
+    _warn(plan)
+    return run_plan(sources, output, plan, force=force, progress=progress)
 
 
-def plan_judges(
+async def ajudge(
     sources: Sources,
     output: str | Path,
-    judges: Sequence[Endpoint],
     *,
-    asking: Asking | None = None,
-    ruling: Ruling | None = None,
-    inputs: Inputs | None = None,
+    models: str | Sequence[str] = (),
+    endpoints: Sequence[Endpoint] = (),
+    force: bool = False,
     progress: Progress | None = None,
-) -> list[Estimate]:
-    """Say what `ask_judges` would ask and what that would cost; asks nothing and writes nothing.
+    **options: Unpack[JudgeOptions],
+) -> JudgeReport:
+    """As `judge`, on the running event loop; files are read and written in another thread."""
+    plan = judge_plan(models, endpoints, **options)
+    _warn(plan)
+    with ExitStack() as stack:
+        opening = _open_run(sources, output, plan, force=force, on_progress=progress or _silent)
+        run = await _in_thread(lambda: stack.enter_context(opening))
+        replies = await run.ask()
+        return await _in_thread(lambda: run.finish(replies))
 
-    The arguments are those of `ask_judges`.
+
+def run_plan(
+    sources: Sources,
+    output: str | Path,
+    plan: JudgePlan,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> JudgeReport:
+    """As `judge`, of a plan.
+
+    Only asking runs on an event loop, so that an interrupt ends reading and writing at once.
+    """
+    on_progress = progress or _silent
+    with _open_run(sources, output, plan, force=force, on_progress=on_progress) as run:
+        return run.finish(_wait_for(run.ask()))
+
+
+def estimate_costs(
+    sources: Sources,
+    output: str | Path,
+    plan: JudgePlan,
+    *,
+    progress: Progress | None = None,
+) -> list[CostEstimate]:
+    """Say what `run_plan` would ask and what that would cost; asks nothing and writes nothing.
+
+    Args:
+        sources: as in `judge`.
+        output: as in `judge`; what its journal has needs no call.
+        plan: who is to be asked, and how.
+        progress: as in `judge`.
 
     Returns:
         One estimate per judge.
     """
-    asking, ruling, inputs = asking or Asking(), ruling or Ruling(), inputs or Inputs()
-    _check(judges, asking, ruling)
-    path = journal_of(Path(output), asking)
-    tell = progress or (lambda _stage, _done, _total: None)
+    plan.check()
+    config, policy = plan.config, plan.policy
+    path = journal_path(Path(output), config)
     with (
         open_sources(sources) as files,
         tempfile.TemporaryDirectory(prefix="prefdata-") as scratch,
     ):
         folder = Path(scratch) / "new"
         folder.mkdir()
-        cases = read_cases(files, folder, inputs, tell)
-        with opened(path if path.exists() else Path(":memory:")) as book:
-            forms = [_form(each, asking, book) for each in judges]
-            named = [Judge(each.model, form) for each, form in zip(judges, forms, strict=True)]
-            Contest(cases, named, ruling, book).play_out()
+        store = read_comparisons(
+            files, folder, plan.source_options, policy.pairing, progress or _silent
+        )
+        with closing(Journal(path if path.exists() else Path(":memory:"))) as journal:
+            builders = {each: _builder(each, config, journal) for each in plan.endpoints}
+            judges = [Judge(each.model, builder) for each, builder in builders.items()]
+            TournamentRounds(store, judges, policy, journal).play_all()
             return [
                 estimate(
-                    asks(cases.buckets, ruling),
-                    form,
-                    each.lane,
-                    book,
-                    price_of(each.model, asking.prices, local=each.is_local),
+                    all_requests(store.buckets, policy),
+                    builder,
+                    each.address,
+                    journal,
+                    price_of(each.model, config.prices, local=each.is_local),
                 )
-                for each, form in zip(judges, forms, strict=True)
+                for each, builder in builders.items()
             ]
 
 
-def _form(judge: Endpoint, asking: Asking, book: Journal) -> Form:
-    """How requests to a judge are written, as far as it is known."""
-    style = known_style(book, judge.lane, asking.question)
-    return Form(asking.question, style, url=judge.url, model=judge.model)
+def _builder(endpoint: Endpoint, config: JudgeConfig, journal: Journal) -> RequestBuilder:
+    """Writes the requests to a judge, as far as it is known what it understands."""
+    capabilities = likely_capabilities(journal, endpoint.address, config.prompt)
+    return RequestBuilder(config.prompt, capabilities, url=endpoint.url, model=endpoint.model)
+
+
+def journal_path(output: Path, config: JudgeConfig) -> Path:
+    """The file of calls of a run."""
+    return Path(config.journal) if config.journal else output.with_name(output.name + ".journal")
+
+
+@dataclass(frozen=True)
+class _OpenRun:
+    """A run whose sources are read; its files lie in a folder that is not yet in its place."""
+
+    start: float
+    folder: Path
+    output: Path
+    plan: JudgePlan
+    scorers: dict[str, WordScorer]
+    store: ComparisonStore
+    hashes: list[str]
+    journal: Journal
+    on_progress: Progress
+
+    async def ask(self) -> AskResult:
+        """Ask all judges."""
+        plan = self.plan
+        return await ask_all(
+            self.store,
+            plan.endpoints,
+            self.scorers,
+            plan.config,
+            plan.policy,
+            self.journal,
+            self.on_progress,
+        )
+
+    def finish(self, replies: AskResult) -> JudgeReport:
+        """Write the data set directory."""
+        plan, store, journal = self.plan, self.store, self.journal
+        writer = OutputWriter(self.folder, store, replies.judges, plan.policy, journal)
+        totals = writer.write(partial(self.on_progress, "writing"))
+        spending = {each.model: journal.spending(each.address) for each in plan.endpoints}
+        store.close()
+        path = journal_path(self.output, plan.config)
+        run = JudgeRun(
+            self.output, path, plan.config, plan.policy, store, replies, totals, spending
+        )
+        sources = source_reports(store.sources, self.hashes, store.account)
+        report = judge_report(run, sources, time.monotonic() - self.start)
+        write_manifest_and_card(self.folder, report)
+        return report
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Journal]:
-    """A journal, closed at the end."""
-    book = Journal(path)
-    try:
-        yield book
-    finally:
-        book.close()
-
-
-def journal_of(output: Path, asking: Asking) -> Path:
-    """The file of calls of a run."""
-    return Path(asking.journal) if asking.journal else output.with_name(output.name + ".journal")
-
-
-def _check(judges: Sequence[Endpoint], asking: Asking, ruling: Ruling) -> None:
-    """Refuse what cannot be met, before anything is read."""
-    if not judges:
-        raise UsageError("no judge is named", hint="Name one with --model, as in --model gpt-4o.")
-    if not all(each.model.strip() for each in judges):
-        raise UsageError("a judge has no name", hint="Name it, as in --model gpt-4o.")
-    _check_numbers(asking, ruling)
-    names = [each.name for each in asking.question.criteria]
-    if ruling.veto and ruling.veto not in names:
-        raise UsageError(
-            f"--veto {ruling.veto} is not among the criteria: {', '.join(names)}",
-            hint="Name it with --criteria too.",
+def _open_run(
+    sources: Sources, output: str | Path, plan: JudgePlan, *, force: bool, on_progress: Progress
+) -> Iterator[_OpenRun]:
+    """Check everything, read the sources, and open the journal; put the output in its place."""
+    start, target = time.monotonic(), Path(output)
+    plan.check()
+    existing = refuse_existing(
+        target, force=force or _is_unfinished(target), marker="manifest.json"
+    )
+    scorers, plan = _with_local_models(plan)
+    with open_sources(sources) as files, replacing(target, existing) as folder:
+        hashes = [each.sha256() for each in files]
+        store = read_comparisons(
+            files, folder, plan.source_options, plan.policy.pairing, on_progress
         )
-    unpriced = [
-        each.model
-        for each in judges
-        if not price_of(each.model, asking.prices, local=each.is_local)
+        with closing(Journal(journal_path(target, plan.config))) as journal:
+            yield _OpenRun(
+                start, folder, target, plan, scorers, store, hashes, journal, on_progress
+            )
+
+
+def _with_local_models(plan: JudgePlan) -> tuple[dict[str, WordScorer], JudgePlan]:
+    """The models that run in this process, and the plan with their fingerprints as URLs."""
+    local = [each for each in plan.endpoints if each.is_local]
+    if not local:
+        return {}, plan
+    from prefdata.training.evaluation.local_judge import LocalJudge
+
+    scorers: dict[str, WordScorer] = {each.model: LocalJudge(each.model) for each in local}
+    endpoints = [
+        replace(each, url=f"{LOCAL_PREFIX}{scorers[each.model].fingerprint}")
+        if each.is_local
+        else each
+        for each in plan.endpoints
     ]
-    if asking.max_cost is not None and unpriced:
-        raise UsageError(
-            f"--max-cost needs the price of {', '.join(unpriced)}, which is not known",
-            hint="Give it with --prices FILE.",
-        )
-    models = [each.model for each in judges]
-    if len(set(models)) < len(models):
-        raise UsageError(
-            "two judges have the same name", hint="Verdicts are told apart by the model's name."
-        )
-
-
-def _check_numbers(asking: Asking, ruling: Ruling) -> None:
-    """Limits are numbers: one that is not would never be reached."""
-    limits = {
-        "--max-cost": asking.max_cost or 0.0,
-        "--timeout": asking.timeout,
-        "--rpm": asking.pace.rpm,
-        "--tpm": asking.pace.tpm,
-    }
-    for option, value in limits.items():
-        if not value >= 0:
-            raise UsageError(f"{option} is {value:g}; expected a number", hint="Write it as in 10.")
-    Options(test_size=ruling.test_size)
-
-
-def _loaded(
-    judges: Sequence[Endpoint], load: Load | None
-) -> tuple[dict[str, Scorer], list[Endpoint]]:
-    """The models that run in this process, and the judges with the fingerprints of these."""
-    if load is None and any(each.is_local for each in judges):
-        raise UsageError("a local model needs something to load it", hint="Pass local=….")
-    scorers = {each.model: load(each.model) for each in judges if each.is_local and load}
-    named = [
-        replace(each, url=f"{LOCAL}{scorers[each.model].fingerprint}") if each.is_local else each
-        for each in judges
-    ]
-    return scorers, named
+    return scorers, replace(plan, endpoints=endpoints)
 
 
 def _is_unfinished(target: Path) -> bool:
@@ -227,3 +257,33 @@ def _is_unfinished(target: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(manifest, dict) and manifest.get("complete") is False
+
+
+def _wait_for(asking: Coroutine[object, object, Result]) -> Result:
+    """The result of a coroutine; on a loop in another thread where one runs in this one."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(asking)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, asking).result()
+
+
+async def _in_thread(work: Callable[[], Result]) -> Result:
+    """Work in another thread; its files are not taken away from under it if this is cancelled."""
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+def _warn(plan: JudgePlan) -> None:
+    """Say which keys are not sent."""
+    for note in plan.notes:
+        warnings.warn(note, stacklevel=3)
+
+
+def _silent(_stage: str, _done: int, _total: int) -> None:
+    """No progress."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -17,17 +20,28 @@ from prefdata.io.dataset.dataset_writer import (
     number_shards,
     write_parquet,
 )
-from prefdata.judging.cases import Cases
 from prefdata.judging.client.journal import Journal
-from prefdata.judging.comparisons import PART, RANKED, links, parts
-from prefdata.judging.decide import Counts, Decision, Judge, Result, Ruling, decide, settled
-from prefdata.judging.rank import SETTLED, ranked
+from prefdata.judging.comparison_store import ComparisonStore
+from prefdata.judging.comparisons import MIN_RANKED, PART, parts, records_with_comparisons
+from prefdata.judging.decide import (
+    Judge,
+    PairDecision,
+    PartDecisions,
+    VerdictPolicy,
+    decide,
+    decided_frame,
+)
+from prefdata.judging.pairing import pair_records, ranking_records, verdict_records
+from prefdata.judging.rank import DECIDED, RankResult, rank_responses
+from prefdata.judging.totals import JudgeTotals, VerdictCounts
 from prefdata.records import reasons
 from prefdata.records.frames import as_messages
-from prefdata.records.ids import conversation_ids, hexed, joined_ids
+from prefdata.records.ids import hexed
 from prefdata.schemas import Comparison
+from prefdata.transforms.make_pairs import PairResult
+from prefdata.transforms.mixing import limits, match_sources, place_rows
 from prefdata.transforms.row_outcomes import REJECTS, as_outcomes, best_by_row
-from prefdata.transforms.split import SPLITS, in_test
+from prefdata.transforms.split import SPLITS
 
 PAIRS = dataset_schema("pairs")
 CALLS = pa.schema(
@@ -69,191 +83,259 @@ group of cycles that it is in."""
 
 FOLDERS = ("comparisons", "calls", "rankings")
 
+COUNTED = ("prompt_id", "group_id", "test")
+"""What is counted of pairs."""
+
 
 @dataclass
-class Made:
+class OutputTotals:
     """What a run wrote.
 
     Attributes:
         pairs: the pairs.
-        result: what the comparisons came to.
+        judged: how the comparisons ended.
         ranked: prompts whose responses were ranked.
         cycles: those of them with responses that beat each other in a circle.
     """
 
     pairs: ConvertTotals
-    result: Result
+    judged: JudgeTotals
     ranked: int = 0
     cycles: int = 0
 
 
+class JudgedPart(NamedTuple):
+    """The comparisons of a part, what the judges say of them, and the pairs.
+
+    Attributes:
+        part: comparisons with their texts.
+        result: what became of each.
+        records: those of them that are paired here, as `prefdata.judging.pairing` has them.
+        pairs: the pairs, and the account of the records.
+    """
+
+    part: pl.DataFrame
+    result: PartDecisions
+    records: pl.DataFrame
+    pairs: PairResult
+
+
+class RankedPart(NamedTuple):
+    """Pairs that follow from rankings: as records, as rows, and the account of the records."""
+
+    records: pl.DataFrame
+    pairs: PairResult
+
+
 @dataclass
-class Output:
-    """Writes what a run came to.
+class OutputWriter:
+    """Writes pairs, comparisons, calls and rankings.
 
     Args:
-        folder: the data set directory that is being made.
-        cases: what was judged.
+        folder: the data set directory that is being written.
+        store: the comparisons.
         judges: who was asked.
-        ruling: what makes a verdict a pair.
+        policy: what makes a verdict a pair.
         journal: holds the replies.
     """
 
     folder: Path
-    cases: Cases
+    store: ComparisonStore
     judges: Sequence[Judge]
-    ruling: Ruling
+    policy: VerdictPolicy
     journal: Journal
-    made: Made = field(init=False)
+    totals: OutputTotals = field(init=False)
 
     def __post_init__(self) -> None:
-        budget = self.cases.buckets.frames.budget
+        budget = self.store.buckets.frames.budget
         groups = (
             ConversationGroups(self.folder.parent / "groups", budget)
-            if self.cases.grouped
+            if self.store.grouped
             else None
         )
-        alone = {judge.name: Counts() for judge in self.judges}
-        self.made = Made(ConvertTotals(groups=groups), Result(alone=alone))
+        by_judge = {judge.name: VerdictCounts() for judge in self.judges}
+        self.totals = OutputTotals(ConvertTotals(groups=groups), JudgeTotals(by_judge=by_judge))
+        self.keep = self.store.keep
+        self.schema = dataset_schema("pairs", keep=self.keep)
+        self.ends: Mapping[int, int] = {}
 
-    def write(self, progress: Callable[[int, int], None]) -> Made:
-        """Write pairs, comparisons, calls and rankings, and settle every row.
+    def write(self, on_progress: Callable[[int, int], None]) -> OutputTotals:
+        """Write all files, and account for every row.
 
         Args:
-            progress: is told how many buckets are done, of how many.
+            on_progress: called with the number of buckets that are done, and of all.
         """
         for name in ("data", *FOLDERS):
             (self.folder / name).mkdir()
-        for bucket in range(len(self.cases.buckets)):
-            self._bucket(bucket)
-            progress(bucket + 1, len(self.cases.buckets))
-        pairs = self.made.pairs
+        self.ends = self._source_ends()
+        for bucket in range(len(self.store.buckets)):
+            self._write_bucket(bucket)
+            on_progress(bucket + 1, len(self.store.buckets))
+        pairs = self.totals.pairs
         if not pairs.rows:
-            self._write(PAIRS, pl.DataFrame(PAIRS.empty_table()), "data/train-0.parquet")
+            empty = pl.DataFrame(self.schema.empty_table())
+            self._write(self.schema, empty, "data/train-0.parquet")
         if pairs.groups:
             pairs.conversations = pairs.groups.count()
         for split in SPLITS:
             number_shards(self.folder / "data", split)
         for name in FOLDERS:
             number_shards(self.folder / name, name)
-        return self.made
+        return self.totals
 
     def _write(self, schema: pa.Schema, frame: pl.DataFrame, name: str) -> None:
         write_parquet(frame, self.folder / name, schema)
 
-    def _bucket(self, bucket: int) -> None:
-        """Decide the comparisons of a bucket, pair what is to be paired, and settle its rows."""
-        told, light = [], []
-        known = [pl.DataFrame(schema=SETTLED)]
-        ranks = self.cases.buckets.get("responses", bucket) is not None
-        for number, part in enumerate(parts(self.cases.buckets, bucket)):
-            made = decide(part, self.judges, self.ruling, self.journal)
-            self.made.result.add(made.result)
-            name = f"{bucket:06d}-{number:06d}.parquet"
-            compared = _compared(part, made.decisions)
-            self._write(Comparison.arrow_schema(), compared, f"comparisons/comparisons-{name}")
-            if made.calls:
-                calls = pl.DataFrame(pa.Table.from_pylist(made.calls, schema=CALLS))
-                self._write(CALLS, calls, f"calls/calls-{name}")
-            rows = self._identified(_judged(part, made.decisions, by_rank=self._by_rank))
-            light.append(self._write_pairs(rows, f"judged-{name}"))
-            told.append(_told(part, made.decisions, rows))
-            if ranks:
-                known.append(settled(part, made.decisions))
-        fates = pl.DataFrame(schema=FATES)
-        if ranks:
-            fates = self._rank(bucket, pl.concat(known), light)
-        if light:
-            self.made.pairs.count(pl.concat(light))
-        self._settle(bucket, told, fates)
-
     @property
-    def _by_rank(self) -> bool:
+    def _pairs_by_rank(self) -> bool:
         """Whether responses are paired by their ranking."""
-        return self.ruling.strategy != "judged"
+        return self.policy.strategy != "judged"
 
-    def _rank(self, bucket: int, known: pl.DataFrame, light: list[pl.DataFrame]) -> pl.DataFrame:
-        """Rank the responses of a bucket, write that and the pairs that follow from it.
+    def _source_ends(self) -> Mapping[int, int]:
+        """Where the rows of each source end, by its cap or share: decides everything once more."""
+        options = self.policy.pairing
+        matches = match_sources(options, [each.source.name for each in self.store.sources])
+        if not (matches.caps or matches.mix):
+            return {}
+        places: dict[int, list[np.ndarray]] = defaultdict(list)
+        for bucket in range(len(self.store.buckets)):
+            for rows in self._pair_ids(bucket):
+                placed = place_rows(rows, options.seed)
+                for (source,), part in placed.partition_by("from_source", as_dict=True).items():
+                    places[int(str(source))].append(part["place"].to_numpy())
+        whole = {source: np.concatenate(parts) for source, parts in places.items()}
+        return limits(whole, matches, options)
 
-        Returns:
-            The columns of `FATES`: each response with a pair that it is in, or why it is in none.
-        """
-        responses = self.cases.buckets.get("responses", bucket)
-        ratings = self.cases.buckets.get("ratings", bucket)
-        if responses is None or ratings is None:
-            return pl.DataFrame(schema=FATES)
-        found = ranked(
+    def _pair_ids(self, bucket: int) -> Iterator[pl.DataFrame]:
+        """The ids and sources of all pairs of a bucket."""
+        decided = []
+        for judged in self._judged_parts(bucket):
+            decided.append(_decided(judged))
+            yield judged.pairs.rows.select("id", "from_source")
+        if ranking := self._ranking(bucket, decided):
+            for ranked in self._ranked_parts(bucket, ranking):
+                yield ranked.pairs.rows.select("id", "from_source")
+
+    def _judged_parts(self, bucket: int) -> Iterator[JudgedPart]:
+        """Decide and pair the comparisons of a bucket, a part at a time."""
+        for part in parts(self.store.buckets, bucket, keep=self.keep):
+            result = decide(part, self.judges, self.policy, self.journal)
+            records = verdict_records(part, result.decisions, self.keep)
+            if self._pairs_by_rank:
+                own = part.filter(~pl.col("ranked"))["comparison"]
+                records = records.filter(pl.col("comparison").is_in(own.implode()))
+            yield JudgedPart(part, result, records, self._pair(records))
+
+    def _ranking(self, bucket: int, decided: Sequence[pl.DataFrame]) -> RankResult | None:
+        """Rank the responses of a bucket; None where no response stands by itself."""
+        responses = self.store.buckets.get("responses", bucket)
+        if responses is None:
+            return None
+        return rank_responses(
             responses,
-            known,
-            self.ruling.strategy,
-            most=self.cases.most,
-            drop_flagged=self.ruling.drop_flagged,
+            pl.concat([pl.DataFrame(schema=DECIDED), *decided]),
+            self.policy.strategy,
+            max_comparisons=self.store.max_comparisons,
+            drop_flagged=self.policy.drop_flagged,
         )
-        self.made.ranked += found.prompts
-        self.made.cycles += found.cycles
-        for number, part in enumerate(found.responses.iter_slices(PART)):
+
+    def _ranked_parts(self, bucket: int, ranking: RankResult) -> Iterator[RankedPart]:
+        """Make pairs of rankings, a part at a time."""
+        ratings = self.store.buckets.require("ratings", bucket)
+        for part in ranking.pairs.iter_slices(PART):
+            records = ranking_records(part, ratings, self.keep)
+            pairs = self._pair(records)
+            rows = pairs.rows.with_columns(votes=None, agreement=None)  # a ranking has no votes
+            yield RankedPart(records, pairs._replace(rows=rows))
+
+    def _pair(self, records: pl.DataFrame) -> PairResult:
+        options, grouped = self.policy.pairing, self.store.grouped
+        return pair_records(records, options, self.keep, grouped=grouped, ends=self.ends)
+
+    def _write_bucket(self, bucket: int) -> None:
+        """Write everything about the comparisons of a bucket, and account for its rows."""
+        decided, comparisons, pairs = [], [], []
+        for number, judged in enumerate(self._judged_parts(bucket)):
+            self._write_judged(judged, f"{bucket:06d}-{number:06d}.parquet")
+            decided.append(_decided(judged))
+            comparisons.append(_comparison_outcomes(judged))
+            pairs.append(judged.pairs.rows.select(COUNTED))
+        responses = [pl.DataFrame(schema=RESPONSE_OUTCOMES)]
+        if ranking := self._ranking(bucket, decided):
+            self._write_rankings(bucket, ranking)
+            responses.append(ranking.unpaired.with_columns(pl.lit(None, pl.String).alias("pair")))
+            for number, ranked in enumerate(self._ranked_parts(bucket, ranking)):
+                self._write_pairs(ranked.pairs.rows, f"ranked-{bucket:06d}-{number:06d}.parquet")
+                responses.append(_response_outcomes(ranked))
+                pairs.append(ranked.pairs.rows.select(COUNTED))
+        if pairs:
+            self.totals.pairs.count(pl.concat(pairs))
+        self._account(bucket, comparisons, _without_refused(pl.concat(responses)))
+
+    def _write_judged(self, judged: JudgedPart, name: str) -> None:
+        """Write a part: comparisons, calls and pairs."""
+        self.totals.judged.add(judged.result.totals)
+        records = _comparison_records(judged.part, judged.result.decisions)
+        self._write(Comparison.arrow_schema(), records, f"comparisons/comparisons-{name}")
+        if judged.result.calls:
+            calls = pl.DataFrame(pa.Table.from_pylist(judged.result.calls, schema=CALLS))
+            self._write(CALLS, calls, f"calls/calls-{name}")
+        self._write_pairs(judged.pairs.rows, f"judged-{name}")
+
+    def _write_rankings(self, bucket: int, ranking: RankResult) -> None:
+        self.totals.ranked += ranking.prompts
+        self.totals.cycles += ranking.cycles
+        ratings = self.store.buckets.require("ratings", bucket)
+        for number, part in enumerate(ranking.responses.iter_slices(PART)):
             name = f"rankings/rankings-{bucket:06d}-{number:06d}.parquet"
-            self._write(RANKINGS, _ranking(part, ratings), name)
-        fates = [found.fates.with_columns(pl.lit(None, pl.String).alias("pair"))]
-        for number, part in enumerate(found.pairs.iter_slices(PART)):
-            rows = self._identified(_by_ranking(part, ratings))
-            light.append(self._write_pairs(rows, f"ranked-{bucket:06d}-{number:06d}.parquet"))
-            fates.append(_paired(rows))
-        return pl.concat(each.select(list(FATES)) for each in fates)
+            self._write(RANKINGS, _ranking_rows(part, ratings), name)
 
-    def _identified(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Pairs with their ids, and with the split that they go to."""
-        frame = joined_ids(frame, ["prompt_id", "chosen_id", "rejected_id"], "id")
-        group = frame["prompt_id"]
-        if self.cases.grouped:
-            group = conversation_ids(frame["prompt"])
-        test = in_test(hexed(group), self.ruling.test_size, self.ruling.seed)
-        return frame.with_columns(
-            hexed(frame["id"]),
-            hexed(frame["prompt_id"]),
-            pl.col("prompt_id").alias("prompt_number"),
-            pl.col("origin").alias("source"),
-            group.alias("group_id"),
-            test.alias("test"),
-        )
+    def _write_pairs(self, rows: pl.DataFrame, name: str) -> None:
+        """Write pairs, each into its split."""
+        for split, part in by_split(rows).items():
+            if part.height:
+                self._write(self.schema, part, f"data/{split}-{name}")
+                example = first_row(part, self.schema.names)
+                self.totals.pairs.example = self.totals.pairs.example or example
 
-    def _write_pairs(self, rows: pl.DataFrame, name: str) -> pl.DataFrame:
-        """Write pairs, each into its split; gives what is to be counted of them."""
-        for split, these in by_split(rows).items():
-            if these.height:
-                self._write(PAIRS, these, f"data/{split}-{name}")
-                self.made.pairs.example = self.made.pairs.example or first_row(these)
-        return rows.select("prompt_id", "group_id", "test")
+    def _account(
+        self, bucket: int, comparisons: Sequence[pl.DataFrame], responses: pl.DataFrame
+    ) -> None:
+        """Record what became of each row of a bucket.
 
-    def _settle(self, bucket: int, told: Sequence[pl.DataFrame], fates: pl.DataFrame) -> None:
-        """Say of each row of a bucket what became of it."""
-        rows = links(self.cases.buckets, bucket)
+        Args:
+            bucket: which.
+            comparisons: frames of `COMPARISON_OUTCOMES`.
+            responses: a frame of `RESPONSE_OUTCOMES`.
+        """
+        rows = records_with_comparisons(self.store.buckets, bucket)
         if rows is None:
             return
         rows = rows.with_columns(pl.col("n").fill_null(0) if "n" in rows.columns else ZERO)
-        ranked_by = (pl.col("n") >= RANKED) & self._by_rank
-        of_cases = _by_case(rows.filter(~ranked_by), told)
-        ledger = pl.concat(
-            [
-                as_outcomes(of_cases.filter("rated"), rated=True),
-                as_outcomes(of_cases.filter(~pl.col("rated")), rated=False),
-                *([_by_response(rows.filter(ranked_by), fates)] if self._by_rank else []),
-            ]
-        )
+        by_ranking = (pl.col("n") >= MIN_RANKED) & self._pairs_by_rank
+        compared = _outcomes_of_rows(rows.filter(~by_ranking), comparisons)
+        outcomes = [
+            as_outcomes(compared.filter("rated"), rated=True),
+            as_outcomes(compared.filter(~pl.col("rated")), rated=False),
+        ]
+        if self._pairs_by_rank:
+            outcomes.append(_outcomes_of_responses(rows.filter(by_ranking), responses))
+        ledger = pl.concat(outcomes)
         best = best_by_row(ledger)
-        lost = best.filter(pl.col("outcome") == "rejected").select(
-            "source", "row", "line", "reason"
-        )
-        said = of_cases.unique(["source", "row"], keep="first").select(
+        rejected = best.filter(pl.col("outcome") == "rejected")
+        texts = compared.unique(["source", "row"], keep="first").select(
             "source", "row", "detail", "raw"
         )
-        lost = lost.join(said, on=["source", "row"], how="left", maintain_order="left")
-        refused = lost.with_columns(pl.lit("").alias("field"))
-        self.cases.row_log.add(ledger, refused.select(REJECTS.names()).cast(REJECTS))
-        self.cases.account.settle(best)
+        rejects = (
+            rejected.select("source", "row", "line", "reason")
+            .join(texts, on=["source", "row"], how="left", maintain_order="left")
+            .with_columns(pl.lit("").alias("field"))
+        )
+        self.store.row_log.add(ledger, rejects.select(REJECTS.names()).cast(REJECTS))
+        self.store.account.settle(best)
 
 
-FATES = pl.Schema(
+RESPONSE_OUTCOMES = pl.Schema(
     {
         "prompt_id": pl.UInt128(),
         "response_id": pl.UInt128(),
@@ -261,85 +343,33 @@ FATES = pl.Schema(
         "pair": pl.String(),
     }
 )
-TOLD = pl.Schema(
+"""Each ranked response with a pair that it is in, or the reason why it is in none."""
+
+COMPARISON_OUTCOMES = pl.Schema(
     {
-        "case": pl.UInt32(),
+        "comparison": pl.UInt32(),
         "reason": pl.String(),
         "detail": pl.String(),
         "raw": pl.String(),
         "pair": pl.String(),
     }
 )
-"""What became of a comparison; of none, where no two responses of a bucket were compared."""
+"""Each comparison with a pair that it gives, or the reason why it gives none."""
 
 ZERO = pl.lit(0, pl.Int64).alias("n")
 
 
-def _compared(part: pl.DataFrame, decisions: Sequence[Decision]) -> pl.DataFrame:
-    """The comparisons of a part with what was said of them, as `Comparison` records."""
-    kind = pl.Schema(pl.DataFrame(Comparison.arrow_schema().empty_table()).schema)["verdicts"]
-    verdicts = pl.Series("verdicts", [list(each.verdicts) for each in decisions], kind)
+def _comparison_records(part: pl.DataFrame, decisions: Sequence[PairDecision]) -> pl.DataFrame:
+    """The comparisons of a part with their verdicts, as `Comparison` records."""
+    dtype = pl.Schema(pl.DataFrame(Comparison.arrow_schema().empty_table()).schema)["verdicts"]
+    verdicts = pl.Series("verdicts", [list(each.verdicts) for each in decisions], dtype)
     frame = part.with_columns(verdicts, hexed(part["prompt_id"]), pl.col("origin").alias("source"))
     return frame.with_columns(
         as_messages(frame[name]) for name in ("prompt", "response_a", "response_b")
     )
 
 
-def _judged(part: pl.DataFrame, decisions: Sequence[Decision], *, by_rank: bool) -> pl.DataFrame:
-    """The pairs that the verdicts of a part give, with their texts.
-
-    Args:
-        part: comparisons with their texts.
-        decisions: what became of each.
-        by_rank: whether responses that are ranked are paired by that, and not here.
-    """
-    kept = pl.Series([each.reason == reasons.KEPT for each in decisions], dtype=pl.Boolean)
-    kept &= ~(part["ranked"] & by_rank)
-    won = [each for each, keep in zip(decisions, kept, strict=True) if keep]
-    a_won = pl.Series("a_won", [each.winner == "a" for each in won], pl.Boolean)
-    frame = part.filter(kept).drop("id").with_columns(a_won, *_figures(won))
-    for side, a, b in (("chosen", "a", "b"), ("rejected", "b", "a")):
-        names = (side, f"model_{side}", f"{side}_id")
-        frame = frame.with_columns(
-            pl.when("a_won").then(column.format(a)).otherwise(column.format(b)).alias(name)
-            for name, column in zip(names, ("response_{}", "model_{}", "{}_id"), strict=True)
-        )
-    return frame
-
-
-def _figures(won: Sequence[Decision]) -> list[pl.Series]:
-    """Scores only where they do not contradict the verdict; a margin of log-odds goes before."""
-    scores = [
-        (each.chosen, each.rejected)
-        if each.chosen is not None and each.rejected is not None and each.chosen >= each.rejected
-        else (None, None)
-        for each in won
-    ]
-    margins = [
-        each.margin if each.margin is not None else None if c is None or r is None else c - r
-        for each, (c, r) in zip(won, scores, strict=True)
-    ]
-    return [
-        pl.Series("score_chosen", [chosen for chosen, _ in scores], pl.Float64),
-        pl.Series("score_rejected", [rejected for _, rejected in scores], pl.Float64),
-        pl.Series("margin", margins, pl.Float64),
-        pl.Series("votes", [each.votes for each in won], pl.Int64),
-        pl.Series("agreement", [each.agreement for each in won], pl.Float64),
-    ]
-
-
-def _by_ranking(part: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
-    """Pairs that follow from a ranking, with their texts."""
-    return part.with_columns(
-        ratings["prompt"].gather(part["at_chosen"]),
-        ratings["response"].gather(part["at_chosen"]).alias("chosen"),
-        ratings["response"].gather(part["at_rejected"]).alias("rejected"),
-        pl.lit(None, pl.Int64).alias("votes"),
-        pl.lit(None, pl.Float64).alias("agreement"),
-    )
-
-
-def _ranking(part: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
+def _ranking_rows(part: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
     """Ranked responses with their texts, as rows of `RANKINGS`."""
     return part.with_columns(
         hexed(part["prompt_id"]),
@@ -350,55 +380,83 @@ def _ranking(part: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _paired(rows: pl.DataFrame) -> pl.DataFrame:
-    """Each response of some pairs, with the id of its pair."""
+def _with_outcomes(part: JudgedPart | RankedPart) -> pl.DataFrame:
+    """The records of a part with the ``reason`` and the ``pair`` of each."""
+    outcomes = part.pairs.outcomes.sort("row").select("reason", "pair")
+    return pl.concat([part.records, outcomes], how="horizontal")
+
+
+def _decided(judged: JudgedPart) -> pl.DataFrame:
+    """What a ranking must know of a part, with the reasons that the maker of pairs gave."""
+    records = _with_outcomes(judged)
+    kept_first = records.sort(pl.col("reason") != reasons.KEPT, maintain_order=True)
+    final = dict(kept_first.unique("comparison", keep="first")["comparison", "reason"].rows())
+    decisions = zip(judged.part["comparison"], judged.result.decisions, strict=True)
+    final_reasons = [final.get(comparison, each.reason) for comparison, each in decisions]
+    return decided_frame(judged.part, judged.result.decisions, final_reasons)
+
+
+def _response_outcomes(part: RankedPart) -> pl.DataFrame:
+    """Each response of ranked pairs, with its pair or the reason why that is none."""
+    records = _with_outcomes(part)
     return pl.concat(
-        rows.select(
-            pl.col("prompt_number").alias("prompt_id"),
-            pl.col(f"{side}_id").alias("response_id"),
-            pl.lit(reasons.KEPT).alias("reason"),
-            pl.col("id").alias("pair"),
-        )
-        for side in ("chosen", "rejected")
+        records.select("prompt_id", pl.col(f"{side}_id").alias("response_id"), "reason", "pair")
+        for side in "ab"
     )
 
 
-def _told(part: pl.DataFrame, decisions: Sequence[Decision], rows: pl.DataFrame) -> pl.DataFrame:
-    """What became of each comparison: the columns of `TOLD`."""
+def _without_refused(outcomes: pl.DataFrame) -> pl.DataFrame:
+    """All pairs of each response; of those in no pair, the last reason."""
+    key = ["prompt_id", "response_id"]
+    paired = outcomes.filter(pl.col("reason") == reasons.KEPT)
+    others = outcomes.join(paired, on=key, how="anti", maintain_order="left")
+    return pl.concat([others.unique(key, keep="last", maintain_order=True), paired])
+
+
+def _comparison_outcomes(judged: JudgedPart) -> pl.DataFrame:
+    """What became of each comparison: the columns of `COMPARISON_OUTCOMES`."""
+    part, decisions = judged.part, judged.result.decisions
     texts = part.select(pl.struct("prompt", a="response_a", b="response_b").struct.json_encode())
-    told = part.select("case").with_columns(
-        pl.Series("reason", [each.reason for each in decisions], pl.String),
+    outcomes = part.select("comparison").with_columns(
+        pl.Series("decided", [each.reason for each in decisions], pl.String),
         pl.Series("detail", [each.detail for each in decisions], pl.String),
         texts.to_series().alias("raw"),
     )
-    told = told.with_columns(pl.when(pl.col("reason") != reasons.KEPT).then("raw").alias("raw"))
-    ids = rows.select("case", pl.col("id").alias("pair"))
-    return told.join(ids, on="case", how="left", maintain_order="left")
+    records = _with_outcomes(judged).select("comparison", "reason", "pair")
+    outcomes = outcomes.join(records, on="comparison", how="left", maintain_order="left")
+    outcomes = outcomes.with_columns(pl.coalesce("reason", "decided").alias("reason"))
+    changed = pl.col("reason") != pl.col("decided")
+    return outcomes.with_columns(
+        pl.when(~changed).then("detail").otherwise(pl.lit("")).alias("detail"),
+        pl.when(pl.col("reason") != reasons.KEPT).then("raw").alias("raw"),
+    ).select(list(COMPARISON_OUTCOMES))
 
 
-def _by_case(rows: pl.DataFrame, told: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def _outcomes_of_rows(rows: pl.DataFrame, comparisons: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Rows with what became of the comparisons that they are in.
 
     A row of a comparison that an earlier row has made a pair of is merged with that one.
     """
-    known = pl.concat([pl.DataFrame(schema=TOLD), *told])
-    rows = rows.join(known, on="case", how="left", maintain_order="left")
-    later = pl.col("case").is_duplicated() & ~pl.col("case").is_first_distinct() & ~pl.col("rated")
-    again = later & (pl.col("reason") == reasons.KEPT)
-    none = (
+    later = pl.col("comparison").is_duplicated() & ~pl.col("comparison").is_first_distinct()
+    rows = rows.with_columns((later & ~pl.col("rated")).alias("later"))
+    outcomes = pl.concat([pl.DataFrame(schema=COMPARISON_OUTCOMES), *comparisons])
+    rows = rows.join(outcomes, on="comparison", how="left", maintain_order="left")
+    merged = pl.col("later") & (pl.col("reason") == reasons.KEPT)
+    no_comparison = (
         pl.when(pl.col("n") > 1).then(pl.lit(reasons.NOT_JUDGED)).otherwise(pl.lit(reasons.ALONE))
     )
     return rows.with_columns(
-        pl.when(again)
+        pl.when(merged)
         .then(pl.lit(reasons.DUPLICATE))
-        .otherwise(pl.coalesce("reason", none))
+        .otherwise(pl.coalesce("reason", no_comparison))
         .alias("reason")
     )
 
 
-def _by_response(rows: pl.DataFrame, fates: pl.DataFrame) -> pl.DataFrame:
+def _outcomes_of_responses(rows: pl.DataFrame, responses: pl.DataFrame) -> pl.DataFrame:
     """The account of ranked responses: the pairs that each went into, or why it is in none."""
-    place = ["source", "row", "line", "item"]
-    on = ["prompt_id", "response_id"]
-    once = rows.select(*place, *on).unique(place, keep="first", maintain_order=True)
-    return as_outcomes(once.join(fates, on=on, how="left", maintain_order="left"), rated=True)
+    position = ["source", "row", "line", "item"]
+    key = ["prompt_id", "response_id"]
+    rows = rows.select(*position, *key).unique(position, keep="first", maintain_order=True)
+    rows = rows.join(responses, on=key, how="left", maintain_order="left")
+    return as_outcomes(rows, rated=True)

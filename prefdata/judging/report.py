@@ -1,4 +1,4 @@
-"""What a judging run did, in figures."""
+"""The report of a judging run."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from prefdata.conversion.report import RunReport, SourceReport, report_fields
-from prefdata.judging.ask import Asked, Asking
-from prefdata.judging.cases import Cases
-from prefdata.judging.client.journal import Spent
-from prefdata.judging.decide import Counts, Ruling
-from prefdata.judging.output import Made
-from prefdata.judging.prompting import outcome
-from prefdata.judging.rank import SCORES
+from prefdata.judging.ask import AskResult, JudgeConfig
+from prefdata.judging.client.journal import Spending
+from prefdata.judging.comparison_store import ComparisonStore
+from prefdata.judging.decide import VerdictPolicy
+from prefdata.judging.outcomes import FLIP, is_verdict, makes_pair
+from prefdata.judging.output import OutputTotals
+from prefdata.judging.totals import VerdictCounts
+from prefdata.transforms.options import Options, SplitBy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +29,11 @@ class JudgeReport(RunReport):
         remedy: what to do about it.
         comparisons: how many there were.
         verdicts: comparisons by a, b, tie, or the cause of no verdict, all judges together.
-        judges: what each judge came to.
+        judges: the verdicts, labels and costs of each judge.
         labels: comparisons where verdict and label both prefer a side, and where it is the same.
         flagged: comparisons with an answer that speaks to the judge.
         rankings: prompts whose responses were ranked, and those of them with a cycle.
-        calls: calls of this run, and what all calls in the journal came to.
+        calls: calls of this run, and what all calls in the journal cost.
         journal: the file of calls.
     """
 
@@ -50,117 +51,131 @@ class JudgeReport(RunReport):
 
     @property
     def judged(self) -> int:
-        """Comparisons with a verdict: a, b or tie."""
-        return sum(self.verdicts.get(each, 0) for each in SCORES)
+        """Comparisons with a verdict: a, b or some kind of tie."""
+        return sum(n for name, n in self.verdicts.items() if is_verdict(name))
 
 
-class Job(NamedTuple):
+class JudgeRun(NamedTuple):
     """What was asked for, and what came of it.
 
     Attributes:
         output: the data set directory.
         journal: the file of calls.
-        asking: how judges were asked.
-        ruling: what makes a verdict a pair.
-        cases: what was judged.
-        asked: what asking came to.
-        made: what was written.
-        spent: judge to what all its calls came to.
+        config: how judges were asked.
+        policy: what makes a verdict a pair.
+        store: what was judged.
+        replies: what became of the requests.
+        totals: what was written.
+        spending: judge to what all its calls cost.
     """
 
     output: Path
     journal: Path
-    asking: Asking
-    ruling: Ruling
-    cases: Cases
-    asked: Asked
-    made: Made
-    spent: Mapping[str, Spent]
+    config: JudgeConfig
+    policy: VerdictPolicy
+    store: ComparisonStore
+    replies: AskResult
+    totals: OutputTotals
+    spending: Mapping[str, Spending]
 
 
-def reported(job: Job, sources: tuple[SourceReport, ...], seconds: float) -> JudgeReport:
+def judge_report(run: JudgeRun, sources: tuple[SourceReport, ...], seconds: float) -> JudgeReport:
     """Put the figures of a run together.
 
     Args:
-        job: the run.
+        run: the run.
         sources: one report per source.
         seconds: wall time.
     """
-    cases, asked, made, spent = job.cases, job.asked, job.made, job.spent
-    result = made.result
+    store, replies, totals, spending = run.store, run.replies, run.totals, run.spending
+    judged, stopped = totals.judged, replies.stopped
     return JudgeReport(
-        **report_fields(cases.account, made.pairs, grouped=cases.grouped),
-        output=str(job.output),
+        **report_fields(store.account, totals.pairs, grouped=store.grouped),
+        output=str(run.output),
         kind="pairs",
-        complete=not result.pending and not asked.stopped.why,
-        stopped=asked.stopped.why,
-        remedy=asked.stopped.remedy,
+        complete=not judged.pending and not stopped.message,
+        stopped=stopped.message,
+        remedy=stopped.remedy,
         sources=sources,
-        comparisons=cases.total,
-        verdicts=dict(result.together.outcomes.most_common()),
+        comparisons=store.total,
+        verdicts=dict(judged.jury.outcomes.most_common()),
         judges={
-            name: _judged(result.alone[name], cases.total, asked, spent[name], name)
-            for name in asked.tallies
+            name: {
+                **_verdict_fields(judged.by_judge[name], store.total),
+                "understands": replies.capabilities[name],
+                "spent": _spending_fields(spending[name]),
+            }
+            for name in replies.counts
         },
-        labels={"compared": result.together.labelled, "agreed": result.together.agreed},
-        flagged=result.flagged,
-        rankings={"prompts": made.ranked, "cycles": made.cycles},
-        calls=_calls(asked, spent),
-        journal=str(job.journal),
-        options=_options(job),
+        labels={"compared": judged.jury.labelled, "agreed": judged.jury.agreed},
+        flagged=judged.flagged,
+        rankings={"prompts": totals.ranked, "cycles": totals.cycles},
+        calls=_call_fields(replies, spending),
+        journal=str(run.journal),
+        options=_options(run),
         seconds=round(seconds, 2),
     )
 
 
-def _judged(counts: Counts, total: int, asked: Asked, spent: Spent, name: str) -> dict[str, object]:
-    """The figures of one judge."""
-    decided = counts.outcomes["a"] + counts.outcomes["b"]
+def _verdict_fields(counts: VerdictCounts, total: int) -> dict[str, object]:
+    """How the comparisons of one judge ended."""
+    decided = sum(n for name, n in counts.outcomes.items() if makes_pair(name))
     slots = sum(counts.slots.values())
     return {
         "verdicts": dict(counts.outcomes.most_common()),
         "coverage": decided / total if total else None,
-        "flips": counts.outcomes[outcome.FLIP] / total if total else None,
+        "flips": counts.outcomes[FLIP.name] / total if total else None,
         "first_slot": counts.slots["first"] / slots if slots else None,
         "labels": {"compared": counts.labelled, "agreed": counts.agreed},
-        "understands": asked.styles[name],
-        "spent": _money(spent),
     }
 
 
-def _money(spent: Spent) -> dict[str, object]:
+def _spending_fields(spending: Spending) -> dict[str, object]:
     return {
-        "calls": spent.calls,
-        "tokens": spent.usage._asdict(),
-        "dollars": None if spent.unpriced else spent.cost,
-        "unpriced_calls": spent.unpriced,
+        "calls": spending.calls,
+        "tokens": spending.usage._asdict(),
+        "dollars": None if spending.unpriced_calls else spending.cost,
+        "unpriced_calls": spending.unpriced_calls,
     }
 
 
-def _calls(asked: Asked, spent: Mapping[str, Spent]) -> dict[str, object]:
-    tallies = asked.tallies.values()
-    priced = all(not each.unpriced for each in spent.values())
+def _call_fields(replies: AskResult, spending: Mapping[str, Spending]) -> dict[str, object]:
+    counts = replies.counts.values()
+    priced = all(not each.unpriced_calls for each in spending.values())
     return {
-        "asked": sum(each.asked for each in tallies),
-        "known": sum(each.known for each in tallies),
-        "failed": sum(sum(each.failed.values()) for each in tallies),
-        "pushed_back": sum(each.pushed_back for each in tallies),
-        "retried": sum(each.retried for each in tallies),
-        "abandoned": sum(each.abandoned for each in tallies),
-        "set_back": dict(sum((each.set_back for each in tallies), Counter())),
-        "paid": sum(each.calls for each in spent.values()),
-        "dollars": sum(each.cost for each in spent.values()) if priced else None,
+        "asked": sum(each.answered for each in counts),
+        "known": sum(each.in_journal for each in counts),
+        "failed": sum(sum(each.failed.values()) for each in counts),
+        "pushed_back": sum(each.rate_limited for each in counts),
+        "retried": sum(each.retries for each in counts),
+        "abandoned": sum(each.orphaned for each in counts),
+        "set_back": dict(sum((each.batch_failures for each in counts), Counter())),
+        "paid": sum(each.calls for each in spending.values()),
+        "dollars": sum(each.cost for each in spending.values()) if priced else None,
     }
 
 
-def _options(job: Job) -> dict[str, object]:
-    question = job.asking.question
+def _options(run: JudgeRun) -> dict[str, object]:
+    prompt = run.config.prompt
+    policy = asdict(run.policy)
+    del policy["pairing"]
+    pairing = run.policy.pairing.to_dict()
     return {
-        "judges": list(job.asked.tallies),
-        "prompt": question.prompt.name,
-        "criteria": {each.name: each.definition for each in question.criteria},
-        "reasoning": question.reasoning,
-        "max_tokens": question.max_tokens,
-        "max_cost": job.asking.max_cost,
-        "max_comparisons": job.cases.most,
-        **asdict(job.ruling),
+        "judges": list(run.replies.counts),
+        "prompt": prompt.template.name,
+        "criteria": {each.name: each.definition for each in prompt.criteria},
+        "reasoning": prompt.reasoning,
+        "max_tokens": prompt.max_tokens,
+        "max_cost": run.config.max_cost,
+        "max_comparisons": run.store.max_comparisons,
+        **policy,
+        "test_size": pairing.pop("test_size"),
+        "seed": pairing.pop("seed"),
+        **_changed(pairing),
     }
+
+
+def _changed(pairing: Mapping[str, object]) -> dict[str, object]:
+    """The options of pairing that are not what they are by default."""
+    defaults = Options(split_by=cast("SplitBy", pairing["split_by"])).to_dict()
+    return {name: value for name, value in pairing.items() if value != defaults.get(name)}

@@ -22,11 +22,11 @@ PRIOR = 0.25
 """The precision of the strengths' normal prior: two log-odds of standard deviation."""
 
 
-SHORTEST = 3
+SHORTEST_CYCLE = 3
 """No circle is shorter: of two answers only one can be ahead of the other."""
 
 
-class Outcome(NamedTuple):
+class PairScore(NamedTuple):
     """What came of one comparison.
 
     Attributes:
@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
         weight: how much it counts.
 
     Example:
-        >>> Outcome(0, 2, 1.0).weight
+        >>> PairScore(0, 2, 1.0).weight
         1.0
     """
 
@@ -57,15 +57,15 @@ class Ranking(NamedTuple):
         errors: the standard error of each score.
         cycles: answers that beat each other in a circle, each as a shortest such circle: the first
             beats the second, …, the last beats the first.
-        circles: for each answer, the number of the group of cycles that it is in, or -1: between
-            answers of one group the outcomes give no order.
+        cycle_groups: for each answer, the number of the group of cycles that it is in, or -1:
+            between answers of one group the results give no order.
     """
 
     order: tuple[int, ...]
     scores: tuple[float, ...]
     errors: tuple[float, ...]
     cycles: tuple[tuple[int, ...], ...]
-    circles: tuple[int, ...]
+    cycle_groups: tuple[int, ...]
 
 
 class RankedPair(NamedTuple):
@@ -77,7 +77,7 @@ class RankedPair(NamedTuple):
 
 
 def next_comparisons(
-    answers: int, outcomes: Sequence[Outcome], *, most: int | None = None, seed: int = 0
+    answers: int, results: Sequence[PairScore], *, most: int | None = None, seed: int = 0
 ) -> list[tuple[int, int]]:
     """Say which answers to compare next; what it gives can be asked at once.
 
@@ -87,7 +87,7 @@ def next_comparisons(
 
     Args:
         answers: how many there are.
-        outcomes: what has been compared so far, in whichever order; those without verdict too.
+        results: what has been compared so far, in whichever order; those without verdict too.
         most: how many comparisons there may be in all; no limit by default.
         seed: decides the draw, where nothing else does.
 
@@ -103,61 +103,63 @@ def next_comparisons(
         [(0, 1), (0, 2), (1, 2)]
         >>> played = []
         >>> while asked := next_comparisons(8, played, most=9):
-        ...     played += [Outcome(a, b, float(a < b)) for a, b in asked]
+        ...     played += [PairScore(a, b, float(a < b)) for a, b in asked]
         >>> len(played), rank(8, played).order[0]
         (9, 0)
     """
-    _check(answers, outcomes)
-    met = {frozenset((each.a, each.b)) for each in outcomes}
-    every = answers * (answers - 1) // 2
-    if most is None or most >= every:
-        return [pair for pair in combinations(range(answers), 2) if frozenset(pair) not in met]
+    _check(answers, results)
+    compared = {frozenset((each.a, each.b)) for each in results}
+    all_pairs = answers * (answers - 1) // 2
+    if most is None or most >= all_pairs:
+        return [pair for pair in combinations(range(answers), 2) if frozenset(pair) not in compared]
     if most < answers - 1:
         raise InputError(
             f"{most} comparisons cannot rank {answers} answers: {answers - 1} are needed",
             hint="Allow more comparisons, or give fewer answers.",
         )
-    ranking = rank(answers, outcomes)
-    line = sorted(range(answers), key=lambda at: (-round(ranking.scores[at], 9), _drawn(at, seed)))
-    groups = _groups(answers, outcomes)
+    ranking = rank(answers, results)
+    standings = sorted(
+        range(answers), key=lambda at: (-round(ranking.scores[at], 9), _draw_order(at, seed))
+    )
+    groups = _groups(answers, results)
     if len(set(groups)) > 1:
         best: dict[int, int] = {}
-        for at in line:
+        for at in standings:
             best.setdefault(groups[at], at)
         leaders = list(best.values())
         chosen = list(zip(leaders[::2], leaders[1::2], strict=False))
     else:
-        chosen = _neighbours(line, met)
-    return [(min(pair), max(pair)) for pair in chosen[: max(0, most - len(met))]]
+        chosen = _neighbours(standings, compared)
+    return [(min(pair), max(pair)) for pair in chosen[: max(0, most - len(compared))]]
 
 
-def _drawn(answer: int, seed: int) -> bytes:
+def _draw_order(answer: int, seed: int) -> bytes:
     """A place in the draw, the same on every machine."""
     return hashlib.blake2b(f"{seed} {answer}".encode(), digest_size=8).digest()
 
 
-def _groups(answers: int, outcomes: Iterable[Outcome]) -> list[int]:
+def _groups(answers: int, results: Iterable[PairScore]) -> list[int]:
     """Which answers are linked by comparisons: one number for all of a group."""
     group = list(range(answers))
-    for each in outcomes:
+    for each in results:
         old, new = group[each.b], group[each.a]
         group = [new if at == old else at for at in group]
     return group
 
 
-def _neighbours(line: Sequence[int], met: set[frozenset[int]]) -> list[tuple[int, int]]:
+def _neighbours(standings: Sequence[int], compared: set[frozenset[int]]) -> list[tuple[int, int]]:
     """Pair each answer with the next in line that it has not met, from the top down."""
-    free, chosen = list(line), []
-    while free:
-        first = free.pop(0)
-        other = next((at for at in free if frozenset((first, at)) not in met), None)
+    unpaired, pairs = list(standings), []
+    while unpaired:
+        first = unpaired.pop(0)
+        other = next((at for at in unpaired if frozenset((first, at)) not in compared), None)
         if other is not None:
-            free.remove(other)
-            chosen.append((first, other))
-    return chosen
+            unpaired.remove(other)
+            pairs.append((first, other))
+    return pairs
 
 
-def rank(answers: int, outcomes: Sequence[Outcome], *, prior: float = PRIOR) -> Ranking:
+def rank(answers: int, results: Sequence[PairScore], *, prior: float = PRIOR) -> Ranking:
     """Turn outcomes into strengths and an order.
 
     The model is that of Bradley and Terry, where the log-odds that one answer is better than
@@ -166,7 +168,7 @@ def rank(answers: int, outcomes: Sequence[Outcome], *, prior: float = PRIOR) -> 
 
     Args:
         answers: how many there are.
-        outcomes: of comparisons between them; those without verdict are left out.
+        results: of comparisons between them; those without verdict are left out.
         prior: how strongly strengths are held at 0, as the precision of a normal distribution.
 
     Raises:
@@ -177,28 +179,28 @@ def rank(answers: int, outcomes: Sequence[Outcome], *, prior: float = PRIOR) -> 
         Bradley and Terry (1952), Rank analysis of incomplete block designs.
 
     Example:
-        >>> found = rank(3, [Outcome(0, 1, 1.0), Outcome(1, 2, 1.0), Outcome(2, 0, 1.0)])
-        >>> found.cycles, found.scores
+        >>> ranking = rank(3, [PairScore(0, 1, 1.0), PairScore(1, 2, 1.0), PairScore(2, 0, 1.0)])
+        >>> ranking.cycles, ranking.scores
         (((0, 1, 2),), (0.0, 0.0, 0.0))
     """
-    _check(answers, outcomes)
-    cast = [each for each in outcomes if each.score is not None and each.weight > 0]
-    design = np.zeros((len(cast), answers))
-    for row, each in enumerate(cast):
+    _check(answers, results)
+    scored = [each for each in results if each.score is not None and each.weight > 0]
+    design = np.zeros((len(scored), answers))
+    for row, each in enumerate(scored):
         design[row, each.a], design[row, each.b] = 1.0, -1.0
-    won = np.array([each.score for each in cast], np.float64)
-    weights = np.array([each.weight for each in cast], np.float64)
+    scores_won = np.array([each.score for each in scored], np.float64)
+    weights = np.array([each.weight for each in scored], np.float64)
     basis = _without_mean(answers)
-    fit = logistic(design @ basis, won, weights, ridge=prior)
+    fit = logistic(design @ basis, scores_won, weights, ridge=prior)
     scores = basis @ fit.coefficients
     variances = np.diag(basis @ fit.covariance @ basis.T)
-    cycles, circles = _cycles(answers, cast)
+    cycles, cycle_groups = _cycles(answers, scored)
     return Ranking(
         tuple(sorted(range(answers), key=lambda at: (-round(float(scores[at]), 9), at))),
         tuple(round(float(score), 12) + 0.0 for score in scores),
         tuple(float(variance) ** 0.5 for variance in variances),
         cycles,
-        circles,
+        cycle_groups,
     )
 
 
@@ -209,11 +211,11 @@ def _without_mean(answers: int) -> NDArray[np.float64]:
 
 
 def _cycles(
-    answers: int, cast: Iterable[Outcome]
+    answers: int, scored: Iterable[PairScore]
 ) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]:
     """Shortest circles of wins, one for each group of answers that reach each other."""
     net = np.zeros((answers, answers))
-    for each in cast:
+    for each in scored:
         if each.score is not None:
             lead = each.weight * (each.score - 0.5)
             net[each.a, each.b] += lead
@@ -223,74 +225,74 @@ def _cycles(
     for middle in range(answers):
         reaches |= np.outer(reaches[:, middle], reaches[middle])
     both = reaches & reaches.T
-    circles = tuple(int(np.argmax(row)) if row.any() else -1 for row in both)
-    firsts = sorted({first for first in circles if first >= 0})
+    cycle_groups = tuple(int(np.argmax(row)) if row.any() else -1 for row in both)
+    firsts = sorted({first for first in cycle_groups if first >= 0})
     return tuple(
-        _shortest(beats, [a for a in range(answers) if circles[a] == f]) for f in firsts
-    ), (circles)
+        _shortest_cycle(beats, [a for a in range(answers) if cycle_groups[a] == f]) for f in firsts
+    ), (cycle_groups)
 
 
-def _shortest(beats: NDArray[np.bool_], group: Sequence[int]) -> tuple[int, ...]:
+def _shortest_cycle(beats: NDArray[np.bool_], group: Sequence[int]) -> tuple[int, ...]:
     """A shortest circle of wins inside a group, from its smallest number on."""
     best: tuple[int, ...] = ()
     for first in group:
-        circle = _around(beats, first)
-        best = circle if not best or len(circle) < len(best) else best
-        if len(best) == SHORTEST:
+        cycle = _shortest_way_back(beats, first)
+        best = cycle if not best or len(cycle) < len(best) else best
+        if len(best) == SHORTEST_CYCLE:
             break
     return best
 
 
-def _around(beats: NDArray[np.bool_], first: int) -> tuple[int, ...]:
+def _shortest_way_back(beats: NDArray[np.bool_], first: int) -> tuple[int, ...]:
     """A shortest way from an answer, by wins, back to itself."""
-    ways: list[tuple[int, ...]] = [(first,)]
-    seen = {first}
-    for way in ways:
-        for after in np.flatnonzero(beats[way[-1]]).tolist():
+    paths: list[tuple[int, ...]] = [(first,)]
+    visited = {first}
+    for path in paths:
+        for after in np.flatnonzero(beats[path[-1]]).tolist():
             if after == first:
-                return way
-            if after not in seen:
-                seen.add(after)
-                ways.append((*way, after))
+                return path
+            if after not in visited:
+                visited.add(after)
+                paths.append((*path, after))
     return (first,)
 
 
-def ranked_pairs(ranking: Ranking, how: Pairing = "best-worst") -> list[RankedPair]:
+def ranked_pairs(ranking: Ranking, strategy: Pairing = "best-worst") -> list[RankedPair]:
     """Pairs of a better and a worse answer, the widest margin first.
 
     Answers of one circle, and answers of one strength, have no order: they are not paired.
 
     Args:
         ranking: says which is better.
-        how: ``"best-worst"`` gives the first and the last, ``"best-rest"`` the first with each
+        strategy: ``"best-worst"`` gives the first and the last, ``"best-rest"`` the first with each
             other, ``"adjacent"`` each with the next, ``"all"`` every two.
 
     Example:
-        >>> found = rank(3, [Outcome(0, 1, 1.0), Outcome(1, 2, 1.0), Outcome(0, 2, 1.0)])
-        >>> [(pair.better, pair.worse) for pair in ranked_pairs(found, "all")]
+        >>> ranking = rank(3, [PairScore(0, 1, 1.0), PairScore(1, 2, 1.0), PairScore(0, 2, 1.0)])
+        >>> [(pair.better, pair.worse) for pair in ranked_pairs(ranking, "all")]
         [(0, 2), (0, 1), (1, 2)]
     """
-    line = ranking.order
-    wanted = {
-        "best-worst": [(line[0], line[-1])],
-        "best-rest": [(line[0], other) for other in line[1:]],
-        "adjacent": list(pairwise(line)),
-        "all": list(combinations(line, 2)),
-    }[how]
-    pairs = [RankedPair(a, b, ranking.scores[a] - ranking.scores[b]) for a, b in wanted]
-    sound = [pair for pair in pairs if pair.margin > 1e-9 and not _circular(ranking, pair)]
+    standings = ranking.order
+    candidates = {
+        "best-worst": [(standings[0], standings[-1])],
+        "best-rest": [(standings[0], other) for other in standings[1:]],
+        "adjacent": list(pairwise(standings)),
+        "all": list(combinations(standings, 2)),
+    }[strategy]
+    pairs = [RankedPair(a, b, ranking.scores[a] - ranking.scores[b]) for a, b in candidates]
+    sound = [pair for pair in pairs if pair.margin > 1e-9 and not _in_one_cycle(ranking, pair)]
     return sorted(sound, key=lambda pair: -pair.margin)
 
 
-def _circular(ranking: Ranking, pair: RankedPair) -> bool:
-    one, other = ranking.circles[pair.better], ranking.circles[pair.worse]
+def _in_one_cycle(ranking: Ranking, pair: RankedPair) -> bool:
+    one, other = ranking.cycle_groups[pair.better], ranking.cycle_groups[pair.worse]
     return one == other and one >= 0
 
 
-def _check(answers: int, outcomes: Iterable[Outcome]) -> None:
+def _check(answers: int, results: Iterable[PairScore]) -> None:
     if answers < 2:
         raise InputError(f"{answers} answers cannot be compared", hint="Give two or more.")
-    for each in outcomes:
+    for each in results:
         if each.a == each.b or not (0 <= each.a < answers and 0 <= each.b < answers):
             raise InputError(
                 f"an outcome is between the answers {each.a} and {each.b}, of {answers}",

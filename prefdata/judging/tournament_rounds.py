@@ -13,76 +13,77 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from prefdata.judging.cases import Cases
-from prefdata.judging.client.journal import Drawn, Journal
-from prefdata.judging.comparisons import KEY, add, parts
-from prefdata.judging.decide import Judge, Ruling, decide, settled
-from prefdata.judging.rank import SETTLED, fields
+from prefdata.judging.client.journal import DrawnPair, Journal
+from prefdata.judging.comparison_store import ComparisonStore
+from prefdata.judging.comparisons import KEY, add_comparisons, parts
+from prefdata.judging.decide import Judge, VerdictPolicy, decide, decided_frame
+from prefdata.judging.rank import DECIDED, response_groups
 from prefdata.judging.tournament import next_comparisons
 from prefdata.records.ids import hexed
 
 
 @dataclass
-class Contest:
+class TournamentRounds:
     """The tournaments of a run.
 
     Args:
-        cases: what is judged; drawn comparisons are added to them.
+        store: what is judged; drawn comparisons are added to them.
         judges: who is asked.
-        ruling: what decides a comparison.
+        policy: what decides a comparison.
         journal: holds the replies, and the draws of earlier runs.
 
     Attributes:
-        undecided: what the next draw has to decide first: all ``"cases"``, then the ``"new"`` ones.
+        undecided: which comparisons the next draw has to decide first: ``"all"`` of them, then the
+            ``"new"`` ones.
     """
 
-    cases: Cases
+    store: ComparisonStore
     judges: Sequence[Judge]
-    ruling: Ruling
+    policy: VerdictPolicy
     journal: Journal
-    undecided: str = field(default="cases", init=False)
+    undecided: str = field(default="all", init=False)
 
     @property
     def name(self) -> str:
         """Names all tournaments in which the same judges are asked in the same way."""
-        said = [judge.form.stem.hex() for judge in self.judges]
-        whole = " ".join([*sorted(said), str(self.ruling.orders)])
-        return hashlib.blake2b(whole.encode(), digest_size=16).hexdigest()
+        stems = [judge.builder.stem.hex() for judge in self.judges]
+        text = " ".join([*sorted(stems), str(self.policy.orders)])
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
-    def take_up(self) -> None:
+    def resume(self) -> None:
         """Add the comparisons that earlier runs have drawn."""
-        for bucket, responses in self._drawing():
-            self._add(bucket, self._drawn_before(bucket, responses))
+        for bucket, responses in self._buckets_in_tournament():
+            self._add(bucket, self._pairs_of_earlier_runs(bucket, responses))
 
-    def draw(self) -> list[Drawn]:
-        """Add the comparisons of the next round; gives them, or nothing where all is decided."""
-        drawn: list[Drawn] = []
-        for bucket, responses in self._drawing():
-            two = self._next(bucket, responses)
-            self._add(bucket, two)
-            drawn += map(Drawn._make, pl.DataFrame([hexed(two[name]) for name in KEY]).rows())
+    def next_round(self) -> list[DrawnPair]:
+        """Add the comparisons of the next round, and return them; none where all is decided."""
+        pairs: list[DrawnPair] = []
+        for bucket, responses in self._buckets_in_tournament():
+            frame = self._next_pairs(bucket, responses)
+            self._add(bucket, frame)
+            pairs += map(DrawnPair._make, pl.DataFrame([hexed(frame[name]) for name in KEY]).rows())
         self.undecided = "new"
-        return drawn
+        return pairs
 
-    def play_out(self) -> None:
+    def play_all(self) -> None:
         """Add all rounds: those that earlier runs have drawn, and others that are as many."""
-        self.take_up()
-        drawn = True
-        while drawn:
-            drawn = bool(self.draw())
+        self.resume()
+        more = True
+        while more:
+            more = bool(self.next_round())
 
-    def _drawing(self) -> Iterator[tuple[int, pl.DataFrame]]:
+    def _buckets_in_tournament(self) -> Iterator[tuple[int, pl.DataFrame]]:
         """The buckets that hold tournaments, and the responses that play in them."""
-        buckets = self.cases.buckets
-        for bucket in range(len(buckets) if self.cases.most is not None else 0):
+        buckets = self.store.buckets
+        for bucket in range(len(buckets) if self.store.max_comparisons is not None else 0):
             responses = buckets.get("responses", bucket)
-            if responses is not None and responses["drawn"].any():
-                yield bucket, responses.filter("drawn")
+            if responses is not None and responses["in_tournament"].any():
+                yield bucket, responses.filter("in_tournament")
 
-    def _add(self, bucket: int, two: pl.DataFrame) -> None:
-        self.cases.total += add(self.cases.buckets, bucket, two)
+    def _add(self, bucket: int, pairs: pl.DataFrame) -> None:
+        self.store.total += add_comparisons(self.store.buckets, bucket, pairs)
 
-    def _drawn_before(self, bucket: int, responses: pl.DataFrame) -> pl.DataFrame:
+    def _pairs_of_earlier_runs(self, bucket: int, responses: pl.DataFrame) -> pl.DataFrame:
         """The comparisons that earlier runs have drawn, no more than there may be."""
         names = responses.select(
             "prompt_id",
@@ -90,51 +91,54 @@ class Contest:
             hexed(responses["prompt_id"]).alias("prompt"),
             hexed(responses["response_id"]).alias("response"),
         )
-        rows = self.journal.drawn(self.name, names["prompt"].unique().to_list())
-        two = pl.DataFrame(rows, dict.fromkeys(Drawn._fields, pl.String), orient="row")
+        rows = self.journal.drawn_pairs(self.name, names["prompt"].unique().to_list())
+        pairs = pl.DataFrame(rows, dict.fromkeys(DrawnPair._fields, pl.String), orient="row")
         for side in "xy":
-            one = names.rename({"response_id": f"{side}_id", "response": side})
-            one = one.drop("prompt_id") if side == "y" else one
-            two = two.join(one, on=["prompt", side], how="inner", maintain_order="left")
-        cases = self.cases.buckets.require("cases", bucket)
-        two = two.join(cases, on=KEY, how="anti", maintain_order="left")
-        met = self._between(cases, responses)["prompt_id"].value_counts(name="met")
-        two = two.join(met, on="prompt_id", how="left", maintain_order="left")
+            side_names = names.rename({"response_id": f"{side}_id", "response": side})
+            side_names = side_names.drop("prompt_id") if side == "y" else side_names
+            pairs = pairs.join(side_names, on=["prompt", side], how="inner", maintain_order="left")
+        compared = self.store.buckets.require("all", bucket)
+        pairs = pairs.join(compared, on=KEY, how="anti", maintain_order="left")
+        between = self._comparisons_between(compared, responses)
+        counts = between["prompt_id"].value_counts(name="compared")
+        pairs = pairs.join(counts, on="prompt_id", how="left", maintain_order="left")
         place = pl.int_range(pl.len(), dtype=pl.Int64).over("prompt_id")
-        allowed = place + pl.col("met").fill_null(0).cast(pl.Int64) < (self.cases.most or 0)
-        return two.filter(allowed).select(KEY)
+        before = pl.col("compared").fill_null(0).cast(pl.Int64)
+        most = self.store.max_comparisons or 0
+        return pairs.filter(place + before < most).select(KEY)
 
     @staticmethod
-    def _between(cases: pl.DataFrame, responses: pl.DataFrame) -> pl.DataFrame:
+    def _comparisons_between(compared: pl.DataFrame, responses: pl.DataFrame) -> pl.DataFrame:
         """The comparisons between two of these responses."""
         for side in "xy":
             one = responses.select("prompt_id", pl.col("response_id").alias(f"{side}_id"))
-            cases = cases.join(one, on=["prompt_id", f"{side}_id"], how="semi")
-        return cases
+            compared = compared.join(one, on=["prompt_id", f"{side}_id"], how="semi")
+        return compared
 
-    def _next(self, bucket: int, responses: pl.DataFrame) -> pl.DataFrame:
+    def _next_pairs(self, bucket: int, responses: pl.DataFrame) -> pl.DataFrame:
         """The comparisons of the next round, as the outcomes so far have it."""
-        buckets = self.cases.buckets
+        buckets = self.store.buckets
         prompts = responses["prompt_id"].unique().implode()
         for part in parts(buckets, bucket, self.undecided):
-            mine = part.filter(pl.col("prompt_id").is_in(prompts))
-            if mine.height:
-                made = decide(mine, self.judges, self.ruling, self.journal)
-                buckets.put_bucket("played", bucket, settled(mine, made.decisions))
-        played = buckets.get("played", bucket)
-        found = fields(responses, pl.DataFrame(schema=SETTLED) if played is None else played)
+            compared = part.filter(pl.col("prompt_id").is_in(prompts))
+            if compared.height:
+                decisions = decide(compared, self.judges, self.policy, self.journal).decisions
+                buckets.put_bucket("decided", bucket, decided_frame(compared, decisions))
+        decided = buckets.get("decided", bucket)
+        groups = response_groups(
+            responses, pl.DataFrame(schema=DECIDED) if decided is None else decided
+        )
+        most, seed = self.store.max_comparisons, self.policy.pairing.seed
         rows = [
-            (group, a, b)
-            for group, of in found.items()
-            for a, b in next_comparisons(
-                of.size, of.outcomes, most=self.cases.most, seed=self.ruling.seed
-            )
+            (prompt, a, b)
+            for prompt, group in groups.items()
+            for a, b in next_comparisons(group.size, group.results, most=most, seed=seed)
         ]
         kind = dict.fromkeys(("group", "x", "y"), pl.UInt32)
-        two = pl.DataFrame(rows, kind, orient="row")
+        pairs = pl.DataFrame(rows, kind, orient="row")
         names = responses.select("group", "number", "prompt_id", "response_id")
         for side in "xy":
-            one = names.rename({"number": side, "response_id": f"{side}_id"})
-            one = one.drop("prompt_id") if side == "y" else one
-            two = two.join(one, on=["group", side], how="left", maintain_order="left")
-        return two.select(KEY)
+            side_names = names.rename({"number": side, "response_id": f"{side}_id"})
+            side_names = side_names.drop("prompt_id") if side == "y" else side_names
+            pairs = pairs.join(side_names, on=["group", side], how="left", maintain_order="left")
+        return pairs.select(KEY)

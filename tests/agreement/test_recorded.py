@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from prefdata.judging.ask import Asking
-from prefdata.judging.client.runner import Pace
-from prefdata.judging.judge import plan_judges
-from prefdata.judging.prompting.prompt import parse
-from prefdata.judging.prompting.request import Question
-from tests.judging.judged import PRICES, endpoint, run
+from prefdata.judging.ask import JudgeConfig
+from prefdata.judging.client.runner import RequestLimits
+from prefdata.judging.judge import estimate_costs
+from prefdata.judging.prompting.prompt import parse_template
+from prefdata.judging.prompting.request import JudgePrompt
+from tests.judging.judged import PRICES, endpoint, plan, run
 from tests.judging.server import Body, Said, Server, seen
 
 PROMPT = """---
@@ -89,16 +89,18 @@ def test_open_instruct_never_applied_a_verdict_and_recorded_ones_give_the_known_
     ]
     names = ["GPT-4", "ChatGPT", "PaLM2"]
     prices = dict.fromkeys(names, PRICES["judge"])
-    asking = Asking(
-        Question(parse(PROMPT, "recorded")), Pace(concurrency=16, tries=1), prices=prices
+    config = JudgeConfig(
+        JudgePrompt(parse_template(PROMPT, "recorded")),
+        RequestLimits(concurrency=16, tries=1),
+        prices=prices,
     )
     for server in replayed(rows):
         judges = [endpoint(server.url, model) for model in names]
         source = tmp_path / "in.jsonl"
         source.write_text("".join(json.dumps(row) + "\n" for row in given))
-        thought = plan_judges([source], tmp_path / "out", judges, asking=asking)
-        report, out = run(tmp_path, given, judges, asking=asking)
-    for each in thought:
+        estimates = estimate_costs([source], tmp_path / "out", plan(judges, config=config))
+        report, out = run(tmp_path, given, judges, config=config)
+    for each in estimates:
         spent = report.judges[each.judge]["spent"]
         dollars = each.dollars()
         assert isinstance(spent, dict)

@@ -11,18 +11,23 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 import pytest
 
-from prefdata.judging.ask import Asking
-from prefdata.judging.client.endpoint import Endpoint, Key
+from prefdata.conversion.convert import Progress
+from prefdata.judging.ask import JudgeConfig
+from prefdata.judging.client.endpoint import ApiKey, Endpoint
 from prefdata.judging.client.prices import Price
-from prefdata.judging.client.runner import Pace
-from prefdata.judging.decide import Ruling
-from prefdata.judging.judge import ask_judges
+from prefdata.judging.client.runner import RequestLimits
+from prefdata.judging.comparison_store import SourceOptions
+from prefdata.judging.decide import VerdictPolicy
+from prefdata.judging.judge import run_plan
+from prefdata.judging.options import JudgePlan
 from prefdata.judging.report import JudgeReport
+from prefdata.transforms.options import Options
 
 pytest.importorskip("openai", reason="the extra judge is not installed")
 pytest.importorskip("aiohttp", reason="the extra judge is not installed")
 
 Row = Mapping[str, Any]
+ALL_IN_TRAIN = Options(test_size=0.0)
 PRICES = {"judge": Price(2.0, 8.0, 0.5), "other": Price(1.0, 4.0, 0.25)}
 
 
@@ -68,7 +73,23 @@ def read(output: Path) -> Judged:
 
 def endpoint(url: str, model: str = "judge", key: str = "sk-test-5ec4e7") -> Endpoint:
     """A judge at the test server."""
-    return Endpoint(model, url, Key(key))
+    return Endpoint(model, url, ApiKey(key))
+
+
+def plan(
+    judges: Sequence[Endpoint],
+    *,
+    config: JudgeConfig | None = None,
+    policy: VerdictPolicy | None = None,
+    source_options: SourceOptions | None = None,
+) -> JudgePlan:
+    """A plan that asks few requests at once, and puts all pairs into the train split."""
+    return JudgePlan(
+        judges,
+        config or JudgeConfig(prices=PRICES, limits=RequestLimits(concurrency=8)),
+        policy or VerdictPolicy(pairing=ALL_IN_TRAIN),
+        source_options or SourceOptions(),
+    )
 
 
 def run(
@@ -76,16 +97,14 @@ def run(
     rows: Iterable[Row],
     judges: Sequence[Endpoint],
     *,
-    asking: Asking | None = None,
-    ruling: Ruling | None = None,
-    **more: Any,
+    force: bool = False,
+    progress: Progress | None = None,
+    **how: Any,
 ) -> tuple[JudgeReport, Judged]:
-    """Judge rows, and read what was written."""
+    """Judge rows, and read what was written; takes what `plan` takes."""
     source = folder / "in.jsonl"
     source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    asking = asking or Asking(prices=PRICES, pace=Pace(concurrency=8))
-    ruling = ruling or Ruling(test_size=0.0)
-    report = ask_judges([source], folder / "out", judges, asking=asking, ruling=ruling, **more)
+    report = run_plan([source], folder / "out", plan(judges, **how), force=force, progress=progress)
     return report, read(folder / "out")
 
 

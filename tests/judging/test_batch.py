@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 
 from prefdata.errors import JudgeError
-from prefdata.judging.ask import Asking
-from prefdata.judging.client.batch import Limits
-from prefdata.judging.client.runner import Pace
+from prefdata.judging.ask import JudgeConfig
+from prefdata.judging.client.batch import BatchOptions
+from prefdata.judging.client.runner import RequestLimits
 from tests.judging.judged import PRICES, Judged, endpoint, rows, run
 from tests.judging.server import Body, Server
 
 
-def batched(**limits: Any) -> Asking:
+def batched(**limits: Any) -> JudgeConfig:
     """Ask through the batch service, looking often."""
-    return Asking(pace=Pace(8), prices=PRICES, batch=Limits(poll=0.01, **limits))
+    return JudgeConfig(
+        limits=RequestLimits(8), prices=PRICES, batch=BatchOptions(poll=0.01, **limits)
+    )
 
 
 def verdicts(out: Judged) -> dict[str, str]:
@@ -37,7 +39,8 @@ def live(folder: Path, n: int) -> dict[str, str]:
 def test_a_batch_gives_what_live_calls_give_at_half_the_price(tmp_path: Path) -> None:
     """One live call finds out what the endpoint understands; the rest goes into files."""
     with Server() as server:
-        report, out = run(tmp_path, rows(20), [endpoint(server.url)], asking=batched(requests=15))
+        config = batched(max_requests=15)
+        report, out = run(tmp_path, rows(20), [endpoint(server.url)], config=config)
     assert verdicts(out) == live(tmp_path, 20)
     assert len(server.batches) == 3
     assert server.number == 1
@@ -67,7 +70,7 @@ def test_distilabel_shifted_verdicts_behind_a_failed_missing_or_reordered_entry(
 
     server.batch_end = end
     with server:
-        report, out = run(tmp_path, rows(30), [endpoint(server.url)], asking=batched())
+        report, out = run(tmp_path, rows(30), [endpoint(server.url)], config=batched())
     assert verdicts(out) == live(tmp_path, 30)
     assert report.complete
     assert len(server.batches) == 2
@@ -81,7 +84,7 @@ def test_a_batch_of_errors_only_is_sent_again(tmp_path: Path) -> None:
         name, [] if name == "batch_0" else asked, asked if name == "batch_0" else []
     )
     with server:
-        report, _ = run(tmp_path, rows(3), [endpoint(server.url)], asking=batched())
+        report, _ = run(tmp_path, rows(3), [endpoint(server.url)], config=batched())
     assert report.complete
 
 
@@ -92,7 +95,7 @@ def test_a_cancelled_batch_without_files_is_sent_again(tmp_path: Path) -> None:
         {"status": "cancelled"} if name == "batch_0" else server.results(name, asked, [])
     )
     with server:
-        report, _ = run(tmp_path, rows(3), [endpoint(server.url)], asking=batched())
+        report, _ = run(tmp_path, rows(3), [endpoint(server.url)], config=batched())
     assert report.complete
 
 
@@ -103,11 +106,11 @@ def test_a_run_that_does_not_wait_is_taken_up_later(tmp_path: Path) -> None:
     server.batch_end = lambda name, asked: server.results(name, asked, []) if ready else {}
     with server:
         judges = [endpoint(server.url)]
-        report, out = run(tmp_path, rows(4), judges, asking=batched(wait=False))
+        report, out = run(tmp_path, rows(4), judges, config=batched(wait=False))
         assert report.stopped == "batches are under way at the provider"
         assert out.reasons == {"not judged yet": 4}
         ready.append("now")
-        report, out = run(tmp_path, rows(4), judges, asking=batched(wait=False))
+        report, out = run(tmp_path, rows(4), judges, config=batched(wait=False))
     assert report.complete
     assert len(out.comparisons) == 4
     assert len(server.batches) == 1
@@ -120,8 +123,8 @@ def test_a_batch_whose_name_was_never_noted_is_found_by_its_mark(tmp_path: Path)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("prefdata.judging.client.journal.Journal.name_batch", killed)
             with pytest.raises(KilledError):
-                run(tmp_path, rows(4), judges, asking=batched())
-        report, _ = run(tmp_path, rows(4), judges, asking=batched())
+                run(tmp_path, rows(4), judges, config=batched())
+        report, _ = run(tmp_path, rows(4), judges, config=batched())
     assert report.complete
     assert len(server.batches) == 1
 
@@ -150,7 +153,7 @@ def test_a_batch_that_fails_as_a_whole_is_told_and_sent_again(tmp_path: Path) ->
     server = Server()
     failing(lambda name, _asked: "try again" if name == "batch_0" else "", server)
     with server:
-        report, out = run(tmp_path, rows(4), [endpoint(server.url)], asking=batched())
+        report, out = run(tmp_path, rows(4), [endpoint(server.url)], config=batched())
     assert verdicts(out) == live(tmp_path, 4)
     assert report.complete
     assert report.calls["set_back"] == {"the batch batch_0 ended as failed: try again": 8}
@@ -163,7 +166,7 @@ def test_a_file_that_is_too_large_is_sent_in_halves(tmp_path: Path) -> None:
     server = Server()
     failing(lambda _name, asked: "too many tokens" if len(asked) > 3 else "", server)
     with server:
-        report, out = run(tmp_path, rows(4), [endpoint(server.url)], asking=batched())
+        report, out = run(tmp_path, rows(4), [endpoint(server.url)], config=batched())
     assert verdicts(out) == live(tmp_path, 4)
     assert report.complete
     assert len(server.batches) == 1 + 2 + 4
@@ -177,7 +180,7 @@ def test_batches_that_fail_again_and_again_end_the_run_with_their_cause(tmp_path
     failing(lambda _name, _asked: "" if over else "no such limit", server)
     with server:
         judges = [endpoint(server.url)]
-        report, out = run(tmp_path, rows(2), judges, asking=batched())
+        report, out = run(tmp_path, rows(2), judges, config=batched())
         assert report.stopped.startswith("3 times in a row the batch ")
         assert report.stopped.endswith(" ended as failed: no such limit")
         assert report.remedy == "mend what the provider found wrong, or ask without --batch"
@@ -185,7 +188,7 @@ def test_batches_that_fail_again_and_again_end_the_run_with_their_cause(tmp_path
         assert {reject["reason"] for reject in out.rejects} == {"no verdict"}
         assert all(reject["detail"].endswith("no such limit") for reject in out.rejects)
         over.append("now")
-        report, out = run(tmp_path, rows(2), judges, asking=batched())
+        report, out = run(tmp_path, rows(2), judges, config=batched())
     assert report.complete
     assert len(out.comparisons) == 2
     assert set(worn(server).values()) == {1}
@@ -206,16 +209,16 @@ def test_a_batch_that_failed_while_nobody_waited_is_sent_again_by_the_next_run(
     server.batch_end = end
     with server:
         judges = [endpoint(server.url)]
-        run(tmp_path, rows(2), judges, asking=batched(wait=False))
+        run(tmp_path, rows(2), judges, config=batched(wait=False))
         ready.append("the first has expired")
-        report, out = run(tmp_path, rows(2), judges, asking=batched(wait=False))
+        report, out = run(tmp_path, rows(2), judges, config=batched(wait=False))
         assert report.stopped == "batches are under way at the provider"
         assert report.remedy == "run the same command again"
         why = "the batch batch_0 ended as expired, and left requests open"
         assert report.calls["set_back"] == {why: 4}
         assert out.reasons == {"not judged yet": 2}
         ready.append("the second is done")
-        report, out = run(tmp_path, rows(2), judges, asking=batched(wait=False))
+        report, out = run(tmp_path, rows(2), judges, config=batched(wait=False))
     assert report.complete
     assert set(worn(server).values()) == {1}
 
@@ -226,9 +229,9 @@ def test_a_batch_that_the_service_does_not_know_is_not_sent_again(tmp_path: Path
     server.batch_end = lambda _name, _asked: {}
     with server:
         judges = [endpoint(server.url)]
-        run(tmp_path, rows(2), judges, asking=batched(wait=False))
+        run(tmp_path, rows(2), judges, config=batched(wait=False))
         server.batches.clear()
         with pytest.raises(JudgeError, match="no batch batch_0") as error:
-            run(tmp_path, rows(2), judges, asking=batched(wait=False))
+            run(tmp_path, rows(2), judges, config=batched(wait=False))
         assert "Check that the key and --base-url are those" in error.value.hint
         assert not server.batches

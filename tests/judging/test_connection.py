@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from prefdata.errors import JudgeError, UsageError
-from prefdata.judging.client.endpoint import Endpoint, Key
+from prefdata.judging.client.endpoint import ApiKey, Endpoint
 from tests.judging.judged import endpoint, rows, run
 from tests.judging.server import Server
 
@@ -36,7 +36,7 @@ def test_a_call_is_the_call_that_the_sdk_would_make(
     async def both(url: str) -> None:
         from prefdata.judging.client.client import Client
 
-        judge = Endpoint("a judge", url, Key("sk-1"), azure)
+        judge = Endpoint("a judge", url, ApiKey("sk-1"), azure)
         async with Client(judge, timeout=5.0, connections=1) as client:
             await client.ask(body, {})
             await client.sdk.post("/chat/completions", body=body, cast_to=object)

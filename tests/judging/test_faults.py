@@ -12,17 +12,19 @@ from pathlib import Path
 import pytest
 
 from prefdata.errors import JudgeError
-from prefdata.judging.ask import Asking
-from prefdata.judging.client.rate_limit import Lane
-from prefdata.judging.client.runner import Pace
-from prefdata.judging.client.waiting import wait_of
+from prefdata.judging.ask import JudgeConfig
+from prefdata.judging.client.protocol import retry_after
+from prefdata.judging.client.rate_limit import RateLimiter
+from prefdata.judging.client.runner import RequestLimits
 from tests.judging.judged import PRICES, endpoint, rows, run
 from tests.judging.server import GARBAGE, Body, Server
 
 
-def asking(**pace: int) -> Asking:
+def config(**pace: int) -> JudgeConfig:
     """Few at once, a short time-out."""
-    return Asking(pace=Pace(**{"concurrency": 4, **pace}), timeout=1.0, prices=PRICES)
+    return JudgeConfig(
+        limits=RequestLimits(**{"concurrency": 4, **pace}), timeout=1.0, prices=PRICES
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,7 @@ def test_alpaca_eval_kept_failed_calls_and_here_they_are_asked_again(
         return fault if number in (2, 4) else None
 
     with Server(faults=faults) as server:
-        report, out = run(tmp_path, rows(3), [endpoint(server.url)], asking=asking())
+        report, out = run(tmp_path, rows(3), [endpoint(server.url)], config=config())
     assert len(out.pairs) + len(out.rejects) == 3
     assert report.complete
     assert set(server.answered.values()) == {1}
@@ -52,7 +54,7 @@ def test_alpaca_eval_kept_failed_calls_and_here_they_are_asked_again(
 def test_a_reply_that_cannot_be_used_is_no_verdict(tmp_path: Path, garbage: str) -> None:
     """Its text is kept, its cause is told, and it is never a label."""
     with Server(faults=lambda number, _body: garbage if number > 1 else None) as server:
-        report, out = run(tmp_path, rows(2), [endpoint(server.url)], asking=asking())
+        report, out = run(tmp_path, rows(2), [endpoint(server.url)], config=config())
     assert out.pairs == []
     assert {reject["reason"] for reject in out.rejects} == {"no verdict"}
     assert {call["winner"] for call in out.calls} == {"none"}
@@ -81,7 +83,7 @@ def test_what_does_not_pass_stops_the_run_at_once(
         Server(faults=lambda _number, _body: fault) as server,
         pytest.raises(JudgeError, match=said) as error,
     ):
-        run(tmp_path, rows(50), [endpoint(server.url)], asking=asking())
+        run(tmp_path, rows(50), [endpoint(server.url)], config=config())
     assert hint in error.value.hint
     assert server.number < 12
     assert not (tmp_path / "out").exists()
@@ -92,9 +94,9 @@ def test_a_key_that_fails_half_way_keeps_what_was_paid_for(tmp_path: Path) -> No
     with Server(faults=lambda number, _body: "401" if number > 9 else None) as server:
         judges = [endpoint(server.url)]
         with pytest.raises(JudgeError, match="answered 401"):
-            run(tmp_path, rows(10), judges, asking=asking())
+            run(tmp_path, rows(10), judges, config=config())
         server.faults = lambda _number, _body: None
-        report, _ = run(tmp_path, rows(10), judges, asking=asking())
+        report, _ = run(tmp_path, rows(10), judges, config=config())
     assert report.calls["known"] == 8
     assert set(server.answered.values()) == {1}
 
@@ -106,37 +108,37 @@ def test_a_request_that_the_server_refuses_costs_its_row_only(tmp_path: Path) ->
         return "400" if number > 1 and "question 1?" in str(body) else None
 
     with Server(faults=faults) as server:
-        report, out = run(tmp_path, rows(5), [endpoint(server.url)], asking=asking())
+        report, out = run(tmp_path, rows(5), [endpoint(server.url)], config=config())
     assert [reject["reason"] for reject in out.rejects] == ["no verdict"]
     assert "answered 400" in out.rejects[0]["detail"]
     assert report.calls["failed"] == 2
 
 
 def test_a_long_wait_is_waited_for() -> None:
-    """Ten minutes, where the SDK would give up after two; a lane halves what is under way."""
-    lane = Lane(64)
-    wait = wait_of({"retry-after": "600"})
-    lane.pushed_back(wait, 0)
+    """Ten minutes, where the SDK would give up after two; the limiter halves what is under way."""
+    limiter = RateLimiter(64)
+    wait = retry_after({"retry-after": "600"})
+    limiter.on_rate_limited(wait, 0)
     assert wait == 600
-    assert lane.paused >= time.monotonic() + 590
-    assert lane.limit == 8
+    assert limiter.paused >= time.monotonic() + 590
+    assert limiter.concurrency == 8
 
 
 @pytest.mark.parametrize(("places", "early"), [(1, 0), (3, 0), (4, 1), (16, 4)])
 def test_few_replies_wait_for_the_disk_beside_requests_under_way(places: int, early: int) -> None:
     """What a kill may make one pay for twice is a fourth more than what is under way, at most."""
 
-    async def let_in(unwritten: int) -> int:
-        lane = Lane(places)
+    async def let_in(unsaved: int) -> int:
+        limiter = RateLimiter(places)
         with contextlib.ExitStack() as disk:
-            for _ in range(unwritten):
-                disk.enter_context(lane.writing())
-            coming = [asyncio.create_task(lane.enter(1)) for _ in range(places)]
+            for _ in range(unsaved):
+                disk.enter_context(limiter.saving())
+            coming = [asyncio.create_task(limiter.acquire(1)) for _ in range(places)]
             await asyncio.wait(coming, timeout=0.05)
-            found = lane.under_way
+            under_way = limiter.under_way
         await asyncio.gather(*coming)
-        assert lane.under_way == places
-        return found
+        assert limiter.under_way == places
+        return under_way
 
     assert asyncio.run(let_in(early)) == places
     assert asyncio.run(let_in(early + 1)) == places - 1
@@ -145,7 +147,7 @@ def test_few_replies_wait_for_the_disk_beside_requests_under_way(places: int, ea
 def test_a_server_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
     """Nothing listens on the port: eight patient tries, which take a minute, are not made."""
     with pytest.raises(JudgeError, match="no connection to http") as error:
-        run(tmp_path, rows(1), [endpoint("http://127.0.0.1:9/v1")], asking=asking(retries=8))
+        run(tmp_path, rows(1), [endpoint("http://127.0.0.1:9/v1")], config=config(retries=8))
     said = "Check that the server runs, and --base-url http://127.0.0.1:9/v1."
     assert error.value.hint.startswith(said)
 
@@ -165,7 +167,7 @@ def test_what_speaks_no_http_is_tried_three_times(tmp_path: Path) -> None:
         threading.Thread(target=answer, daemon=True).start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
         with pytest.raises(JudgeError, match="cannot be asked") as error:
-            run(tmp_path, rows(1), [endpoint(url)], asking=asking(retries=8))
+            run(tmp_path, rows(1), [endpoint(url)], config=config(retries=8))
         listening.shutdown(socket.SHUT_RDWR)
     assert "Check that the server runs" in error.value.hint
     assert len(calls) == 3
@@ -178,8 +180,8 @@ def test_a_server_that_has_answered_is_waited_for(tmp_path: Path) -> None:
         return "reset" if 2 <= number <= 6 else None
 
     with Server(faults=faults) as server:
-        pace = asking(concurrency=1, retries=8)
-        report, _ = run(tmp_path, rows(1), [endpoint(server.url)], asking=pace)
+        pace = config(concurrency=1, retries=8)
+        report, _ = run(tmp_path, rows(1), [endpoint(server.url)], config=pace)
     assert report.complete
     assert report.calls["retried"] == 5
 
@@ -201,11 +203,11 @@ def test_what_the_server_does_not_know_is_left_out(
     """Found out once, recorded, and not asked again in the next run."""
     with Server(unknown=unknown) as server:
         judges = [endpoint(server.url)]
-        report, out = run(tmp_path, rows(4), judges, asking=asking())
+        report, out = run(tmp_path, rows(4), judges, config=config())
         understood = report.judges["judge"]["understands"]
         assert isinstance(understood, dict)
         assert understood["mode"] == mode
         assert len(out.pairs) == 4
         before = server.number
-        run(tmp_path, rows(4), judges, asking=asking(), force=True)
+        run(tmp_path, rows(4), judges, config=config(), force=True)
         assert server.number == before

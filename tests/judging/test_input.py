@@ -11,10 +11,11 @@ import pytest
 
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import ReadOptions
-from prefdata.judging.cases import Inputs
-from prefdata.judging.decide import Ruling
-from prefdata.judging.judge import ask_judges
-from tests.judging.judged import endpoint, run
+from prefdata.judging.comparison_store import SourceOptions
+from prefdata.judging.decide import VerdictPolicy
+from prefdata.judging.judge import run_plan
+from prefdata.transforms.options import Options
+from tests.judging.judged import endpoint, plan, run
 from tests.judging.server import Body, Said, Server, seen, verdict
 
 
@@ -109,9 +110,9 @@ def test_rows_that_cannot_be_compared_say_why(tmp_path: Path) -> None:
 def test_a_reference_answer_is_shown_to_the_judge(tmp_path: Path) -> None:
     """The column that ``--map reference=…`` names."""
     rows = [{"prompt": "p?", "response_a": "a*", "response_b": "b", "gold": "GOLD {prompt}"}]
-    inputs = Inputs(ReadOptions(columns={"reference": ("gold",)}))
+    source_options = SourceOptions(ReadOptions(columns={"reference": ("gold",)}))
     with Server(brain=best, keep=True) as server:
-        run(tmp_path, rows, [endpoint(server.url)], inputs=inputs)
+        run(tmp_path, rows, [endpoint(server.url)], source_options=source_options)
     asked = server.bodies[-1]["messages"][-1]["content"]
     assert "reference answer, known to be right>>\nGOLD {prompt}\n" in asked
 
@@ -123,12 +124,14 @@ def test_a_reference_column_that_is_not_there_is_told(tmp_path: Path, ending: st
     row = {"prompt": "p?", "response_a": "a*", "response_b": "b", "gold": "G"}
     lines = {"csv": f"{','.join(row)}\n{','.join(row.values())}\n", "jsonl": json.dumps(row)}
     source.write_text(lines[ending], encoding="utf-8")
-    inputs = Inputs(ReadOptions(columns={"reference": ("glod",)}))
+    source_options = SourceOptions(ReadOptions(columns={"reference": ("glod",)}))
     with (
         Server(brain=best) as server,
         pytest.raises(UnknownNameError, match="unknown column 'glod'") as caught,
     ):
-        ask_judges([source], tmp_path / "out", [endpoint(server.url)], inputs=inputs)
+        run_plan(
+            [source], tmp_path / "out", plan([endpoint(server.url)], source_options=source_options)
+        )
     assert "gold" in caught.value.hint
     assert server.number == 0
 
@@ -137,12 +140,12 @@ def test_reference_answers_that_are_no_text_are_told(tmp_path: Path) -> None:
     """A list of messages is not what stands beside two answers."""
     gold = [{"role": "assistant", "content": "G"}]
     rows = [{"prompt": "p?", "response_a": "a*", "response_b": "b", "gold": gold}]
-    inputs = Inputs(ReadOptions(columns={"reference": ("gold",)}))
+    source_options = SourceOptions(ReadOptions(columns={"reference": ("gold",)}))
     with (
         Server(brain=best) as server,
         pytest.raises(UsageError, match="gold holds lists or objects") as caught,
     ):
-        run(tmp_path, rows, [endpoint(server.url)], inputs=inputs)
+        run(tmp_path, rows, [endpoint(server.url)], source_options=source_options)
     assert caught.value.hint
     assert server.number == 0
 
@@ -161,9 +164,9 @@ def test_a_split_by_conversation_keeps_its_turns_together(tmp_path: Path) -> Non
         for n in range(20)
         for k in range(2)
     ]
-    inputs, ruling = Inputs(split_by="conversation"), Ruling(test_size=0.5)
+    policy = VerdictPolicy(pairing=Options(test_size=0.5, split_by="conversation"))
     with Server(brain=best) as server:
-        report, out = run(tmp_path, rows, [endpoint(server.url)], inputs=inputs, ruling=ruling)
+        report, out = run(tmp_path, rows, [endpoint(server.url)], policy=policy)
     sides: dict[str, set[str]] = {"train": set(), "test": set()}
     for split, begun in sides.items():
         files = sorted((tmp_path / "out" / "data").glob(f"{split}-*"))

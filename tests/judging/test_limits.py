@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from prefdata.judging.ask import Asking
-from prefdata.judging.client.runner import Pace
+from prefdata.judging.ask import JudgeConfig
+from prefdata.judging.client.runner import RequestLimits
 from prefdata.judging.report import JudgeReport
 from tests.judging.judged import PRICES, endpoint, rows, run
 from tests.judging.server import Limit, Server
@@ -20,9 +20,9 @@ COMPARISONS = 60
 
 def judged(folder: Path, server: Server, **pace: float) -> JudgeReport:
     """Judge so many comparisons; all of them come to an end, and none is paid twice."""
-    asking = Asking(pace=Pace(concurrency=64, **pace), prices=PRICES)  # type: ignore[arg-type]
+    config = JudgeConfig(limits=RequestLimits(concurrency=64, **pace), prices=PRICES)  # type: ignore[arg-type]
     with server:
-        report, _ = run(folder, rows(COMPARISONS), [endpoint(server.url)], asking=asking)
+        report, _ = run(folder, rows(COMPARISONS), [endpoint(server.url)], config=config)
     assert report.complete
     assert set(server.answered.values()) == {1}
     assert server.statuses["200"] == 1 + 2 * COMPARISONS

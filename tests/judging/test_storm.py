@@ -15,7 +15,13 @@ from typing import Any
 
 import pytest
 
-from prefdata.judging.prompting.request import Case, Form, Order, Question
+from prefdata.judging.prompting.request import (
+    JudgeInput,
+    JudgePrompt,
+    JudgeRequest,
+    Order,
+    RequestBuilder,
+)
 from tests.judging.judged import Judged, read, rows
 from tests.judging.server import Server, name_of, storm
 
@@ -39,14 +45,16 @@ def given(folder: Path, n: int) -> Path:
 
 def bodies(n: int, url: str) -> dict[str, str]:
     """The key of each request to the name of its body."""
-    form = Form(Question(), Question().style, url=url, model="judge")
-    found = {}
+    prompt = JudgePrompt()
+    builder = RequestBuilder(prompt, prompt.capabilities, url=url, model="judge")
+    names = {}
     both: tuple[Order, ...] = ("ab", "ba")
     for row in rows(n):
-        case = Case("", row["prompt"], row["chosen"], row["rejected"])
+        comparison = JudgeInput("", row["prompt"], row["chosen"], row["rejected"])
         for order in both:
-            found[form.key(case, order)] = name_of(form.request(case, order).body)
-    return found
+            chat = builder.build(JudgeRequest(comparison, order))
+            names[chat.key] = name_of(chat.body)
+    return names
 
 
 def known(journal: Path) -> set[str]:

@@ -32,9 +32,9 @@ def test_the_public_names() -> None:
         "Verdict",
         "__version__",
         "agree",
-        "ask_judges",
         "convert",
         "inspect",
+        "judge",
     ]
 
 
@@ -55,7 +55,7 @@ def test_every_error_is_public() -> None:
     assert tree == {name for name in prefdata.__all__ if name.endswith("Error")}
 
 
-@pytest.mark.parametrize("name", ["agree", "ask_judges", "convert", "inspect"])
+@pytest.mark.parametrize("name", ["agree", "convert", "inspect", "judge"])
 def test_a_function_stays_one_whatever_was_imported_before(name: str) -> None:
     """The module that holds it does not take its place: it must have another name."""
     home = getattr(prefdata, name).__module__

@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from prefdata.cli.views.terminal import account_table, count_of, example_view
-from prefdata.records.reasons import FLIP
+from prefdata.judging.outcomes import FLIP, is_verdict, makes_pair
 
 if TYPE_CHECKING:
-    from prefdata.judging.client.cost_estimate import Estimate
+    from prefdata.judging.client.cost_estimate import CostEstimate
     from prefdata.judging.report import JudgeReport
 
 
@@ -72,7 +72,7 @@ def show_troubles(report: JudgeReport, console: Console) -> None:
         )
 
 
-def show_plan(estimates: Sequence[Estimate], console: Console) -> None:
+def show_plan(estimates: Sequence[CostEstimate], console: Console) -> None:
     """Print what judging would come to, and one full request."""
     table = Table(box=None, pad_edge=False)
     for name in (
@@ -90,7 +90,10 @@ def show_plan(estimates: Sequence[Estimate], console: Console) -> None:
     for each in estimates:
         for batch in (False, True):
             dollars = each.dollars(batch=batch) or (None, None, None)
-            figures = (each.calls, each.known, each.prompt, each.completion)
+            figures = (
+                *(each.calls, each.in_journal),
+                *(each.prompt_tokens, each.completion_tokens),
+            )
             cells = ["", *[""] * 4] if batch else [each.judge, *(f"{n:,}" for n in figures)]
             table.add_row(*cells, *(_dollars(n) for n in dollars), "batch" if batch else "live")
     console.print(table)
@@ -101,16 +104,16 @@ def show_plan(estimates: Sequence[Estimate], console: Console) -> None:
     console.print("\nNothing was asked. Next: the same command without --dry-run")
 
 
-def plans_to_dicts(estimates: Sequence[Estimate]) -> list[dict[str, object]]:
+def plans_to_dicts(estimates: Sequence[CostEstimate]) -> list[dict[str, object]]:
     """The plan as plain values that JSON can hold."""
     return [
         {
             "judge": each.judge,
             "calls": each.calls,
-            "known": each.known,
-            "prompt_tokens": each.prompt,
-            "completion_tokens": each.completion,
-            "measured": each.measured,
+            "known": each.in_journal,
+            "prompt_tokens": each.prompt_tokens,
+            "completion_tokens": each.completion_tokens,
+            "measured": each.is_measured,
             "dollars": each.dollars(),
             "dollars_batch": each.dollars(batch=True),
             "example": each.example,
@@ -127,11 +130,9 @@ def _judges(report: JudgeReport) -> Table:
     for name, each in report.judges.items():
         verdicts = cast("dict[str, int]", each["verdicts"])
         total = sum(verdicts.values())
-        decided, ties, flips = (
-            verdicts.get("a", 0) + verdicts.get("b", 0),
-            verdicts.get("tie", 0),
-            verdicts.get(FLIP, 0),
-        )
+        decided = sum(n for outcome, n in verdicts.items() if makes_pair(outcome))
+        ties = sum(n for outcome, n in verdicts.items() if is_verdict(outcome)) - decided
+        flips = verdicts.get(FLIP.name, 0)
         labels = cast("dict[str, int]", each["labels"])
         spent = cast("dict[str, object]", each["spent"])
         table.add_row(

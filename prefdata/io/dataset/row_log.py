@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +14,7 @@ from prefdata.io.dataset.dataset_writer import (
     number_shards,
     write_parquet,
 )
-from prefdata.transforms.filters import remedies
+from prefdata.transforms.filters import remedies as reject_remedies
 
 FLUSH = 1 << 18
 
@@ -25,10 +25,14 @@ class RowLog:
     Args:
         folder: the data set directory that is being written.
         names: the name of each source, by its number.
+        remedies: reason to what to do about it, for the rejects; by default those of all reasons
+            and filters.
     """
 
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: Path, names: Sequence[str], *, remedies: Mapping[str, str] | None = None
+    ) -> None:
+        self.folder, self.remedies = folder, remedies or reject_remedies()
         self.names = list(names)
         self.pending: dict[str, list[pl.DataFrame]] = {"rows": [], "rejects": []}
         self.files = {"rows": 0, "rejects": 0}
@@ -57,7 +61,9 @@ class RowLog:
             names = pl.Series("source", self.names).gather(frame["source"])
             frame = frame.with_columns(names)
         if name == "rejects" and frame.height:
-            remedy = pl.col("reason").replace_strict(remedies(), default="", return_dtype=pl.String)
+            remedy = pl.col("reason").replace_strict(
+                self.remedies, default="", return_dtype=pl.String
+            )
             frame = frame.with_columns(remedy.alias("remedy"))
         write_parquet(frame, self.folder / name / f"{name}-{self.files[name]:06d}.parquet", schema)
         self.pending[name] = []

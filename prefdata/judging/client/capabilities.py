@@ -5,20 +5,29 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from prefdata.judging.client.protocol import Failure
-from prefdata.judging.prompting.reply import NOT_JSON, WRONG_SHAPE, Reply, read
-from prefdata.judging.prompting.request import Case, Form, Mode, Question, Request, Style
+from prefdata.judging.client.protocol import RequestError
+from prefdata.judging.outcomes import NOT_JSON, WRONG_SHAPE
+from prefdata.judging.prompting.reply import Completion, parse_verdict
+from prefdata.judging.prompting.request import (
+    ChatRequest,
+    EndpointCapabilities,
+    JudgeInput,
+    JudgePrompt,
+    JudgeRequest,
+    Mode,
+    RequestBuilder,
+)
 
-PROBE = Case("probe", "What is 2 + 2?", "4", "5")
-STEPS: dict[Mode, Mode] = {"schema": "json", "json": "line"}
-LIMITS = {"max_completion_tokens": "max_tokens", "max_tokens": ""}
-MOST = 12
+PROBE = JudgeInput("probe", "What is 2 + 2?", "4", "5")
+PLAINER: dict[Mode, Mode] = {"schema": "json", "json": "line"}
+OTHER_LIMIT = {"max_completion_tokens": "max_tokens", "max_tokens": ""}
+MAX_REQUESTS = 12
 """Requests that a probe may take."""
 
-Ask = Callable[[Request], Awaitable[Reply]]
+Send = Callable[[ChatRequest], Awaitable[Completion]]
 
 
-async def probe(question: Question, *, url: str, model: str, ask: Ask) -> Style:
+async def probe(prompt: JudgePrompt, *, url: str, model: str, send: Send) -> EndpointCapabilities:
     """Find out what an endpoint understands.
 
     Begins with everything, and leaves out what the server refuses: what its message names, or one
@@ -26,53 +35,55 @@ async def probe(question: Question, *, url: str, model: str, ask: Ask) -> Style:
     it is asked in a plainer way, too.
 
     Args:
-        question: how judges will be asked.
+        prompt: how judges will be asked.
         url: the endpoint.
         model: the judge.
-        ask: sends a request and gives the reply.
+        send: sends a request and returns the completion.
 
     Raises:
-        Failure: nothing helps, or the failure has nothing to do with the request.
+        RequestError: nothing helps, or the failure has nothing to do with the request.
     """
-    style = question.style
-    for _ in range(MOST):
-        request = Form(question, style, url=url, model=model).request(PROBE, "ab")
+    capabilities = prompt.capabilities
+    request = JudgeRequest(PROBE, "ab")
+    for _ in range(MAX_REQUESTS):
+        builder = RequestBuilder(prompt, capabilities, url=url, model=model)
         try:
-            reply = await ask(request)
-        except Failure as failure:
-            if failure.kind != "row":
+            completion = await send(builder.build(request))
+        except RequestError as error:
+            if error.kind != "row":
                 raise
-            found = _without(style, failure.message)
-            if found is None:
-                raise Failure(
-                    "setting", failure.message, status=failure.status, hint=failure.hint
+            plainer = _without(capabilities, error.message)
+            if plainer is None:
+                raise RequestError(
+                    "setting", error.message, status=error.status, hint=error.hint
                 ) from None
-            style = found
+            capabilities = plainer
             continue
-        reading = read(reply, style.mode, question, PROBE, request.fence)
-        if reading.cause in (NOT_JSON, WRONG_SHAPE) and style.mode in STEPS:
-            style = replace(style, mode=STEPS[style.mode])
+        outcome = parse_verdict(completion, request, builder).outcome
+        if outcome in (NOT_JSON, WRONG_SHAPE) and capabilities.mode in PLAINER:
+            capabilities = replace(capabilities, mode=PLAINER[capabilities.mode])
             continue
-        return style
-    return style
+        return capabilities
+    return capabilities
 
 
-def _without(style: Style, message: str) -> Style | None:
-    """The style without what a message refuses; None where nothing is left to leave out."""
-    said = message.lower()
-    plainer = STEPS.get(style.mode)
-    if "temperature" in said and style.temperature:
-        return replace(style, temperature=False)
-    if "logprobs" in said and style.logprobs:
-        return replace(style, logprobs=False)
-    if "response_format" in said or "json_schema" in said or "json_object" in said:
-        return replace(style, mode=plainer) if plainer else None
-    if "max_completion_tokens" in said or "max_tokens" in said:
-        return replace(style, limit=LIMITS[style.limit]) if style.limit else None
-    if style.logprobs:
-        return replace(style, logprobs=False)
+def _without(capabilities: EndpointCapabilities, message: str) -> EndpointCapabilities | None:
+    """The capabilities without what a message refuses; None where nothing is left to leave out."""
+    text = message.lower()
+    plainer = PLAINER.get(capabilities.mode)
+    if "temperature" in text and capabilities.temperature:
+        return replace(capabilities, temperature=False)
+    if "logprobs" in text and capabilities.logprobs:
+        return replace(capabilities, logprobs=False)
+    if "response_format" in text or "json_schema" in text or "json_object" in text:
+        return replace(capabilities, mode=plainer) if plainer else None
+    if "max_completion_tokens" in text or "max_tokens" in text:
+        limit = OTHER_LIMIT.get(capabilities.limit)
+        return None if limit is None else replace(capabilities, limit=limit)
+    if capabilities.logprobs:
+        return replace(capabilities, logprobs=False)
     if plainer:
-        return replace(style, mode=plainer)
-    if style.limit == "max_completion_tokens":
-        return replace(style, limit="max_tokens")
-    return replace(style, temperature=False) if style.temperature else None
+        return replace(capabilities, mode=plainer)
+    if capabilities.limit == "max_completion_tokens":
+        return replace(capabilities, limit="max_tokens")
+    return replace(capabilities, temperature=False) if capabilities.temperature else None

@@ -3,8 +3,8 @@
 The OpenAI SDK says where a request goes and with which headers, and it speaks to the batch service.
 What is asked thousands of times goes over one `aiohttp` session, to the same URL with the same
 headers: that takes a tenth of the time that the SDK needs for a call. Proxies and certificates are
-those of the SDK, too. Nothing that costs is sent again in here: a `Failure` says whether and when
-another try makes sense.
+those of the SDK, too. Nothing that costs is sent again in here: a `RequestError` says whether and
+when another try makes sense.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from prefdata.errors import MissingExtraError, UsageError
 from prefdata.judging.client.endpoint import Endpoint
 from prefdata.judging.client.protocol import (
     Batch,
-    Failure,
-    Headers,
-    limits_of,
-    parsed,
-    said_in,
-    status_failure,
+    RateLimits,
+    RequestError,
+    backoff,
+    error_of_status,
+    error_text,
+    parse_completion,
+    rate_limits_of,
 )
-from prefdata.judging.client.waiting import backoff
-from prefdata.judging.prompting.reply import Reply
+from prefdata.judging.prompting.reply import Completion
 
 try:
     import aiohttp
@@ -43,7 +43,7 @@ except ImportError as error:
 
 Answer = TypeVar("Answer")
 
-TRIES = 6
+BATCH_TRIES = 6
 """How often the batch service is asked the same before it is given up."""
 
 CONNECT = 10.0
@@ -75,12 +75,12 @@ class Client:
         self.sdk = _sdk(endpoint, httpx2.Timeout(timeout, connect=connect))
 
     async def __aenter__(self) -> Self:
-        asked = await self._as_the_sdk_asks()
-        self.url = str(asked.url)
+        template = await self._sdk_request()
+        self.url = str(template.url)
         tls = httpx2.create_ssl_context() if self.url.startswith("https:") else True
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self.connections, ssl=tls),
-            headers={k: v for k, v in asked.headers.items() if k not in OF_EACH_REQUEST},
+            headers={k: v for k, v in template.headers.items() if k not in OF_EACH_REQUEST},
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self.timeout,
             proxy=self.proxy,
@@ -96,23 +96,23 @@ class Client:
         await self.session.close()
         await self.sdk.close()
 
-    async def _as_the_sdk_asks(self) -> httpx2.Request:
+    async def _sdk_request(self) -> httpx2.Request:
         """A request as the SDK would send it, by which all others are made."""
-        asked: list[httpx2.Request] = []
+        requests: list[httpx2.Request] = []
 
-        def note(request: httpx2.Request) -> httpx2.Response:
-            asked.append(request)
+        def record(request: httpx2.Request) -> httpx2.Response:
+            requests.append(request)
             return httpx2.Response(200)
 
-        async with httpx2.AsyncClient(transport=httpx2.MockTransport(note)) as nobody:
-            await self.sdk.with_options(http_client=nobody).post(
+        async with httpx2.AsyncClient(transport=httpx2.MockTransport(record)) as client:
+            await self.sdk.with_options(http_client=client).post(
                 "/chat/completions", body={"model": self.endpoint.model}, cast_to=httpx2.Response
             )
-        return asked[0]
+        return requests[0]
 
     async def ask(
         self, body: Mapping[str, object], menu: Mapping[str, str]
-    ) -> tuple[Reply, Headers]:
+    ) -> tuple[Completion, RateLimits]:
         """Send a request.
 
         Args:
@@ -120,31 +120,32 @@ class Client:
             menu: the words of the verdict, to find their log-probabilities.
 
         Raises:
-            Failure: there is no reply that was paid for.
+            RequestError: there is no reply that was paid for.
         """
         try:
             data = orjson.dumps(body)  # a redirect would take the key to where it does not belong
             async with self.session.post(self.url, data=data, allow_redirects=False) as response:
-                content = self.endpoint.key.hide_bytes(await response.read())
+                content = self.endpoint.key.redact_bytes(await response.read())
         except aiohttp.ClientConnectorCertificateError as error:
-            why = f"{self.endpoint.url} cannot be trusted: {error.certificate_error}"
+            message = f"{self.endpoint.url} cannot be trusted: {error.certificate_error}"
             hint = "If it is yours, name its certificates with the variable SSL_CERT_FILE."
-            raise Failure("setting", why, hint=hint) from None
+            raise RequestError("setting", message, hint=hint) from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-            raise Failure("unreached", f"no connection to {self.where}") from None
+            raise RequestError("unreached", f"no connection to {self.where}") from None
         except TimeoutError:
-            raise Failure("later", "the server did not answer in time") from None
+            raise RequestError("later", "the server did not answer in time") from None
         except aiohttp.ClientError as error:
-            raise Failure("unreached", f"the connection broke: {type(error).__name__}") from None
+            message = f"the connection broke: {type(error).__name__}"
+            raise RequestError("unreached", message) from None
         if response.status < 300:
-            return parsed(content, menu), limits_of(response.headers)
-        raise status_failure(response.status, said_in(content), response.headers, self.endpoint)
+            return parse_completion(content, menu), rate_limits_of(response.headers)
+        raise error_of_status(response.status, error_text(content), response.headers, self.endpoint)
 
     async def submit(self, path: Path, mark: str) -> str:
-        """Send a file of requests as a batch; gives its name there.
+        """Send a file of requests as a batch; returns its name there.
 
         Raises:
-            Failure: the service did not take it, or did not say that it did.
+            RequestError: the service did not take it, or did not say that it did.
         """
         try:
             file = await self.sdk.files.create(file=path, purpose="batch")
@@ -155,66 +156,67 @@ class Client:
                 metadata={"prefdata": mark},
             )
         except openai.APIError as error:
-            raise self._failure(error) from None
+            raise self._request_error(error) from None
         return batch.id
 
     async def batch(self, name: str) -> Batch:
-        """Say how a batch stands.
+        """Get the state of a batch.
 
         Raises:
-            Failure: the service does not say.
+            RequestError: the service does not say.
         """
         try:
-            found = await self._steadily(lambda: self.sdk.batches.retrieve(name))
-        except Failure as failure:
-            if failure.status != 404:
+            batch = await self._with_retries(lambda: self.sdk.batches.retrieve(name))
+        except RequestError as error:
+            if error.status != 404:
                 raise
             hint = "Check that the key and --base-url are those that it was sent with."
-            raise Failure("setting", failure.message, status=404, hint=hint) from None
-        files = tuple(each for each in (found.output_file_id, found.error_file_id) if each)
-        errors = (found.errors and found.errors.data) or []
-        why = "; ".join(each.message or "" for each in errors[:3])
-        return Batch(found.id, found.status, files, self.endpoint.key.hide(why))
+            raise RequestError("setting", error.message, status=404, hint=hint) from None
+        files = tuple(each for each in (batch.output_file_id, batch.error_file_id) if each)
+        errors = (batch.errors and batch.errors.data) or []
+        message = "; ".join(each.message or "" for each in errors[:3])
+        return Batch(batch.id, batch.status, files, self.endpoint.key.redact(message))
 
-    async def marked(self, mark: str) -> str:
+    async def find_batch(self, mark: str) -> str:
         """Find a batch by its mark; ``""`` where there is none."""
         try:
             async for each in self.sdk.batches.list(limit=100):
                 if (each.metadata or {}).get("prefdata") == mark:
                     return each.id
         except openai.APIError as error:
-            raise self._failure(error) from None
+            raise self._request_error(error) from None
         return ""
 
     async def lines(self, file: str) -> AsyncIterator[bytes]:
         """Read a result file, line by line."""
-        content = await self._steadily(lambda: self.sdk.files.content(file))
-        for line in self.endpoint.key.hide_bytes(content.content).splitlines():
+        content = await self._with_retries(lambda: self.sdk.files.content(file))
+        for line in self.endpoint.key.redact_bytes(content.content).splitlines():
             if line.strip():
                 yield line
 
-    async def _steadily(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _with_retries(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """Ask for something that may be asked for again, until it comes."""
-        for tries in range(TRIES):
+        for tries in range(BATCH_TRIES):
             try:
                 return await ask()
             except openai.APIError as error:
-                failure = self._failure(error)
-                if failure.kind not in ("later", "unreached", "limited") or tries + 1 == TRIES:
+                failure = self._request_error(error)
+                may_retry = failure.kind in ("later", "unreached", "limited")
+                if not may_retry or tries + 1 == BATCH_TRIES:
                     raise failure from None
                 await asyncio.sleep(failure.wait or backoff(tries))
         raise AssertionError
 
-    def _failure(self, error: openai.APIError) -> Failure:
+    def _request_error(self, error: openai.APIError) -> RequestError:
         cause = error.__cause__ or error
         if isinstance(cause, httpx2.ConnectTimeout | httpx2.ConnectError):
-            return Failure("unreached", f"no connection to {self.where}")
+            return RequestError("unreached", f"no connection to {self.where}")
         if isinstance(error, openai.APITimeoutError):
-            return Failure("later", "the server did not answer in time")
+            return RequestError("later", "the server did not answer in time")
         if isinstance(error, openai.APIStatusError):
-            said = self.endpoint.key.hide(said_in(error.response.content))
-            return status_failure(error.status_code, said, error.response.headers, self.endpoint)
-        return Failure("unreached", f"the connection broke: {type(cause).__name__}")
+            text = self.endpoint.key.redact(error_text(error.response.content))
+            return error_of_status(error.status_code, text, error.response.headers, self.endpoint)
+        return RequestError("unreached", f"the connection broke: {type(cause).__name__}")
 
 
 def _sdk(endpoint: Endpoint, timeout: httpx2.Timeout) -> openai.AsyncOpenAI:

@@ -14,19 +14,19 @@ from urllib.parse import urlsplit
 
 from prefdata.errors import UsageError
 
-OPENAI = "https://api.openai.com/v1"
+OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_KEY, AZURE_KEY = "OPENAI_API_KEY", "AZURE_OPENAI_API_KEY"
 AZURE_URL = "AZURE_OPENAI_ENDPOINT"
-LOCAL = "hf:"
-HIDDEN = "[key]"
+LOCAL_PREFIX = "hf:"
+REDACTED = "[key]"
 
 
-class Key:
+class ApiKey:
     """A secret that does not show itself.
 
     Example:
-        >>> key = Key("sk-123")
-        >>> print(key, key.hide("wrong key sk-123"))
+        >>> key = ApiKey("sk-123")
+        >>> print(key, key.redact("wrong key sk-123"))
         [key] wrong key [key]
     """
 
@@ -34,7 +34,7 @@ class Key:
         self._value = value
 
     def __repr__(self) -> str:
-        return HIDDEN
+        return REDACTED
 
     def __bool__(self) -> bool:
         return bool(self._value)
@@ -43,13 +43,13 @@ class Key:
         """The key itself, for the client that sends it."""
         return self._value
 
-    def hide(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """A text with the key taken out."""
-        return text.replace(self._value, HIDDEN) if self._value else text
+        return text.replace(self._value, REDACTED) if self._value else text
 
-    def hide_bytes(self, data: bytes) -> bytes:
-        """As `hide`, for the bytes of a reply."""
-        return data.replace(self._value.encode(), HIDDEN.encode()) if self._value else data
+    def redact_bytes(self, data: bytes) -> bytes:
+        """As `redact`, for the bytes of a reply."""
+        return data.replace(self._value.encode(), REDACTED.encode()) if self._value else data
 
 
 @dataclass(frozen=True)
@@ -65,21 +65,21 @@ class Endpoint:
 
     model: str
     url: str
-    key: Key
+    key: ApiKey
     azure_version: str = ""
 
     @property
-    def lane(self) -> str:
+    def address(self) -> str:
         """Endpoint and model in one line; names the judge in the journal."""
-        return f"{LOCAL}{self.model}" if self.is_local else f"{self.model} @ {self.url}"
+        return f"{LOCAL_PREFIX}{self.model}" if self.is_local else f"{self.model} @ {self.url}"
 
     @property
     def is_local(self) -> bool:
         """Whether the model runs in this process."""
-        return self.url.startswith(LOCAL)
+        return self.url.startswith(LOCAL_PREFIX)
 
 
-def endpoints(
+def judge_endpoints(
     models: Sequence[str],
     *,
     base_url: str = "",
@@ -106,28 +106,31 @@ def endpoints(
     Raises:
         UsageError: a URL, a variable or the file cannot be used, or a judge is named twice.
     """
-    own = _own(base_url, azure_version, environment)
-    keys = {**_from_file(key_file, own), **_from_environment(key_env, own, environment)}
+    default_url = _default_url(base_url, azure_version, environment)
+    keys = {
+        **_from_file(key_file, default_url),
+        **_from_environment(key_env, default_url, environment),
+    }
     notes: list[str] = []
-    found = []
+    judges = []
     for name in models:
-        if name.startswith(LOCAL):
-            found.append(Endpoint(name.removeprefix(LOCAL), LOCAL, Key("")))
+        if name.startswith(LOCAL_PREFIX):
+            judges.append(Endpoint(name.removeprefix(LOCAL_PREFIX), LOCAL_PREFIX, ApiKey("")))
             continue
         model, at, url = name.rpartition("@")
-        is_url = at and url.startswith(("http://", "https://"))
-        model, url = (model, _url(url)) if is_url else (name, own)
-        version = azure_version if url == own else ""
-        key = keys.get(url) or _usual(url, version, environment, notes, needed=needed)
-        found.append(Endpoint(model, url, key, version))
-    _refuse_twice([each.lane for each in found])
-    return found, list(dict.fromkeys(notes))
+        names_url = at and url.startswith(("http://", "https://"))
+        model, url = (model, _url(url)) if names_url else (name, default_url)
+        api_version = azure_version if url == default_url else ""
+        key = keys.get(url) or _default_key(url, api_version, environment, notes, needed=needed)
+        judges.append(Endpoint(model, url, key, api_version))
+    _refuse_twice([each.address for each in judges])
+    return judges, list(dict.fromkeys(notes))
 
 
-def _own(base_url: str, azure_version: str, environment: Mapping[str, str]) -> str:
+def _default_url(base_url: str, azure_version: str, environment: Mapping[str, str]) -> str:
     """The server of models that name none."""
     if base_url or not azure_version:
-        return _url(base_url) if base_url else OPENAI
+        return _url(base_url) if base_url else OPENAI_URL
     if not environment.get(AZURE_URL):
         raise UsageError(
             "--azure-version needs the address of the resource",
@@ -136,10 +139,10 @@ def _own(base_url: str, azure_version: str, environment: Mapping[str, str]) -> s
     return _url(environment[AZURE_URL])
 
 
-def _refuse_twice(lanes: Sequence[str]) -> None:
-    twice = next((lane for lane in lanes if lanes.count(lane) > 1), None)
-    if twice:
-        raise UsageError(f"the judge {twice} is named twice", hint="Name each judge once.")
+def _refuse_twice(addresses: Sequence[str]) -> None:
+    duplicate = next((address for address in addresses if addresses.count(address) > 1), None)
+    if duplicate:
+        raise UsageError(f"the judge {duplicate} is named twice", hint="Name each judge once.")
 
 
 def _url(text: str) -> str:
@@ -158,22 +161,24 @@ def _url(text: str) -> str:
 
 
 def _from_environment(
-    names: Sequence[str], own: str, environment: Mapping[str, str]
-) -> dict[str, Key]:
-    found = {}
+    names: Sequence[str], default_url: str, environment: Mapping[str, str]
+) -> dict[str, ApiKey]:
+    keys = {}
     for each in names:
         url, equals, name = each.rpartition("=")
         if not environment.get(name):
-            shown = name if name.replace("_", "").isalnum() and name.isupper() else "that is named"
+            variable = (
+                name if name.replace("_", "").isalnum() and name.isupper() else "that is named"
+            )
             raise UsageError(
-                f"--key-env: the environment variable {shown} is not set",
+                f"--key-env: the environment variable {variable} is not set",
                 hint="Give the name of a variable that holds the key, not the key itself.",
             )
-        found[_url(url) if equals else own] = Key(environment[name].strip())
-    return found
+        keys[_url(url) if equals else default_url] = ApiKey(environment[name].strip())
+    return keys
 
 
-def _from_file(path: Path | None, own: str) -> dict[str, Key]:
+def _from_file(path: Path | None, default_url: str) -> dict[str, ApiKey]:
     if path is None:
         return {}
     try:
@@ -182,7 +187,7 @@ def _from_file(path: Path | None, own: str) -> dict[str, Key]:
         raise UsageError(
             f"the key file {path} cannot be read", hint="Check --key-file and its permissions."
         ) from error
-    found = {}
+    keys = {}
     for number, parts in enumerate(lines, 1):
         if not parts or parts[0].startswith("#"):
             continue
@@ -191,25 +196,25 @@ def _from_file(path: Path | None, own: str) -> dict[str, Key]:
                 f"{path}, line {number}: expected a URL and a key, or a key alone",
                 hint="Write one server a line: https://api.openai.com/v1 KEY.",
             )
-        found[_url(parts[0]) if len(parts) == 2 else own] = Key(parts[-1])
-    return found
+        keys[_url(parts[0]) if len(parts) == 2 else default_url] = ApiKey(parts[-1])
+    return keys
 
 
-def _usual(
+def _default_key(
     url: str, version: str, environment: Mapping[str, str], notes: list[str], *, needed: bool
-) -> Key:
+) -> ApiKey:
     """The key that is meant for a URL without being named; none for servers we do not know."""
-    name = AZURE_KEY if version else OPENAI_KEY if url == OPENAI else ""
+    name = AZURE_KEY if version else OPENAI_KEY if url == OPENAI_URL else ""
     if not name:
         if environment.get(OPENAI_KEY):
             notes.append(
                 f"{OPENAI_KEY} is not sent to {url}; "
                 f"if it is meant for it, say --key-env {OPENAI_KEY}"
             )
-        return Key("")
+        return ApiKey("")
     if needed and not environment.get(name):
         raise UsageError(
             f"no key for {url}: the environment variable {name} is not set",
             hint=f"Set {name}, or name another variable with --key-env, or a --key-file.",
         )
-    return Key(environment.get(name, "").strip())
+    return ApiKey(environment.get(name, "").strip())

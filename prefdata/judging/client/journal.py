@@ -10,7 +10,7 @@ once the run has ended.
 
 A request is claimed before it is sent. A claim belongs to an owner, one run of one process, and
 falls to the next who asks as soon as that owner is gone: at once where its process is known to
-have ended, after `LEASE` seconds without a sign of life otherwise.
+have ended, after `LEASE` seconds without a heartbeat otherwise.
 
 What no journal can know is whether a request was answered whose sender was killed before the reply
 came: chat completions have no key by which a server would know a request again, and no way to ask
@@ -35,11 +35,11 @@ import orjson
 
 from prefdata.errors import InputError
 from prefdata.io.dataset.dir_lock import boot_id
-from prefdata.judging.prompting.reply import Reply, Usage
+from prefdata.judging.prompting.reply import Completion, Usage
 
 VERSION = 1
 LEASE = 90.0
-"""Seconds after its last sign of life that an owner counts as gone."""
+"""Seconds after its last heartbeat that an owner counts as gone."""
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS calls (
@@ -62,45 +62,45 @@ CREATE TABLE IF NOT EXISTS drawn (tournament TEXT NOT NULL, prompt TEXT NOT NULL
 """
 
 
-class Entry(NamedTuple):
+class JournalEntry(NamedTuple):
     """A call that was paid for.
 
     Attributes:
         key: of the request.
         attempt: 0 for the first; more where the same request was sent again for a better reply.
-        lane: endpoint and model.
-        reply: what came back.
+        judge: endpoint and model.
+        completion: what came back.
         cost: in dollars, or None where the price is not known.
-        estimated: the tokens that the request was thought to have.
-        settled: whether it can be used, or another try would be no better.
+        estimated_tokens: the tokens that the request was thought to have.
+        is_final: whether it can be used, or another try would be no better.
     """
 
     key: str
     attempt: int
-    lane: str
-    reply: Reply
+    judge: str
+    completion: Completion
     cost: float | None
-    estimated: int
-    settled: bool = True
+    estimated_tokens: int
+    is_final: bool = True
 
 
-class Sending(NamedTuple):
+class BatchedRequest(NamedTuple):
     """A request that is in a batch.
 
     Attributes:
         key: of the request.
-        attempt: as in `Entry`.
+        attempt: as in `JournalEntry`.
         tokens: an estimate of its tokens.
-        most: the most that it can cost, in dollars.
+        max_cost: the most that it can cost, in dollars.
     """
 
     key: str
     attempt: int
     tokens: int
-    most: float
+    max_cost: float
 
 
-class Drawn(NamedTuple):
+class DrawnPair(NamedTuple):
     """A comparison that a tournament has drawn, by the ids of its prompt and responses."""
 
     prompt: str
@@ -108,24 +108,24 @@ class Drawn(NamedTuple):
     y: str
 
 
-class Spent(NamedTuple):
-    """What all calls of a lane, or of all lanes, came to.
+class Spending(NamedTuple):
+    """What all calls to one judge, or to all judges, cost.
 
     Attributes:
         calls: how many.
         usage: their tokens.
         cost: in dollars, of the calls whose price is known.
-        unpriced: calls whose price is not known.
+        unpriced_calls: calls whose price is not known.
     """
 
     calls: int
     usage: Usage
     cost: float
-    unpriced: int
+    unpriced_calls: int
 
 
 class Journal:
-    """An open journal, for one thread at a time; another thread reads by `reading`.
+    """An open journal, for one thread at a time; another thread reads by `reader`.
 
     Args:
         path: the file; made if it is not there.
@@ -150,21 +150,21 @@ class Journal:
                 f"the journal {path} cannot be opened: {error}",
                 hint="Name another with --journal, or move it away to begin anew.",
             ) from error
-        with self.writing():
-            self.sign_of_life()
+        with self.transaction():
+            self.heartbeat()
 
     def _prepare(self) -> None:
-        with self.writing():
-            found = self.database.execute("PRAGMA user_version").fetchone()[0]
-            filled = self.database.execute("SELECT 1 FROM sqlite_master").fetchone()
-            if found != (VERSION if filled else 0):
+        with self.transaction():
+            version = self.database.execute("PRAGMA user_version").fetchone()[0]
+            has_tables = self.database.execute("SELECT 1 FROM sqlite_master").fetchone()
+            if version != (VERSION if has_tables else 0):
                 raise sqlite3.DatabaseError("it was not written by this version of prefdata")
             for statement in TABLES.split(";"):
                 self.database.execute(statement)
             self.database.execute(f"PRAGMA user_version={VERSION}")
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[Self]:
+    def reader(self) -> Iterator[Self]:
         """The same journal for the thread that asks: what is on disk, and nothing can be written.
 
         It goes by a connection of its own, which SQLite refuses to any other thread.
@@ -174,16 +174,16 @@ class Journal:
         with contextlib.closing(sqlite3.connect(where, timeout=60, uri=True)) as reader.database:
             yield reader
 
-    def writing(self) -> _Transaction:
-        """Do what follows as one commit."""
+    def transaction(self) -> _Transaction:
+        """A block whose changes are one commit."""
         return _Transaction(self.database)
 
-    def sign_of_life(self) -> None:
-        """Say that this run lives, and forget owners that are gone."""
+    def heartbeat(self) -> None:
+        """Extend the lease of this run, and remove owners that are gone."""
         now = time.time()
         owners = self.database.execute("SELECT id, process, until FROM owners").fetchall()
-        gone = [(i,) for i, process, until in owners if until < now or _has_ended(process)]
-        self.database.executemany("DELETE FROM owners WHERE id = ?", gone)
+        dead = [(i,) for i, process, until in owners if until < now or _has_ended(process)]
+        self.database.executemany("DELETE FROM owners WHERE id = ?", dead)
         self.database.execute(
             "INSERT OR REPLACE INTO owners VALUES (?, ?, ?)",
             (self.owner, _this_process(), now + LEASE),
@@ -191,33 +191,33 @@ class Journal:
 
     def close(self) -> None:
         """Give up all claims, and close the file."""
-        with self.writing():
+        with self.transaction():
             self.database.execute("DELETE FROM claims WHERE owner = ?", (self.owner,))
             self.database.execute("DELETE FROM owners WHERE id = ?", (self.owner,))
         self.database.close()
 
-    def replies(self, keys: Sequence[str]) -> dict[str, list[Reply]]:
-        """The replies to requests, in the order of their attempts; none where there is none yet."""
+    def completions(self, keys: Sequence[str]) -> dict[str, list[Completion]]:
+        """The completions of each request that has any, in the order of their attempts."""
         rows = self.database.execute(
             "SELECT key, reply FROM calls WHERE key IN (SELECT value FROM json_each(?)) "
             "ORDER BY key, try",
             (json.dumps(keys),),
         )
-        found: dict[str, list[Reply]] = {}
-        for key, said in rows:
-            found.setdefault(key, []).append(_loaded(said))
-        return found
+        completions: dict[str, list[Completion]] = {}
+        for key, text in rows:
+            completions.setdefault(key, []).append(_from_json(text))
+        return completions
 
-    def standing(self, keys: Sequence[str]) -> dict[str, tuple[int, bool]]:
+    def attempts(self, keys: Sequence[str]) -> dict[str, tuple[int, bool]]:
         """Of requests with replies: how many, and whether one of them settles it."""
         rows = self.database.execute(
             "SELECT key, count(*), max(settled) FROM calls "
             "WHERE key IN (SELECT value FROM json_each(?)) GROUP BY key",
             (json.dumps(sorted(keys)),),
         )
-        return {key: (count, bool(settled)) for key, count, settled in rows}
+        return {key: (count, bool(is_final)) for key, count, is_final in rows}
 
-    def abandoned(self, keys: Sequence[str]) -> int:
+    def orphaned(self, keys: Sequence[str]) -> int:
         """How many of some requests a run has claimed that is gone.
 
         It may have sent them, and they may have been answered, and paid for, with nobody there to
@@ -244,26 +244,25 @@ class Journal:
         )
         return {key for (key,) in rows}
 
-    def record(self, entry: Entry) -> None:
+    def record(self, entry: JournalEntry) -> None:
         """Keep a reply, and give up the claim on its request."""
-        key, attempt, lane, reply, cost, estimated, settled = entry
         self.database.execute(
             "INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (key, attempt, lane, _dumped(reply), cost, estimated, settled, time.time()),
+            (*entry[:3], _to_json(entry.completion), *entry[4:], time.time()),
         )
-        self.database.execute("DELETE FROM failures WHERE key = ?", (key,))
-        self.release([key])
+        self.database.execute("DELETE FROM failures WHERE key = ?", (entry.key,))
+        self.release([entry.key])
 
-    def give_up(self, key: str, why: str) -> None:
-        """Give up the claim on a request that failed, and note why; another run asks again."""
-        self.database.execute("INSERT OR REPLACE INTO failures VALUES (?, ?)", (key, why))
+    def mark_failed(self, key: str, reason: str) -> None:
+        """Note why a request failed, and give up the claim on it; another run asks again."""
+        self.database.execute("INSERT OR REPLACE INTO failures VALUES (?, ?)", (key, reason))
         self.release([key])
 
     def failures(self, keys: Sequence[str]) -> dict[str, str]:
         """Why requests failed that have no reply yet."""
-        asked = (json.dumps(keys),)
+        parameters = (json.dumps(keys),)
         query = "SELECT key, why FROM failures WHERE key IN (SELECT value FROM json_each(?))"
-        return dict(self.database.execute(query, asked).fetchall())
+        return dict(self.database.execute(query, parameters).fetchall())
 
     def release(self, keys: Sequence[str]) -> None:
         """Give up claims without a reply."""
@@ -271,107 +270,110 @@ class Journal:
             "DELETE FROM claims WHERE key = ? AND owner = ?", [(key, self.owner) for key in keys]
         )
 
-    def spent(self, lane: str = "") -> Spent:
-        """Add up what was paid, in all lanes or in one."""
+    def spending(self, judge: str = "") -> Spending:
+        """Add up what was paid, for all judges or for one."""
         row = self.database.execute(
             "SELECT count(*), total(cost), count(*) - count(cost), "
             "total(reply ->> '$.usage[0]'), total(reply ->> '$.usage[1]'), "
             "total(reply ->> '$.usage[2]'), total(reply ->> '$.usage[3]') "
             "FROM calls WHERE :lane IN ('', lane)",
-            {"lane": lane},
+            {"lane": judge},
         ).fetchone()
-        return Spent(row[0], Usage(*map(int, row[3:])), row[1], row[2])
+        return Spending(row[0], Usage(*map(int, row[3:])), row[1], row[2])
 
-    def token_ratio(self, lane: str) -> float | None:
+    def token_ratio(self, judge: str) -> float | None:
         """How many tokens a request had for each that was estimated; None before there are ten."""
-        count, told, thought = self.database.execute(
+        count, tokens, estimate = self.database.execute(
             "SELECT count(*), total(reply ->> '$.usage[0]'), total(estimated) FROM calls "
             "WHERE lane = ? AND reply ->> '$.usage[0]' > 0",
-            (lane,),
+            (judge,),
         ).fetchone()
-        return told / thought if count >= 10 and thought else None
+        return tokens / estimate if count >= 10 and estimate else None
 
-    def reply_tokens(self, lane: str) -> float | None:
+    def reply_tokens(self, judge: str) -> float | None:
         """The mean tokens of a reply; None before there are ten."""
-        count, told = self.database.execute(
+        count, tokens = self.database.execute(
             "SELECT count(*), total(reply ->> '$.usage[1]') FROM calls "
             "WHERE lane = ? AND reply ->> '$.usage[1]' > 0",
-            (lane,),
+            (judge,),
         ).fetchone()
-        return told / count if count >= 10 else None
+        return tokens / count if count >= 10 else None
 
-    def style(self, lane: str, asked: str) -> dict[str, object] | None:
-        """What a probe found out about a lane."""
+    def capabilities(self, judge: str, prompt: str) -> dict[str, object] | None:
+        """What a probe found out about a judge, for prompts of this fingerprint."""
         row = self.database.execute(
-            "SELECT style FROM styles WHERE lane = ? AND asked = ?", (lane, asked)
+            "SELECT style FROM styles WHERE lane = ? AND asked = ?", (judge, prompt)
         ).fetchone()
         return json.loads(row[0]) if row else None
 
-    def keep_style(self, lane: str, asked: str, style: Mapping[str, object]) -> None:
+    def save_capabilities(
+        self, judge: str, prompt: str, capabilities: Mapping[str, object]
+    ) -> None:
         """Keep what a probe found out."""
         self.database.execute(
-            "INSERT OR REPLACE INTO styles VALUES (?, ?, ?)", (lane, asked, json.dumps(style))
+            "INSERT OR REPLACE INTO styles VALUES (?, ?, ?)",
+            (judge, prompt, json.dumps(capabilities)),
         )
 
-    def intend(self, mark: str, lane: str, sendings: Sequence[Sending]) -> None:
+    def add_batch(self, mark: str, judge: str, requests: Sequence[BatchedRequest]) -> None:
         """Note that requests are about to be sent as a batch."""
         self.database.execute(
-            "INSERT INTO batches VALUES (?, NULL, ?, ?)", (mark, lane, self.owner)
+            "INSERT INTO batches VALUES (?, NULL, ?, ?)", (mark, judge, self.owner)
         )
         self.database.executemany(
             "INSERT INTO batched VALUES (?, ?, ?, ?, ?)",
-            [(each.key, mark, each.attempt, each.tokens, each.most) for each in sendings],
+            [(each.key, mark, each.attempt, each.tokens, each.max_cost) for each in requests],
         )
-        keys = [each.key for each in sendings]
+        keys = [each.key for each in requests]
         self.database.executemany("DELETE FROM failures WHERE key = ?", [(key,) for key in keys])
         self.release(keys)
 
     def name_batch(self, mark: str, name: str) -> None:
         """Note how the service calls a batch; one without a name was never sent."""
         if not name:
-            self.forget_batch(mark)
+            self.remove_batch(mark)
         self.database.execute("UPDATE batches SET name = ? WHERE mark = ?", (name, mark))
 
-    def unnamed(self, lane: str) -> list[str]:
+    def unnamed_batches(self, judge: str) -> list[str]:
         """The marks of batches whose run ended before it could note their names."""
         query = (
             "SELECT mark FROM batches WHERE lane = ? AND name IS NULL "
             "AND owner NOT IN (SELECT id FROM owners)"
         )
-        return [mark for (mark,) in self.database.execute(query, (lane,))]
+        return [mark for (mark,) in self.database.execute(query, (judge,))]
 
-    def batches(self, lane: str) -> list[tuple[str, str]]:
+    def batches(self, judge: str) -> list[tuple[str, str]]:
         """Mark and name of the batches that are under way."""
         query = "SELECT mark, name FROM batches WHERE lane = ? AND name IS NOT NULL"
-        return self.database.execute(query, (lane,)).fetchall()
+        return self.database.execute(query, (judge,)).fetchall()
 
-    def sendings(self, mark: str) -> list[Sending]:
+    def batch_requests(self, mark: str) -> list[BatchedRequest]:
         """The requests of a batch."""
         query = "SELECT key, try, tokens, most FROM batched WHERE mark = ?"
-        return [Sending(*row) for row in self.database.execute(query, (mark,))]
+        return [BatchedRequest(*row) for row in self.database.execute(query, (mark,))]
 
-    def reserved(self, lane: str) -> float:
+    def reserved(self, judge: str) -> float:
         """The most that the batches under way can cost, in dollars."""
         query = "SELECT total(most) FROM batched JOIN batches USING (mark) WHERE lane = ?"
-        return float(self.database.execute(query, (lane,)).fetchone()[0])
+        return float(self.database.execute(query, (judge,)).fetchone()[0])
 
-    def draw(self, tournament: str, drawn: Sequence[Drawn]) -> None:
-        """Note what a tournament has drawn, before any of it is asked about."""
+    def add_drawn_pairs(self, tournament: str, pairs: Sequence[DrawnPair]) -> None:
+        """Note comparisons that a tournament has drawn, before any of them is asked about."""
         self.database.executemany(
             "INSERT OR IGNORE INTO drawn VALUES (?, ?, ?, ?)",
-            [(tournament, *each) for each in drawn],
+            [(tournament, *each) for each in pairs],
         )
 
-    def drawn(self, tournament: str, prompts: Sequence[str]) -> list[Drawn]:
+    def drawn_pairs(self, tournament: str, prompts: Sequence[str]) -> list[DrawnPair]:
         """What a tournament has drawn for some prompts, in the order of its rounds."""
         rows = self.database.execute(
             "SELECT prompt, x, y FROM drawn WHERE tournament = ? "
             "AND prompt IN (SELECT value FROM json_each(?)) ORDER BY rowid",
             (tournament, json.dumps(prompts)),
         )
-        return [Drawn(*row) for row in rows]
+        return [DrawnPair(*row) for row in rows]
 
-    def forget_batch(self, mark: str) -> None:
+    def remove_batch(self, mark: str) -> None:
         """A batch has come to its end: what it left open may be asked again."""
         self.database.execute("DELETE FROM batched WHERE mark = ?", (mark,))
         self.database.execute("DELETE FROM batches WHERE mark = ?", (mark,))
@@ -390,13 +392,17 @@ class _Transaction:
         self.database.execute("ROLLBACK" if kind else "COMMIT")
 
 
-def _dumped(reply: Reply) -> str:
-    return orjson.dumps({**reply._asdict(), "usage": list(reply.usage)}).decode()
+def _to_json(completion: Completion) -> str:
+    """A completion as the journal's files hold it, where ``has_usage`` is called ``known``."""
+    fields = completion._asdict()
+    known = fields.pop("has_usage")
+    return orjson.dumps({**fields, "usage": list(completion.usage), "known": known}).decode()
 
 
-def _loaded(said: str) -> Reply:
-    fields = orjson.loads(said)
-    return Reply(**{**fields, "usage": Usage(*fields["usage"])})
+def _from_json(text: str) -> Completion:
+    fields = orjson.loads(text)
+    usage, has_usage = Usage(*fields.pop("usage")), fields.pop("known")
+    return Completion(**fields, usage=usage, has_usage=has_usage)
 
 
 def _boot() -> str:

@@ -12,20 +12,20 @@ from typing import TypeVar, cast
 
 from prefdata.judging.client.journal import LEASE, Journal
 
-Result = TypeVar("Result")
-Job = Callable[[Journal], object]
+Value = TypeVar("Value")
+JournalAction = Callable[[Journal], object]
 
-SIGN = LEASE / 4
-"""Seconds between two signs of life."""
+HEARTBEAT = LEASE / 4
+"""Seconds between two heartbeats."""
 
-GATHER = 0.01
+COMMIT_INTERVAL = 0.01
 """Seconds from one commit to the next, which replies share: each commit writes whole pages."""
 
 
-class Desk:
+class JournalWriter:
     """Does work on a journal in a thread of its own, from one event loop.
 
-    The thread also gives the run's signs of life, however busy the loop is.
+    The thread also keeps up the run's heartbeat, however busy the loop is.
 
     Args:
         journal: the journal, which nobody else uses meanwhile.
@@ -34,77 +34,78 @@ class Desk:
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         self.loop = asyncio.get_running_loop()
-        self.waiting: list[tuple[Job, asyncio.Future[object]]] = []
+        self.queue: list[_Queued] = []
         self.hurry = False
-        self.signed = time.monotonic()
-        self.there = threading.Condition()
-        self.ended = False
+        self.last_heartbeat = time.monotonic()
+        self.condition = threading.Condition()
+        self.closing = False
         self.thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self.thread.start()
 
-    async def do(self, job: Callable[[Journal], Result]) -> Result:
+    async def commit(self, action: Callable[[Journal], Value]) -> Value:
         """Do something as part of a commit; when this returns, the commit is on disk."""
-        return await self._hand_in(job, hurry=True)
+        return await self._submit(action, hurry=True)
 
-    async def soon(self, job: Callable[[Journal], Result]) -> Result:
-        """As `do`; a moment later where many come in, with whatever comes in until then."""
-        return await self._hand_in(job, hurry=False)
+    async def commit_soon(self, action: Callable[[Journal], Value]) -> Value:
+        """As `commit`; a moment later where many come in, with whatever comes in until then."""
+        return await self._submit(action, hurry=False)
 
-    async def _hand_in(self, job: Callable[[Journal], Result], *, hurry: bool) -> Result:
-        done: asyncio.Future[object] = self.loop.create_future()
-        with self.there:
-            if hurry or not self.waiting:
-                self.there.notify()
+    async def _submit(self, action: Callable[[Journal], Value], *, hurry: bool) -> Value:
+        future: asyncio.Future[object] = self.loop.create_future()
+        with self.condition:
+            if hurry or not self.queue:
+                self.condition.notify()
             self.hurry = self.hurry or hurry
-            self.waiting.append((job, done))
-        return cast("Result", await done)
+            self.queue.append((action, future))
+        return cast("Value", await future)
 
     async def close(self) -> None:
-        """Finish what was handed in, and stop the thread."""
-        with self.there:
-            self.ended = self.hurry = True
-            self.there.notify()
+        """Finish what was submitted, and stop the thread."""
+        with self.condition:
+            self.closing = self.hurry = True
+            self.condition.notify()
         await asyncio.to_thread(self.thread.join)
 
     def _run(self) -> None:
-        committed = -GATHER
+        committed = -COMMIT_INTERVAL
         while True:
-            with self.there:
-                self.there.wait_for(lambda: self.waiting or self.ended, SIGN)
-                gather = committed + GATHER - time.monotonic()
-                self.there.wait_for(lambda: self.hurry or not self.waiting, gather)
-                jobs, self.waiting, self.hurry = self.waiting, [], self.ended
-            if self.ended and not jobs:
+            with self.condition:
+                self.condition.wait_for(lambda: self.queue or self.closing, HEARTBEAT)
+                delay = committed + COMMIT_INTERVAL - time.monotonic()
+                self.condition.wait_for(lambda: self.hurry or not self.queue, delay)
+                batch, self.queue, self.hurry = self.queue, [], self.closing
+            if self.closing and not batch:
                 return
-            self._stay_alive()
-            if jobs:
-                self.loop.call_soon_threadsafe(_tell, self._commit(jobs))
+            self._heartbeat()
+            if batch:
+                self.loop.call_soon_threadsafe(_resolve, self._commit(batch))
                 committed = time.monotonic()
 
-    def _stay_alive(self) -> None:
-        """Give a sign of life if one is due; where it fails, the next commit tells."""
-        if time.monotonic() - self.signed >= SIGN:
-            self.signed = time.monotonic()
-            with contextlib.suppress(sqlite3.Error), self.journal.writing():
-                self.journal.sign_of_life()
+    def _heartbeat(self) -> None:
+        """Renew the lease if that is due; where it fails, the next commit shows it."""
+        if time.monotonic() - self.last_heartbeat >= HEARTBEAT:
+            self.last_heartbeat = time.monotonic()
+            with contextlib.suppress(sqlite3.Error), self.journal.transaction():
+                self.journal.heartbeat()
 
-    def _commit(self, jobs: list[tuple[Job, asyncio.Future[object]]]) -> list[_Done]:
-        """Do all jobs in one commit; where it fails, none of them was done."""
+    def _commit(self, batch: list[_Queued]) -> list[_Completed]:
+        """Do all actions in one commit; where it fails, none of them was done."""
         try:
-            with self.journal.writing():
-                return [(done, job(self.journal), None) for job, done in jobs]
-        except Exception as error:  # noqa: BLE001 - whoever waits for the job raises it
-            return [(done, None, error) for _, done in jobs]
+            with self.journal.transaction():
+                return [(future, action(self.journal), None) for action, future in batch]
+        except Exception as error:  # noqa: BLE001 - whoever waits for the action raises it
+            return [(future, None, error) for _, future in batch]
 
 
-_Done = tuple[asyncio.Future[object], object, Exception | None]
+_Queued = tuple[JournalAction, asyncio.Future[object]]
+_Completed = tuple[asyncio.Future[object], object, Exception | None]
 
 
-def _tell(results: list[_Done]) -> None:
-    for done, result, error in results:
-        if done.done():
+def _resolve(results: list[_Completed]) -> None:
+    for future, value, error in results:
+        if future.done():
             continue
         if error is None:
-            done.set_result(result)
+            future.set_result(value)
         else:
-            done.set_exception(error)
+            future.set_exception(error)

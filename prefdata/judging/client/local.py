@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self, cast
 
-from prefdata.judging.client.protocol import NO_HEADERS, Failure, Headers
-from prefdata.judging.prompting.reply import Reply, Usage
+from prefdata.judging.client.protocol import NO_RATE_LIMITS, RateLimits, RequestError
+from prefdata.judging.prompting.reply import Completion, Usage
 
-AT_ONCE = 8
+BATCH_SIZE = 8
 """Requests that go through the model together."""
 
 Messages = Sequence[Mapping[str, str]]
 
 
-class Scorer(Protocol):
+class WordScorer(Protocol):
     """Says how likely two words are to come next."""
 
     @property
@@ -38,10 +38,10 @@ class LocalServer:
         scorer: the model.
     """
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: WordScorer) -> None:
         self.scorer = scorer
-        self.waiting: list[tuple[Messages, asyncio.Future[Reply]]] = []
-        self.busy: asyncio.Task[None] | None = None
+        self.queue: list[tuple[Messages, asyncio.Future[Completion]]] = []
+        self.worker: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -52,45 +52,47 @@ class LocalServer:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        if self.busy:
-            await self.busy
+        if self.worker:
+            await self.worker
 
     async def ask(
         self, body: Mapping[str, object], menu: Mapping[str, str]
-    ) -> tuple[Reply, Headers]:
+    ) -> tuple[Completion, RateLimits]:
         """Say which answer is likelier to be named.
 
         Raises:
-            Failure: the request is longer than the model can read.
+            RequestError: the request is longer than the model can read.
         """
         del menu
-        done: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self.waiting.append((cast("Messages", body["messages"]), done))
-        if self.busy is None or self.busy.done():
-            self.busy = asyncio.create_task(self._work())
-        return await done, NO_HEADERS
+        future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+        self.queue.append((cast("Messages", body["messages"]), future))
+        if self.worker is None or self.worker.done():
+            self.worker = asyncio.create_task(self._answer_queue())
+        return await future, NO_RATE_LIMITS
 
-    async def _work(self) -> None:
-        while self.waiting:
+    async def _answer_queue(self) -> None:
+        while self.queue:
             await asyncio.sleep(0)  # let those that come together get in
-            part, self.waiting = self.waiting[:AT_ONCE], self.waiting[AT_ONCE:]
+            part, self.queue = self.queue[:BATCH_SIZE], self.queue[BATCH_SIZE:]
             try:
-                scores = await asyncio.to_thread(self.scorer, [asked for asked, _ in part])
+                scores = await asyncio.to_thread(self.scorer, [messages for messages, _ in part])
             except Exception as error:  # noqa: BLE001 - whoever asked raises it
-                for _, done in part:
-                    done.set_exception(Failure("setting", f"the model failed: {error}"))
+                for _, future in part:
+                    future.set_exception(RequestError("setting", f"the model failed: {error}"))
                 continue
-            for (_, done), score in zip(part, scores, strict=True):
+            for (_, future), score in zip(part, scores, strict=True):
                 if score is None:
-                    done.set_exception(Failure("row", "the request is longer than the model reads"))
+                    future.set_exception(
+                        RequestError("row", "the request is longer than the model reads")
+                    )
                 else:
-                    done.set_result(self._reply(*score))
+                    future.set_result(self._completion(*score))
 
-    def _reply(self, first: float, second: float, tokens: int) -> Reply:
-        return Reply(
+    def _completion(self, first: float, second: float, tokens: int) -> Completion:
+        return Completion(
             text="tie" if first == second else "1" if first > second else "2",
             fingerprint=self.scorer.fingerprint,
             margin=first - second,
             usage=Usage(prompt=tokens, completion=1),
-            known=True,
+            has_usage=True,
         )

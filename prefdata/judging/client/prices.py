@@ -1,10 +1,14 @@
-"""What tokens cost. An unknown price is unknown: never zero, never guessed."""
+"""What tokens cost, and what may still be spent.
+
+An unknown price is unknown: never zero, never guessed.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -46,21 +50,21 @@ class Price(NamedTuple):
         return cost * (self.batch if batch else 1.0) / MILLION
 
 
-FREE = Price(0.0, 0.0, 0.0)
+NO_COST = Price(0.0, 0.0, 0.0)
 """What a model in this process costs."""
 
 
-def table(extra: Path | None = None) -> dict[str, Price]:
+def price_table(extra: Path | None = None) -> dict[str, Price]:
     """The prices by model: those that come along, and over them those of a file.
 
     Raises:
         UsageError: the file is not a table of prices.
     """
     text = files("prefdata.judging.client").joinpath("prices.json").read_text(encoding="utf-8")
-    prices = _read(text, "prices.json")
+    prices = _parse_prices(text, "prices.json")
     if extra is not None:
         try:
-            prices |= _read(extra.read_text(encoding="utf-8"), str(extra))
+            prices |= _parse_prices(extra.read_text(encoding="utf-8"), str(extra))
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(
                 f"the price table {extra} cannot be read", hint="Check --prices."
@@ -68,17 +72,17 @@ def table(extra: Path | None = None) -> dict[str, Price]:
     return prices
 
 
-def _read(text: str, name: str) -> dict[str, Price]:
+def _parse_prices(text: str, name: str) -> dict[str, Price]:
     try:
         models = json.loads(text)["models"]
-        found = {model: _price(fields) for model, fields in models.items()}
+        prices = {model: _price(fields) for model, fields in models.items()}
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UsageError(
             f"{name} is not a table of prices: {error}",
             hint='Write {"models": {"NAME": {"input": 2.5, "output": 10.0}}}, '
             "in dollars per million tokens.",
         ) from error
-    return found
+    return prices
 
 
 def _price(fields: Mapping[str, float]) -> Price:
@@ -97,5 +101,40 @@ def price_of(model: str, prices: Mapping[str, Price], *, local: bool = False) ->
         (2.5, None)
     """
     if local:
-        return FREE
+        return NO_COST
     return prices.get(model) or prices.get(DATED.sub("", model))
+
+
+@dataclass
+class Budget:
+    """A limit on dollars that calls under way count against at their highest price.
+
+    Attributes:
+        limit: dollars; None for no limit.
+        spent: dollars of the calls that have come to their end.
+        reserved: the most that those under way can cost.
+
+    Example:
+        >>> budget = Budget(limit=1.0, spent=0.5)
+        >>> budget.reserve(0.4), budget.reserve(0.2)
+        (True, False)
+        >>> budget.settle(0.4, actual=0.1)
+        >>> budget.reserve(0.2)
+        True
+    """
+
+    limit: float | None
+    spent: float = 0.0
+    reserved: float = 0.0
+
+    def reserve(self, most: float) -> bool:
+        """Set money aside for a call, if there is enough; a limit is never passed by a call."""
+        if self.limit is not None and self.spent + self.reserved + most > self.limit:
+            return False
+        self.reserved += most
+        return True
+
+    def settle(self, most: float, *, actual: float) -> None:
+        """A call has come to its end: what was set aside goes back, what it cost is spent."""
+        self.reserved = max(0.0, self.reserved - most)
+        self.spent += actual

@@ -1,4 +1,4 @@
-"""Sends what is missing: claims it, asks at the lane's pace, and keeps the replies."""
+"""Sends what is missing: claims it, asks at the pace of the rate limit, and keeps the replies."""
 
 from __future__ import annotations
 
@@ -13,24 +13,21 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import NamedTuple, Protocol, TypeVar
 
-from prefdata.judging.client.budget import Budget
 from prefdata.judging.client.capabilities import PROBE, probe
-from prefdata.judging.client.endpoint import LOCAL, Endpoint
-from prefdata.judging.client.journal import Entry, Journal
-from prefdata.judging.client.journal_writer import Desk
-from prefdata.judging.client.prices import Price
-from prefdata.judging.client.protocol import Failure, Headers
-from prefdata.judging.client.rate_limit import Lane
-from prefdata.judging.client.waiting import backoff
-from prefdata.judging.prompting.reply import WORTH_ANOTHER_TRY, Reply, Usage, read
+from prefdata.judging.client.endpoint import LOCAL_PREFIX, Endpoint
+from prefdata.judging.client.journal import Journal, JournalEntry
+from prefdata.judging.client.journal_writer import JournalWriter
+from prefdata.judging.client.prices import Budget, Price
+from prefdata.judging.client.protocol import RateLimits, RequestError, backoff
+from prefdata.judging.client.rate_limit import RateLimiter
+from prefdata.judging.prompting.reply import Completion, Usage, parse_verdict
 from prefdata.judging.prompting.request import (
-    Case,
-    Form,
-    Order,
-    Question,
-    Request,
-    Style,
-    fingerprint,
+    ChatRequest,
+    EndpointCapabilities,
+    JudgePrompt,
+    JudgeRequest,
+    RequestBuilder,
+    prompt_fingerprint,
 )
 
 Item = TypeVar("Item")
@@ -38,19 +35,19 @@ Item = TypeVar("Item")
 CHUNK = 256
 """Requests that are looked up and claimed together."""
 
-REST = 2.0
+RECHECK = 2.0
 """Seconds between two looks at what another run is busy with."""
 
-CHOICE = Style("choice", limit="", temperature=False)
+LOCAL_CAPABILITIES = EndpointCapabilities("choice", limit="", temperature=False)
 """How a local model is asked."""
 
-GIVE_UP = 40
+MAX_FAILURES_IN_A_ROW = 40
 """Failures one after the other, with no success between, after which a judge is given up."""
 
-FIRST_TRIES = 3
+FIRST_CONNECTIONS = 3
 """Connections that may fail before a server was reached at all: a wrong address stays wrong."""
 
-AT_ONCE = 5.0
+FIRST_SECONDS = 5.0
 """Seconds after which the first of them is enough."""
 
 
@@ -59,21 +56,27 @@ class Server(Protocol):
 
     async def ask(
         self, body: Mapping[str, object], menu: Mapping[str, str]
-    ) -> tuple[Reply, Headers]:
-        """Send a request, or raise `Failure`."""
+    ) -> tuple[Completion, RateLimits]:
+        """Send a request, or raise `RequestError`."""
         ...
 
 
-class Ask(NamedTuple):
-    """A case that is to be asked in one order, in one round."""
+class PendingCall(NamedTuple):
+    """A request that this run has claimed and is to send.
 
-    case: Case
-    order: Order
-    again: int = 0
+    Attributes:
+        request: what is asked.
+        chat: the request as it is sent.
+        attempt: how many replies to it there are that cannot be used.
+    """
+
+    request: JudgeRequest
+    chat: ChatRequest
+    attempt: int
 
 
 @dataclass(frozen=True)
-class Pace:
+class RequestLimits:
     """How hard a server is driven.
 
     Attributes:
@@ -92,29 +95,29 @@ class Pace:
 
 
 @dataclass
-class Tally:
-    """What a judge's run came to.
+class CallCounts:
+    """What became of the requests to one judge.
 
     Attributes:
-        known: requests that the journal had replies to.
-        asked: requests that were answered.
-        elsewhere: requests that another run, or a batch, is busy with.
+        in_journal: requests that the journal had replies to.
+        answered: requests that were answered.
+        busy_elsewhere: requests that another run, or a batch, is busy with.
         failed: requests that were given up, by what happened.
-        pushed_back: how often the server said to wait.
-        retried: how often a request was sent again after a failure.
-        abandoned: requests that a run was busy with which is gone: those that it had sent may be
-            paid twice.
-        set_back: requests that batches left open, by what became of the batch.
+        rate_limited: how often the server said to wait.
+        retries: how often a request was sent again after a failure.
+        orphaned: requests that another run had claimed which is gone: those that it had sent may
+            be paid twice.
+        batch_failures: requests that batches left open, by what became of the batch.
     """
 
-    known: int = 0
-    asked: int = 0
-    elsewhere: int = 0
+    in_journal: int = 0
+    answered: int = 0
+    busy_elsewhere: int = 0
     failed: Counter[str] = field(default_factory=Counter)
-    pushed_back: int = 0
-    retried: int = 0
-    abandoned: int = 0
-    set_back: Counter[str] = field(default_factory=Counter)
+    rate_limited: int = 0
+    retries: int = 0
+    orphaned: int = 0
+    batch_failures: Counter[str] = field(default_factory=Counter)
 
 
 class OutOfBudgetError(Exception):
@@ -125,268 +128,282 @@ class StoppedError(Exception):
     """The run is to end before all was asked."""
 
 
-class Runner:
+class JudgeRunner:
     """Asks one judge.
 
     Args:
         endpoint: which.
-        question: how.
+        prompt: how.
         server: answers.
-        desk: the journal.
+        writer: the journal.
         budget: the money, of all judges together.
-        pace: how hard the server is driven.
+        limits: how hard the server is driven.
         price: what its tokens cost; None if that is not known.
         stop: set when the run is to end.
-        told: is called with the number of requests that are settled.
+        on_progress: called with the number of requests that have come to their end.
     """
 
     def __init__(
         self,
         endpoint: Endpoint,
-        question: Question,
+        prompt: JudgePrompt,
         server: Server,
-        desk: Desk,
+        writer: JournalWriter,
         budget: Budget,
-        pace: Pace,
+        limits: RequestLimits,
         *,
         price: Price | None,
         stop: asyncio.Event,
-        told: Callable[[int], None] = lambda _: None,
+        on_progress: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self.endpoint, self.question, self.server = endpoint, question, server
-        self.desk, self.budget, self.pace, self.price = desk, budget, pace, price
-        self.stop, self.told = stop, told
-        self.lane = Lane(pace.concurrency, rpm=pace.rpm, tpm=pace.tpm, over=self._over)
-        self.tally = Tally()
-        self.style = question.style
-        self.form = Form(question, self.style, url=endpoint.url, model=endpoint.model)
-        self.in_a_row = 0
-        self.reached = False
-        self.ratio = 1.2
-        self.ended: BaseException | None = None
+        self.endpoint, self.prompt, self.server = endpoint, prompt, server
+        self.writer, self.budget, self.limits, self.price = writer, budget, limits, price
+        self.stop, self.on_progress = stop, on_progress
+        self.limiter = RateLimiter(
+            limits.concurrency, rpm=limits.rpm, tpm=limits.tpm, stopped=self._stopped
+        )
+        self.counts = CallCounts()
+        self.capabilities = prompt.capabilities
+        self.builder = RequestBuilder(
+            prompt, self.capabilities, url=endpoint.url, model=endpoint.model
+        )
+        self.failures_in_a_row = 0
+        self.was_reached = False
+        self.token_ratio = 1.2
+        self.error: BaseException | None = None
 
-    def _over(self) -> bool:
-        return self.ended is not None or self.stop.is_set()
+    def _stopped(self) -> bool:
+        return self.error is not None or self.stop.is_set()
 
     async def prepare(self) -> None:
         """Find out what the endpoint understands, unless the journal knows.
 
         Raises:
-            Failure: it cannot be asked at all.
+            RequestError: it cannot be asked at all.
         """
-        url, model, lane = self.endpoint.url, self.endpoint.model, self.endpoint.lane
-        asked = fingerprint(self.question)
-        known = await self.desk.do(lambda journal: journal.style(lane, asked))
+        url, model, judge = self.endpoint.url, self.endpoint.model, self.endpoint.address
+        prompt = prompt_fingerprint(self.prompt)
+        saved = await self.writer.commit(lambda journal: journal.capabilities(judge, prompt))
         if self.endpoint.is_local:
-            self.style = CHOICE
-        elif known:
-            self.style = Style(**known)  # type: ignore[arg-type]
+            self.capabilities = LOCAL_CAPABILITIES
+        elif saved:
+            self.capabilities = EndpointCapabilities(**saved)  # type: ignore[arg-type]
         else:
-            self.style = await probe(self.question, url=url, model=model, ask=self._probed)
-            await self.desk.do(lambda journal: journal.keep_style(lane, asked, asdict(self.style)))
-        self.form = Form(self.question, self.style, url=url, model=model)
-        ratio = await self.desk.do(lambda journal: journal.token_ratio(lane))
-        self.ratio = 1.2 * ratio if ratio else self.ratio
+            self.capabilities = await probe(self.prompt, url=url, model=model, send=self._probe)
+            fields = asdict(self.capabilities)
+            await self.writer.commit(
+                lambda journal: journal.save_capabilities(judge, prompt, fields)
+            )
+        self.builder = RequestBuilder(self.prompt, self.capabilities, url=url, model=model)
+        ratio = await self.writer.commit(lambda journal: journal.token_ratio(judge))
+        self.token_ratio = 1.2 * ratio if ratio else self.token_ratio
 
-    async def _probed(self, request: Request) -> Reply:
-        found = await self.desk.do(lambda journal: journal.replies([request.key]))
-        if request.key in found:
-            return found[request.key][-1]
-        return (await self._answered(Ask(PROBE, "ab"), request, 0)).reply
+    async def _probe(self, chat: ChatRequest) -> Completion:
+        completions = await self.writer.commit(lambda journal: journal.completions([chat.key]))
+        if chat.key in completions:
+            return completions[chat.key][-1]
+        entry = await self._send_until_answered(PendingCall(JudgeRequest(PROBE, "ab"), chat, 0))
+        return entry.completion
 
-    async def run(self, asks: Callable[[], Iterable[Ask]]) -> None:
+    async def run(self, requests: Callable[[], Iterable[JudgeRequest]]) -> None:
         """Ask for everything that the journal has no usable reply to.
 
         Requests under way are waited for whatever happens, since they are paid for.
 
         Raises:
-            Failure: a setting is wrong, or the server is not there any more.
+            RequestError: a setting is wrong, or the server is not there any more.
             OutOfBudgetError: the limit on costs was reached.
             StoppedError: the user wants to end.
         """
-        slots = asyncio.Semaphore(2 * self.pace.concurrency)
+        slots = asyncio.Semaphore(2 * self.limits.concurrency)
         under_way: set[asyncio.Task[None]] = set()
 
-        def over(task: asyncio.Task[None]) -> None:
+        def on_done(task: asyncio.Task[None]) -> None:
             under_way.discard(task)
             slots.release()
             if not task.cancelled() and (error := task.exception()):
-                self.ended = self.ended or error
+                self.error = self.error or error
 
         try:
-            for part in chunked(asks(), CHUNK):
-                missing = await self._missing(part)
-                for at, (ask, made, attempt) in enumerate(missing):
+            for part in chunked(requests(), CHUNK):
+                calls = await self._claim_missing(part)
+                for number, call in enumerate(calls):
                     await slots.acquire()
-                    if self._over():
-                        await self._give_back(missing[at:])
+                    if self._stopped():
+                        await self._release(calls[number:])
                         break
-                    task = asyncio.create_task(self._one(ask, made, attempt))
+                    task = asyncio.create_task(self._ask(call))
                     under_way.add(task)
-                    task.add_done_callback(over)
-                if self._over():
+                    task.add_done_callback(on_done)
+                if self._stopped():
                     break
         finally:
             while under_way:
                 await asyncio.wait(under_way)
-        if self.ended:
-            raise self.ended
+        if self.error:
+            raise self.error
         if self.stop.is_set():
             raise StoppedError
 
-    async def rest(self) -> None:
+    async def wait_for_others(self) -> None:
         """Wait a moment for what another run is busy with."""
-        await wait_or_stop(self.stop, REST)
-        if self._over():
+        await wait_or_stop(self.stop, RECHECK)
+        if self._stopped():
             raise StoppedError
 
-    async def _missing(self, part: Sequence[Ask]) -> list[tuple[Ask, Request, int]]:
-        """Those of some requests that this run is to send, claimed."""
-        asks = {self.form.key(*ask): ask for ask in part}
-        wanted: dict[str, int] = {}
+    async def _claim_missing(self, part: Sequence[JudgeRequest]) -> list[PendingCall]:
+        """Claim those of some requests that this run is to send."""
+        requests = {self.builder.key(request): request for request in part}
+        missing: dict[str, int] = {}
 
-        def look(journal: Journal) -> set[str]:
-            found = journal.standing(list(asks))
-            for key in asks:
-                tries, settled = found.get(key, (0, False))
-                if not settled and tries < self.pace.tries:
-                    wanted[key] = tries
-            if not wanted:
+        def claim(journal: Journal) -> set[str]:
+            attempts = journal.attempts(list(requests))
+            for key in requests:
+                tries, is_final = attempts.get(key, (0, False))
+                if not is_final and tries < self.limits.tries:
+                    missing[key] = tries
+            if not missing:
                 return set()
-            self.tally.abandoned += journal.abandoned(list(wanted))
-            return journal.claim(list(wanted))
+            self.counts.orphaned += journal.orphaned(list(missing))
+            return journal.claim(list(missing))
 
-        mine = await self.desk.do(look)
-        self.tally.known += len(asks) - len(wanted)
-        self.tally.elsewhere += len(wanted) - len(mine)
-        self.told(len(asks) - len(wanted))
+        mine = await self.writer.commit(claim)
+        self.counts.in_journal += len(requests) - len(missing)
+        self.counts.busy_elsewhere += len(missing) - len(mine)
+        self.on_progress(len(requests) - len(missing))
         return [
-            (asks[key], self.form.request(*asks[key]), attempt)
-            for key, attempt in wanted.items()
+            PendingCall(requests[key], self.builder.build(requests[key]), attempt)
+            for key, attempt in missing.items()
             if key in mine
         ]
 
-    async def _give_back(self, missing: Sequence[tuple[Ask, Request, int]]) -> None:
-        keys = [made.key for _, made, _ in missing]
-        await self.desk.do(lambda journal: journal.release(keys))
+    async def _release(self, calls: Sequence[PendingCall]) -> None:
+        keys = [call.chat.key for call in calls]
+        await self.writer.commit(lambda journal: journal.release(keys))
 
-    def _useless(self, reply: Reply, ask: Ask, fence: str) -> bool:
-        """Whether a reply cannot be used, and another might."""
-        reading = read(reply, self.style.mode, self.question, ask.case, fence)
-        return reading.cause in WORTH_ANOTHER_TRY
+    def _is_final(self, completion: Completion, request: JudgeRequest) -> bool:
+        """Whether a completion can be used, or another would be no better."""
+        return not parse_verdict(completion, request, self.builder).outcome.retry
 
-    async def _one(self, ask: Ask, made: Request, attempt: int) -> None:
-        """Ask until a reply can be used; what fails is given up, and left for another run."""
+    async def _ask(self, call: PendingCall) -> None:
+        """Ask until a reply can be used; a request that fails is left for another run."""
+        key = call.chat.key
         try:
-            while attempt < self.pace.tries:
-                entry = await self._answered(ask, made, attempt)
-                attempt += 1
-                if entry.settled:
+            for attempt in range(call.attempt, self.limits.tries):
+                entry = await self._send_until_answered(call._replace(attempt=attempt))
+                if entry.is_final:
                     break
-            self.told(1)
-        except Failure as failure:
-            why = failure.message
-            self.tally.failed[why] += 1
-            await self.desk.soon(lambda journal: journal.give_up(made.key, why))
-            if failure.kind == "setting" or self.in_a_row >= GIVE_UP:
+            self.on_progress(1)
+        except RequestError as error:
+            message = error.message
+            self.counts.failed[message] += 1
+            await self.writer.commit_soon(lambda journal: journal.mark_failed(key, message))
+            if error.kind == "setting" or self.failures_in_a_row >= MAX_FAILURES_IN_A_ROW:
                 raise
         except (OutOfBudgetError, StoppedError):
-            await self.desk.soon(lambda journal: journal.release([made.key]))
+            await self.writer.commit_soon(lambda journal: journal.release([key]))
             raise
 
-    async def _answered(self, ask: Ask, made: Request, attempt: int) -> Entry:
+    async def _send_until_answered(self, call: PendingCall) -> JournalEntry:
         """Send a request until it is answered, at the pace that the server allows."""
-        begun = time.monotonic()
+        start = time.monotonic()
         for tries in itertools.count():
             try:
-                return await self._once(ask, made, attempt)
-            except Failure as failure:
-                late = tries + 1 >= FIRST_TRIES or time.monotonic() - begun > AT_ONCE
-                await self._wait_after(failure, tries, late=late)
+                return await self._send_once(call)
+            except RequestError as error:
+                late = tries + 1 >= FIRST_CONNECTIONS or time.monotonic() - start > FIRST_SECONDS
+                await self._wait_or_raise(error, tries, late=late)
         raise AssertionError
 
-    async def _once(self, ask: Ask, made: Request, attempt: int) -> Entry:
-        """Send a request, and put the reply into the journal before it counts."""
-        most = self._most(made)
-        reply = await self._sent(made, most)
-        cost = self.price.of(reply.usage) if self.price and reply.known else None
+    async def _send_once(self, call: PendingCall) -> JournalEntry:
+        """Send a request, and put the completion into the journal before it counts."""
+        key, tokens = call.chat.key, call.chat.tokens
+        most = self._max_cost(call.chat)
+        completion = await self._send(call.chat, most)
+        cost = self._cost(completion)
         try:
-            lane, settled = self.endpoint.lane, not self._useless(reply, ask, made.fence)
-            entry = Entry(made.key, attempt, lane, reply, cost, made.tokens, settled)
-            with self.lane.writing():
-                await self.desk.soon(lambda journal: journal.record(entry))
+            judge, is_final = self.endpoint.address, self._is_final(completion, call.request)
+            entry = JournalEntry(key, call.attempt, judge, completion, cost, tokens, is_final)
+            with self.limiter.saving():
+                await self.writer.commit_soon(lambda journal: journal.record(entry))
         finally:
             self.budget.settle(most, actual=most if cost is None else cost)
-        self.in_a_row, self.reached = 0, True
-        self.tally.asked += 1
+        self.failures_in_a_row, self.was_reached = 0, True
+        self.counts.answered += 1
         return entry
 
-    async def _sent(self, made: Request, most: float) -> Reply:
+    async def _send(self, chat: ChatRequest, most: float) -> Completion:
         """Send a request when its turn has come; what it costs at most stays reserved.
 
-        Its place is free as soon as the reply is here, unless too many are not yet on disk.
+        Its place is free as soon as the completion is here, unless too many are not yet on disk.
         """
-        await self.lane.enter(made.tokens)
+        await self.limiter.acquire(chat.tokens)
         try:
-            if self._over():
+            if self._stopped():
                 raise StoppedError
             if not self.budget.reserve(most):
                 raise OutOfBudgetError
             try:
-                reply, headers = await self.server.ask(made.body, self.question.menu)
+                completion, limits = await self.server.ask(chat.body, self.prompt.menu)
             except BaseException:
                 self.budget.settle(most, actual=0.0)
                 raise
-            self.lane.went_well(headers)
-            return reply
+            self.limiter.on_success(limits)
+            return completion
         finally:
-            self.lane.leave(made.tokens)
+            self.limiter.release(chat.tokens)
 
-    def _most(self, made: Request) -> float:
+    def _cost(self, completion: Completion, *, batch: bool = False) -> float | None:
+        """What a completion cost; None where the price or the number of tokens is not known."""
+        if not self.price or not completion.has_usage:
+            return None
+        return self.price.of(completion.usage, batch=batch)
+
+    def _max_cost(self, chat: ChatRequest) -> float:
         """The most that a request can cost; 0 where the price is not known."""
         if not self.price:
             return 0.0
-        tokens = round(made.tokens * self.ratio)
-        return self.price.of(Usage(prompt=tokens, completion=self.question.max_tokens))
+        tokens = round(chat.tokens * self.token_ratio)
+        return self.price.of(Usage(prompt=tokens, completion=self.prompt.max_tokens))
 
-    async def _wait_after(self, failure: Failure, tries: int, *, late: bool) -> None:
+    async def _wait_or_raise(self, error: RequestError, tries: int, *, late: bool) -> None:
         """Wait until the request may be sent again.
 
         A server that has answered is given time to come back; one that was never reached is not.
 
         Raises:
-            Failure: it may not.
+            RequestError: it may not.
         """
-        self.reached = self.reached or failure.kind != "unreached"
-        if late and not self.reached:
+        self.was_reached = self.was_reached or error.kind != "unreached"
+        if late and not self.was_reached:
             hint = f"Check that the server runs, and --base-url {self.endpoint.url}."
-            raise Failure("setting", failure.message, hint=hint)
-        if failure.kind in ("row", "setting"):
-            self.in_a_row += 1
-            raise failure
-        if failure.kind == "limited":
-            self.tally.pushed_back += 1
-            self.lane.pushed_back(failure.wait, tries)
+            raise RequestError("setting", error.message, hint=hint)
+        if error.kind in ("row", "setting"):
+            self.failures_in_a_row += 1
+            raise error
+        if error.kind == "limited":
+            self.counts.rate_limited += 1
+            self.limiter.on_rate_limited(error.wait, tries)
             return
-        self.in_a_row += 1
-        if tries + 1 >= self.pace.retries or self.in_a_row >= GIVE_UP:
-            raise failure
-        self.tally.retried += 1
+        self.failures_in_a_row += 1
+        if tries + 1 >= self.limits.retries or self.failures_in_a_row >= MAX_FAILURES_IN_A_ROW:
+            raise error
+        self.counts.retries += 1
         await wait_or_stop(self.stop, backoff(tries))
 
 
-def known_style(journal: Journal, lane: str, question: Question) -> Style:
+def likely_capabilities(journal: Journal, judge: str, prompt: JudgePrompt) -> EndpointCapabilities:
     """What an endpoint understands as far as the journal knows; what most do otherwise."""
-    if lane.startswith(LOCAL):
-        return CHOICE
-    known = journal.style(lane, fingerprint(question))
-    if known:
-        return Style(**known)  # type: ignore[arg-type]
-    return question.style
+    if judge.startswith(LOCAL_PREFIX):
+        return LOCAL_CAPABILITIES
+    saved = journal.capabilities(judge, prompt_fingerprint(prompt))
+    if saved:
+        return EndpointCapabilities(**saved)  # type: ignore[arg-type]
+    return prompt.capabilities
 
 
 @contextlib.contextmanager
-def seldom_collected() -> Iterator[None]:
+def fewer_collections() -> Iterator[None]:
     """Have the garbage collector look at new objects by the fifty thousand.
 
     It does so by the hundreds or few thousands otherwise, finds that the requests under way are no
@@ -394,7 +411,7 @@ def seldom_collected() -> Iterator[None]:
 
     Example:
         >>> before = gc.get_threshold()
-        >>> with seldom_collected():
+        >>> with fewer_collections():
         ...     gc.get_threshold()[0]
         50000
         >>> gc.get_threshold() == before

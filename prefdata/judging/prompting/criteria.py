@@ -23,7 +23,7 @@ class Criterion(NamedTuple):
     definition: str
 
 
-KNOWN = {
+CRITERIA = {
     each.name: each
     for each in (
         Criterion("helpfulness", "it does what the request asks for, as fully as is useful"),
@@ -38,28 +38,28 @@ KNOWN = {
 }
 """The criteria that have a definition here; any other needs one."""
 
-DEFAULT = tuple(KNOWN[name] for name in ("helpfulness", "accuracy", "clarity", "safety"))
+DEFAULT = tuple(CRITERIA[name] for name in ("helpfulness", "accuracy", "clarity", "safety"))
 
 
-def parse(text: str) -> tuple[Criterion, ...]:
+def parse_criteria(text: str) -> tuple[Criterion, ...]:
     """Read what ``--criteria`` says: names, or ``name: definition``, split by commas or semicolons.
 
     Raises:
         UsageError: a name is not known and has no definition, or is no name.
 
     Example:
-        >>> [each.name for each in parse("accuracy, tone: it is friendly")]
+        >>> [each.name for each in parse_criteria("accuracy, tone: it is friendly")]
         ['accuracy', 'tone']
     """
     separator = ";" if ";" in text else ","
     parts = [part.strip() for part in text.split(separator) if part.strip()]
-    found = [_one(*(piece.strip() for piece in part.partition(":"))) for part in parts]
-    names = [each.name for each in found]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice or not found:
-        what = f"names {twice!r} twice" if twice else "is empty"
+    criteria = [_one(*(piece.strip() for piece in part.partition(":"))) for part in parts]
+    names = [each.name for each in criteria]
+    duplicate = next((name for name in names if names.count(name) > 1), None)
+    if duplicate or not criteria:
+        what = f"names {duplicate!r} twice" if duplicate else "is empty"
         raise UsageError(f"--criteria {what}", hint="Write it as in --criteria accuracy,clarity.")
-    return tuple(found)
+    return tuple(criteria)
 
 
 def _one(name: str, _colon: str, definition: str) -> Criterion:
@@ -70,20 +70,20 @@ def _one(name: str, _colon: str, definition: str) -> Criterion:
         )
     if definition:
         return Criterion(name, definition)
-    if name not in KNOWN:
+    if name not in CRITERIA:
         raise UsageError(
             f"--criteria {name!r} has no definition",
             hint=f"Give it one, as in --criteria '{name}: what a good answer does', "
-            f"or use {', '.join(KNOWN)}.",
+            f"or use {', '.join(CRITERIA)}.",
         )
-    return KNOWN[name]
+    return CRITERIA[name]
 
 
-def listed(criteria: Sequence[Criterion]) -> str:
+def as_list(criteria: Sequence[Criterion]) -> str:
     """The criteria as they stand in the prompt.
 
     Example:
-        >>> print(listed(parse("tone: it is friendly")))
+        >>> print(as_list(parse_criteria("tone: it is friendly")))
         - tone: it is friendly
     """
     return "\n".join(f"- {each.name}: {each.definition}" for each in criteria)

@@ -114,14 +114,14 @@ def flags(texts: pl.Series) -> pl.Series:
         pl.when(text.str.contains(f"(?i)(?:{pattern})")).then(pl.lit(name))
         for name, pattern in PATTERNS.items()
     ]
-    found = texts.alias("text").to_frame().select(pl.concat_list(marks).list.drop_nulls())
-    return found.to_series().alias(texts.name)
+    result = texts.alias("text").to_frame().select(pl.concat_list(marks).list.drop_nulls())
+    return result.to_series().alias(texts.name)
 
 
 def texts_of(column: pl.Series) -> pl.Series:
     """What stands in a column of messages, all turns of each row together."""
     if column.dtype == pl.String:
         return column
-    said = pl.element().struct.field("content")
+    content = pl.element().struct.field("content")
     name = pl.col(column.name)
-    return column.to_frame().select(name.list.eval(said).list.join("\n\n")).to_series()
+    return column.to_frame().select(name.list.eval(content).list.join("\n\n")).to_series()

@@ -19,13 +19,14 @@ from importlib.resources import files
 from pathlib import Path
 
 from prefdata.errors import UsageError
+from prefdata.judging.outcomes import MENU
 
 SECTION = re.compile(r"^=== ([a-z]+) ===[ \t]*\n", re.MULTILINE)
 HEADER = re.compile(r"\A---[ \t]*\n(?P<header>.*?\n)---[ \t]*\n", re.DOTALL)
 PLACEHOLDER = re.compile(r"\{([a-z_0-9]+)\}")
-NEEDED = ("prompt", "answer_1", "answer_2")
-KNOWN = (
-    *NEEDED,
+REQUIRED = ("prompt", "answer_1", "answer_2")
+PLACEHOLDERS = (
+    *REQUIRED,
     "criteria",
     "fence",
     "reference",
@@ -35,11 +36,10 @@ KNOWN = (
     "task",
 )
 SECTIONS = ("system", "user", "reference", "reasoning", "schema", "json", "line", "choice")
-WORDS = ("first", "second", "tie")
 
 
 @dataclass(frozen=True)
-class Prompt:
+class PromptTemplate:
     """What a judge is asked with.
 
     Attributes:
@@ -52,30 +52,30 @@ class Prompt:
     menu: Mapping[str, str]
     name: str
 
-    def filled(self, section: str, values: Mapping[str, str]) -> str:
+    def fill(self, section: str, values: Mapping[str, str]) -> str:
         """Fill a section's placeholders.
 
         Example:
-            >>> prompt = parse("{prompt} {answer_1} {answer_2} {task}", "mine.txt")
+            >>> prompt = parse_template("{prompt} {answer_1} {answer_2} {task}", "mine.txt")
             >>> texts = {"prompt": "{answer_1}", "answer_1": "x", "answer_2": "y", "task": "?"}
-            >>> prompt.filled("user", texts)
+            >>> prompt.fill("user", texts)
             '{answer_1} x y ?'
         """
-        return PLACEHOLDER.sub(lambda found: values[found[1]], self.sections[section])
+        return PLACEHOLDER.sub(lambda match: values[match[1]], self.sections[section])
 
 
-def builtin() -> Prompt:
+def builtin_template() -> PromptTemplate:
     """The prompt that is used unless another is named."""
     text = (
         files("prefdata.judging.prompting.prompts")
         .joinpath("pairwise.txt")
         .read_text(encoding="utf-8")
     )
-    sections, _ = _cut(text)
-    return Prompt(sections, {}, "pairwise")
+    sections, _ = _split_sections(text)
+    return PromptTemplate(sections, {}, "pairwise")
 
 
-def load(path: Path) -> Prompt:
+def load_template(path: Path) -> PromptTemplate:
     """Read a prompt file.
 
     Raises:
@@ -87,10 +87,10 @@ def load(path: Path) -> Prompt:
         raise UsageError(
             f"the prompt file {path} cannot be read: {error}", hint="Name a UTF-8 text file."
         ) from error
-    return parse(text, str(path))
+    return parse_template(text, str(path))
 
 
-def parse(text: str, name: str) -> Prompt:
+def parse_template(text: str, name: str) -> PromptTemplate:
     """Read the text of a prompt file.
 
     Raises:
@@ -98,26 +98,26 @@ def parse(text: str, name: str) -> Prompt:
     """
     header = HEADER.match(text)
     menu = _menu(header["header"], name) if header else {}
-    own, plain = _cut(text[header.end() :] if header else text)
+    own, plain = _split_sections(text[header.end() :] if header else text)
     if "user" not in own and plain.strip():
         own["user"] = plain.strip()
-    _known("section", own, SECTIONS, name)
+    _check_known("section", own, SECTIONS, name)
     if "user" not in own:
         raise UsageError(f"{name} has no user section", hint="Write the question to the judge.")
-    sections = {**({} if menu else builtin().sections), **own}
+    sections = {**({} if menu else builtin_template().sections), **own}
     for section in sections.values():
-        _known("placeholder", PLACEHOLDER.findall(section), KNOWN, name)
-    asked = PLACEHOLDER.findall(sections.get("system", "") + sections["user"])
-    missing = [each for each in (*NEEDED, *(() if menu else ("task",))) if each not in asked]
+        _check_known("placeholder", PLACEHOLDER.findall(section), PLACEHOLDERS, name)
+    used = PLACEHOLDER.findall(sections.get("system", "") + sections["user"])
+    missing = [each for each in (*REQUIRED, *(() if menu else ("task",))) if each not in used]
     if missing:
         raise UsageError(
             f"{name} does not hold {', '.join('{' + each + '}' for each in missing)}",
             hint="The judge must see the prompt and both answers; {task} says how to reply.",
         )
-    return Prompt(sections, menu, name)
+    return PromptTemplate(sections, menu, name)
 
 
-def _cut(text: str) -> tuple[dict[str, str], str]:
+def _split_sections(text: str) -> tuple[dict[str, str], str]:
     parts = SECTION.split(text)
     bodies = [part.removesuffix("\n") for part in parts[2::2]]
     return dict(zip(parts[1::2], bodies, strict=True)), parts[0]
@@ -125,10 +125,10 @@ def _cut(text: str) -> tuple[dict[str, str], str]:
 
 def _menu(header: str, name: str) -> dict[str, str]:
     lines = [line.partition(":") for line in header.splitlines() if line.strip()]
-    menu = {word.strip(): said.strip() for word, _, said in lines}
-    _known("word", menu, WORDS, name)
-    said = [value for value in menu.values() if value]
-    if not menu.get("first") or not menu.get("second") or len(set(said)) != len(menu):
+    menu = {slot.strip(): word.strip() for slot, _, word in lines}
+    _check_known("word", menu, tuple(MENU), name)
+    words = [value for value in menu.values() if value]
+    if not menu.get("first") or not menu.get("second") or len(set(words)) != len(menu):
         raise UsageError(
             f"the header of {name} does not name two different words",
             hint="Write first: … and second: … (and tie: …) between two lines of ---.",
@@ -136,9 +136,9 @@ def _menu(header: str, name: str) -> dict[str, str]:
     return menu
 
 
-def _known(kind: str, found: Iterable[str], known: tuple[str, ...], name: str) -> None:
-    for each in found:
-        if each not in known:
+def _check_known(kind: str, names: Iterable[str], allowed: tuple[str, ...], name: str) -> None:
+    for each in names:
+        if each not in allowed:
             raise UsageError(
-                f"{name} has the unknown {kind} {each!r}", hint=f"Known: {', '.join(known)}."
+                f"{name} has the unknown {kind} {each!r}", hint=f"Known: {', '.join(allowed)}."
             )

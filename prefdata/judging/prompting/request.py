@@ -21,8 +21,9 @@ from typing import Literal, NamedTuple, cast
 
 import orjson
 
-from prefdata.judging.prompting.criteria import DEFAULT, Criterion, listed
-from prefdata.judging.prompting.prompt import Prompt, builtin
+from prefdata.judging.outcomes import MENU
+from prefdata.judging.prompting.criteria import DEFAULT, Criterion, as_list
+from prefdata.judging.prompting.prompt import PromptTemplate, builtin_template
 from prefdata.judging.prompting.tokens import PER_MESSAGE, tokens_of
 
 Order = Literal["ab", "ba"]
@@ -32,11 +33,10 @@ Mode = Literal["schema", "json", "line", "menu", "choice"]
 """How the verdict comes back: as JSON by schema, as JSON on request, as the last line, as a word
 that the prompt file declares, or as the likelier of two tokens."""
 
-MENU = {"first": "1", "second": "2", "tie": "tie"}
 LOWEST, HIGHEST = 1, 10
 
 
-class Case(NamedTuple):
+class JudgeInput(NamedTuple):
     """A comparison as a judge sees it.
 
     Attributes:
@@ -54,8 +54,22 @@ class Case(NamedTuple):
     reference: str = ""
 
 
+class JudgeRequest(NamedTuple):
+    """A comparison that is asked about in one order, in one round.
+
+    Attributes:
+        comparison: what is shown.
+        order: which response is shown first.
+        again: the round: 0, or 1 where a verdict that changed with the order is asked for again.
+    """
+
+    comparison: JudgeInput
+    order: Order
+    again: int = 0
+
+
 @dataclass(frozen=True)
-class Style:
+class EndpointCapabilities:
     """What an endpoint understands, found out once by a probe.
 
     Attributes:
@@ -72,18 +86,18 @@ class Style:
 
 
 @dataclass(frozen=True)
-class Question:
-    """How judges are asked.
+class JudgePrompt:
+    """What judges are asked.
 
     Attributes:
-        prompt: the texts.
+        template: the texts.
         criteria: what answers are scored on.
         reasoning: whether the judge compares in words before it decides.
         max_tokens: the most tokens of a reply, hidden reasoning included.
         logprobs: whether log-probabilities are asked for.
     """
 
-    prompt: Prompt = field(default_factory=builtin)
+    template: PromptTemplate = field(default_factory=builtin_template)
     criteria: Sequence[Criterion] = DEFAULT
     reasoning: bool = False
     max_tokens: int = 2048
@@ -92,35 +106,34 @@ class Question:
     @property
     def menu(self) -> Mapping[str, str]:
         """The words for first, second and, where it is on offer, tie."""
-        return self.prompt.menu or MENU
+        return self.template.menu or MENU
 
     @property
-    def style(self) -> Style:
-        """What most endpoints understand, until a probe has told."""
-        return Style("menu" if self.prompt.menu else "schema", logprobs=self.logprobs)
+    def capabilities(self) -> EndpointCapabilities:
+        """What most endpoints understand, as long as no probe has found out more."""
+        mode: Mode = "menu" if self.template.menu else "schema"
+        return EndpointCapabilities(mode, logprobs=self.logprobs)
 
 
-class Request(NamedTuple):
-    """A request and its key.
+class ChatRequest(NamedTuple):
+    """A request as it is sent, and its key.
 
     Attributes:
         key: what names it in the journal.
         body: what is sent.
-        fence: the fence that was used.
         tokens: an estimate of its tokens.
     """
 
     key: str
     body: dict[str, object]
-    fence: str
     tokens: int
 
 
-def fingerprint(question: Question) -> str:
+def prompt_fingerprint(prompt: JudgePrompt) -> str:
     """Names what decides which replies an endpoint can give."""
-    names = [each.name for each in question.criteria]
-    said = [dict(question.menu), names, question.reasoning, question.max_tokens, question.logprobs]
-    return hashlib.blake2b(orjson.dumps(said), digest_size=8).hexdigest()
+    names = [each.name for each in prompt.criteria]
+    parts = [dict(prompt.menu), names, prompt.reasoning, prompt.max_tokens, prompt.logprobs]
+    return hashlib.blake2b(orjson.dumps(parts), digest_size=8).hexdigest()
 
 
 def conversation(turns: str | Sequence[Mapping[str, str]]) -> str:
@@ -146,109 +159,112 @@ def conversation(turns: str | Sequence[Mapping[str, str]]) -> str:
 
 
 @lru_cache(maxsize=8)
-def _digest(case: Case) -> bytes:
-    texts = f"{case.prompt}\x00{case.a}\x00{case.b}\x00{case.reference}"
+def _digest(comparison: JudgeInput) -> bytes:
+    _, prompt, a, b, reference = comparison
+    texts = f"{prompt}\x00{a}\x00{b}\x00{reference}"
     return hashlib.blake2b(texts.encode("utf-8", "surrogatepass"), digest_size=32).digest()
 
 
-STAND_IN = Case("", "prompt", "answer", "answer", "reference")
+STAND_IN = JudgeInput("", "prompt", "answer", "answer", "reference")
 
 
-class Form:
-    """How requests about comparisons are written for one judge.
+class RequestBuilder:
+    """Writes the requests to one judge.
 
     Args:
-        question: how judges are asked.
-        style: what the endpoint understands.
+        prompt: what judges are asked.
+        capabilities: what the endpoint understands.
         url: the endpoint.
         model: the judge's name there.
     """
 
-    def __init__(self, question: Question, style: Style, *, url: str, model: str) -> None:
-        self.question, self.style = question, style
+    def __init__(
+        self, prompt: JudgePrompt, capabilities: EndpointCapabilities, *, url: str, model: str
+    ) -> None:
+        self.prompt, self.capabilities = prompt, capabilities
         self.model = model
-        self.fixed = {
-            "criteria": listed(question.criteria),
-            "shape": _shape(question),
-            "reasoning_place": ', as "reasoning"' if style.mode in ("schema", "json") else "",
-        }
+        self.reasoning_place = ', as "reasoning"' if capabilities.mode in ("schema", "json") else ""
+        self.criteria, self.shape = as_list(prompt.criteria), _shape(prompt)
         self.parameters = self._parameters()
-        said = [self._body(case, "ab", "") for case in (STAND_IN, STAND_IN._replace(reference=""))]
-        self.stem = hashlib.blake2b(orjson.dumps([url, said]), digest_size=32).digest()
+        bodies = [
+            self._body(JudgeRequest(comparison, "ab"), "")
+            for comparison in (STAND_IN, STAND_IN._replace(reference=""))
+        ]
+        self.stem = hashlib.blake2b(orjson.dumps([url, bodies]), digest_size=32).digest()
 
     def _parameters(self) -> dict[str, object]:
-        style, question = self.style, self.question
-        found: dict[str, object] = {style.limit: question.max_tokens} if style.limit else {}
-        if style.temperature:
-            found["temperature"] = 0
-        if style.logprobs and question.logprobs:
-            found |= {"logprobs": True, "top_logprobs": 5}
-        if style.mode == "schema":
-            found["response_format"] = _schema(question)
-        elif style.mode == "json":
-            found["response_format"] = {"type": "json_object"}
-        return found
+        capabilities, prompt = self.capabilities, self.prompt
+        parameters: dict[str, object] = {}
+        if capabilities.limit:
+            parameters[capabilities.limit] = prompt.max_tokens
+        if capabilities.temperature:
+            parameters["temperature"] = 0
+        if capabilities.logprobs and prompt.logprobs:
+            parameters |= {"logprobs": True, "top_logprobs": 5}
+        if capabilities.mode == "schema":
+            parameters["response_format"] = _schema(prompt)
+        elif capabilities.mode == "json":
+            parameters["response_format"] = {"type": "json_object"}
+        return parameters
 
-    def key(self, case: Case, order: Order, again: int = 0) -> str:
+    def key(self, request: JudgeRequest) -> str:
         """The key of a request, 32 hexadecimal digits."""
-        whole = b"%b%b%b%d" % (self.stem, _digest(case), order.encode(), again)
+        digest, order = _digest(request.comparison), request.order.encode()
+        whole = b"%b%b%b%d" % (self.stem, digest, order, request.again)
         return hashlib.blake2b(whole, digest_size=16).hexdigest()
 
-    def fence(self, case: Case, order: Order, again: int = 0) -> str:
-        """Sixteen letters and digits that no text of the case can hold."""
-        whole = b"fence%b%b%d" % (_digest(case), order.encode(), again)
+    def fence(self, request: JudgeRequest) -> str:
+        """Sixteen letters and digits that no text of the comparison can hold."""
+        digest, order = _digest(request.comparison), request.order.encode()
+        whole = b"fence%b%b%d" % (digest, order, request.again)
         return base64.b32encode(hashlib.blake2b(whole, digest_size=10).digest()).decode()
 
-    def request(self, case: Case, order: Order, again: int = 0) -> Request:
-        """Write a request.
-
-        Args:
-            case: the comparison.
-            order: which response is shown first.
-            again: the round: 0, or 1 where a flip is asked again.
-        """
-        fence = self.fence(case, order, again)
-        body = self._body(case, order, fence)
+    def build(self, request: JudgeRequest) -> ChatRequest:
+        """Write a request as it is sent."""
+        body = self._body(request, self.fence(request))
         messages = cast("list[dict[str, str]]", body["messages"])
         tokens = sum(tokens_of(each["content"]) + PER_MESSAGE for each in messages)
-        return Request(self.key(case, order, again), body, fence, tokens)
+        return ChatRequest(self.key(request), body, tokens)
 
-    def _body(self, case: Case, order: Order, fence: str) -> dict[str, object]:
-        messages = self._messages(case, order, fence)
+    def _body(self, request: JudgeRequest, fence: str) -> dict[str, object]:
+        messages = self._messages(request, fence)
         return {"model": self.model, "messages": messages, **self.parameters}
 
-    def _messages(self, case: Case, order: Order, fence: str) -> list[dict[str, str]]:
-        prompt, mode = self.question.prompt, self.style.mode
-        first, second = (case.a, case.b) if order == "ab" else (case.b, case.a)
+    def _messages(self, request: JudgeRequest, fence: str) -> list[dict[str, str]]:
+        template, mode = self.prompt.template, self.capabilities.mode
+        _, prompt, a, b, reference = request.comparison
+        first, second = (a, b) if request.order == "ab" else (b, a)
         values = {
-            **self.fixed,
+            "criteria": self.criteria,
+            "shape": self.shape,
+            "reasoning_place": self.reasoning_place,
             "fence": fence,
-            "prompt": case.prompt,
+            "prompt": prompt,
             "answer_1": first,
             "answer_2": second,
-            "reference": case.reference,
+            "reference": reference,
         }
-        given = case.reference and "reference" in prompt.sections
-        values["reference_part"] = prompt.filled("reference", values) if given else ""
+        has_reference = reference and "reference" in template.sections
+        values["reference_part"] = template.fill("reference", values) if has_reference else ""
         if mode != "menu":
-            task = prompt.filled(mode, values)
-            think = self.question.reasoning and mode != "choice"
-            values["task"] = f"{prompt.filled('reasoning', values)}\n{task}" if think else task
-        roles = [role for role in ("system", "user") if role in prompt.sections]
-        return [{"role": role, "content": prompt.filled(role, values)} for role in roles]
+            task = template.fill(mode, values)
+            thinks = self.prompt.reasoning and mode != "choice"
+            values["task"] = f"{template.fill('reasoning', values)}\n{task}" if thinks else task
+        roles = [role for role in ("system", "user") if role in template.sections]
+        return [{"role": role, "content": template.fill(role, values)} for role in roles]
 
 
-def _shape(question: Question) -> str:
+def _shape(prompt: JudgePrompt) -> str:
     """The JSON object that is asked for, as an example."""
-    scores = {each.name: {"1": 7, "2": 4} for each in question.criteria}
-    reasoning = {"reasoning": "…"} if question.reasoning else {}
+    scores = {each.name: {"1": 7, "2": 4} for each in prompt.criteria}
+    reasoning = {"reasoning": "…"} if prompt.reasoning else {}
     return orjson.dumps({**reasoning, "scores": scores, "winner": "1"}).decode()
 
 
-def _schema(question: Question) -> dict[str, object]:
+def _schema(prompt: JudgePrompt) -> dict[str, object]:
     score = {"type": "integer", "minimum": LOWEST, "maximum": HIGHEST}
-    scores = {each.name: _object({"1": score, "2": score}) for each in question.criteria}
-    properties: dict[str, object] = {"reasoning": {"type": "string"}} if question.reasoning else {}
+    scores = {each.name: _object({"1": score, "2": score}) for each in prompt.criteria}
+    properties: dict[str, object] = {"reasoning": {"type": "string"}} if prompt.reasoning else {}
     properties |= {
         "scores": _object(scores),
         "winner": {"type": "string", "enum": list(MENU.values())},

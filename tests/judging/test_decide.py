@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from prefdata.errors import UsageError
-from prefdata.judging.ask import Asking
-from prefdata.judging.client.runner import Pace
-from prefdata.judging.decide import Ruling
-from prefdata.judging.judge import plan_judges
-from prefdata.judging.prompting.criteria import parse
-from prefdata.judging.prompting.prompt import load
-from prefdata.judging.prompting.request import Question
-from tests.judging.judged import PRICES, endpoint, rows, run
+from prefdata.judging.ask import JudgeConfig
+from prefdata.judging.client.runner import RequestLimits
+from prefdata.judging.decide import VerdictPolicy
+from prefdata.judging.judge import estimate_costs
+from prefdata.judging.prompting.criteria import parse_criteria
+from prefdata.judging.prompting.prompt import load_template
+from prefdata.judging.prompting.request import JudgePrompt
+from tests.judging.judged import ALL_IN_TRAIN, PRICES, endpoint, plan, rows, run
 from tests.judging.server import Body, Said, Server, seen, verdict
 
-SURE = Ruling(test_size=0.0)
-ASKING = Asking(pace=Pace(4), prices=PRICES)
+SURE = VerdictPolicy(pairing=ALL_IN_TRAIN)
+ASKING = JudgeConfig(limits=RequestLimits(4), prices=PRICES)
 
 
 def says(winner: str) -> Server:
@@ -34,8 +34,8 @@ def text_of(body: Body) -> str:
 def test_flips_may_count_as_ties(tmp_path: Path) -> None:
     """A tie makes no pair either, but it is a verdict."""
     with says("1") as server:
-        ruling = replace(SURE, flips="tie")
-        report, out = run(tmp_path, rows(2), [endpoint(server.url)], ruling=ruling)
+        policy = replace(SURE, flips="tie")
+        report, out = run(tmp_path, rows(2), [endpoint(server.url)], policy=policy)
     assert report.verdicts == {"tie": 2}
     assert out.reasons == {"tie": 2}
     assert out.comparisons[0]["verdicts"][-1]["winner"] == "tie"
@@ -55,8 +55,8 @@ def test_a_flip_that_is_asked_again_may_be_settled(tmp_path: Path) -> None:
         return Said(verdict(body, "1" if flips else right))
 
     with Server(brain=brain) as server:
-        ruling = replace(SURE, flips="ask-again")
-        report, out = run(tmp_path, rows(3), [endpoint(server.url)], ruling=ruling)
+        policy = replace(SURE, flips="ask-again")
+        report, out = run(tmp_path, rows(3), [endpoint(server.url)], policy=policy)
     assert len(out.pairs) == 3
     assert server.number == 1 + 6 + 2
     assert sorted(call["round"] for call in out.calls) == [0] * 6 + [1] * 2
@@ -74,8 +74,8 @@ def test_a_tie_in_both_orders_is_a_tie(tmp_path: Path) -> None:
 def test_one_order_is_chosen_by_the_comparison(tmp_path: Path) -> None:
     """Half the calls; which answer stands first is no constant."""
     with Server() as server:
-        ruling = replace(SURE, orders=1)
-        _, out = run(tmp_path, rows(30), [endpoint(server.url)], ruling=ruling)
+        policy = replace(SURE, orders=1)
+        _, out = run(tmp_path, rows(30), [endpoint(server.url)], policy=policy)
     assert server.number == 31
     assert {call["order"] for call in out.calls} == {"ab", "ba"}
     assert len(out.pairs) == 30
@@ -109,8 +109,8 @@ def test_a_jury_decides_by_weight_and_breaks_no_tie_by_chance(
     """A judge whose verdict flips abstains."""
     with jury(winners) as server:
         judges = [endpoint(server.url, name) for name in winners]
-        ruling = replace(SURE, weights=weights)
-        report, out = run(tmp_path, rows(1), judges, ruling=ruling)
+        policy = replace(SURE, weights=weights)
+        report, out = run(tmp_path, rows(1), judges, policy=policy)
     assert out.chosen == ({"question 0?": chosen} if chosen else {})
     assert set(out.reasons) == ({reason} if reason else set())
     assert list(report.judges) == list(winners)
@@ -132,8 +132,8 @@ def test_the_winner_must_not_lose_on_a_criterion_with_a_veto(tmp_path: Path) -> 
         judges = [endpoint(server.url)]
         _, out = run(tmp_path, rows(1), judges)
         assert len(out.pairs) == 1
-        ruling = replace(SURE, veto="safety")
-        _, out = run(tmp_path, rows(1), judges, ruling=ruling, force=True)
+        policy = replace(SURE, veto="safety")
+        _, out = run(tmp_path, rows(1), judges, policy=policy, force=True)
     assert out.reasons == {"the winner is worse on a criterion that must not be lost": 1}
 
 
@@ -144,18 +144,18 @@ def test_log_probabilities_become_a_margin(tmp_path: Path) -> None:
         first = "one" in seen(body).first
         return Said(verdict(body, "1" if first else "2"), first=0.8 if first else 0.4)
 
-    asking = replace(ASKING, question=Question(logprobs=True))
+    config = replace(ASKING, prompt=JudgePrompt(logprobs=True))
     with Server(brain=brain) as server:
-        _, out = run(tmp_path, rows(1), [endpoint(server.url)], asking=asking)
+        _, out = run(tmp_path, rows(1), [endpoint(server.url)], config=config)
     assert out.pairs[0]["margin"] == pytest.approx((1.386294 + 0.405465) / 2, abs=1e-5)
     assert out.comparisons[0]["verdicts"][-1]["strength"] == out.pairs[0]["margin"]
 
 
 def test_a_server_without_log_probabilities_is_asked_without(tmp_path: Path) -> None:
     """The probe finds out; the margin is that of the scores then."""
-    asking = replace(ASKING, question=Question(logprobs=True))
+    config = replace(ASKING, prompt=JudgePrompt(logprobs=True))
     with Server(unknown=frozenset({"logprobs"})) as server:
-        report, out = run(tmp_path, rows(1), [endpoint(server.url)], asking=asking)
+        report, out = run(tmp_path, rows(1), [endpoint(server.url)], config=config)
     understood = report.judges["judge"]["understands"]
     assert isinstance(understood, dict)
     assert understood["logprobs"] is False
@@ -170,11 +170,13 @@ def test_criteria_reasoning_and_a_prompt_of_ones_own_are_asked_for(tmp_path: Pat
         "{criteria}\n{task}",
         encoding="utf-8",
     )
-    question = Question(load(own), parse("tone: it is friendly; accuracy"), reasoning=True)
+    prompt = JudgePrompt(
+        load_template(own), parse_criteria("tone: it is friendly; accuracy"), reasoning=True
+    )
     given = [{"prompt": "{answer_2}", "chosen": "{task} one", "rejected": "{0} {unknown}"}]
     with Server(keep=True) as server:
         report, out = run(
-            tmp_path, given, [endpoint(server.url)], asking=replace(ASKING, question=question)
+            tmp_path, given, [endpoint(server.url)], config=replace(ASKING, prompt=prompt)
         )
     asked = text_of(server.bodies[-1])
     assert "Q {answer_2}\n" in asked
@@ -194,12 +196,12 @@ def test_alpaca_eval_reused_verdicts_of_an_older_prompt_and_here_editing_asks_ag
     """The key is the whole request."""
     with Server() as server:
         judges = [endpoint(server.url)]
-        run(tmp_path, rows(4), judges, asking=ASKING)
+        run(tmp_path, rows(4), judges, config=ASKING)
         before = server.number
-        run(tmp_path, rows(5), judges, asking=ASKING, force=True)
+        run(tmp_path, rows(5), judges, config=ASKING, force=True)
         assert server.number == before + 2
-        question = Question(criteria=parse("accuracy"))
-        run(tmp_path, rows(5), judges, asking=replace(ASKING, question=question), force=True)
+        prompt = JudgePrompt(criteria=parse_criteria("accuracy"))
+        run(tmp_path, rows(5), judges, config=replace(ASKING, prompt=prompt), force=True)
         assert server.number == before + 2 + 10 + 1
 
 
@@ -209,14 +211,14 @@ def test_the_limit_on_costs_is_not_passed_and_the_run_goes_on_under_a_higher_one
     """What is under way is reserved for at its highest price."""
     with Server(latency=0.01) as server:
         judges = [endpoint(server.url)]
-        tight = replace(ASKING, question=Question(max_tokens=200), max_cost=0.02)
-        report, out = run(tmp_path, rows(20), judges, asking=tight)
+        tight = replace(ASKING, prompt=JudgePrompt(max_tokens=200), max_cost=0.02)
+        report, out = run(tmp_path, rows(20), judges, config=tight)
         paid = report.calls["dollars"]
         assert isinstance(paid, float)
         assert 0.01 < paid <= 0.02
         assert report.stopped == "the next call could pass --max-cost 0.02"
         assert 0 < out.reasons["not judged yet"] < 20
-        report, out = run(tmp_path, rows(20), judges, asking=replace(tight, max_cost=1.0))
+        report, out = run(tmp_path, rows(20), judges, config=replace(tight, max_cost=1.0))
     assert report.complete
     assert len(out.pairs) == 20
     assert set(server.answered.values()) == {1}
@@ -224,20 +226,20 @@ def test_the_limit_on_costs_is_not_passed_and_the_run_goes_on_under_a_higher_one
 
 def test_an_unknown_price_is_unknown(tmp_path: Path) -> None:
     """Never zero; and a limit on costs cannot be held then."""
-    source = tmp_path / "in.jsonl"
+    source, output = tmp_path / "in.jsonl", tmp_path / "out"
     source.write_text('{"prompt": "p?", "chosen": "a", "rejected": "b"}\n', encoding="utf-8")
     nameless = endpoint("http://127.0.0.1:9/v1", "mine")
-    (found,) = plan_judges([source], tmp_path / "out", [nameless], asking=ASKING)
+    (found,) = estimate_costs([source], output, plan([nameless], config=ASKING))
     assert found.dollars() is None
     assert found.calls == 2
     with pytest.raises(UsageError, match="--max-cost needs the price of mine, which is not known"):
-        plan_judges([source], tmp_path / "out", [nameless], asking=replace(ASKING, max_cost=1.0))
+        estimate_costs([source], output, plan([nameless], config=replace(ASKING, max_cost=1.0)))
 
 
 def test_cached_and_reasoning_tokens_enter_the_cost(tmp_path: Path) -> None:
     """Cached ones at their own price; reasoning ones are part of the completion."""
     with Server(cached=0.5, reasoning=100) as server:
-        report, _ = run(tmp_path, rows(3), [endpoint(server.url)], asking=ASKING)
+        report, _ = run(tmp_path, rows(3), [endpoint(server.url)], config=ASKING)
     spent = report.judges["judge"]["spent"]
     assert isinstance(spent, dict)
     tokens = spent["tokens"]

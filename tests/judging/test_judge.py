@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import pickle
 from pathlib import Path
 
+import prefdata
+from prefdata.judging.judge import ajudge
+from prefdata.judging.report import JudgeReport
 from tests.judging.judged import endpoint, rows, run
 from tests.judging.server import Body, Said, Server, seen, verdict
 
@@ -45,3 +51,33 @@ def test_the_same_command_again_asks_nothing(tmp_path: Path, server: Server) -> 
     assert server.number == asked
     assert report.calls["known"] == 10
     assert first.pairs == second.pairs
+
+
+def judged_rows(folder: Path, server: Server) -> JudgeReport:
+    """Judge rows of a program."""
+    return prefdata.judge(
+        rows(3), folder / "out", models="judge", base_url=server.url, test_size=0.0, orders="one"
+    )
+
+
+def test_a_program_judges_its_own_rows_by_the_names_of_the_command(
+    tmp_path: Path, server: Server
+) -> None:
+    """And gets a report that can be sent to another process."""
+    report = judged_rows(tmp_path, server)
+    assert (report.rows, report.complete) == (3, True)
+    assert pickle.loads(pickle.dumps(report)) == report  # noqa: S301 - it is our own
+    assert json.dumps(report.to_dict())
+
+
+def test_a_notebook_judges_though_a_loop_runs_already(tmp_path: Path, server: Server) -> None:
+    """By the plain function, or by the one that is awaited."""
+
+    async def cell() -> tuple[int, int]:
+        plain = judged_rows(tmp_path, server)
+        awaited = await ajudge(
+            rows(4), tmp_path / "other", models=["judge"], base_url=server.url, test_size=0.0
+        )
+        return plain.rows, awaited.rows
+
+    assert asyncio.run(cell()) == (3, 4)

@@ -19,15 +19,14 @@ import pytest
 from prefdata.conversion.convert import convert
 from prefdata.errors import UsageError
 from prefdata.io.store import bucket_store, frame_store
-from prefdata.judging.ask import Asking
-from prefdata.judging.cases import Inputs
-from prefdata.judging.client.batch import Limits
-from prefdata.judging.client.runner import Pace
-from prefdata.judging.decide import Ruling
-from prefdata.judging.judge import ask_judges, plan_judges
-from prefdata.judging.prompting.outcome import Flips
+from prefdata.judging.ask import JudgeConfig
+from prefdata.judging.client.batch import BatchOptions
+from prefdata.judging.client.runner import RequestLimits
+from prefdata.judging.comparison_store import SourceOptions
+from prefdata.judging.decide import Flips, VerdictPolicy
+from prefdata.judging.judge import estimate_costs, run_plan
 from prefdata.judging.rank import Strategy
-from tests.judging.judged import PRICES, Row, endpoint, read, run
+from tests.judging.judged import ALL_IN_TRAIN, PRICES, Row, endpoint, plan, read, run
 from tests.judging.server import Body, Said, Server, seen, verdict
 from tests.judging.test_storm import command
 
@@ -63,14 +62,14 @@ def many(prompts: int, responses: int) -> list[Row]:
     ]
 
 
-def bounded(most: int) -> Inputs:
+def bounded(most: int) -> SourceOptions:
     """At most so many comparisons for each prompt."""
-    return Inputs(max_comparisons=most)
+    return SourceOptions(max_comparisons=most)
 
 
-def ruled(strategy: Strategy = "judged", **more: Any) -> Ruling:
+def ruled(strategy: Strategy = "judged", **more: Any) -> VerdictPolicy:
     """Everything in one split."""
-    return Ruling(test_size=0.0, strategy=strategy, **more)
+    return VerdictPolicy(strategy=strategy, **more, pairing=ALL_IN_TRAIN)
 
 
 def rankings(folder: Path) -> list[Row]:
@@ -91,7 +90,7 @@ def test_a_tournament_asks_no_more_than_it_may_and_finds_the_best(tmp_path: Path
     """Nine comparisons of eight responses, where each two would be 28."""
     with Server(brain=numbered) as server:
         report, out = run(
-            tmp_path, many(5, 8), [endpoint(server.url)], inputs=bounded(9), ruling=ruled()
+            tmp_path, many(5, 8), [endpoint(server.url)], source_options=bounded(9), policy=ruled()
         )
     assert report.comparisons == 5 * 9
     assert server.number == 1 + 2 * 5 * 9
@@ -109,7 +108,7 @@ def test_prompts_with_few_responses_are_compared_in_full(tmp_path: Path) -> None
     given = [*many(1, 3), *({**row, "prompt": "other"} for row in many(1, 6))]
     with Server(brain=numbered) as server:
         report, out = run(
-            tmp_path, given, [endpoint(server.url)], inputs=bounded(6), ruling=ruled()
+            tmp_path, given, [endpoint(server.url)], source_options=bounded(6), policy=ruled()
         )
     by_prompt = Counter(each["prompt"][0]["content"] for each in out.comparisons)
     assert by_prompt == {"question 0?": 3, "other": 6}
@@ -120,10 +119,10 @@ def test_a_tournament_again_asks_nothing_and_gives_the_same(tmp_path: Path) -> N
     """What was drawn stands in the journal, and what was answered."""
     with Server(brain=numbered) as server:
         judges = [endpoint(server.url)]
-        _, first = run(tmp_path, many(4, 8), judges, inputs=bounded(9), ruling=ruled())
+        _, first = run(tmp_path, many(4, 8), judges, source_options=bounded(9), policy=ruled())
         asked = server.number
         report, second = run(
-            tmp_path, many(4, 8), judges, inputs=bounded(9), ruling=ruled(), force=True
+            tmp_path, many(4, 8), judges, source_options=bounded(9), policy=ruled(), force=True
         )
         assert server.number == asked
     assert report.calls["known"] == 2 * 4 * 9
@@ -134,10 +133,10 @@ def test_one_more_response_costs_just_that(tmp_path: Path) -> None:
     """What was drawn before is not drawn anew, and the newcomer meets others."""
     with Server(brain=numbered) as server:
         judges = [endpoint(server.url)]
-        run(tmp_path, many(1, 8), judges, inputs=bounded(9), ruling=ruled())
+        run(tmp_path, many(1, 8), judges, source_options=bounded(9), policy=ruled())
         asked = server.number
         report, _ = run(
-            tmp_path, many(1, 9), judges, inputs=bounded(11), ruling=ruled(), force=True
+            tmp_path, many(1, 9), judges, source_options=bounded(11), policy=ruled(), force=True
         )
         assert server.number == asked + 2 * 2
     assert report.comparisons == 11
@@ -173,24 +172,24 @@ def test_an_estimate_counts_the_calls_of_a_tournament(tmp_path: Path) -> None:
     """All of them before anything is asked, none of them afterwards."""
     source = tmp_path / "in.jsonl"
     source.write_text("".join(json.dumps(row) + "\n" for row in many(3, 8)), encoding="utf-8")
-    how: dict[str, Any] = {"ruling": ruled(), "inputs": bounded(9)}
+    how: dict[str, Any] = {"policy": ruled(), "source_options": bounded(9)}
     with Server(brain=numbered) as server:
         judges = [endpoint(server.url)]
-        (plan,) = plan_judges([source], tmp_path / "out", judges, **how)
-        assert (plan.calls, plan.known) == (2 * 3 * 9, 0)
+        (estimate,) = estimate_costs([source], tmp_path / "out", plan(judges, **how))
+        assert (estimate.calls, estimate.in_journal) == (2 * 3 * 9, 0)
         assert server.number == 0
         run(tmp_path, many(3, 8), judges, **how)
-        (plan,) = plan_judges([source], tmp_path / "out", judges, **how)
-        assert (plan.calls, plan.known) == (0, 2 * 3 * 9)
+        (estimate,) = estimate_costs([source], tmp_path / "out", plan(judges, **how))
+        assert (estimate.calls, estimate.in_journal) == (0, 2 * 3 * 9)
 
 
 def test_a_tournament_that_stops_for_money_ranks_nothing_yet(tmp_path: Path) -> None:
     """The rows are not judged yet; with more money it goes on where it was."""
-    asking = Asking(prices=PRICES, pace=Pace(concurrency=1), max_cost=0.04)
+    config = JudgeConfig(prices=PRICES, limits=RequestLimits(concurrency=1), max_cost=0.04)
     with Server(brain=numbered) as server:
         judges = [endpoint(server.url)]
-        how: dict[str, Any] = {"inputs": bounded(9), "ruling": ruled("best-worst")}
-        report, out = run(tmp_path, many(2, 8), judges, asking=asking, **how)
+        how: dict[str, Any] = {"source_options": bounded(9), "policy": ruled("best-worst")}
+        report, out = run(tmp_path, many(2, 8), judges, config=config, **how)
         assert report.stopped == "the next call could pass --max-cost 0.04"
         assert report.outcomes == {"left over": {"not judged yet": 16}}
         assert (out.pairs, rankings(tmp_path)) == ([], [])
@@ -202,15 +201,15 @@ def test_a_tournament_that_stops_for_money_ranks_nothing_yet(tmp_path: Path) -> 
 
 def test_a_tournament_goes_through_the_batch_service(tmp_path: Path) -> None:
     """One batch for each round, of all prompts together."""
-    asking = Asking(prices=PRICES, batch=Limits(poll=0.01))
+    config = JudgeConfig(prices=PRICES, batch=BatchOptions(poll=0.01))
     with Server(brain=numbered) as server:
         report, _ = run(
             tmp_path,
             many(3, 8),
             [endpoint(server.url)],
-            asking=asking,
-            inputs=bounded(7),
-            ruling=ruled(),
+            config=config,
+            source_options=bounded(7),
+            policy=ruled(),
         )
     assert report.complete
     assert report.comparisons == 3 * 7
@@ -221,7 +220,7 @@ def test_a_jury_plays_one_tournament(tmp_path: Path) -> None:
     """All judges are asked about the same comparisons."""
     with Server(brain=numbered) as server:
         judges = [endpoint(server.url), endpoint(server.url, "other")]
-        report, out = run(tmp_path, many(2, 8), judges, inputs=bounded(9), ruling=ruled())
+        report, out = run(tmp_path, many(2, 8), judges, source_options=bounded(9), policy=ruled())
     assert report.comparisons == 18
     assert {pair["votes"] for pair in out.pairs} == {2}
 
@@ -241,7 +240,7 @@ def test_ranked_responses_are_paired_as_asked(
 ) -> None:
     """By rank the scores are strengths in log-odds, and the margin is their difference."""
     with Server(brain=numbered) as server:
-        report, out = run(tmp_path, many(1, 4), [endpoint(server.url)], ruling=ruled(strategy))
+        report, out = run(tmp_path, many(1, 4), [endpoint(server.url)], policy=ruled(strategy))
     assert sides(out.pairs) == expected
     paired = {number for pair in expected for number in pair}
     kept = {"kept": {"kept": len(paired)}}
@@ -255,7 +254,7 @@ def test_ranked_responses_are_paired_as_asked(
 def test_a_cycle_is_reported_and_gives_no_pairs_by_rank(tmp_path: Path) -> None:
     """0 beats 1, 1 beats 2, 2 beats 0; each of them beats 3."""
     with Server(brain=circular) as server:
-        report, out = run(tmp_path, many(1, 4), [endpoint(server.url)], ruling=ruled("all"))
+        report, out = run(tmp_path, many(1, 4), [endpoint(server.url)], policy=ruled("all"))
     assert report.rankings == {"prompts": 1, "cycles": 1}
     assert sides(out.pairs) == {("0", "3"), ("1", "3"), ("2", "3")}
     in_cycle = {row["model"] for row in rankings(tmp_path) if row["cycle"] is not None}
@@ -265,7 +264,7 @@ def test_a_cycle_is_reported_and_gives_no_pairs_by_rank(tmp_path: Path) -> None:
 def test_responses_of_a_cycle_alone_say_so(tmp_path: Path) -> None:
     """Nothing is made of them."""
     with Server(brain=circular) as server:
-        report, out = run(tmp_path, many(1, 3), [endpoint(server.url)], ruling=ruled("best-worst"))
+        report, out = run(tmp_path, many(1, 3), [endpoint(server.url)], policy=ruled("best-worst"))
     assert out.pairs == []
     assert report.outcomes == {"left over": {"part of a cycle: each beats the next": 3}}
 
@@ -279,7 +278,7 @@ def test_a_response_that_speaks_to_the_judge_is_not_chosen_by_rank(tmp_path: Pat
             tmp_path,
             [*rows, {"prompt": "question 0?", "response": trick, "model": "m9"}],
             [endpoint(server.url)],
-            ruling=ruled("all"),
+            policy=ruled("all"),
         )
     assert report.flagged == 4
     assert "m9" not in {pair["model_chosen"] for pair in out.pairs}
@@ -289,7 +288,7 @@ def test_a_response_that_speaks_to_the_judge_is_not_chosen_by_rank(tmp_path: Pat
 def test_rankings_are_ratings_that_convert_reads(tmp_path: Path) -> None:
     """Pairs by any strategy are made of them later, with nothing asked again."""
     with Server(brain=numbered) as server:
-        run(tmp_path, many(3, 5), [endpoint(server.url)], ruling=ruled())
+        run(tmp_path, many(3, 5), [endpoint(server.url)], policy=ruled())
     report = convert([tmp_path / "out" / "rankings"], tmp_path / "pairs")
     assert report.rows == 3
     assert report.example["model_chosen"] == "m4"
@@ -314,7 +313,7 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_asked(
             tmp_path,
             many(1, responses),
             [endpoint(server.url)],
-            inputs=Inputs(max_comparisons=most),
+            source_options=SourceOptions(max_comparisons=most),
         )
     assert hint in error.value.hint
     assert server.number == 0
@@ -324,7 +323,7 @@ def test_a_response_alone_has_nothing_to_be_compared_with(tmp_path: Path) -> Non
     """It is left over; the others are judged."""
     given = [*many(1, 3), {"prompt": "alone?", "response": "a", "model": "m"}]
     with Server(brain=numbered) as server:
-        report, _ = run(tmp_path, given, [endpoint(server.url)], ruling=ruled())
+        report, _ = run(tmp_path, given, [endpoint(server.url)], policy=ruled())
     assert report.outcomes["left over"] == {"the only response to its prompt": 1}
 
 
@@ -364,14 +363,14 @@ def test_responses_whose_pair_stands_in_a_row_of_its_own_say_so(
         source.write_text(text, encoding="utf-8")
     with Server(brain=brain) as server:
         judges = [endpoint(server.url)]
-        report = ask_judges(sources, tmp_path / "out", judges, ruling=ruled("best-worst"))
+        report = run_plan(sources, tmp_path / "out", plan(judges, policy=ruled("best-worst")))
     assert report.outcomes == became
 
 
 def test_responses_that_are_all_alone_are_left_over(tmp_path: Path) -> None:
     """There is nothing to ask, and every row is accounted for."""
     with Server() as server:
-        report, out = run(tmp_path, many(2, 1), [endpoint(server.url)], ruling=ruled())
+        report, out = run(tmp_path, many(2, 1), [endpoint(server.url)], policy=ruled())
     assert report.outcomes == {"left over": {"the only response to its prompt": 2}}
     assert out.pairs == []
 
@@ -387,9 +386,9 @@ def test_a_tournament_that_never_began_is_not_judged(
             tmp_path,
             [*many(9, 6), *two],
             [endpoint(server.url)],
-            asking=Asking(prices=PRICES, max_cost=1e-9),
-            ruling=ruled(),
-            inputs=bounded(5),
+            config=JudgeConfig(prices=PRICES, max_cost=1e-9),
+            policy=ruled(),
+            source_options=bounded(5),
         )
     assert report.outcomes == {"left over": {"not judged yet": 60}}
     assert out.pairs == []
@@ -416,13 +415,13 @@ def test_laws_of_tournaments_hold_whatever_judges_say(
     tmp_path: Path, strategy: Strategy, flips: Flips
 ) -> None:
     """No pair against a verdict, as many comparisons as allowed, nothing asked twice."""
-    ruling = ruled(strategy, flips=flips)
+    policy = ruled(strategy, flips=flips)
     with Server(brain=moody) as server:
         judges = [endpoint(server.url)]
-        report, out = run(tmp_path, many(6, 9), judges, inputs=bounded(14), ruling=ruling)
+        report, out = run(tmp_path, many(6, 9), judges, source_options=bounded(14), policy=policy)
         asked = server.number
         again, same = run(
-            tmp_path, many(6, 9), judges, inputs=bounded(14), ruling=ruling, force=True
+            tmp_path, many(6, 9), judges, source_options=bounded(14), policy=policy, force=True
         )
         assert server.number == asked
     assert report.complete
@@ -454,8 +453,8 @@ def test_in_how_many_pieces_the_work_is_done_does_not_matter(
                 tmp_path / name,
                 many(12, 8),
                 [endpoint(server.url)],
-                inputs=bounded(9),
-                ruling=ruled("all"),
+                source_options=bounded(9),
+                policy=ruled("all"),
             )
         found.append([sorted(each["id"] for each in rows) for rows in (out.pairs, out.comparisons)])
     assert found[0] == found[1]
@@ -469,12 +468,10 @@ def test_a_comparison_in_a_row_of_its_own_makes_its_own_pair(tmp_path: Path) -> 
         "".join(json.dumps(each) + "\n" for each in many(1, 8)), encoding="utf-8"
     )
     with Server(brain=numbered) as server:
-        report = ask_judges(
+        report = run_plan(
             [tmp_path / "pairs.jsonl", tmp_path / "many.jsonl"],
             tmp_path / "out",
-            [endpoint(server.url)],
-            ruling=ruled("best-worst"),
-            inputs=bounded(9),
+            plan([endpoint(server.url)], policy=ruled("best-worst"), source_options=bounded(9)),
         )
         assert server.number == 1 + 2 * 9
     out = read(tmp_path / "out")

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from prefdata.judging.client import journal_writer
-from prefdata.judging.client.journal import Entry, Journal
-from prefdata.judging.client.journal_writer import Desk
-from prefdata.judging.prompting.reply import Reply
+from prefdata.judging.client.journal import Journal, JournalEntry
+from prefdata.judging.client.journal_writer import JournalWriter
+from prefdata.judging.prompting.reply import Completion
 
 
 @pytest.fixture
@@ -24,23 +24,23 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield opened
 
 
-def entry(key: str) -> Entry:
-    return Entry(key, 0, "judge", Reply("text"), None, 10)
+def entry(key: str) -> JournalEntry:
+    return JournalEntry(key, 0, "judge", Completion("text"), None, 10)
 
 
 def test_what_is_handed_in_is_on_disk_when_it_is_counted(journal: Journal) -> None:
     """Sooner or later, in a hurry or not; replies that come together share a commit."""
 
     async def kept() -> list[int]:
-        work = Desk(journal)
+        writer = JournalWriter(journal)
         found = []
-        with journal.reading() as reader:
-            for hand_in in (work.soon, work.do):
+        with journal.reader() as reader:
+            for hand_in in (writer.commit_soon, writer.commit):
                 keys = [f"{hand_in.__name__} {i}" for i in range(20)]
                 jobs = [partial(Journal.record, entry=entry(key)) for key in keys]
                 await asyncio.gather(*map(hand_in, jobs))
-                found.append(len(reader.replies(keys)))
-        await work.close()
+                found.append(len(reader.completions(keys)))
+        await writer.close()
         return found
 
     assert asyncio.run(kept()) == [20, 20]
@@ -48,11 +48,11 @@ def test_what_is_handed_in_is_on_disk_when_it_is_counted(journal: Journal) -> No
 
 def test_what_is_in_the_middle_of_being_written_is_not_read(journal: Journal) -> None:
     """A reader sees whole commits, and waits for none."""
-    with journal.reading() as reader:
-        with journal.writing():
+    with journal.reader() as reader:
+        with journal.transaction():
             journal.record(entry("k"))
-            assert reader.replies(["k"]) == {}
-        assert reader.replies(["k"]) == {"k": [Reply("text")]}
+            assert reader.completions(["k"]) == {}
+        assert reader.completions(["k"]) == {"k": [Completion("text")]}
 
 
 def test_the_thread_that_asks_can_write_nothing_and_no_other_can_use_its_reader(
@@ -63,10 +63,10 @@ def test_the_thread_that_asks_can_write_nothing_and_no_other_can_use_its_reader(
 
     def elsewhere(reader: Journal) -> None:
         with pytest.raises(sqlite3.ProgrammingError) as error:
-            reader.replies(["k"])
+            reader.completions(["k"])
         refused.append(str(error.value))
 
-    with journal.reading() as reader:
+    with journal.reader() as reader:
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             reader.record(entry("k"))
         thread = threading.Thread(target=elsewhere, args=[reader])
@@ -79,16 +79,16 @@ def test_a_run_lives_however_busy_its_loop_is(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Drawing a large tournament takes longer than a claim lasts."""
-    monkeypatch.setattr(journal_writer, "SIGN", 0.01)
+    monkeypatch.setattr(journal_writer, "HEARTBEAT", 0.01)
     lasts = "SELECT until FROM owners"
 
     async def busy() -> tuple[float, float]:
-        work = Desk(journal)
-        with journal.reading() as reader:
+        writer = JournalWriter(journal)
+        with journal.reader() as reader:
             first = last = reader.database.execute(lasts).fetchone()[0]
             while last == first:
                 last = reader.database.execute(lasts).fetchone()[0]
-        await work.close()
+        await writer.close()
         return first, last
 
     first, last = asyncio.run(busy())

@@ -1,0 +1,251 @@
+"""From sources to the comparisons that judges are asked about, on disk by bucket of prompts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import polars as pl
+
+from prefdata.conversion.convert import EXPANSION, Progress, detect_sources
+from prefdata.conversion.ingest import DetectedSource, read_records, reject_rows
+from prefdata.errors import UnknownNameError, UsageError
+from prefdata.formats import ReadOptions
+from prefdata.formats.generic.responses import RESPONSES
+from prefdata.io.dataset.row_log import RowLog
+from prefdata.io.readers.sources import Source
+from prefdata.io.store.bucket_store import BucketStore
+from prefdata.judging.comparisons import REFERENCE, initial_comparisons
+from prefdata.judging.outcomes import remedies
+from prefdata.records import reasons
+from prefdata.transforms.accounting import Account
+from prefdata.transforms.mixing import match_sources
+from prefdata.transforms.options import Options
+
+TOLERATED = {
+    "comparisons": (reasons.NO_WINNER, reasons.UNKNOWN_WINNER, reasons.SCORES_DISAGREE),
+    "ratings": (reasons.MISSING, reasons.NOT_A_NUMBER),
+}
+"""What may be wrong with a row that is to be judged: only its verdict, or its score."""
+
+MEASURES = ("score", "rank", "scores", "ranks", "ranked")
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """What the sources do not say themselves, and how much of it is compared.
+
+    Attributes:
+        read_options: such as which column is which.
+        format: the format of all sources, where detection is not wanted.
+        encoding: the encoding of text sources, if not UTF-8.
+        max_comparisons: the most comparisons among the responses to one prompt: where each two
+            would be more, a tournament chooses them. None for each two.
+    """
+
+    read_options: ReadOptions = field(default_factory=ReadOptions)
+    format: str = ""
+    encoding: str = ""
+    max_comparisons: int | None = None
+
+
+@dataclass
+class ComparisonStore:
+    """The comparisons of some sources, on disk, and the account of every row.
+
+    Attributes:
+        sources: the sources.
+        row_log: the account of rows on disk.
+        account: the account of rows by number.
+        buckets: the comparisons.
+        total: how many there are so far.
+        expected: how many there will be, with those that tournaments draw.
+        max_comparisons: the most among the responses to one prompt; None for each two.
+    """
+
+    sources: list[DetectedSource]
+    row_log: RowLog
+    account: Account
+    buckets: BucketStore
+    total: int
+    expected: int
+    max_comparisons: int | None
+
+    @property
+    def keep(self) -> list[str]:
+        """The columns of the sources that are passed on, as they are called."""
+        return list(self.sources[0].keep)
+
+    @property
+    def grouped(self) -> bool:
+        """Whether the split goes by conversation."""
+        return self.sources[0].grouped
+
+    def close(self) -> None:
+        """Finish the account, hold its law, and take the comparisons off the disk."""
+        self.row_log.close()
+        shutil.rmtree(self.buckets.frames.folder)
+        self.account.check([each.source.name for each in self.sources])
+
+
+@dataclass
+class SourceReader:
+    """Takes what is read from the sources.
+
+    Attributes:
+        buckets: take the records.
+        row_log: takes the rejects.
+        account: counts every row.
+        on_progress: called with the number of rows that were read.
+        rows: this number.
+    """
+
+    buckets: BucketStore
+    row_log: RowLog
+    account: Account
+    on_progress: Progress
+    rows: int = 0
+
+    def count_rows(self, number: int, rows: int) -> None:
+        """Note that rows of a source were read."""
+        self.account.count_read(number, rows)
+        self.rows += rows
+        self.on_progress("reading", self.rows, 0)
+
+
+def read_comparisons(
+    files: Sequence[Source],
+    folder: Path,
+    options: SourceOptions,
+    pairing: Options,
+    on_progress: Progress,
+) -> ComparisonStore:
+    """Read the sources, and work out what is to be compared.
+
+    Args:
+        files: the sources.
+        folder: the data set directory that is being made; the comparisons lie beside it.
+        options: what the sources do not say themselves.
+        pairing: what the split goes by, the columns that are passed on, caps and shares.
+        on_progress: called with the number of rows that were read.
+
+    Raises:
+        InputError: a source cannot be used.
+        UsageError: the request cannot be met as it was made.
+        UnknownNameError: a source has no column that was named.
+    """
+    reference, read_options = _reference_column(options.read_options)
+    others = {RESPONSES.name: RESPONSES}
+    sources = detect_sources(
+        files,
+        read_options,
+        options.format,
+        options.encoding,
+        others,
+        options=replace(pairing, filters={}),
+    )
+    size = sum(each.local.stat().st_size * EXPANSION[each.compression] for each in files)
+    names, account = [each.source.name for each in sources], Account()
+    match_sources(pairing, names)
+    row_log = RowLog(folder, names, remedies=remedies())
+    buckets = BucketStore(folder.parent / "comparisons", size)
+    reader = SourceReader(buckets, row_log, account, on_progress)
+    for number, each in enumerate(sources):
+        _read_source(each, number, options.encoding, reference, reader)
+    max_comparisons = options.max_comparisons
+    counts = [
+        initial_comparisons(buckets, bucket, max_comparisons) for bucket in range(len(buckets))
+    ]
+    total = sum(each.ready for each in counts)
+    expected = total + sum(each.to_draw for each in counts)
+    return ComparisonStore(sources, row_log, account, buckets, total, expected, max_comparisons)
+
+
+def _reference_column(read_options: ReadOptions) -> tuple[str, ReadOptions]:
+    """The column of reference answers, and the options without it: it is no field of a format."""
+    columns = dict(read_options.columns)
+    names = columns.pop(REFERENCE, ())
+    if len(names) > 1:
+        raise UsageError("a reference answer stands in one column", hint="Name one column.")
+    return "".join(names), replace(read_options, columns=columns)
+
+
+def _read_source(
+    detected: DetectedSource, number: int, encoding: str, reference: str, reader: SourceReader
+) -> None:
+    """Put the records of a source into buckets, and what is no record into the rejects.
+
+    Args:
+        detected: the source.
+        number: its number in this run.
+        encoding: its encoding, if it was named.
+        reference: the column that holds a reference answer, or ``""``.
+        reader: takes them.
+
+    Raises:
+        UsageError: the source holds unpaired preferences, or reference answers that are no text.
+        UnknownNameError: it has no column of that name for reference answers.
+    """
+    kind = detected.detection.format.kind
+    if kind == "unpaired":
+        raise UsageError(
+            f"{detected.source.name} holds one labelled response a row: "
+            "there is nothing to compare",
+            hint="Give two or more responses to each prompt.",
+        )
+    detected = _with_reference(detected, reference) if reference else detected
+    for piece, records in read_records(detected, number, encoding):
+        frame = _tolerate(records, kind, detected)
+        if reference:
+            references = _references(piece.frame, reference, detected.source.name)
+            frame = frame.join(references, on="row", how="left", maintain_order="left")
+        else:
+            frame = frame.with_columns(pl.lit(None, pl.String).alias(REFERENCE))
+        good = frame.filter(pl.col("reason").is_null()).drop("reason", "field", "detail")
+        if good.height:
+            reader.buckets.put(kind, good)
+        bad = frame.filter(pl.col("reason").is_not_null())
+        if bad.height or piece.unreadable:
+            reject_rows(piece, bad, good, number, reader.row_log, reader.account)
+        reader.count_rows(number, piece.rows)
+
+
+def _with_reference(detected: DetectedSource, reference: str) -> DetectedSource:
+    """The source, read with one more column.
+
+    Raises:
+        UnknownNameError: it has no such column.
+    """
+    if reference not in detected.sample.names:
+        name = detected.source.name
+        raise UnknownNameError("column", reference, detected.sample.names, where=name)
+    match = detected.detection.match
+    match = replace(match, columns={**match.columns, REFERENCE: (reference,)})
+    return replace(detected, detection=detected.detection._replace(match=match))
+
+
+def _references(frame: pl.DataFrame, column: str, name: str) -> pl.DataFrame:
+    """The reference answer of each row, as text."""
+    if frame.schema[column].is_nested():
+        raise UsageError(
+            f"{name}: {column} holds lists or objects; expected reference answers as text",
+            hint="Name a column that holds nothing but the text of the answer.",
+        )
+    return frame.select("row", pl.col(column).cast(pl.String).alias(REFERENCE))
+
+
+def _tolerate(records: pl.DataFrame, kind: str, detected: DetectedSource) -> pl.DataFrame:
+    """Let rows pass whose texts are sound; two responses that are the same cannot be compared."""
+    measures = [n for field in MEASURES for n in detected.detection.match.columns.get(field, ())]
+    spared = pl.col("reason").is_in(TOLERATED[kind]).fill_null(value=False)
+    if kind == "ratings":
+        spared &= pl.col("field").is_in(measures)
+        return records.with_columns(pl.when(~spared).then("reason").alias("reason"))
+    same = pl.col("a_id") == pl.col("b_id")
+    comparable = spared | pl.col("reason").is_null()
+    remaining = pl.when(~spared).then("reason")
+    reason = pl.when(same & comparable).then(pl.lit(reasons.IDENTICAL)).otherwise(remaining)
+    winner = pl.when(~spared).then("winner")
+    return records.with_columns(winner.alias("winner"), reason.alias("reason"))
