@@ -34,7 +34,7 @@ MEASURES = ("score", "rank", "scores", "ranks", "ranked")
 
 
 @dataclass(frozen=True)
-class SourceOptions:
+class ComparisonOptions:
     """What the sources do not say themselves, and how much of it is compared.
 
     Attributes:
@@ -118,7 +118,7 @@ class SourceReader:
 def read_comparisons(
     files: Sequence[Source],
     folder: Path,
-    options: SourceOptions,
+    options: ComparisonOptions,
     pairing: Options,
     on_progress: Progress,
 ) -> ComparisonStore:

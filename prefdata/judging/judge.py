@@ -138,7 +138,7 @@ def estimate_costs(
         folder = Path(scratch) / "new"
         folder.mkdir()
         store = read_comparisons(
-            files, folder, plan.source_options, policy.pairing, progress or _silent
+            files, folder, plan.comparison_options, policy.pairing, progress or _silent
         )
         with closing(Journal(path if path.exists() else Path(":memory:"))) as journal:
             builders = {each: _builder(each, config, journal) for each in plan.endpoints}
@@ -225,7 +225,7 @@ def _open_run(
     with open_sources(sources) as files, replacing(target, existing) as folder:
         hashes = [each.sha256() for each in files]
         store = read_comparisons(
-            files, folder, plan.source_options, plan.policy.pairing, on_progress
+            files, folder, plan.comparison_options, plan.policy.pairing, on_progress
         )
         with closing(Journal(journal_path(target, plan.config))) as journal:
             yield _OpenRun(

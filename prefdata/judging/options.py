@@ -14,7 +14,7 @@ from prefdata.judging.client.batch import BatchOptions
 from prefdata.judging.client.endpoint import Endpoint, judge_endpoints
 from prefdata.judging.client.prices import price_of, price_table
 from prefdata.judging.client.runner import RequestLimits
-from prefdata.judging.comparison_store import SourceOptions
+from prefdata.judging.comparison_store import ComparisonOptions
 from prefdata.judging.decide import Flips, VerdictPolicy
 from prefdata.judging.prompting.criteria import DEFAULT, parse_criteria
 from prefdata.judging.prompting.prompt import builtin_template, load_template
@@ -123,14 +123,14 @@ class JudgePlan:
         endpoints: the judges, and where they are asked.
         config: how they are asked.
         policy: what makes a verdict a pair.
-        source_options: what the sources do not say themselves.
+        comparison_options: what the sources do not say themselves.
         notes: what the user should know of keys that are not sent.
     """
 
     endpoints: Sequence[Endpoint]
     config: JudgeConfig = field(default_factory=JudgeConfig)
     policy: VerdictPolicy = field(default_factory=VerdictPolicy)
-    source_options: SourceOptions = field(default_factory=SourceOptions)
+    comparison_options: ComparisonOptions = field(default_factory=ComparisonOptions)
     notes: Sequence[str] = ()
 
     def check(self) -> None:
@@ -222,7 +222,7 @@ def judge_plan(
         (*judges, *endpoints),
         _config(options),
         _policy(options),
-        SourceOptions(
+        ComparisonOptions(
             options.get("read_options", ReadOptions()),
             format=options.get("format", ""),
             encoding=options.get("encoding", ""),

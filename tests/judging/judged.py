@@ -16,7 +16,7 @@ from prefdata.judging.ask import JudgeConfig
 from prefdata.judging.client.endpoint import ApiKey, Endpoint
 from prefdata.judging.client.prices import Price
 from prefdata.judging.client.runner import RequestLimits
-from prefdata.judging.comparison_store import SourceOptions
+from prefdata.judging.comparison_store import ComparisonOptions
 from prefdata.judging.decide import VerdictPolicy
 from prefdata.judging.judge import run_plan
 from prefdata.judging.options import JudgePlan
@@ -81,14 +81,14 @@ def plan(
     *,
     config: JudgeConfig | None = None,
     policy: VerdictPolicy | None = None,
-    source_options: SourceOptions | None = None,
+    comparison_options: ComparisonOptions | None = None,
 ) -> JudgePlan:
     """A plan that asks few requests at once, and puts all pairs into the train split."""
     return JudgePlan(
         judges,
         config or JudgeConfig(prices=PRICES, limits=RequestLimits(concurrency=8)),
         policy or VerdictPolicy(pairing=ALL_IN_TRAIN),
-        source_options or SourceOptions(),
+        comparison_options or ComparisonOptions(),
     )
 
 

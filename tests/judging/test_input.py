@@ -11,7 +11,7 @@ import pytest
 
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import ReadOptions
-from prefdata.judging.comparison_store import SourceOptions
+from prefdata.judging.comparison_store import ComparisonOptions
 from prefdata.judging.decide import VerdictPolicy
 from prefdata.judging.judge import run_plan
 from prefdata.transforms.options import Options
@@ -110,9 +110,9 @@ def test_rows_that_cannot_be_compared_say_why(tmp_path: Path) -> None:
 def test_a_reference_answer_is_shown_to_the_judge(tmp_path: Path) -> None:
     """The column that ``--map reference=…`` names."""
     rows = [{"prompt": "p?", "response_a": "a*", "response_b": "b", "gold": "GOLD {prompt}"}]
-    source_options = SourceOptions(ReadOptions(columns={"reference": ("gold",)}))
+    comparison_options = ComparisonOptions(ReadOptions(columns={"reference": ("gold",)}))
     with Server(brain=best, keep=True) as server:
-        run(tmp_path, rows, [endpoint(server.url)], source_options=source_options)
+        run(tmp_path, rows, [endpoint(server.url)], comparison_options=comparison_options)
     asked = server.bodies[-1]["messages"][-1]["content"]
     assert "reference answer, known to be right>>\nGOLD {prompt}\n" in asked
 
@@ -124,13 +124,15 @@ def test_a_reference_column_that_is_not_there_is_told(tmp_path: Path, ending: st
     row = {"prompt": "p?", "response_a": "a*", "response_b": "b", "gold": "G"}
     lines = {"csv": f"{','.join(row)}\n{','.join(row.values())}\n", "jsonl": json.dumps(row)}
     source.write_text(lines[ending], encoding="utf-8")
-    source_options = SourceOptions(ReadOptions(columns={"reference": ("glod",)}))
+    comparison_options = ComparisonOptions(ReadOptions(columns={"reference": ("glod",)}))
     with (
         Server(brain=best) as server,
         pytest.raises(UnknownNameError, match="unknown column 'glod'") as caught,
     ):
         run_plan(
-            [source], tmp_path / "out", plan([endpoint(server.url)], source_options=source_options)
+            [source],
+            tmp_path / "out",
+            plan([endpoint(server.url)], comparison_options=comparison_options),
         )
     assert "gold" in caught.value.hint
     assert server.number == 0
@@ -140,12 +142,12 @@ def test_reference_answers_that_are_no_text_are_told(tmp_path: Path) -> None:
     """A list of messages is not what stands beside two answers."""
     gold = [{"role": "assistant", "content": "G"}]
     rows = [{"prompt": "p?", "response_a": "a*", "response_b": "b", "gold": gold}]
-    source_options = SourceOptions(ReadOptions(columns={"reference": ("gold",)}))
+    comparison_options = ComparisonOptions(ReadOptions(columns={"reference": ("gold",)}))
     with (
         Server(brain=best) as server,
         pytest.raises(UsageError, match="gold holds lists or objects") as caught,
     ):
-        run(tmp_path, rows, [endpoint(server.url)], source_options=source_options)
+        run(tmp_path, rows, [endpoint(server.url)], comparison_options=comparison_options)
     assert caught.value.hint
     assert server.number == 0
 

@@ -22,7 +22,7 @@ from prefdata.io.store import bucket_store, frame_store
 from prefdata.judging.ask import JudgeConfig
 from prefdata.judging.client.batch import BatchOptions
 from prefdata.judging.client.runner import RequestLimits
-from prefdata.judging.comparison_store import SourceOptions
+from prefdata.judging.comparison_store import ComparisonOptions
 from prefdata.judging.decide import Flips, VerdictPolicy
 from prefdata.judging.judge import estimate_costs, run_plan
 from prefdata.judging.rank import Strategy
@@ -62,9 +62,9 @@ def many(prompts: int, responses: int) -> list[Row]:
     ]
 
 
-def bounded(most: int) -> SourceOptions:
+def bounded(most: int) -> ComparisonOptions:
     """At most so many comparisons for each prompt."""
-    return SourceOptions(max_comparisons=most)
+    return ComparisonOptions(max_comparisons=most)
 
 
 def ruled(strategy: Strategy = "judged", **more: Any) -> VerdictPolicy:
@@ -90,7 +90,11 @@ def test_a_tournament_asks_no_more_than_it_may_and_finds_the_best(tmp_path: Path
     """Nine comparisons of eight responses, where each two would be 28."""
     with Server(brain=numbered) as server:
         report, out = run(
-            tmp_path, many(5, 8), [endpoint(server.url)], source_options=bounded(9), policy=ruled()
+            tmp_path,
+            many(5, 8),
+            [endpoint(server.url)],
+            comparison_options=bounded(9),
+            policy=ruled(),
         )
     assert report.comparisons == 5 * 9
     assert server.number == 1 + 2 * 5 * 9
@@ -108,7 +112,7 @@ def test_prompts_with_few_responses_are_compared_in_full(tmp_path: Path) -> None
     given = [*many(1, 3), *({**row, "prompt": "other"} for row in many(1, 6))]
     with Server(brain=numbered) as server:
         report, out = run(
-            tmp_path, given, [endpoint(server.url)], source_options=bounded(6), policy=ruled()
+            tmp_path, given, [endpoint(server.url)], comparison_options=bounded(6), policy=ruled()
         )
     by_prompt = Counter(each["prompt"][0]["content"] for each in out.comparisons)
     assert by_prompt == {"question 0?": 3, "other": 6}
@@ -119,10 +123,10 @@ def test_a_tournament_again_asks_nothing_and_gives_the_same(tmp_path: Path) -> N
     """What was drawn stands in the journal, and what was answered."""
     with Server(brain=numbered) as server:
         judges = [endpoint(server.url)]
-        _, first = run(tmp_path, many(4, 8), judges, source_options=bounded(9), policy=ruled())
+        _, first = run(tmp_path, many(4, 8), judges, comparison_options=bounded(9), policy=ruled())
         asked = server.number
         report, second = run(
-            tmp_path, many(4, 8), judges, source_options=bounded(9), policy=ruled(), force=True
+            tmp_path, many(4, 8), judges, comparison_options=bounded(9), policy=ruled(), force=True
         )
         assert server.number == asked
     assert report.calls["known"] == 2 * 4 * 9
@@ -133,10 +137,10 @@ def test_one_more_response_costs_just_that(tmp_path: Path) -> None:
     """What was drawn before is not drawn anew, and the newcomer meets others."""
     with Server(brain=numbered) as server:
         judges = [endpoint(server.url)]
-        run(tmp_path, many(1, 8), judges, source_options=bounded(9), policy=ruled())
+        run(tmp_path, many(1, 8), judges, comparison_options=bounded(9), policy=ruled())
         asked = server.number
         report, _ = run(
-            tmp_path, many(1, 9), judges, source_options=bounded(11), policy=ruled(), force=True
+            tmp_path, many(1, 9), judges, comparison_options=bounded(11), policy=ruled(), force=True
         )
         assert server.number == asked + 2 * 2
     assert report.comparisons == 11
@@ -208,7 +212,7 @@ def test_a_tournament_goes_through_the_batch_service(tmp_path: Path) -> None:
             many(3, 8),
             [endpoint(server.url)],
             config=config,
-            source_options=bounded(7),
+            comparison_options=bounded(7),
             policy=ruled(),
         )
     assert report.complete
@@ -220,7 +224,9 @@ def test_a_jury_plays_one_tournament(tmp_path: Path) -> None:
     """All judges are asked about the same comparisons."""
     with Server(brain=numbered) as server:
         judges = [endpoint(server.url), endpoint(server.url, "other")]
-        report, out = run(tmp_path, many(2, 8), judges, source_options=bounded(9), policy=ruled())
+        report, out = run(
+            tmp_path, many(2, 8), judges, comparison_options=bounded(9), policy=ruled()
+        )
     assert report.comparisons == 18
     assert {pair["votes"] for pair in out.pairs} == {2}
 
@@ -313,7 +319,7 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_asked(
             tmp_path,
             many(1, responses),
             [endpoint(server.url)],
-            source_options=SourceOptions(max_comparisons=most),
+            comparison_options=ComparisonOptions(max_comparisons=most),
         )
     assert hint in error.value.hint
     assert server.number == 0
@@ -388,7 +394,7 @@ def test_a_tournament_that_never_began_is_not_judged(
             [endpoint(server.url)],
             config=JudgeConfig(prices=PRICES, max_cost=1e-9),
             policy=ruled(),
-            source_options=bounded(5),
+            comparison_options=bounded(5),
         )
     assert report.outcomes == {"left over": {"not judged yet": 60}}
     assert out.pairs == []
@@ -418,10 +424,12 @@ def test_laws_of_tournaments_hold_whatever_judges_say(
     policy = ruled(strategy, flips=flips)
     with Server(brain=moody) as server:
         judges = [endpoint(server.url)]
-        report, out = run(tmp_path, many(6, 9), judges, source_options=bounded(14), policy=policy)
+        report, out = run(
+            tmp_path, many(6, 9), judges, comparison_options=bounded(14), policy=policy
+        )
         asked = server.number
         again, same = run(
-            tmp_path, many(6, 9), judges, source_options=bounded(14), policy=policy, force=True
+            tmp_path, many(6, 9), judges, comparison_options=bounded(14), policy=policy, force=True
         )
         assert server.number == asked
     assert report.complete
@@ -453,7 +461,7 @@ def test_in_how_many_pieces_the_work_is_done_does_not_matter(
                 tmp_path / name,
                 many(12, 8),
                 [endpoint(server.url)],
-                source_options=bounded(9),
+                comparison_options=bounded(9),
                 policy=ruled("all"),
             )
         found.append([sorted(each["id"] for each in rows) for rows in (out.pairs, out.comparisons)])
@@ -471,7 +479,7 @@ def test_a_comparison_in_a_row_of_its_own_makes_its_own_pair(tmp_path: Path) -> 
         report = run_plan(
             [tmp_path / "pairs.jsonl", tmp_path / "many.jsonl"],
             tmp_path / "out",
-            plan([endpoint(server.url)], policy=ruled("best-worst"), source_options=bounded(9)),
+            plan([endpoint(server.url)], policy=ruled("best-worst"), comparison_options=bounded(9)),
         )
         assert server.number == 1 + 2 * 9
     out = read(tmp_path / "out")

@@ -13,7 +13,7 @@ def judged_win_rate(judged: Sequence[Path]) -> Estimate:
     """How often judges prefer the model's answers; a prompt with several counts once.
 
     Args:
-        judged: what `pref judge` or `pref label` wrote of the answers of `pref eval`.
+        judged: what `pref judge` wrote of the answers of `pref eval`.
 
     Raises:
         InputError: there is no comparison of before and after.
