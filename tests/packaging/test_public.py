@@ -102,7 +102,7 @@ print(*sorted({"__version__", *results}))
 def test_every_public_name_can_be_called_when_every_module_is_loaded(tmp_path: Path) -> None:
     """No module takes the place of a function or a class of its name."""
     calls = {
-        "UnknownNameError": {"name": "trian", "known": ["train"]},
+        "UnknownNameError": {"name": "trian", "names": ["train"]},
         "MissingExtraError": {"needed_for": "pref train"},
     }
     result = subprocess.run(
