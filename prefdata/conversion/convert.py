@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -43,13 +43,11 @@ from prefdata.io.readers.memory import Sources
 from prefdata.io.readers.reader import read_sample
 from prefdata.io.readers.sources import Source, open_sources
 from prefdata.io.store.record_store import RecordStore
+from prefdata.report.progress import Progress
 from prefdata.transforms import filters
 from prefdata.transforms.accounting import Account
 from prefdata.transforms.mixing import match_sources
 from prefdata.transforms.options import Options
-
-Progress = Callable[[str, int, int], None]
-"""Called with the stage, how much of it is done, and the total (0 where it is unknown)."""
 
 EXPANSION = {"gz": 4, "zst": 4, "": 1}
 """How many times larger a source is when it is unpacked, to choose the number of buckets."""

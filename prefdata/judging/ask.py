@@ -18,7 +18,6 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from prefdata.conversion.convert import Progress
 from prefdata.errors import JudgeError
 from prefdata.io.store.bucket_store import BucketStore
 from prefdata.judging.client.batch import (
@@ -54,6 +53,7 @@ from prefdata.judging.decide import (
 from prefdata.judging.outcomes import FLIP
 from prefdata.judging.prompting.request import JudgePrompt, JudgeRequest
 from prefdata.judging.tournament_rounds import TournamentRounds
+from prefdata.report.progress import Progress
 
 if TYPE_CHECKING:
     from prefdata.judging.client.client import Client

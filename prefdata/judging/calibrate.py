@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from prefdata.agreement.agree import AgreeReport, agree
-from prefdata.conversion.convert import Progress
 from prefdata.errors import JudgeError
 from prefdata.judging.judge import journal_path, run_plan
 from prefdata.judging.options import JudgePlan
+from prefdata.report.progress import Progress
 from prefdata.transforms.options import Options
 
 PEOPLE = "people"

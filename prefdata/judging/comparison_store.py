@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from prefdata.conversion.convert import EXPANSION, Progress, detect_sources
+from prefdata.conversion.convert import EXPANSION, detect_sources
 from prefdata.conversion.ingest import DetectedSource, read_records, reject_rows
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import ReadOptions
@@ -20,6 +20,7 @@ from prefdata.io.store.bucket_store import BucketStore
 from prefdata.judging.comparisons import REFERENCE, initial_comparisons
 from prefdata.judging.outcomes import remedies
 from prefdata.records import reasons
+from prefdata.report.progress import Progress
 from prefdata.transforms.accounting import Account
 from prefdata.transforms.mixing import match_sources
 from prefdata.transforms.options import Options

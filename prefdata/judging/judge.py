@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar, Unpack
 
-from prefdata.conversion.convert import Progress
 from prefdata.conversion.report import source_reports, write_manifest_and_card
 from prefdata.io.dataset.atomic_dir import refuse_existing, replacing
 from prefdata.io.readers.memory import Sources
@@ -34,6 +33,7 @@ from prefdata.judging.output import OutputWriter
 from prefdata.judging.prompting.request import RequestBuilder
 from prefdata.judging.report import JudgeReport, JudgeRun, judge_report
 from prefdata.judging.tournament_rounds import TournamentRounds
+from prefdata.report.progress import Progress
 
 Result = TypeVar("Result")
 
