@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 import pytest
 
-from prefdata.conversion.convert import Progress
 from prefdata.judging.ask import JudgeConfig
 from prefdata.judging.client.endpoint import ApiKey, Endpoint
 from prefdata.judging.client.prices import Price
@@ -21,6 +20,7 @@ from prefdata.judging.decide import VerdictPolicy
 from prefdata.judging.judge import run_plan
 from prefdata.judging.options import JudgePlan
 from prefdata.judging.report import JudgeReport
+from prefdata.report.progress import Progress
 from prefdata.transforms.options import Options
 
 pytest.importorskip("openai", reason="the extra judge is not installed")
