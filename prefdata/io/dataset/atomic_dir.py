@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import json
 import os
 import shutil
@@ -81,8 +80,8 @@ def refuse_existing(
     try:
         str(output).encode()  # a name in other bytes cannot be opened by every library
         place = output.resolve()
-        if place.is_symlink():  # it leads to itself, which Python says by itself before 3.13
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        if place.is_symlink():
+            place.stat()  # raises: it leads to itself, of which Python 3.13 resolves a part
         folder, exists = place.is_dir(), place.exists()
         filled = folder and any(place.iterdir())
         existing = ExistingOutput(_identity(place))
