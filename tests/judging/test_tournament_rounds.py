@@ -176,7 +176,7 @@ def test_an_estimate_counts_the_calls_of_a_tournament(tmp_path: Path) -> None:
     """All of them before anything is asked, none of them afterwards."""
     source = tmp_path / "in.jsonl"
     source.write_text("".join(json.dumps(row) + "\n" for row in many(3, 8)), encoding="utf-8")
-    how: dict[str, Any] = {"policy": ruled(), "source_options": bounded(9)}
+    how: dict[str, Any] = {"policy": ruled(), "comparison_options": bounded(9)}
     with Server(brain=numbered) as server:
         judges = [endpoint(server.url)]
         (estimate,) = estimate_costs([source], tmp_path / "out", plan(judges, **how))
@@ -192,7 +192,7 @@ def test_a_tournament_that_stops_for_money_ranks_nothing_yet(tmp_path: Path) -> 
     config = JudgeConfig(prices=PRICES, limits=RequestLimits(concurrency=1), max_cost=0.04)
     with Server(brain=numbered) as server:
         judges = [endpoint(server.url)]
-        how: dict[str, Any] = {"source_options": bounded(9), "policy": ruled("best-worst")}
+        how: dict[str, Any] = {"comparison_options": bounded(9), "policy": ruled("best-worst")}
         report, out = run(tmp_path, many(2, 8), judges, config=config, **how)
         assert report.stopped == "the next call could pass --max-cost 0.04"
         assert report.outcomes == {"left over": {"not judged yet": 16}}
