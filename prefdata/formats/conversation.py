@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import json
-import re
-from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
 from prefdata.formats.base import Shape
-from prefdata.formats.transcript import Turns, is_transcript, parse_transcript
+from prefdata.formats.text_shapes import CONTENT, SPEAKER, parse_cell
+from prefdata.formats.transcript import Turns, parse_transcript
 from prefdata.records import reasons
 from prefdata.records.frames import MESSAGES
 
@@ -33,13 +31,8 @@ ROLES = {
     "observation": "tool",
 }
 NOT_BLANK = r"\S"
-ESCAPE = re.compile(r"\\u[dD]")
-SURROGATE = re.compile("\\\\ud[89a-f]|[\ud800-\udfff]")
-"""A lone surrogate, in a text or as Python writes it."""
 
 NUL = "\x00"
-CONTENT = ("content", "value", "text")
-SPEAKER = ("role", "from")
 TOOL_KEYS = ("tool_calls", "tool_call_id", "function_call")
 TOOL_BLOCKS = {"tools", "tool_call", "tool_calls", "tool_use", "tool_result", "function_call"}
 
@@ -50,67 +43,6 @@ class ParsedMessages(NamedTuple):
     messages: pl.Series
     reason: pl.Series
     detail: pl.Series
-
-
-def shape_of(values: Iterable[object]) -> Shape:
-    """How a column's text is written, by nine in ten of its sample values.
-
-    Messages in cells are so plain that half the values are enough: the others are broken.
-
-    Example:
-        >>> shape_of(["Human: Hi\\n\\nAssistant: Hello"]), shape_of(["Hi"]), shape_of([["Hi"]])
-        ('transcript', 'text', 'nested')
-    """
-    sample_values = list(values)
-    texts = [value for value in sample_values if isinstance(value, str)]
-    if len(texts) * 2 < len(sample_values):
-        return "nested" if all(not isinstance(value, str) for value in sample_values) else "cell"
-    most = 0.9 * len(texts)
-    if texts and sum(map(is_transcript, texts)) >= most:
-        return "transcript"
-    cells = [_cell_of(text) for text in texts]
-    if texts and (
-        cells.count("messages") >= 0.5 * len(texts) or len(texts) - cells.count("") >= most
-    ):
-        return "cell"
-    return "text"
-
-
-def _cell_of(text: str) -> Literal["messages", "texts", ""]:
-    """What a cell holds as JSON or Python: messages, texts, or neither."""
-    if text.lstrip()[:1] not in ("[", "{"):
-        return ""
-    content = parse_cell(text)
-    items = content if isinstance(content, list) else [content]
-    if items and all(_speaks(item) for item in items):
-        return "messages"
-    return "texts" if items and all(isinstance(item, str) for item in items) else ""
-
-
-def _speaks(item: object) -> bool:
-    """Whether an item of a cell is a message, or an exchange of texts."""
-    if isinstance(item, list):
-        return all(isinstance(text, str) for text in item)
-    if not isinstance(item, dict):
-        return False
-    return any(key in item for key in CONTENT) and any(key in item for key in SPEAKER)
-
-
-def parse_cell(text: str) -> object:
-    """Parse a cell as JSON or as a Python literal; None where it is neither.
-
-    Example:
-        >>> parse_cell("['a', 'b']"), parse_cell('["a"]'), parse_cell("a")
-        (['a', 'b'], ['a'], None)
-    """
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
-        try:
-            content = ast.literal_eval(text.strip())
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            return None
-    return None if ESCAPE.search(text) and SURROGATE.search(str(content)) else content
 
 
 def parse_messages(column: pl.Series, shape: Shape, role: str) -> ParsedMessages:

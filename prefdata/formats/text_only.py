@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from prefdata.formats.conversation import parse_cell
 from prefdata.formats.spec.spec import InvalidRow, RawRow
+from prefdata.formats.text_shapes import parse_cell
 from prefdata.records import reasons
 
 BEYOND = {

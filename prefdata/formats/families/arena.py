@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from prefdata.formats.conversation import parse_cell
 from prefdata.formats.generic.column_names import sided
 from prefdata.formats.sample import Sample
 from prefdata.formats.spec.as_format import format_of, refused_format
 from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
+from prefdata.formats.text_shapes import parse_cell
 from prefdata.formats.winner_values import value_key
 from prefdata.records import reasons
 

@@ -8,11 +8,11 @@ from math import isfinite
 import polars as pl
 
 from prefdata.formats.base import Format, Match, ReadOptions
-from prefdata.formats.conversation import parse_cell
 from prefdata.formats.generic import pick
 from prefdata.formats.generic.answers import flag_rows, parse_answers
 from prefdata.formats.numbers import countable, number
 from prefdata.formats.sample import Sample
+from prefdata.formats.text_shapes import parse_cell
 from prefdata.records import reasons
 from prefdata.records.frames import SIDES, conform
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from prefdata.formats.base import ReadOptions, Shape
-from prefdata.formats.conversation import shape_of
 from prefdata.formats.generic.column_names import lookup, plain
 from prefdata.formats.sample import Sample
+from prefdata.formats.text_shapes import shape_of
 
 Columns = dict[str, tuple[str, ...]]
 

@@ -7,12 +7,12 @@ from json import dumps
 import polars as pl
 
 from prefdata.formats.base import RAW, Format, Match, ReadOptions, Shape
-from prefdata.formats.conversation import parse_cell
 from prefdata.formats.generic import pick
 from prefdata.formats.generic.answers import flag_rows, parse_answers
 from prefdata.formats.generic.column_names import lookup, plural, sided
 from prefdata.formats.numbers import is_missing, number
 from prefdata.formats.sample import Sample
+from prefdata.formats.text_shapes import parse_cell
 from prefdata.records import reasons
 from prefdata.records.frames import concatenated, conform
 

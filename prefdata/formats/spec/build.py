@@ -10,7 +10,6 @@ from typing import NamedTuple
 import polars as pl
 
 from prefdata.formats.base import RAW, Match, Shape
-from prefdata.formats.conversation import SPEAKER
 from prefdata.formats.generic.comparisons import winner_meaning
 from prefdata.formats.numbers import number_of
 from prefdata.formats.spec.match import is_composite, is_read_by_row, open_cell, prepare_rows
@@ -22,6 +21,7 @@ from prefdata.formats.spec.paths import (
     value_at,
 )
 from prefdata.formats.spec.spec import GENERIC_FORMATS, FormatSpec, InvalidRow, RawRow
+from prefdata.formats.text_shapes import SPEAKER
 from prefdata.formats.winner_values import value_key
 from prefdata.records import reasons
 from prefdata.records.frames import SCORES, SIDES, concatenated, conform

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from prefdata.formats.base import Match, ReadOptions, Shape
-from prefdata.formats.conversation import parse_cell, shape_of
 from prefdata.formats.sample import Sample
 from prefdata.formats.spec.paths import FieldPath, parse_path, placeholders, value_at
 from prefdata.formats.spec.spec import GENERIC_FORMATS, HOT, FormatSpec, InvalidRow, RawRow
+from prefdata.formats.text_shapes import parse_cell, shape_of
 
 SPEC_SCORE = 100
 """The score of a described format before its columns are counted: above every generic format."""

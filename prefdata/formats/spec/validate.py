@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats.base import Match, ReadOptions
-from prefdata.formats.conversation import ROLES, SPEAKER
+from prefdata.formats.conversation import ROLES
 from prefdata.formats.generic import unpaired
 from prefdata.formats.generic.comparisons import SIGNED, winner_meaning
 from prefdata.formats.numbers import number_of
@@ -20,6 +20,7 @@ from prefdata.formats.sample import Sample
 from prefdata.formats.spec.match import match_spec, open_cells
 from prefdata.formats.spec.paths import EACH, FieldPath, parse_path, placeholders, value_at
 from prefdata.formats.spec.spec import GENERIC_FORMATS, HOT, FormatSpec, RawRow
+from prefdata.formats.text_shapes import SPEAKER
 from prefdata.formats.winner_values import NONE, value_key
 
 BOTH = {"pairs": ("chosen", "rejected"), "comparisons": ("response_a", "response_b")}
