@@ -3,6 +3,7 @@
 PrefdataError
 ├── InputError            (ValueError)    a file or its rows cannot be used
 │   └── UsageError                        what was asked for cannot be done: an option, a path
+│       └── QuestionError                 a source that can be read in two ways
 ├── UnknownNameError      (LookupError)   a name that is not in a registry or a file
 ├── MissingExtraError     (ImportError)   an optional dependency that is not installed
 ├── JudgeError            (RuntimeError)  a judge that cannot be asked
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 MOST_NAMES = 40
 """How many names a hint lists."""
@@ -59,6 +61,23 @@ class UsageError(InputError):
     """A request that cannot be met as it was made: an option, a path, a combination of them."""
 
     exit_code = 2
+
+
+class QuestionError(UsageError):
+    """A source that can be read in two ways: the run stops and asks, before anything is written.
+
+    Args:
+        message: which source, and what it looks like.
+        hint: the questions, in words.
+        questions: the questions as objects, each with its ``source``, ``text``, ``columns``,
+            ``values`` and the ``lines`` that settle it.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", questions: Iterable[Mapping[str, object]] = ()
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.questions = tuple(questions)
 
 
 class UnknownNameError(PrefdataError, LookupError):
@@ -126,18 +145,22 @@ class Interrupted(KeyboardInterrupt):
     """The user stopped a run that can go on: its text says where it stands and how."""
 
 
-def error_to_dict(error: PrefdataError | Interrupted) -> dict[str, str]:
+def error_to_dict(error: PrefdataError | Interrupted) -> dict[str, object]:
     """An error as another program reads it: its type, its message and its hint.
+
+    A `QuestionError` has its ``questions`` too.
 
     Example:
         >>> error_to_dict(InputError("ratings.csv is empty"))
         {'type': 'InputError', 'message': 'ratings.csv is empty', 'hint': ''}
     """
     kinds = (kind.__name__ for kind in type(error).__mro__ if kind.__module__ == __name__)
-    return {"type": next(kinds), "message": str(error), "hint": getattr(error, "hint", "")}
+    fields: dict[str, object] = {"type": next(kinds), "message": str(error)}
+    fields["hint"] = getattr(error, "hint", "")
+    return fields | ({"questions": error.questions} if isinstance(error, QuestionError) else {})
 
 
-def error_from_dict(fields: Mapping[str, str]) -> PrefdataError | Interrupted:
+def error_from_dict(fields: Mapping[str, Any]) -> PrefdataError | Interrupted:
     """The error that `error_to_dict` has written: of the same type, in the same words.
 
     Example:
@@ -147,4 +170,5 @@ def error_from_dict(fields: Mapping[str, str]) -> PrefdataError | Interrupted:
     kind: type[PrefdataError | Interrupted] = globals()[fields["type"]]
     if issubclass(kind, Interrupted):
         return kind(fields["message"])
-    return _restore(kind, fields["message"], {"hint": fields["hint"]})
+    state = {name: value for name, value in fields.items() if name not in ("type", "message")}
+    return _restore(kind, fields["message"], state)

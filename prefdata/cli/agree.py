@@ -7,7 +7,7 @@ from typing import Literal
 import click
 
 from prefdata.cli.options import read_options_from, reading, share_of
-from prefdata.cli.output import console, say, show_json
+from prefdata.cli.output import console, errors_as_json, say, show_json
 from prefdata.errors import InputError
 
 
@@ -29,6 +29,7 @@ from prefdata.errors import InputError
 @reading
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No table.")
+@errors_as_json()
 def agree(
     sources: tuple[str, ...],
     human: tuple[str, ...],

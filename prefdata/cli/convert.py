@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from prefdata.cli.options import config_from, limit_of, pairing, reading
-from prefdata.cli.output import console, show_json, too_many_rejected
+from prefdata.cli.output import console, errors_as_json, show_json, too_many_rejected
 
 
 @click.command()
@@ -17,6 +17,7 @@ from prefdata.cli.output import console, show_json, too_many_rejected
 @click.option("-f", "--force", is_flag=True, help="Replace an existing data set directory.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
+@errors_as_json()
 def convert(
     sources: tuple[str, ...],
     output: str,

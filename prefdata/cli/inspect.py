@@ -8,7 +8,7 @@ import click
 
 from prefdata.cli.launch import typed
 from prefdata.cli.options import config_from, pairing, reading
-from prefdata.cli.output import console, show_json
+from prefdata.cli.output import console, errors_as_json, show_json
 
 
 @click.command()
@@ -16,6 +16,7 @@ from prefdata.cli.output import console, show_json
 @reading
 @pairing
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@errors_as_json()
 def inspect(
     sources: tuple[str, ...],
     as_json: bool,

@@ -16,7 +16,14 @@ from prefdata.cli.options import (
     verdict_pairing,
     verdict_pairing_from,
 )
-from prefdata.cli.output import console, results_alone, say, show_json, too_many_rejected
+from prefdata.cli.output import (
+    console,
+    errors_as_json,
+    results_alone,
+    say,
+    show_json,
+    too_many_rejected,
+)
 from prefdata.errors import InputError, JudgeError, PrefdataError, UsageError
 from prefdata.transforms.options import PAIRINGS
 
@@ -128,6 +135,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
 @results_alone()
+@errors_as_json()
 def judge(
     sources: tuple[str, ...],
     output: str,

@@ -304,7 +304,7 @@ def read_options_from(
     """The options of reading, with the words on the left checked."""
     from prefdata.errors import UnknownNameError
     from prefdata.formats import ReadOptions
-    from prefdata.formats.winner_values import value_key
+    from prefdata.formats.value_key import value_key
 
     sides, labels = assigned("--winner", winner), assigned("--label", label)
     for option, values, words in (

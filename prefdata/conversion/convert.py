@@ -19,10 +19,10 @@ from prefdata.conversion.check_dimensions import (
     check_rule,
     missing_so_far,
 )
-from prefdata.conversion.conversation_groups import ConversationGroups, split_by
+from prefdata.conversion.conversation_groups import ConversationGroups
 from prefdata.conversion.convert_options import ConvertConfig, ConvertOptions, convert_config
+from prefdata.conversion.detect_sources import detect_sources, look_again
 from prefdata.conversion.ingest import DetectedSource, ingest
-from prefdata.conversion.kept_columns import choose_columns
 from prefdata.conversion.plan import MOST_SOURCES, ConvertPlan, ConvertTotals
 from prefdata.conversion.report import (
     RunReport,
@@ -31,11 +31,11 @@ from prefdata.conversion.report import (
     source_reports,
     write_manifest_and_card,
 )
+from prefdata.conversion.survey import UnrepresentedRowError
 from prefdata.conversion.write_bucketed import write_bucketed
 from prefdata.conversion.write_streamed import write_streamed
 from prefdata.errors import InputError, UsageError
-from prefdata.formats import ReadOptions, detect
-from prefdata.formats.base import Format
+from prefdata.formats import Sample
 from prefdata.io.dataset.atomic_dir import refuse_existing, replacing
 from prefdata.io.dataset.dataset_writer import dataset_schema
 from prefdata.io.dataset.row_log import RowLog
@@ -43,11 +43,11 @@ from prefdata.io.readers.memory import Sources
 from prefdata.io.readers.reader import read_sample
 from prefdata.io.readers.sources import Source, open_sources
 from prefdata.io.store.record_store import RecordStore
+from prefdata.records.notes import Notes
 from prefdata.report.progress import Progress
 from prefdata.transforms import filters
 from prefdata.transforms.accounting import Account
 from prefdata.transforms.mixing import match_sources
-from prefdata.transforms.options import Options
 
 EXPANSION = {"gz": 4, "zst": 4, "": 1}
 """How many times larger a source is when it is unpacked, to choose the number of buckets."""
@@ -154,72 +154,43 @@ def run_conversion(
         hashes = [hasher.submit(each.sha256) for each in files]
         stamps = _stamps(files)
         try:
-            plan = _plan(files, config)
-            with replacing(target, existing) as folder:
-                account, totals = _run(folder, plan, progress or _no_progress)
-                _refuse_changed(files, stamps)
-                digests = [each.result() for each in hashes]
-                reports = source_reports(plan.sources, digests, account, totals.by_source)
-                report = _report(target, plan, reports, account, totals)
-                report = replace(report, seconds=round(time.monotonic() - start, 2))
-                write_manifest_and_card(folder, report)
+            samples = [read_sample(file, config.encoding) for file in files]
+            plan = _plan(files, config, samples)
+            while True:
+                try:
+                    with replacing(target, existing) as folder:
+                        account, totals = _run(folder, plan, progress or _no_progress)
+                        _refuse_changed(files, stamps)
+                        digests = [each.result() for each in hashes]
+                        reports = source_reports(plan.sources, digests, account, totals)
+                        report = _report(target, plan, reports, account, totals)
+                        report = replace(report, seconds=round(time.monotonic() - start, 2))
+                        write_manifest_and_card(folder, report)
+                except UnrepresentedRowError as error:
+                    samples[error.number] = look_again(plan.sources[error.number], config.encoding)
+                    plan = _plan(files, config, samples)
+                else:
+                    return report
         finally:
             for each in hashes:
                 each.cancel()
-    return report
 
 
 def _no_progress(_stage: str, _done: int, _total: int) -> None:
     """Show nothing."""
 
 
-def detect_sources(
-    files: Sequence[Source],
-    read_options: ReadOptions,
-    format: str = "",
-    encoding: str = "",
-    others: Mapping[str, Format] | None = None,
-    *,
-    options: Options | None = None,
-) -> list[DetectedSource]:
-    """Detect the format of each source by its first rows, and how it is read.
-
-    Args:
-        files: the sources.
-        read_options: what they do not say themselves.
-        format: the format of all of them, where detection is not wanted.
-        encoding: their encoding, if not UTF-8.
-        others: formats beyond the registered ones.
-        options: what the split goes by, which columns are kept and which filters there are; by
-            default prompts, and none.
-
-    Raises:
-        InputError: one of them is not of a known shape.
-        UsageError: one of them can be read in two ways, or a filter cannot be applied to it.
-        UnknownNameError: a column that is to be kept is in none of them.
-    """
-    options = options or Options(split_by="prompt")
-    read_options = replace(read_options, deciding=tuple(options.rule_dimensions))
-    samples = [read_sample(file, encoding) for file in files]
-    detections = [
-        detect(sample, read_options, name=file.name, format=format, others=others)
-        for file, sample in zip(files, samples, strict=True)
-    ]
-    grouped = split_by(options, zip(files, detections, strict=True)) == "conversation"
-    columns = choose_columns(options.keep, [sample.names for sample in samples])
-    for file, detection in zip(files, detections, strict=True):
-        if detection.format.kind == "unpaired":
-            filters.check_answers(options.filters, file.name)
-    needs = filters.needed_columns(options.filters)
-    return [
-        DetectedSource(file, sample, detection, read_options.dimension, grouped, keep, needs)
-        for file, sample, detection, keep in zip(files, samples, detections, columns, strict=True)
-    ]
-
-
-def _plan(files: Sequence[Source], config: ConvertConfig) -> ConvertPlan:
+def _plan(files: Sequence[Source], config: ConvertConfig, samples: Sequence[Sample]) -> ConvertPlan:
     options, read_options = config.options, config.read_options
-    sources = detect_sources(files, read_options, config.format, config.encoding, options=options)
+    sources = detect_sources(
+        files,
+        read_options,
+        config.format,
+        config.encoding,
+        options=options,
+        samples=samples,
+        looks_at="questions",
+    )
     kind = _one_kind(sources)
     match_sources(options, [each.source.name for each in sources])
     check_rule(options, read_options, sources)
@@ -256,9 +227,9 @@ def _run(folder: Path, plan: ConvertPlan, progress: Progress) -> tuple[Account, 
     store = _record_store(folder.parent / "spool", plan)
     outputs = Outputs(store=store, row_log=row_log, account=account)
     with store:
-        has_dimensions = _read(plan, outputs, progress)
+        has_dimensions, notes = _read(plan, outputs, progress)
     groups = ConversationGroups(store.folder / "groups", store.budget) if grouped else None
-    totals = ConvertTotals(groups=groups)
+    totals = ConvertTotals(groups=groups, notes=notes)
     schema = dataset_schema(plan.kind, dimensions=has_dimensions, keep=plan.keep)
     plan = replace(plan, schema=schema)
     if store.texts:
@@ -274,8 +245,14 @@ def _run(folder: Path, plan: ConvertPlan, progress: Progress) -> tuple[Account, 
     return account, totals
 
 
-def _read(plan: ConvertPlan, outputs: Outputs, progress: Progress) -> bool:
-    """Read all sources into the store; whether any of them has scores by dimension."""
+def _read(
+    plan: ConvertPlan, outputs: Outputs, progress: Progress
+) -> tuple[bool, tuple[Notes, ...]]:
+    """Read all sources into the store.
+
+    Returns:
+        Whether any of them has scores by dimension, and the notes on each.
+    """
     rows_read, warning = 0, ""
 
     def count_rows(rows: int) -> None:
@@ -285,6 +262,7 @@ def _read(plan: ConvertPlan, outputs: Outputs, progress: Progress) -> bool:
 
     dimensions: set[str] = set()
     row_dimensions: set[str] = set()
+    notes = tuple(Notes() for _ in plan.sources)
     for number, each in enumerate(plan.sources):
 
         def check(names: set[str], each: DetectedSource = each, number: int = number) -> None:
@@ -293,7 +271,13 @@ def _read(plan: ConvertPlan, outputs: Outputs, progress: Progress) -> bool:
             warning = _check_so_far(plan, number, so_far) if each.rated_by_row else ""
 
         names = ingest(
-            each, number, plan.encoding, **outputs, progress=count_rows, on_dimensions=check
+            each,
+            number,
+            plan.encoding,
+            **outputs,
+            notes=notes[number],
+            progress=count_rows,
+            on_dimensions=check,
         )
         dimensions |= names
         if each.rated_by_row:
@@ -304,7 +288,7 @@ def _read(plan: ConvertPlan, outputs: Outputs, progress: Progress) -> bool:
         # Each dimension may have a file of its own.
         check_names(plan.options, row_dimensions, ", ".join(rated[:3]))
         check_chosen(plan.read_options, row_dimensions, ", ".join(rated[:3]))
-    return bool(dimensions)
+    return bool(dimensions), notes
 
 
 def _check_so_far(plan: ConvertPlan, number: int, dimensions: set[str]) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 import polars as pl
 
 from prefdata.conversion.kept_columns import add_kept_columns
+from prefdata.conversion.survey import UnrepresentedRowError, code_values, late_rows
 from prefdata.formats import Detection, Sample
 from prefdata.formats.base import build_records
 from prefdata.io.dataset.row_log import RowLog
@@ -22,6 +23,7 @@ from prefdata.io.readers.sources import Source
 from prefdata.io.store.record_store import IDS, RecordStore
 from prefdata.records import reasons
 from prefdata.records.ids import content_ids, conversation_ids, scoped
+from prefdata.records.notes import Notes
 from prefdata.transforms.accounting import Account
 from prefdata.transforms.filter_columns import with_measures
 from prefdata.transforms.row_outcomes import REJECTS, as_outcomes, best_by_row
@@ -123,7 +125,11 @@ def read_records(
         whole = collect_chunks(parse_pieces(pieces), each.source.name)
         pieces = iter([lambda: whole])
 
+    codes = code_values(each.sample, match.coded_columns)
+
     def build(chunk: Chunk) -> tuple[Chunk, pl.DataFrame]:
+        late = late_rows(chunk.frame, codes, raw)
+        chunk = replace(chunk, late_rows=[*chunk.late_rows, *late]) if late else chunk
         frame = _empty_as_null(chunk.frame, clear_empty) if each.sample.text_only else chunk.frame
         records = build_records(format, frame, match).with_columns(pl.col("item").fill_null(0))
         records = _by_dimension(records, each.dimension) if each.rated_by_row else records
@@ -226,6 +232,7 @@ def ingest(
     store: RecordStore,
     row_log: RowLog,
     account: Account,
+    notes: Notes,
     progress: Callable[[int], None],
     on_dimensions: Callable[[set[str]], None],
 ) -> set[str]:
@@ -238,17 +245,24 @@ def ingest(
         store: for the records.
         row_log: logs what becomes of every row.
         account: counts what becomes of every row.
+        notes: what is worth knowing of the source.
         progress: called with the number of rows of each chunk.
         on_dimensions: called after each chunk with the dimensions that have scores so far; may
             raise, so that the rest need not be read.
 
     Returns:
         The dimensions that it has scores on.
+
+    Raises:
+        UnrepresentedRowError: a row has something that its sample does not have.
     """
     kind = each.detection.format.kind
     dimensions: set[str] = set(each.detection.match.dimensions)
     for chunk, records in read_records(each, number, encoding):
+        if chunk.late_rows:
+            raise UnrepresentedRowError(number)
         account.count_read(number, chunk.rows)
+        notes.add(chunk.notes)
         bad, good = (
             records.filter(pl.col("reason").is_not_null()),
             records.filter(pl.col("reason").is_null()),

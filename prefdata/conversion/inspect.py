@@ -10,14 +10,15 @@ from typing import Unpack
 import polars as pl
 
 from prefdata.conversion.check_dimensions import ask_which, check_chosen, check_names, check_rule
-from prefdata.conversion.convert import detect_sources
 from prefdata.conversion.convert_options import ConvertConfig, ConvertOptions, convert_config
+from prefdata.conversion.detect_sources import detect_sources
 from prefdata.conversion.ingest import DetectedSource, dimension_names, read_records
 from prefdata.io.dataset.dataset_writer import dataset_schema, first_row
 from prefdata.io.readers.memory import Sources
 from prefdata.io.readers.sources import open_sources
 from prefdata.io.store.record_store import SCHEMAS
 from prefdata.records.frames import as_messages
+from prefdata.records.notes import Note, Notes
 from prefdata.transforms import make_pairs, make_unpaired
 from prefdata.transforms.dimensions import win_loss_counts
 from prefdata.transforms.filter_columns import measured_schema
@@ -69,6 +70,7 @@ class Inspection:
         dimensions: dimension to the number of pairs in which the chosen response would have the
             higher, the same and the lower score.
         example: a pair, or an unpaired preference, that the rows would give; empty if none.
+        notes: what is worth knowing of the rows, those on the most rows first.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Inspection:
     split_by: str
     dimensions: Mapping[str, Mapping[str, int]]
     example: Mapping[str, object]
+    notes: tuple[Note, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         """The inspection as plain values that JSON can hold."""
@@ -120,7 +123,9 @@ def run_inspection(sources: Sources, config: ConvertConfig) -> list[Inspection]:
     """Inspect sources as `inspect` does, with options that are checked already."""
     options, read_options, encoding = config.options, config.read_options, config.encoding
     with open_sources(sources, fetch=False) as files:
-        detected = detect_sources(files, read_options, config.format, encoding, options=options)
+        detected = detect_sources(
+            files, read_options, config.format, encoding, options=options, looks_at="sample"
+        )
         check_rule(options, read_options, detected)
         match_sources(options, [each.name for each in files])
         return [_inspect(each, config, alone=len(detected) == 1) for each in detected]
@@ -129,6 +134,8 @@ def run_inspection(sources: Sources, config: ConvertConfig) -> list[Inspection]:
 def _inspect(each: DetectedSource, config: ConvertConfig, *, alone: bool) -> Inspection:
     match, kind = each.detection.match, each.detection.format.kind
     chunk, records = next(read_records(each, 0, config.encoding))
+    notes = Notes()
+    notes.add(chunk.notes)
     bad = records.filter(pl.col("reason").is_not_null())
     more = [*(("group_id",) if each.grouped else ()), *each.keep]
     measured = measured_schema(kind, each.needs)
@@ -161,6 +168,7 @@ def _inspect(each: DetectedSource, config: ConvertConfig, *, alone: bool) -> Ins
         split_by="conversation" if each.grouped else "prompt",
         dimensions=_win_loss(result.rows),
         example=_example(pairs, schema.names),
+        notes=notes.sorted(),
     )
 
 

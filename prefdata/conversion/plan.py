@@ -13,6 +13,7 @@ from prefdata.conversion.conversation_groups import ConversationGroups
 from prefdata.conversion.ingest import DetectedSource
 from prefdata.errors import PrefdataError
 from prefdata.formats import ReadOptions
+from prefdata.records.notes import Notes
 from prefdata.transforms.dimensions import WinLossCounts, win_loss_counts
 from prefdata.transforms.options import Options
 from prefdata.transforms.overlap import Overlap, SharedCounts
@@ -69,6 +70,7 @@ class ConvertTotals:
         by_source: rows by source.
         overlap: what each two sources have in common.
         conversations: conversations by split, once they are counted.
+        notes: what is worth knowing of each source.
     """
 
     rows: Counter[str] = field(default_factory=Counter)
@@ -79,6 +81,7 @@ class ConvertTotals:
     by_source: Counter[int] = field(default_factory=Counter)
     overlap: Overlap = field(default_factory=dict)
     conversations: Counter[str] = field(default_factory=Counter)
+    notes: tuple[Notes, ...] = ()
 
     def count(self, rows: pl.DataFrame) -> None:
         """Add up the rows of a bucket, and check that no prompt is in both splits."""

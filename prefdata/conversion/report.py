@@ -12,6 +12,7 @@ from prefdata._version import __version__
 from prefdata.conversion.ingest import DetectedSource
 from prefdata.conversion.plan import ConvertTotals
 from prefdata.io.dataset.dataset_writer import SCHEMA_VERSION
+from prefdata.records.notes import Note
 from prefdata.report.card import card
 from prefdata.transforms.accounting import Account
 
@@ -31,6 +32,7 @@ class SourceReport:
         outcomes: rows by outcome and reason.
         gave: rows of the data set from it, by the source of their chosen response or, where several
             sources have the same, of the first of them; None where it is unknown.
+        notes: what is worth knowing of its rows, those on the most rows first.
     """
 
     name: str
@@ -42,6 +44,7 @@ class SourceReport:
     rows: int
     outcomes: Mapping[str, Mapping[str, int]]
     gave: int | None = None
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +134,7 @@ def source_reports(
     sources: Sequence[DetectedSource],
     hashes: Sequence[str],
     account: Account,
-    rows_by_source: Mapping[int, int] | None = None,
+    totals: ConvertTotals | None = None,
 ) -> tuple[SourceReport, ...]:
     """A report on each source.
 
@@ -139,7 +142,7 @@ def source_reports(
         sources: the sources.
         hashes: the SHA-256 of each.
         account: what became of their rows.
-        rows_by_source: rows of the data set by source, where they are known.
+        totals: what was written, where rows of the data set have a source.
     """
     return tuple(
         SourceReport(
@@ -151,7 +154,8 @@ def source_reports(
             polarity=each.detection.match.polarity,
             rows=account.rows_read[number],
             outcomes=account.outcomes(number),
-            gave=None if rows_by_source is None else rows_by_source.get(number, 0),
+            gave=None if totals is None else totals.by_source.get(number, 0),
+            notes=() if totals is None else totals.notes[number].sorted(),
         )
         for number, each in enumerate(sources)
     )

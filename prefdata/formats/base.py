@@ -13,8 +13,12 @@ from typing import Literal
 
 import polars as pl
 
+from prefdata.formats.questions import Question
 from prefdata.formats.sample import Sample
 from prefdata.records.frames import Kind, as_json
+
+CODED = ("winner", "winner_a", "winner_b", "winner_tie", "label")
+"""Fields that hold words or codes with a meaning."""
 
 Shape = Literal["text", "transcript", "cell", "nested", "json"]
 
@@ -51,7 +55,8 @@ class Match:
         shapes: column to the way its text is written.
         evidence: what in the source speaks for the format, a phrase each.
         values: value to meaning, for winners and labels.
-        questions: what only the user can decide, each with the option that settles it.
+        questions: what only the user can decide, each with the option that settles it;
+            the rows of a source are looked at for all values of its columns before it is asked.
         polarity: which value means better, in words.
         ranked: whether each row is a ranking of its own, so that ranks of two rows do not compare.
         multi_prompt: whether the records of one row may answer several prompts.
@@ -68,7 +73,7 @@ class Match:
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     evidence: tuple[str, ...] = ()
     values: Mapping[str, str] = field(default_factory=dict)
-    questions: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = ()
     polarity: str = ""
     ranked: bool = False
     multi_prompt: bool = False
@@ -81,6 +86,11 @@ class Match:
     def source_columns(self) -> list[str]:
         """The columns to read, each once."""
         return list(dict.fromkeys(name for names in self.columns.values() for name in names))
+
+    @property
+    def coded_columns(self) -> list[str]:
+        """The columns whose values are codes: what each means rests on all values there are."""
+        return [name for field in CODED for name in self.columns.get(field, ())]
 
     def column(self, name: str) -> str:
         """The one column of a field, or ``""``."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from prefdata.errors import InputError, UnknownNameError, UsageError
 from prefdata.formats.base import Format, Match, ReadOptions
+from prefdata.formats.questions import question_error
 from prefdata.formats.registry import FORMATS, GENERIC, get_format
 from prefdata.formats.sample import Sample
 
@@ -55,7 +56,7 @@ def detect(
     Raises:
         UnknownNameError: the user named a column, field or format that does not exist.
         InputError: nothing fits.
-        UsageError: something fits, but can be read in two ways.
+        QuestionError: something fits, but can be read in two ways.
     """
     _check_names_exist(sample, read_options, name)
     others = others or {}
@@ -71,10 +72,7 @@ def detect(
     if chosen.facts.refusal:
         raise InputError(f"{name} is {chosen.name}: {chosen.summary}", hint=chosen.facts.refusal)
     if best.questions:
-        raise UsageError(
-            f"{name} looks like {best.format}, but can be read in two ways",
-            hint="; ".join(best.questions),
-        )
+        raise question_error(name, best.format, best.questions)
     _check_options_used(read_options, best, name)
     _check_columns_read(read_options, best, chosen, name)
     runner_up = matches[1] if len(matches) > 1 else None

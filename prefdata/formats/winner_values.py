@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
+
+from prefdata.formats.value_key import value_key
 
 NOUN = r"(?:the )?(?:model|response|output|answer|completion|assistant|option|candidate)"
 SIDES = {
@@ -99,23 +100,6 @@ def parse_winner(text: str, *, zero_based: bool = False) -> tuple[str, float | N
         sign = arrow["sign"]
         return ("tie", None) if sign == "=" else ("a" if sign[0] == ">" else "b", float(len(sign)))
     return None
-
-
-def value_key(value: object) -> str:
-    """A winner value as text: 1, 1.0, "1" and "1.0" are the same.
-
-    Example:
-        >>> value_key(1.0), value_key(True), value_key(" A ")
-        ('1', 'true', 'a')
-    """
-    if isinstance(value, bool):
-        return str(value).lower()
-    text = str(value).strip().lower()
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return f"{number:g}" if not math.isnan(number) else ""
 
 
 def resolve_winners(

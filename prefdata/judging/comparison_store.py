@@ -9,7 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from prefdata.conversion.convert import EXPANSION, detect_sources
+from prefdata.conversion.convert import EXPANSION
+from prefdata.conversion.detect_sources import detect_sources
 from prefdata.conversion.ingest import DetectedSource, read_records, reject_rows
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import ReadOptions

@@ -36,6 +36,7 @@ def card(manifest: Mapping[str, object]) -> str:
         *_dimensions(manifest),
         _account(manifest),
         _sources(manifest),
+        *_notes(manifest),
         _options(manifest),
         _example(cast("Mapping[str, object]", manifest["example"])),
         "## Licence\n\nThe licence is that of the sources: look there before you publish.",
@@ -122,6 +123,16 @@ def _sources(manifest: Mapping[str, object]) -> str:
     ]
     table = [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
     return "\n".join(["## Sources\n", *table, *_overlap(manifest)])
+
+
+def _notes(manifest: Mapping[str, object]) -> list[str]:
+    """What is worth knowing of the rows of each source, where there is anything."""
+    lines = [
+        f"- {source['name']}: {note['column'] or 'rows'}: {note['text']} ({note['rows']:,} rows)"
+        for source in cast("list[Mapping[str, object]]", manifest["sources"])
+        for note in cast("list[Mapping[str, object]]", source.get("notes", []))
+    ]
+    return ["\n".join(["## Notes\n", *lines])] if lines else []
 
 
 def _overlap(manifest: Mapping[str, object]) -> list[str]:

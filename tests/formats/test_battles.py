@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from prefdata.conversion.convert import detect_sources
+from prefdata.conversion.detect_sources import detect_sources
 from prefdata.conversion.ingest import read_records
 from prefdata.errors import InputError, UnknownNameError, UsageError
 from prefdata.formats import FORMATS, ReadOptions

@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 import yaml
 
-from prefdata.conversion.convert import detect_sources
+from prefdata.conversion.detect_sources import detect_sources
 from prefdata.conversion.ingest import read_records
 from prefdata.errors import InputError
 from prefdata.formats import FORMATS, Format, ReadOptions, detect

@@ -9,7 +9,13 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from prefdata.cli.views.terminal import account_table, count_of, example_view, show_dimensions
+from prefdata.cli.views.terminal import (
+    account_table,
+    count_of,
+    example_view,
+    show_dimensions,
+    show_notes,
+)
 
 if TYPE_CHECKING:
     from prefdata.conversion.convert import ConvertReport
@@ -26,6 +32,7 @@ def show_conversion(report: ConvertReport, console: Console) -> None:
             )
         )
         console.print(Padding(_reasons(source.why, source.polarity), (0, 2)))
+        show_notes(source.notes, console)
     if len(report.sources) > 10:
         console.print(f"… and {len(report.sources) - 10} more sources")
     console.print()

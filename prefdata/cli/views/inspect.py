@@ -15,6 +15,7 @@ from prefdata.cli.views.terminal import (
     count_of,
     example_view,
     show_dimensions,
+    show_notes,
 )
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def show_inspection(inspection: Inspection, console: Console) -> None:
         plural = "line" if each.rows == 1 else "lines"
         detail = f", {each.detail[:LONGEST]}" if each.detail else ""
         console.print(f"  {where}{each.reason}{detail} ({plural} {lines})", style="yellow")
+    show_notes(inspection.notes, console)
     show_dimensions(inspection.dimensions, console)
     console.print()
     console.print(example_view(inspection.example))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from prefdata.records.notes import Note
 
 LONGEST = 280
 
@@ -77,3 +80,17 @@ def _messages(messages: object) -> Padding:
     if len(text) > LONGEST:
         text = text[:LONGEST].rstrip() + " …"
     return Padding(Text(text), (0, 2))
+
+
+MOST_NOTES = 8
+
+
+def show_notes(notes: Sequence[Note], console: Console) -> None:
+    """Print what is worth knowing of the rows of a source, a line each."""
+    for each in notes[:MOST_NOTES]:
+        column = f"{each.column}: " if each.column else ""
+        example = f", such as {each.example[:LONGEST]!r}" if each.example else ""
+        line = f"{column}{each.text} ({count_of(each.rows, 'row')}{example})"
+        console.print(Padding(Text(line, style="yellow"), (0, 2)))
+    if len(notes) > MOST_NOTES:
+        console.print(Padding(f"… and {len(notes) - MOST_NOTES} more notes, in --json", (0, 2)))

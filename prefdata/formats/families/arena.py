@@ -9,7 +9,7 @@ from prefdata.formats.sample import Sample
 from prefdata.formats.spec.as_format import format_of, refused_format
 from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
 from prefdata.formats.text_shapes import parse_cell
-from prefdata.formats.winner_values import value_key
+from prefdata.formats.value_key import value_key
 from prefdata.records import reasons
 
 Turns = list[Mapping[str, object]]

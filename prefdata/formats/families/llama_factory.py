@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from prefdata.formats.spec.as_format import format_of
 from prefdata.formats.spec.spec import FormatSpec, RawRow
 from prefdata.formats.text_only import COLUMNS, text_only
-from prefdata.formats.winner_values import NONE, value_key
+from prefdata.formats.value_key import value_key
+from prefdata.formats.winner_values import NONE
 
 QUESTION = "What is 2 + 2?"
 ASKED = {"from": "human", "value": QUESTION}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from prefdata.formats.spec.as_format import format_of
 from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
-from prefdata.formats.winner_values import value_key
+from prefdata.formats.value_key import value_key
 from prefdata.records import reasons
 
 READY = "ready_for_export"

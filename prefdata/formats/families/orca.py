@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefdata.formats.spec.as_format import format_of
 from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
-from prefdata.formats.winner_values import value_key
+from prefdata.formats.value_key import value_key
 from prefdata.records import reasons
 
 LICENCE = "Apache-2.0, in the data set's card"

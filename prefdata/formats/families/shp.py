@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefdata.formats.numbers import number_of
 from prefdata.formats.spec.as_format import format_of
 from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
-from prefdata.formats.winner_values import value_key
+from prefdata.formats.value_key import value_key
 from prefdata.records import reasons
 
 BETTER = {"1": ("score_A", "score_B"), "0": ("score_B", "score_A")}

@@ -14,13 +14,14 @@ from prefdata.formats.generic import pick
 from prefdata.formats.generic.answers import flag_rows, parse_answers
 from prefdata.formats.generic.column_names import plain, sided
 from prefdata.formats.numbers import countable, is_missing, number
+from prefdata.formats.questions import Question
 from prefdata.formats.sample import Sample
+from prefdata.formats.value_key import value_key
 from prefdata.formats.winner_values import (
     NONE,
     WINNER_HINT,
     parse_winner,
     resolve_winners,
-    value_key,
 )
 from prefdata.records import reasons
 from prefdata.records.frames import conform
@@ -97,7 +98,7 @@ def match_comparisons(sample: Sample, read_options: ReadOptions) -> Match | None
         shapes,
         evidence,
         values=values,
-        questions=(question,) if question else (),
+        questions=(Question(question, columns["winner"]),) if question else (),
         polarity=polarity(values),
     )
 

@@ -11,6 +11,7 @@ from prefdata.formats.generic import pick
 from prefdata.formats.generic.answers import flag_rows, parse_answers
 from prefdata.formats.generic.column_names import lookup, plural, sided
 from prefdata.formats.numbers import is_missing, number
+from prefdata.formats.questions import Question
 from prefdata.formats.sample import Sample
 from prefdata.formats.text_shapes import parse_cell
 from prefdata.records import reasons
@@ -49,7 +50,7 @@ TEXTS = ("prompt", "system", "history", "response")
 
 def _measure(
     sample: Sample, read_options: ReadOptions, used: set[str]
-) -> tuple[str, str, tuple[str, ...]]:
+) -> tuple[str, str, tuple[Question, ...]]:
     """The field that orders responses, its column, and a question if its direction is unclear."""
     for field in ("rank", "score"):
         if read_options.columns.get(field):
@@ -63,11 +64,13 @@ def _measure(
     return "", "", ()
 
 
-def _which(column: str) -> str:
-    return (
-        f"{column!r} may be a score or a rank: say --map score={column} if a high number is good, "
-        f"or --map rank={column} if 1 is best"
+def _which(column: str) -> Question:
+    lines = (f"--map score={column}", f"--map rank={column}")
+    text = (
+        f"{column!r} may be a score or a rank: say {lines[0]} if a high number is good, "
+        f"or {lines[1]} if 1 is best"
     )
+    return Question(text, (column,), lines=lines)
 
 
 def _polarity(columns: dict[str, tuple[str, ...]]) -> str:

@@ -10,8 +10,9 @@ from prefdata.formats.base import Format, Match, ReadOptions
 from prefdata.formats.generic import pick
 from prefdata.formats.generic.answers import flag_rows, parse_answers
 from prefdata.formats.numbers import number
+from prefdata.formats.questions import Question
 from prefdata.formats.sample import Sample
-from prefdata.formats.winner_values import value_key
+from prefdata.formats.value_key import value_key
 from prefdata.records import reasons
 from prefdata.records.frames import conform
 
@@ -73,7 +74,7 @@ def match_unpaired(sample: Sample, read_options: ReadOptions) -> Match | None:
         shapes,
         pick.evidence(columns, "prompt", "completion", "label"),
         values=values,
-        questions=(question,) if question else (),
+        questions=(Question(question, columns["label"]),) if question else (),
         polarity="a label of true means that the response was good",
     )
 

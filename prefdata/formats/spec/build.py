@@ -22,7 +22,7 @@ from prefdata.formats.spec.paths import (
 )
 from prefdata.formats.spec.spec import GENERIC_FORMATS, FormatSpec, InvalidRow, RawRow
 from prefdata.formats.text_shapes import SPEAKER
-from prefdata.formats.winner_values import value_key
+from prefdata.formats.value_key import value_key
 from prefdata.records import reasons
 from prefdata.records.frames import SCORES, SIDES, concatenated, conform
 

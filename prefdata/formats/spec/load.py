@@ -26,7 +26,7 @@ from prefdata.formats.generic import comparisons
 from prefdata.formats.spec.as_format import format_of
 from prefdata.formats.spec.spec import FormatSpec, Group, Location, Order, SpecKind
 from prefdata.formats.spec.validate import check_spec
-from prefdata.formats.winner_values import value_key
+from prefdata.formats.value_key import value_key
 from prefdata.yamlfile import read_yaml
 
 SUFFIXES = (".yaml", ".yml")

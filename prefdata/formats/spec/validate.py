@@ -21,7 +21,8 @@ from prefdata.formats.spec.match import match_spec, open_cells
 from prefdata.formats.spec.paths import EACH, FieldPath, parse_path, placeholders, value_at
 from prefdata.formats.spec.spec import GENERIC_FORMATS, HOT, FormatSpec, RawRow
 from prefdata.formats.text_shapes import SPEAKER
-from prefdata.formats.winner_values import NONE, value_key
+from prefdata.formats.value_key import value_key
+from prefdata.formats.winner_values import NONE
 
 BOTH = {"pairs": ("chosen", "rejected"), "comparisons": ("response_a", "response_b")}
 NUMERIC = "Write values: {negative: a, positive: b}: below the middle, and above it."

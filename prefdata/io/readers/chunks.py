@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from prefdata.errors import InputError
 from prefdata.formats.base import RAW
+from prefdata.records.notes import Note
 
 CHUNK_BYTES = 16 << 20
 """Bytes of a source that are in memory at once, whatever the file's size."""
@@ -68,12 +69,17 @@ class Chunk:
         raw: returns the text of the row at a position of the frame.
         unreadable: the rows of this piece that cannot be read.
         lines: how many lines of the source it takes.
+        notes: what is worth knowing of its rows.
+        late_rows: rows with something that no row of the sample has, so that the format of the
+            source must be looked at again: see `prefdata.conversion.survey`.
     """
 
     frame: pl.DataFrame
     raw: Callable[[int], str]
     unreadable: list[UnreadableRow] = field(default_factory=list)
     lines: int = 0
+    notes: tuple[Note, ...] = ()
+    late_rows: Sequence[dict[str, object]] = ()
 
     @property
     def rows(self) -> int:
@@ -142,6 +148,8 @@ def concat_chunks(chunks: Sequence[Chunk]) -> Chunk:
         raw,
         [row for chunk in chunks for row in chunk.unreadable],
         sum(chunk.lines for chunk in chunks),
+        tuple(note for chunk in chunks for note in chunk.notes),
+        [row for chunk in chunks for row in chunk.late_rows],
     )
 
 

@@ -30,7 +30,9 @@ def read_sample(source: Source, encoding: str = "") -> Sample:
         InputError: no row of the sample can be read.
     """
     _load_pandas()
-    return replace(_sample(source, encoding), origin=source.name)
+    sample, size = _sample(source, encoding)
+    is_whole = size < SAMPLE_BYTES and len(sample.rows) < SAMPLE_ROWS
+    return replace(sample, origin=source.name, is_whole=is_whole)
 
 
 def _load_pandas() -> None:
@@ -42,21 +44,24 @@ def _load_pandas() -> None:
         import_module("pandas")
 
 
-def _sample(source: Source, encoding: str) -> Sample:
+def _sample(source: Source, encoding: str) -> tuple[Sample, int]:
+    """A sample, and how many bytes of text it was taken from."""
     decoder = Decoder(source.name, encoding)
     with source.open() as stream:
         if source.kind in ("parquet", "arrow"):
-            return Sample(*columnar_sample(source, stream, SAMPLE_ROWS))
+            return Sample(*columnar_sample(source, stream, SAMPLE_ROWS)), 0
         if source.kind == "csv":
-            return _csv_sample(decoder.feed(stream.read(SAMPLE_BYTES)), source.name)
+            data = decoder.feed(stream.read(SAMPLE_BYTES))
+            return _csv_sample(data, source.name), len(data)
         if source.kind == "json":
             block = next(array_blocks(stream, decoder, source.name), None)
-            lines = bytes(block.data).split(b"\n") if block else []
+            data = bytes(block.data) if block else b""
+            lines = data.split(b"\n")
         else:
             data = decoder.feed(stream.read(SAMPLE_BYTES))
             whole = len(data) < SAMPLE_BYTES
             lines = data.split(b"\n") if whole else (data + stream.readline()).split(b"\n")
-    return _json_sample(lines, source.name)
+    return _json_sample(lines, source.name), len(data)
 
 
 def _json_sample(lines: list[bytes], name: str) -> Sample:
