@@ -20,6 +20,9 @@ from typing import Any
 MOST_NAMES = 40
 """How many names a hint lists."""
 
+LONGEST_NAME, LONGEST_LIST = 60, 1000
+"""Characters of one of them, and of all."""
+
 
 class PrefdataError(Exception):
     """Root of every error that prefdata raises on purpose.
@@ -98,12 +101,23 @@ class UnknownNameError(PrefdataError, LookupError):
 
     def __init__(self, kind: str, name: str, names: Iterable[str], *, where: str = "") -> None:
         names = list(names)
-        near = difflib.get_close_matches(name, names, n=2)
-        guess = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
+        short = [each for each in names if len(each) <= LONGEST_NAME]
+        near = difflib.get_close_matches(name[: 2 * LONGEST_NAME], short, n=2)
+        guess = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
         place = f" in {where}" if where else ""
-        more = f", and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-        known_names = f"Known: {', '.join(names[:MOST_NAMES]) or 'none'}{more}."
-        super().__init__(f"unknown {kind} {name!r}{place}", hint=guess + known_names)
+        known_names = f"Known: {_listed(names) or 'none'}."
+        super().__init__(f"unknown {kind} {name[:LONGEST_NAME]!r}{place}", hint=guess + known_names)
+
+
+def _listed(names: list[str]) -> str:
+    """As many names as fit into a message, and how many more there are."""
+    first: list[str] = []
+    for name in names[:MOST_NAMES]:
+        first.append(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…")
+        if sum(map(len, first)) > LONGEST_LIST:
+            break
+    more = f", and {len(names) - len(first)} more" if len(names) > len(first) else ""
+    return ", ".join(first) + more
 
 
 class MissingExtraError(PrefdataError, ImportError):

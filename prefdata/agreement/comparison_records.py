@@ -12,6 +12,9 @@ from prefdata.records import reasons
 from prefdata.schemas import Comparison
 
 RECORD_COLUMNS = ("prompt", "response_a", "response_b", "verdicts")
+MORE_COLUMNS = ("id", "model_a", "model_b")
+"""Columns that records may have besides `RECORD_COLUMNS`."""
+
 WINNERS = {"a": 1, "b": -1, "tie": 0}
 CALLS = pl.Schema([(name, pl.String()) for name in ("comparison", "judge", "order", "call_winner")])
 
@@ -27,7 +30,7 @@ def record_verdicts(frame: pl.DataFrame, calls: pl.DataFrame) -> pl.DataFrame:
         calls: the columns of `CALLS`.
     """
     names = {"response_a": "a", "response_b": "b"}
-    absent = [name for name in ("id", "model_a", "model_b") if name not in frame.columns]
+    absent = [name for name in MORE_COLUMNS if name not in frame.columns]
     frame = (
         frame.rename(names)
         .with_columns(pl.lit(None).alias(name) for name in absent)

@@ -54,7 +54,7 @@ def read_verdicts(sources: Sources, options: VerdictOptions) -> AllVerdicts:
         InputError: a source cannot be used.
     """
     with open_sources([_comparisons(source) for source in as_source_list(sources)]) as files:
-        samples = [read_sample(each, options.encoding) for each in files]
+        samples = [read_sample(each, options.encoding, options.read_options) for each in files]
         _check_columns(options, files, samples)
         recognised = [
             recognise_verdicts(file, rows, options)
@@ -90,7 +90,9 @@ def _check_columns(
     """Every column that was named must be in one source, and those of ``--id`` in all."""
     names = sorted({name for each in samples for name in each.names})
     mapped = [name for columns in options.read_options.columns.values() for name in columns]
-    for option, columns in (("--map", mapped), ("--by", [options.by] if options.by else [])):
+    ignored = options.read_options.ignore
+    by = [options.by] if options.by else []
+    for option, columns in (("--map", mapped), ("--by", by), ("--ignore", ignored)):
         for name in columns:
             if name not in names:
                 raise UnknownNameError("column", name, names, where=option)

@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from prefdata.agreement.comparison_records import (
     CALLS,
+    MORE_COLUMNS,
     RECORD_COLUMNS,
     read_calls,
     record_types,
     record_verdicts,
 )
 from prefdata.agreement.verdict_frame import SOURCE_VERDICTS, longer_response, with_comparison
+from prefdata.conversion.detect_sources import detect_source
 from prefdata.conversion.ingest import SCALARS
 from prefdata.errors import InputError, UsageError
-from prefdata.formats import Detection, ReadOptions, Sample, detect
+from prefdata.formats import Detection, ReadOptions, Sample
 from prefdata.formats.base import RAW, build_records
+from prefdata.formats.closed_list import kind_of
+from prefdata.formats.detect import check_settled, recognise
 from prefdata.formats.generic.comparisons import COMPARISONS
 from prefdata.io.readers.chunks import Chunk
 from prefdata.io.readers.reader import parse_pieces, read_pieces
@@ -39,10 +44,10 @@ VERDICT_ROWS = pl.Schema(
 """What is read of each verdict: `SOURCE_VERDICTS`, and ``text`` (the id of the texts, null without
 any), ``id`` (the columns that say what was compared), the models, and the ``kind`` of annotator."""
 
-BLANK = {"prompt": "-", "response_a": "first", "response_b": "second"}
+BLANK = {"prompt": "(none)", "response_a": "(none) a", "response_b": "(none) b"}
 """What stands for texts in a source that has none, where ids say what was compared."""
 
-NO_VERDICT = (reasons.NO_WINNER, reasons.UNKNOWN_WINNER)
+NO_VERDICT = (reasons.NO_WINNER, reasons.NO_PREFERENCE, reasons.UNKNOWN_WINNER)
 TEXTS = {"prompt": "prompt_id", "a": "a_id", "b": "b_id"}
 RECORDS: tuple[str, tuple[str, ...], str] = (
     "comparison records",
@@ -167,18 +172,19 @@ class VerdictSource:
         fields = self.detection.match.columns if self.detection else {}
         names = [*(name for names in fields.values() for name in names), *extra]
         if not self.detection:
-            names += [*RECORD_COLUMNS, "id", "model_a", "model_b"]
+            names += [*RECORD_COLUMNS, *MORE_COLUMNS]
         scalars = {name for f in SCALARS for name in fields.get(f, ())} | set(extra)
         return [name for name in dict.fromkeys(names) if name in self.sample.names], scalars
 
     def _verdicts(self, piece: Chunk, calls: pl.DataFrame) -> pl.DataFrame:
         if self.detection is None:
-            return record_verdicts(piece.frame, calls)
+            columns = (*RECORD_COLUMNS, *MORE_COLUMNS)
+            names = {RAW + name: name for name in columns if name in self.sample.names}
+            return record_verdicts(piece.frame.select("row", "line", *names).rename(names), calls)
         match = self.detection.match
-        used = {"row", "line", *match.source_columns}
-        frame = piece.frame.select(n for n in piece.frame.columns if n.removeprefix(RAW) in used)
-        blank = [] if self.has_texts else [pl.lit(text).alias(name) for name, text in BLANK.items()]
-        return build_records(self.detection.format, frame.with_columns(blank), match).with_columns(
+        blank = {} if self.has_texts else BLANK
+        frame = piece.frame.with_columns(pl.lit(text).alias(RAW + n) for n, text in blank.items())
+        return build_records(self.detection.format, frame, match).with_columns(
             pl.lit(self.as_shown).alias("as_shown"), pl.lit(None, pl.String).alias("kind")
         )
 
@@ -196,7 +202,7 @@ class VerdictSource:
     def _as_text(self, frame: pl.DataFrame, name: str) -> pl.Expr:
         """A column as text: whole numbers without a point, lists and objects as JSON."""
         quoted = name in self._raw
-        name = RAW + name if name in ("row", "line") else name
+        name = RAW + name
         column, kind = pl.col(name), frame.schema[name]
         if kind.is_nested():
             return pl.lit(as_json(frame[name]))
@@ -249,14 +255,16 @@ def recognise_verdicts(source: Source, sample: Sample, options: VerdictOptions) 
     read_options = replace(options.read_options, columns=_mapped(options.read_options, sample))
     has_texts = True
     try:
-        detection = detect(sample, read_options, name=source.name, format=options.format)
+        sample, detection = _recognise(source, sample, read_options, options)
     except InputError as error:
         if options.ids:
-            detection, has_texts = _without_texts(source, sample, read_options), False
+            sample, detection = _without_texts(source, sample, read_options, options)
+            has_texts = False
         elif isinstance(error, UsageError):
             raise
         else:
-            hint = f"{error.hint} Without texts, say what was compared, as in --id question_id."
+            without_texts = "Without texts, say what was compared, as in --id question_id."
+            hint = error.hint if "--id" in error.hint else f"{error.hint} {without_texts}"
             raise InputError(str(error), hint=hint) from error
     match, format = detection.match, detection.format
     if format.kind != "comparisons":
@@ -281,25 +289,49 @@ def _mapped(read_options: ReadOptions, sample: Sample) -> dict[str, tuple[str, .
     }
 
 
-def _without_texts(source: Source, sample: Sample, read_options: ReadOptions) -> Detection:
+def _recognise(
+    source: Source, sample: Sample, read_options: ReadOptions, options: VerdictOptions
+) -> tuple[Sample, Detection]:
+    """The format of a source by all of its rows, and its sample with what they have."""
+    recogniser = partial(
+        recognise, read_options=read_options, name=source.name, format=options.format
+    )
+    sample, detection = detect_source(source, sample, options.encoding, recogniser)
+    check_settled(detection, read_options, source.name)
+    return sample, detection
+
+
+def _without_texts(
+    source: Source, sample: Sample, read_options: ReadOptions, options: VerdictOptions
+) -> tuple[Sample, Detection]:
     """Recognise verdicts on responses that the source does not have.
 
     Raises:
         InputError: no column says which is better.
         UsageError: the values of that column can be read in two ways.
     """
-    rows = [{**row, **BLANK} for row in sample.rows]
-    names = list(dict.fromkeys([*sample.names, *BLANK]))
-    blank = replace(sample, names=names, rows=rows)
     columns = {**read_options.columns, **{name: (name,) for name in BLANK}}
-    read_options = replace(read_options, columns=columns)
-    if COMPARISONS.match(blank, read_options) is None:
+    ignore = (*read_options.ignore, *filter(kind_of, sample.names))
+    read_options = replace(read_options, columns=columns, ignore=ignore)
+    if COMPARISONS.match(_blank(sample), read_options) is None:
         raise InputError(
             f"{source.name} has no column that says which response is better "
             f"(columns: {', '.join(sample.names[:12])})",
             hint="Name it, as in --map winner=vote.",
         )
-    return detect(blank, read_options, name=source.name, format=COMPARISONS.name)
+
+    def recogniser(rows: Sample) -> Detection:
+        return recognise(_blank(rows), read_options, name=source.name, format=COMPARISONS.name)
+
+    sample, detection = detect_source(source, sample, options.encoding, recogniser)
+    check_settled(detection, read_options, source.name)
+    return sample, detection
+
+
+def _blank(sample: Sample) -> Sample:
+    """A sample with something in the place of the texts that it does not have."""
+    rows = [{**row, **BLANK} for row in sample.rows]
+    return replace(sample, names=list(dict.fromkeys([*sample.names, *BLANK])), rows=rows)
 
 
 def _default_annotator(source: Source) -> str:

@@ -41,8 +41,10 @@ def agree(
     winner: tuple[str, ...],
     label: tuple[str, ...],
     dimension: str,
+    ignore: tuple[str, ...],
     format_: str,
     encoding: str,
+    missing: tuple[str, ...],
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -65,7 +67,7 @@ def agree(
         against=against,
         ids=[name.strip() for name in ids.split(",") if name.strip()],
         by=by,
-        read_options=read_options_from(columns, winner, label, dimension),
+        read_options=read_options_from(columns, winner, label, dimension, ignore, missing),
         format=format_,
         encoding=encoding,
     )

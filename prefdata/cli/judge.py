@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from prefdata.cli.options import (
+    READING,
     limit_of,
     read_options_from,
     reading,
@@ -222,11 +223,8 @@ def plan_from(values: Mapping[str, Any], *, needs_key: bool) -> JudgePlan:
     return plan
 
 
-READING = ("columns", "winner", "label", "dimension")
-"""The options that make `prefdata.formats.ReadOptions`, in the order in which they do."""
-
 PAIRING_NAMES = (
-    *("conflicts", "min_margin", "test_size", "seed", "split_by"),
+    *("conflicts", "min_margin", "test_size", "seed", "split", "split_by"),
     *("keep", "cap", "mix", "filters"),
 )
 """The options that the maker of pairs takes."""

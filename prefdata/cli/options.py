@@ -41,14 +41,21 @@ def reading(command: Command) -> Command:
             click.option(
                 "--winner",
                 multiple=True,
-                metavar="a=…,b=…,tie=…",
-                help="What the winner column's values mean; negative and positive are words too.",
+                metavar="a=…,b=…,tie=…,none=…",
+                help="What the winner column's values mean, none= of those without a preference; "
+                "negative, positive and probability are words too.",
             ),
             click.option(
                 "--label",
                 multiple=True,
-                metavar="true=…,false=…",
-                help="What the label column's values mean.",
+                metavar="true=…,false=…,none=…",
+                help="What the label column's values mean, none= of those without a preference.",
+            ),
+            click.option(
+                "--ignore",
+                multiple=True,
+                metavar="COLUMN,…",
+                help="Leave these columns out knowingly: they are not asked about.",
             ),
             click.option(
                 "--dimension", default="", metavar="NAME", help="Use the ratings of this dimension."
@@ -66,6 +73,12 @@ def reading(command: Command) -> Command:
                 default="",
                 metavar="NAME",
                 help="Encoding of text files.  [default: utf-8]",
+            ),
+            click.option(
+                "--missing",
+                multiple=True,
+                metavar="WORD,…",
+                help="Cells that hold no value.  [default: nan, in CSV and TSV]",
             ),
         )
     ):
@@ -121,10 +134,9 @@ PAIRING = {
     ),
     "test_size": click.option(
         "--test-size",
-        default=0.1,
-        show_default=True,
+        type=float,
         metavar="SHARE",
-        help="Share of prompts in the test split.",
+        help="Split anew, with this share of prompts in the test split.  [default: 0.1]",
     ),
     "seed": click.option(
         "--seed", default=0, show_default=True, help="Seed of the split and of best-random."
@@ -165,6 +177,12 @@ PAIRING = {
         shell_complete=filter_names,
         help="Refuse what these filters refuse.",
     ),
+    "split": click.option(
+        "--split",
+        type=click.Choice(["keep", "anew"]),
+        help="Keep the splits that the sources say, or split anew.  [default: keep, where all "
+        "rows say one]",
+    ),
     "split_by": click.option(
         "--split-by",
         type=click.Choice(["prompt", "conversation"]),
@@ -191,7 +209,10 @@ PAIRING = {
 }
 """The options of commands that make pairs, in the order in which help lists them."""
 
-OF_VERDICTS = ("conflicts", "min_margin", "test_size", "filter", "split_by", "keep", "cap", "mix")
+OF_VERDICTS = (
+    *("conflicts", "min_margin", "test_size", "filter", "split", "split_by"),
+    *("keep", "cap", "mix"),
+)
 """Those of them that go for pairs of verdicts too."""
 
 
@@ -215,7 +236,7 @@ def config_from(values: Mapping[str, Any]) -> ConvertConfig:
 
     options = dict(values)
     format, encoding = options.pop("format_"), options.pop("encoding")
-    reading = {name: options.pop(name) for name in ("columns", "winner", "label", "dimension")}
+    reading = {name: options.pop(name) for name in READING}
     return ConvertConfig(_pairing_from(options), read_options_from(**reading), format, encoding)
 
 
@@ -231,7 +252,7 @@ def _pairing_from(values: Mapping[str, Any]) -> Options:
 
 def verdict_pairing_from(values: Mapping[str, Any]) -> dict[str, Any]:
     """The options of `verdict_pairing`, and others as they are, by their names in the library."""
-    options = {**values, "split_by": values["split_by"] or ""}
+    options = {**values, **{name: values[name] or "" for name in ("split", "split_by")}}
     caps = _numbers("--cap", options.pop("cap"))
     return {
         **options,
@@ -287,6 +308,28 @@ def assigned(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
     return [(key.strip(), value.strip()) for key, value in (part.split("=", 1) for part in parts)]
 
 
+def meant(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
+    """The parts of `MEANING=VALUE,…`, in their order; further values belong to the meaning before.
+
+    Example:
+        >>> meant("--winner", ["a=left,links,none=skip,unsure"])
+        [('a', 'left'), ('a', 'links'), ('none', 'skip'), ('none', 'unsure')]
+    """
+    parts: list[tuple[str, str]] = []
+    for text in texts:
+        meaning = ""
+        for part in filter(str.strip, text.split(",")):
+            if "=" in part or not meaning:
+                ((meaning, value),) = assigned(option, [part])
+            else:
+                value = part.strip()
+            parts.append((meaning, value))
+    return parts
+
+
+LABELS = {"true": True, "false": False, "none": None}
+"""What ``--label`` can say of a value."""
+
 EXAMPLES = {
     "--map": "prompt=question,response=answer",
     "--winner": "a=1,b=2,tie=3",
@@ -298,18 +341,28 @@ EXAMPLES = {
 }
 
 
+READING = ("columns", "winner", "label", "dimension", "ignore", "missing")
+"""The options that make `prefdata.formats.ReadOptions`, in the order in which they do."""
+
+
 def read_options_from(
-    columns: Sequence[str], winner: Sequence[str], label: Sequence[str], dimension: str
+    columns: Sequence[str],
+    winner: Sequence[str],
+    label: Sequence[str],
+    dimension: str,
+    ignore: Sequence[str] = (),
+    missing: Sequence[str] = (),
 ) -> ReadOptions:
     """The options of reading, with the words on the left checked."""
+    from prefdata.conversion.convert_options import SIDES
     from prefdata.errors import UnknownNameError
     from prefdata.formats import ReadOptions
     from prefdata.formats.value_key import value_key
 
-    sides, labels = assigned("--winner", winner), assigned("--label", label)
+    sides, labels = meant("--winner", winner), meant("--label", label)
     for option, values, words in (
-        ("--winner", sides, ("a", "b", "tie")),
-        ("--label", labels, ("true", "false")),
+        ("--winner", sides, SIDES),
+        ("--label", labels, tuple(LABELS)),
     ):
         for word, _ in values:
             if word not in words:
@@ -320,8 +373,10 @@ def read_options_from(
     return ReadOptions(
         columns={field: tuple(filter(None, names.split("+"))) for field, names in mapped},
         winner={value: side for side, value in sides},
-        label={value: word == "true" for word, value in labels},
+        label={value: LABELS[word] for word, value in labels},
         dimension=dimension,
+        ignore=_split(ignore),
+        missing=_split(missing) if missing else None,
     )
 
 

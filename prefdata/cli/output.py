@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+HAS_RESULT = "prefdata.has_result"
+"""The mark of a command's context that its result was printed as JSON."""
+
 RESULTS: ContextVar[TextIO | None] = ContextVar("results", default=None)
 """Where results go, if not to what Python calls stdout."""
 
@@ -70,13 +73,16 @@ def results_alone() -> Iterator[None]:
 
 @contextmanager
 def errors_as_json() -> Iterator[None]:
-    """Under --json, print an error as a result too: its type, message and hint."""
+    """Under --json, print an error as the result: its type, message and hint.
+
+    Where a result was printed already, that says what went wrong.
+    """
     try:
         yield
     except (PrefdataError, Interrupted) as error:
-        if click.get_current_context().params["as_json"] and (
-            tells_failure() if isinstance(error, PrefdataError) else speaks()
-        ):
+        context = click.get_current_context()
+        is_due = context.params["as_json"] and HAS_RESULT not in context.meta
+        if is_due and (tells_failure() if isinstance(error, PrefdataError) else speaks()):
             show_json({"error": error_to_dict(error)})
         raise
 
@@ -91,6 +97,8 @@ def show_json(value: object) -> None:
     encoding = getattr(RESULTS.get() or sys.stdout, "encoding", None) or ""
     text = json.dumps(value, indent=2, ensure_ascii=not encoding.lower().startswith("utf"))
     show_result(safe_json(text) + "\n")
+    if context := click.get_current_context(silent=True):
+        context.meta[HAS_RESULT] = True
 
 
 def accept_every_character() -> None:

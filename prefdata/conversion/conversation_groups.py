@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
+from prefdata.conversion.source_splits import KeptSplits
 from prefdata.errors import PrefdataError
 from prefdata.formats import Detection
 from prefdata.io.readers.sources import Source
 from prefdata.io.store.frame_store import FrameStore, MemoryBudget
 from prefdata.transforms.options import Options, SplitBy
+from prefdata.transforms.split import by_split
 
 AT_ONCE = 1 << 22
 """Rows whose groups are compared at once."""
@@ -44,7 +46,7 @@ def _was_by_conversation(source: Source) -> bool:
 
 
 class ConversationGroups:
-    """The conversations of each split, to be checked when all are known.
+    """The conversations of each split, to be compared when all of them are there.
 
     Args:
         folder: for what does not fit in memory.
@@ -55,10 +57,10 @@ class ConversationGroups:
         self.frames = FrameStore(folder, budget)
         self.rows = 0
 
-    def put(self, rows: pl.DataFrame) -> None:
-        """Add rows with ``group_id`` and ``test``."""
+    def put(self, rows: pl.DataFrame, names: Sequence[str] = ("group_id", "split")) -> None:
+        """Add what some columns of rows hold, ``group_id`` among them; the same for all rows."""
         if rows.height:
-            part = rows.select("group_id", "test").unique()
+            part = rows.select(names).unique()
             self.frames.put(GROUPS, part)
             self.rows += part.height
 
@@ -66,19 +68,38 @@ class ConversationGroups:
         """Conversations by split.
 
         Raises:
-            PrefdataError: one of them is in both, which is a defect of the program.
+            PrefdataError: one of them is in several, which is a defect of the program.
         """
         counts: Counter[str] = Counter()
-        parts = self.rows // AT_ONCE + 1
-        for part in range(parts if self.rows else 0):
-            in_part = pl.col("group_id") % parts == part
-            groups = pl.concat(each.filter(in_part) for each in self.frames.get(GROUPS)).unique()
+        for groups in self._parts():
             shared = groups.height - groups["group_id"].n_unique()
             if shared:
                 raise PrefdataError(
-                    f"{shared:,} conversations are in both splits; nothing was written",
+                    f"{shared:,} conversations are in two splits; nothing was written",
                     hint="This is a defect of prefdata: please report it.",
                 )
-            counts["test"] += int(groups["test"].sum())
-            counts["train"] += groups.height - int(groups["test"].sum())
-        return counts
+            counts.update({split: part.height for split, part in by_split(groups).items()})
+        return +counts
+
+    def most_held_out(self, splits: KeptSplits) -> pl.DataFrame:
+        """The conversations that stand in several splits, as `split.most_held_out` has prompts.
+
+        Args:
+            splits: the split of each record, by its ``source`` and what its row says.
+        """
+        last = pl.col("split").to_physical().max().alias("last")
+        several = pl.col("split").n_unique() > 1
+        frames = [
+            splits.of_records(each).group_by("group_id").agg(last, several.alias("several"))
+            for each in self._parts()
+        ]
+        frames = [each.filter("several").drop("several") for each in frames]
+        empty = pl.DataFrame(schema={"group_id": pl.UInt128(), "last": pl.UInt8()})
+        return pl.concat([empty, *frames], how="vertical_relaxed")
+
+    def _parts(self) -> Iterator[pl.DataFrame]:
+        """Each conversation with each of its splits, those of one conversation in one frame."""
+        parts = self.rows // AT_ONCE + 1
+        for part in range(parts if self.rows else 0):
+            in_part = pl.col("group_id") % parts == part
+            yield pl.concat(each.filter(in_part) for each in self.frames.get(GROUPS)).unique()

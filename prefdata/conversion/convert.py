@@ -22,7 +22,7 @@ from prefdata.conversion.check_dimensions import (
 from prefdata.conversion.conversation_groups import ConversationGroups
 from prefdata.conversion.convert_options import ConvertConfig, ConvertOptions, convert_config
 from prefdata.conversion.detect_sources import detect_sources, look_again
-from prefdata.conversion.ingest import DetectedSource, ingest
+from prefdata.conversion.ingest import DetectedSource, SourceTotals, ingest
 from prefdata.conversion.plan import MOST_SOURCES, ConvertPlan, ConvertTotals
 from prefdata.conversion.report import (
     RunReport,
@@ -31,10 +31,11 @@ from prefdata.conversion.report import (
     source_reports,
     write_manifest_and_card,
 )
+from prefdata.conversion.source_splits import keep_splits
 from prefdata.conversion.survey import UnrepresentedRowError
 from prefdata.conversion.write_bucketed import write_bucketed
 from prefdata.conversion.write_streamed import write_streamed
-from prefdata.errors import InputError, UsageError
+from prefdata.errors import InputError, PrefdataError, UsageError
 from prefdata.formats import Sample
 from prefdata.io.dataset.atomic_dir import refuse_existing, replacing
 from prefdata.io.dataset.dataset_writer import dataset_schema
@@ -43,7 +44,6 @@ from prefdata.io.readers.memory import Sources
 from prefdata.io.readers.reader import read_sample
 from prefdata.io.readers.sources import Source, open_sources
 from prefdata.io.store.record_store import RecordStore
-from prefdata.records.notes import Notes
 from prefdata.report.progress import Progress
 from prefdata.transforms import filters
 from prefdata.transforms.accounting import Account
@@ -51,6 +51,9 @@ from prefdata.transforms.mixing import match_sources
 
 EXPANSION = {"gz": 4, "zst": 4, "": 1}
 """How many times larger a source is when it is unpacked, to choose the number of buckets."""
+
+MOST_ATTEMPTS = 20
+"""Readings of the sources, each after another row that was like none before."""
 
 LIGHT = 2
 """How many times fewer buckets records need without their texts, which are most of their size."""
@@ -154,9 +157,9 @@ def run_conversion(
         hashes = [hasher.submit(each.sha256) for each in files]
         stamps = _stamps(files)
         try:
-            samples = [read_sample(file, config.encoding) for file in files]
+            samples = [read_sample(file, config.encoding, config.read_options) for file in files]
             plan = _plan(files, config, samples)
-            while True:
+            for _ in range(MOST_ATTEMPTS):
                 try:
                     with replacing(target, existing) as folder:
                         account, totals = _run(folder, plan, progress or _no_progress)
@@ -167,10 +170,15 @@ def run_conversion(
                         report = replace(report, seconds=round(time.monotonic() - start, 2))
                         write_manifest_and_card(folder, report)
                 except UnrepresentedRowError as error:
-                    samples[error.number] = look_again(plan.sources[error.number], config.encoding)
+                    source = plan.sources[error.number]
+                    samples[error.number] = look_again(source, error, config.encoding)
                     plan = _plan(files, config, samples)
                 else:
                     return report
+            raise PrefdataError(
+                f"the format of {source.source.name} is not settled after {MOST_ATTEMPTS} readings",
+                hint="This is a defect of prefdata: please report it. --format settles it.",
+            )
         finally:
             for each in hashes:
                 each.cancel()
@@ -194,9 +202,9 @@ def _plan(files: Sequence[Source], config: ConvertConfig, samples: Sequence[Samp
     kind = _one_kind(sources)
     match_sources(options, [each.source.name for each in sources])
     check_rule(options, read_options, sources)
-    keep = tuple(sources[0].keep)
-    schema = dataset_schema(kind, keep=keep)
-    return ConvertPlan(kind, sources, config.encoding, options, read_options, schema, keep)
+    schema = dataset_schema(kind, keep=list(sources[0].keep))
+    carried = sources[0].carried
+    return ConvertPlan(kind, sources, config.encoding, options, read_options, schema, carried)
 
 
 def _one_kind(sources: Sequence[DetectedSource]) -> str:
@@ -226,12 +234,22 @@ def _run(folder: Path, plan: ConvertPlan, progress: Progress) -> tuple[Account, 
     account, row_log = Account(), RowLog(folder, plan.names)
     store = _record_store(folder.parent / "spool", plan)
     outputs = Outputs(store=store, row_log=row_log, account=account)
+    read_groups = _groups(store, "read") if grouped and plan.may_keep_splits else None
+    of_sources = [SourceTotals(read_groups) for _ in plan.sources]
     with store:
-        has_dimensions, notes = _read(plan, outputs, progress)
-    groups = ConversationGroups(store.folder / "groups", store.budget) if grouped else None
-    totals = ConvertTotals(groups=groups, notes=notes)
-    schema = dataset_schema(plan.kind, dimensions=has_dimensions, keep=plan.keep)
-    plan = replace(plan, schema=schema)
+        has_dimensions = _read(plan, outputs, of_sources, progress)
+    counts, notes = [each.splits for each in of_sources], tuple(each.notes for each in of_sources)
+    splits = keep_splits(plan.options, plan.sources, counts, account.rows_read)
+    groups = _groups(store, "groups") if grouped else None
+    totals = ConvertTotals(groups=groups, notes=notes, splits=splits)
+    schema = dataset_schema(
+        plan.kind,
+        dimensions=has_dimensions,
+        extensions=store.extensions,
+        keep=list(plan.sources[0].keep),
+    )
+    held_out = read_groups.most_held_out(splits) if read_groups and splits.keeps else None
+    plan = replace(plan, schema=schema, splits=splits, groups=held_out)
     if store.texts:
         write_bucketed(folder, plan, totals, **outputs, progress=partial(progress, "pairing"))
     else:
@@ -245,13 +263,17 @@ def _run(folder: Path, plan: ConvertPlan, progress: Progress) -> tuple[Account, 
     return account, totals
 
 
+def _groups(store: RecordStore, name: str) -> ConversationGroups:
+    return ConversationGroups(store.folder / name, store.budget)
+
+
 def _read(
-    plan: ConvertPlan, outputs: Outputs, progress: Progress
-) -> tuple[bool, tuple[Notes, ...]]:
+    plan: ConvertPlan, outputs: Outputs, totals: Sequence[SourceTotals], progress: Progress
+) -> bool:
     """Read all sources into the store.
 
     Returns:
-        Whether any of them has scores by dimension, and the notes on each.
+        Whether any of them has scores by dimension.
     """
     rows_read, warning = 0, ""
 
@@ -262,7 +284,6 @@ def _read(
 
     dimensions: set[str] = set()
     row_dimensions: set[str] = set()
-    notes = tuple(Notes() for _ in plan.sources)
     for number, each in enumerate(plan.sources):
 
         def check(names: set[str], each: DetectedSource = each, number: int = number) -> None:
@@ -275,7 +296,7 @@ def _read(
             number,
             plan.encoding,
             **outputs,
-            notes=notes[number],
+            totals=totals[number],
             progress=count_rows,
             on_dimensions=check,
         )
@@ -288,7 +309,7 @@ def _read(
         # Each dimension may have a file of its own.
         check_names(plan.options, row_dimensions, ", ".join(rated[:3]))
         check_chosen(plan.read_options, row_dimensions, ", ".join(rated[:3]))
-    return bool(dimensions), notes
+    return bool(dimensions)
 
 
 def _check_so_far(plan: ConvertPlan, number: int, dimensions: set[str]) -> str:
@@ -314,6 +335,7 @@ def _record_store(folder: Path, plan: ConvertPlan) -> RecordStore:
         size if texts else size // LIGHT,
         texts=texts,
         grouped=plan.sources[0].grouped,
+        with_splits=plan.sources[0].with_splits,
         keep=plan.keep,
         needs=plan.sources[0].needs,
     )
@@ -364,6 +386,8 @@ def _report(
         "winner": dict(plan.read_options.winner),
         "label": dict(plan.read_options.label),
         "dimension": plan.read_options.dimension,
+        "ignore": list(plan.read_options.ignore),
+        "missing": plan.read_options.missing,
     }
     return ConvertReport(
         **report_fields(account, totals, grouped=plan.sources[0].grouped),

@@ -10,10 +10,17 @@ from typing import Literal, TypedDict, cast
 
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import ReadOptions
-from prefdata.transforms.options import Aggregate, Conflicts, Options, SplitBy, Strategy
+from prefdata.transforms.options import (
+    Aggregate,
+    Conflicts,
+    Options,
+    SplitBy,
+    SplitChoice,
+    Strategy,
+)
 
-Side = Literal["a", "b", "tie"]
-SIDES: tuple[Side, ...] = ("a", "b", "tie")
+Side = Literal["a", "b", "tie", "both_bad", "none"]
+SIDES: tuple[Side, ...] = ("a", "b", "tie", "both_bad", "none")
 NAME_LISTS = ("lexicographic", "pareto", "veto", "keep")
 
 
@@ -22,20 +29,27 @@ class SourceOptions(TypedDict, total=False):
 
     Attributes:
         columns: field to its column, or to several that are joined; ``()`` leaves the field out.
-        winner: value of the winner column, as text, to the side that it means.
-        label: value of the label column, as text, to what it means.
+        winner: value of the winner column, as text, to the side that it means; ``"none"`` where it
+            carries no preference.
+        label: value of the label column, as text, to what it means; None where it carries no
+            preference.
         dimension: the dimension whose ratings count.
+        ignore: columns that are left out knowingly, so that they are not asked about.
         format: the name of the format of all sources, or a YAML file that describes it; without it
             the format is detected.
         encoding: of text files, where it is not UTF-8.
+        missing: words that stand for no value, in every kind of file; without it, in CSV only,
+            ``nan`` does. An empty cell and a spreadsheet error are no value in CSV anyway.
     """
 
     columns: Mapping[str, str | Sequence[str]]
     winner: Mapping[str, Side]
-    label: Mapping[str, bool]
+    label: Mapping[str, bool | None]
     dimension: str
+    ignore: Sequence[str]
     format: str | os.PathLike[str]
     encoding: str
+    missing: Sequence[str]
 
 
 class ConvertOptions(SourceOptions, total=False):
@@ -48,12 +62,13 @@ class ConvertOptions(SourceOptions, total=False):
     aggregate: Aggregate
     conflicts: Conflicts
     min_margin: float
-    test_size: float
+    test_size: float | None
     seed: int
     weights: Mapping[str, float]
     lexicographic: Sequence[str]
     pareto: Sequence[str]
     veto: Sequence[str]
+    split: SplitChoice
     split_by: SplitBy
     keep: Sequence[str]
     caps: Mapping[str, int]
@@ -111,7 +126,7 @@ def read_options(options: SourceOptions) -> ReadOptions:
 
     Raises:
         UnknownNameError: a value of the winner column means something other than a side.
-        UsageError: a value of the label column means something other than true or false.
+        UsageError: a value of the label column means something other than true, false or None.
 
     Example:
         >>> read_options({"winner": {"1": "a", "2": "b"}}).winner
@@ -124,13 +139,16 @@ def read_options(options: SourceOptions) -> ReadOptions:
         if side not in SIDES:
             raise UnknownNameError("side", str(side), SIDES, where="winner")
     for value, meaning in label.items():
-        if not isinstance(meaning, bool):
+        if not (meaning is None or isinstance(meaning, bool)):
             raise UsageError(
-                f"label says that {value!r} means {meaning!r}; expected True or False",
+                f"label says that {value!r} means {meaning!r}; expected True, False or None",
                 hint="Write it as in label={'good': True, 'bad': False}.",
             )
     columns = {name: _names(value) for name, value in options.get("columns", {}).items()}
-    return ReadOptions(columns, winner, label, options.get("dimension", ""))
+    ignore = _names(options.get("ignore", ()))
+    missing = _names(options["missing"]) if "missing" in options else None
+    dimension = options.get("dimension", "")
+    return ReadOptions(columns, winner, label, dimension, ignore=ignore, missing=missing)
 
 
 def _refuse_unknown(options: ConvertOptions) -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias
 
 from prefdata.conversion.conversation_groups import split_by
-from prefdata.conversion.ingest import DetectedSource
+from prefdata.conversion.ingest import DetectedSource, scalar_columns
 from prefdata.conversion.kept_columns import choose_columns
-from prefdata.conversion.survey import code_values, survey
-from prefdata.errors import QuestionError
-from prefdata.formats import Detection, ReadOptions, Sample, detect
+from prefdata.conversion.source_splits import name_splits, split_column
+from prefdata.conversion.survey import UnrepresentedRowError, code_values, survey
+from prefdata.errors import QuestionError, UnknownNameError
+from prefdata.formats import Detection, ReadOptions, Sample
 from prefdata.formats.base import Format
+from prefdata.formats.closed_list import kind_of
+from prefdata.formats.detect import check_settled, recognise
 from prefdata.formats.questions import joined_errors
 from prefdata.io.readers.reader import read_sample
-from prefdata.io.readers.sources import Source
+from prefdata.io.readers.sources import Source, beside
+from prefdata.records.frames import TEMPLATE
 from prefdata.transforms import filters
 from prefdata.transforms.options import Options
 
@@ -33,6 +37,7 @@ def detect_sources(
     options: Options | None = None,
     samples: Sequence[Sample] | None = None,
     looks_at: LooksAt = "all",
+    apart: Sequence[str] = (),
 ) -> list[DetectedSource]:
     """Detect the format of each source by its first rows, and how it is read.
 
@@ -47,6 +52,7 @@ def detect_sources(
         samples: the first rows of each; by default they are read here.
         looks_at: which rows are looked at for what codes mean: those of the ``"sample"``, all of
             them before a question is asked (``"questions"``), or in any case (``"all"``).
+        apart: columns that are read for something else than records.
 
     Raises:
         InputError: one of them is not of a known shape.
@@ -56,19 +62,58 @@ def detect_sources(
     """
     options = options or Options(split_by="prompt")
     read_options = replace(read_options, deciding=tuple(options.rule_dimensions))
-    samples = samples or [read_sample(file, encoding) for file in files]
-    detector = partial(detect, read_options=read_options, format=format, others=others)
-    samples, detections = _detect_all(files, samples, encoding, detector, looks_at)
+    without = replace(read_options, ignore=(*read_options.ignore, *apart))
+    samples = samples or [read_sample(file, encoding, read_options) for file in files]
+    _check_ignored(read_options.ignore, [sample.names for sample in samples])
+    detector = partial(recognise, read_options=without, format=format, others=others)
+    samples, detections = _detect_all(files, samples, encoding, detector, without, looks_at)
     grouped = split_by(options, zip(files, detections, strict=True)) == "conversation"
     columns = choose_columns(options.keep, [sample.names for sample in samples])
     for file, detection in zip(files, detections, strict=True):
         if detection.format.kind == "unpaired":
             filters.check_answers(options.filters, file.name)
     needs = filters.needed_columns(options.filters)
-    return [
-        DetectedSource(file, sample, detection, read_options.dimension, grouped, keep, needs)
+    template = tuple(n for n in TEMPLATE if any(n in each.match.template for each in detections))
+    sources = [
+        DetectedSource(
+            file,
+            sample,
+            detection,
+            read_options.dimension,
+            grouped,
+            keep,
+            needs,
+            template,
+            read_options.ignore,
+        )
         for file, sample, detection, keep in zip(files, samples, detections, columns, strict=True)
     ]
+    return sources if options.split == "anew" else _with_splits(sources)
+
+
+def _with_splits(sources: Sequence[DetectedSource]) -> list[DetectedSource]:
+    """The sources with what may say which split their rows are in."""
+    names = name_splits([each.source.name for each in sources])
+    sources = [
+        replace(
+            each,
+            split_column=split_column(
+                each.sample.without(each.ignore), each.detection.match.source_columns
+            ),
+            split_name=name,
+        )
+        for each, name in zip(sources, names, strict=True)
+    ]
+    with_splits = any(each.split_column for each in sources)
+    return [replace(each, with_splits=with_splits) for each in sources]
+
+
+def _check_ignored(columns: Sequence[str], names: Sequence[Sequence[str]]) -> None:
+    """Each column that is left out is in one of the sources."""
+    every = list(dict.fromkeys(name for each in names for name in each))
+    for column in columns:
+        if column not in every:
+            raise UnknownNameError("column", column, every, where="--ignore")
 
 
 def _detect_all(
@@ -76,13 +121,18 @@ def _detect_all(
     samples: Sequence[Sample],
     encoding: str,
     detector: Callable[..., Detection],
+    read_options: ReadOptions,
     looks_at: LooksAt,
 ) -> tuple[list[Sample], list[Detection]]:
     """The sample and the format of each source; or the questions on all of them."""
     results, errors = [], []
     for file, sample in zip(files, samples, strict=True):
         try:
-            results.append(_detect(file, sample, encoding, detector, looks_at))
+            recogniser = partial(detector, name=file.name)
+            with beside(file.data_glob):
+                result = detect_source(file, sample, encoding, recogniser, looks_at)
+            check_settled(result[1], read_options, file.name)
+            results.append(result)
         except QuestionError as error:
             errors.append(error)
     if errors:
@@ -90,34 +140,41 @@ def _detect_all(
     return [sample for sample, _ in results], [detection for _, detection in results]
 
 
-def _detect(
+def detect_source(
     file: Source,
     sample: Sample,
     encoding: str,
-    detector: Callable[..., Detection],
-    looks_at: LooksAt,
+    recogniser: Callable[[Sample], Detection],
+    looks_at: LooksAt = "all",
 ) -> tuple[Sample, Detection]:
-    try:
-        detection = detector(sample, name=file.name)
-    except QuestionError as error:
-        columns = sorted({name for each in error.questions for name in _columns(each)})
-        if looks_at == "sample" or sample.is_whole or set(columns) <= set(sample.counts):
-            raise
-        sample = survey(file, sample, columns, columns, encoding)
-        return sample, detector(sample, name=file.name)
-    codes = detection.match.coded_columns
-    if looks_at != "all" or sample.is_whole or set(codes) <= set(sample.counts):
+    """Recognise a source, by all of its rows where what its codes mean rests on them.
+
+    Args:
+        file: the source.
+        sample: its first rows.
+        encoding: its encoding, if not UTF-8.
+        recogniser: recognises it by a sample; what is open stays in the match.
+        looks_at: as in `detect_sources`.
+
+    Returns:
+        The sample, with what the later rows have and it did not, and the format.
+    """
+    detection = recogniser(sample)
+    match = detection.match
+    asked = {name for each in match.questions for name in each.columns if kind_of(name)}
+    coded = set(code_values(sample, match.coded_columns)) | set(match.measured)
+    decides = match.questions or match.counted or looks_at == "all"
+    is_counted = coded <= set(sample.counts) and asked <= set(sample.filled)
+    if looks_at == "sample" or sample.is_whole or not decides or is_counted:
         return sample, detection
-    sample = survey(file, sample, detection.match.source_columns, codes, encoding)
-    return sample, detector(sample, name=file.name)
+    match = replace(match, watched=tuple(dict.fromkeys([*match.watched, *sorted(asked)])))
+    sample = survey(file, sample, match, scalar_columns(match), encoding)
+    return sample, recogniser(sample)
 
 
-def _columns(question: Mapping[str, object]) -> Sequence[str]:
-    return cast("Sequence[str]", question["columns"])
-
-
-def look_again(each: DetectedSource, encoding: str) -> Sample:
+def look_again(each: DetectedSource, error: UnrepresentedRowError, encoding: str) -> Sample:
     """The sample of a source, with what its later rows have and the sample does not."""
-    match = each.detection.match
-    codes = [*code_values(each.sample, match.coded_columns)]
-    return survey(each.source, each.sample, match.source_columns, codes, encoding)
+    if error.repeats_prompt is not None:
+        return replace(each.sample, repeats_prompt=error.repeats_prompt)
+    match, sample = each.detection.match, each.sample.with_rows(error.rows, {})
+    return survey(each.source, sample, match, scalar_columns(match), encoding)

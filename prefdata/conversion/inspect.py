@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Unpack
 
 import polars as pl
@@ -12,13 +12,21 @@ import polars as pl
 from prefdata.conversion.check_dimensions import ask_which, check_chosen, check_names, check_rule
 from prefdata.conversion.convert_options import ConvertConfig, ConvertOptions, convert_config
 from prefdata.conversion.detect_sources import detect_sources
-from prefdata.conversion.ingest import DetectedSource, dimension_names, read_records
+from prefdata.conversion.ingest import (
+    DetectedSource,
+    SourceTotals,
+    dimension_names,
+    read_records,
+)
+from prefdata.conversion.scales import Scales
+from prefdata.conversion.source_splits import splits_in_words
 from prefdata.io.dataset.dataset_writer import dataset_schema, first_row
 from prefdata.io.readers.memory import Sources
 from prefdata.io.readers.sources import open_sources
 from prefdata.io.store.record_store import SCHEMAS
-from prefdata.records.frames import as_messages
-from prefdata.records.notes import Note, Notes
+from prefdata.records.column_use import ColumnUse
+from prefdata.records.frames import as_messages, extensions
+from prefdata.records.notes import Note
 from prefdata.transforms import make_pairs, make_unpaired
 from prefdata.transforms.dimensions import win_loss_counts
 from prefdata.transforms.filter_columns import measured_schema
@@ -38,6 +46,7 @@ class Problem:
         field: the column at fault, or ``""``.
         rows: how many.
         lines: the first of their lines.
+        numbers: the first of their numbers in the source, from 1.
         detail: what is wrong with the first of them, or ``""``.
     """
 
@@ -45,6 +54,7 @@ class Problem:
     field: str
     rows: int
     lines: tuple[int, ...]
+    numbers: tuple[int, ...]
     detail: str
 
 
@@ -64,13 +74,17 @@ class Inspection:
         runner_up: the format that came second, or ``""``.
         near: known formats that it would be with a few more columns, and which.
         rows: how many rows were inspected: all, or a first piece.
+        shares_lines: whether several rows stand on one line, so that numbers tell them apart.
         outcomes: what would become of them, by outcome and reason.
         problems: rows that give no record, the most frequent reason first.
         split_by: what would stay on one side of the split: a ``prompt`` or a ``conversation``.
+        own_splits: the splits that the rows say they are in, and by what; empty where they say
+            none.
         dimensions: dimension to the number of pairs in which the chosen response would have the
             higher, the same and the lower score.
         example: a pair, or an unpaired preference, that the rows would give; empty if none.
         notes: what is worth knowing of the rows, those on the most rows first.
+        column_uses: what would become of each column, and of each key of its messages.
     """
 
     name: str
@@ -84,12 +98,15 @@ class Inspection:
     runner_up: str
     near: Mapping[str, tuple[str, ...]]
     rows: int
+    shares_lines: bool
     outcomes: Mapping[str, Mapping[str, int]]
     problems: tuple[Problem, ...]
     split_by: str
+    own_splits: str
     dimensions: Mapping[str, Mapping[str, int]]
     example: Mapping[str, object]
     notes: tuple[Note, ...] = ()
+    column_uses: tuple[ColumnUse, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         """The inspection as plain values that JSON can hold."""
@@ -134,10 +151,16 @@ def run_inspection(sources: Sources, config: ConvertConfig) -> list[Inspection]:
 def _inspect(each: DetectedSource, config: ConvertConfig, *, alone: bool) -> Inspection:
     match, kind = each.detection.match, each.detection.format.kind
     chunk, records = next(read_records(each, 0, config.encoding))
-    notes = Notes()
-    notes.add(chunk.notes)
+    if chunk.repeats.decide:
+        each = replace(each, sample=replace(each.sample, repeats_prompt=True))
+        chunk, records = next(read_records(each, 0, config.encoding))
+    totals = SourceTotals()
+    totals.add(chunk, each)
+    scales = Scales(match)
+    scales.add(chunk.frame, records.filter(pl.col("reason").is_null()))
+    totals.notes.add(scales.notes())
     bad = records.filter(pl.col("reason").is_not_null())
-    more = [*(("group_id",) if each.grouped else ()), *each.keep]
+    more = [*(("group_id",) if each.grouped else ()), *each.carried]
     measured = measured_schema(kind, each.needs)
     good = records.filter(pl.col("reason").is_null()).select(*SCHEMAS[kind], *more, *measured)
     dimensions = set(match.dimensions) | dimension_names(good)
@@ -145,11 +168,17 @@ def _inspect(each: DetectedSource, config: ConvertConfig, *, alone: bool) -> Ins
     result, pairs = _pairs(good, more, each, config.options)
     whole = bad.join(good, on="row", how="anti").unique("row", keep="first", maintain_order=True)
     left_over = pl.col("reason").is_in(LEFT_OVER)
-    unreadable = [(row.reason, row.field, row.line, row.detail) for row in chunk.unreadable]
+    unreadable = [(r.reason, r.field, r.line, r.detail, r.row) for r in chunk.unreadable]
     problems = _problems(whole.filter(~left_over), unreadable)
-    used = {*match.source_columns, *each.keep.values()}
+    own_splits = splits_in_words(each, totals.splits, chunk.rows)
+    used = {*match.source_columns, *each.keep.values(), *([each.split_column] * bool(own_splits))}
     becomes = "unpaired" if kind == "unpaired" else "pairs"
-    schema = dataset_schema(becomes, dimensions=bool(dimensions), keep=list(each.keep))
+    schema = dataset_schema(
+        becomes,
+        dimensions=bool(dimensions),
+        extensions=extensions(good),
+        keep=list(each.keep),
+    )
     runner_up = each.detection.runner_up
     return Inspection(
         name=each.source.name,
@@ -163,12 +192,15 @@ def _inspect(each: DetectedSource, config: ConvertConfig, *, alone: bool) -> Ins
         runner_up=runner_up.format if runner_up else "",
         near=dict(each.detection.near_misses),
         rows=chunk.rows,
+        shares_lines=chunk.frame["line"].is_duplicated().any(),
         outcomes=_outcomes(result.outcomes, whole.filter(left_over), problems),
         problems=problems,
         split_by="conversation" if each.grouped else "prompt",
+        own_splits=own_splits,
         dimensions=_win_loss(result.rows),
         example=_example(pairs, schema.names),
-        notes=notes.sorted(),
+        notes=(*totals.notes.sorted(), *each.claims.notes()),
+        column_uses=each.columns.uses(each.split_column if own_splits else ""),
     )
 
 
@@ -192,7 +224,7 @@ def _pairs(
     if kind == "unpaired":
         result = make_unpaired.make_unpaired(good, options)
         texts = good.select(
-            "prompt", *each.keep, of_row="row", of_item="item", completion="response"
+            "prompt", *each.carried, of_row="row", of_item="item", completion="response"
         )
         return result, result.rows.join(texts, on=["of_row", "of_item"])
     columns = {name: good.schema[name] for name in more}
@@ -202,7 +234,7 @@ def _pairs(
     }
     frames[kind] = good
     result = make_pairs.make_pairs(frames["ratings"], frames["comparisons"], options)
-    texts = with_texts(result.rows, frames["ratings"], frames["comparisons"], each.keep)
+    texts = with_texts(result.rows, frames["ratings"], frames["comparisons"], each.carried)
     return result, texts
 
 
@@ -230,22 +262,26 @@ def _win_loss(rows: pl.DataFrame) -> dict[str, dict[str, int]]:
 
 
 def _problems(
-    bad: pl.DataFrame, unreadable: list[tuple[str, str, int, str]]
+    bad: pl.DataFrame, unreadable: list[tuple[str, str, int, str, int]]
 ) -> tuple[Problem, ...]:
     texts = pl.col("field", "detail").fill_null("")
-    columns = ("reason", "field", "line", "detail")
+    columns = ("reason", "field", "line", "detail", "row")
     rows = [*bad.with_columns(texts).select(columns).rows(), *unreadable]
-    counts = Counter((reason, field) for reason, field, *_ in rows)
-    return tuple(
+    alike: dict[tuple[str, str], list[tuple[int, str, int]]] = defaultdict(list)
+    for reason, field, *place in rows:
+        alike[reason, field].append(tuple(place))
+    problems = [
         Problem(
             reason,
             field,
-            count,
-            tuple(sorted({line for r, f, line, _ in rows if (r, f) == (reason, field)})[:3]),
-            next(detail for r, f, _, detail in rows if (r, f) == (reason, field)),
+            len(places),
+            tuple(sorted({line for line, *_ in places})[:3]),
+            tuple(sorted(row + 1 for *_, row in places)[:3]),
+            places[0][1],
         )
-        for (reason, field), count in counts.most_common()
-    )
+        for (reason, field), places in alike.items()
+    ]
+    return tuple(sorted(problems, key=lambda each: -each.rows))
 
 
 def _example(rows: pl.DataFrame, columns: Sequence[str]) -> dict[str, object]:

@@ -14,6 +14,8 @@ from fnmatch import fnmatchcase
 import polars as pl
 
 from prefdata.errors import UnknownNameError
+from prefdata.formats.base import RAW
+from prefdata.formats.conversation import JSON_TEXT
 from prefdata.io.readers.json_types import to_text
 
 PREFIX = "keep_"
@@ -45,6 +47,8 @@ def choose_columns(patterns: Sequence[str], names: Sequence[Sequence[str]]) -> l
     Example:
         >>> choose_columns(["lang", "id*"], [["lang", "id"], ["id"]])
         [{'keep_lang': 'lang', 'keep_id': 'id'}, {'keep_lang': '', 'keep_id': 'id'}]
+        >>> choose_columns(["*lang"], [["lang", "keep_lang"]])
+        [{'keep_lang': 'lang', 'keep_keep_lang': 'keep_lang'}]
     """
     every = list(dict.fromkeys(name for columns in names for name in columns))
     chosen: dict[str, None] = {}
@@ -53,12 +57,21 @@ def choose_columns(patterns: Sequence[str], names: Sequence[Sequence[str]]) -> l
         if not matches:
             raise UnknownNameError("column", pattern, every, where="--keep")
         chosen |= dict.fromkeys(matches)
-    kept_names = list(dict.fromkeys(map(kept_name, chosen)))
+    kept_names = _kept_names(chosen)
     by_source = []
     for columns in names:
-        present = {kept_name(name): name for name in chosen if name in columns}
-        by_source.append({name: present.get(name, "") for name in kept_names})
+        present = {kept: name for name, kept in kept_names.items() if name in columns}
+        by_source.append({kept: present.get(kept, "") for kept in kept_names.values()})
     return by_source
+
+
+def _kept_names(columns: Collection[str]) -> dict[str, str]:
+    """The name of each kept column; of two that would have the same, one gets another prefix."""
+    names: dict[str, str] = {}
+    for column in columns:
+        beside = column.startswith(PREFIX) and column.removeprefix(PREFIX) in columns
+        names[column] = PREFIX + column if beside else kept_name(column)
+    return names
 
 
 def add_kept_columns(
@@ -76,7 +89,7 @@ def add_kept_columns(
     columns = []
     for name, column in keep.items():
         if column:
-            texts = _texts(frame[column], encoded=column in raw)
+            texts = _texts(frame[RAW + column], encoded=column in raw)
             columns.append(texts.gather(places).alias(name))
         else:
             columns.append(pl.Series(name, [None], pl.String).new_from_index(0, records.height))
@@ -84,6 +97,8 @@ def add_kept_columns(
 
 
 def _texts(column: pl.Series, *, encoded: bool) -> pl.Series:
+    if column.dtype == JSON_TEXT:
+        column, encoded = column.struct.field("json"), True
     if column.dtype == pl.String and not encoded:
         return column
     if column.dtype == pl.Duration:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from prefdata.io.store.record_store import RecordStore
 from prefdata.transforms import make_pairs, make_unpaired, mixing, overlap
 from prefdata.transforms.make_pairs import PairResult
 from prefdata.transforms.overlap import Overlap
+from prefdata.transforms.split import hold_out, most_held_out
 
 
 class BucketRecords(NamedTuple):
@@ -35,11 +36,36 @@ def bucket_records(store: RecordStore, number: int, *, drop: bool = True) -> Buc
 
 def bucket_pairs(plan: ConvertPlan, records: BucketRecords) -> PairResult:
     """The pairs, or labelled answers, of a bucket, within the limits that the plan has by now."""
+    return pair_kept(plan, *keep_splits(plan, records))
+
+
+def pair_kept(
+    plan: ConvertPlan, records: BucketRecords, left_out: Sequence[pl.DataFrame]
+) -> PairResult:
+    """As `bucket_pairs`, of what `keep_splits` returns: the indices of rows count its records."""
     if plan.kind == "unpaired":
         result = make_unpaired.make_unpaired(records.unpaired, plan.options)
     else:
         result = make_pairs.make_pairs(records.ratings, records.comparisons, plan.options)
+    if left_out:
+        result = result._replace(outcomes=pl.concat([result.outcomes, *left_out]))
     return mixing.apply_limits(result, plan.limits, plan.options.seed) if plan.limits else result
+
+
+def keep_splits(
+    plan: ConvertPlan, records: BucketRecords
+) -> tuple[BucketRecords, list[pl.DataFrame]]:
+    """The records that stay in the split that their source says, and the account of the others.
+
+    Where rows are split anew, all of them stay, and say no split.
+    """
+    if not plan.splits.keeps:
+        return BucketRecords(*(each.drop("split", strict=False) for each in records)), []
+    records = BucketRecords(*map(plan.splits.of_records, records))
+    ends = most_held_out(records) if plan.groups is None else plan.groups
+    parts = [hold_out(each, ends, rated=each is records.ratings) for each in records]
+    left_out = [outcomes for _, outcomes in parts if outcomes.height]
+    return BucketRecords(*(frame for frame, _ in parts)), left_out
 
 
 def bucket_overlap(plan: ConvertPlan, records: BucketRecords) -> Overlap:

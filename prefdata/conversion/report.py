@@ -12,7 +12,9 @@ from prefdata._version import __version__
 from prefdata.conversion.ingest import DetectedSource
 from prefdata.conversion.plan import ConvertTotals
 from prefdata.io.dataset.dataset_writer import SCHEMA_VERSION
+from prefdata.records.column_use import ColumnUse
 from prefdata.records.notes import Note
+from prefdata.records.splits import SPLITS
 from prefdata.report.card import card
 from prefdata.transforms.accounting import Account
 
@@ -33,6 +35,7 @@ class SourceReport:
         gave: rows of the data set from it, by the source of their chosen response or, where several
             sources have the same, of the first of them; None where it is unknown.
         notes: what is worth knowing of its rows, those on the most rows first.
+        column_uses: what became of each of its columns, and of each key of its messages.
     """
 
     name: str
@@ -45,6 +48,7 @@ class SourceReport:
     outcomes: Mapping[str, Mapping[str, int]]
     gave: int | None = None
     notes: tuple[Note, ...] = ()
+    column_uses: tuple[ColumnUse, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +64,8 @@ class RunReport:
         rows_rejected: the others; they are in ``rejects/``.
         outcomes: rows by outcome and reason.
         split_by: what stays on one side of the split: a ``prompt`` or a ``conversation``.
+        split_why: one line on the splits of the sources: whether they are kept, and by what they
+            are known; empty where the sources have none, or the user asked for a new one.
         splits: rows, distinct prompts and, where the split goes by them, conversations by split.
         example: the first row of the data set.
         options: the options of the run.
@@ -74,6 +80,7 @@ class RunReport:
     rows_rejected: int
     outcomes: Mapping[str, Mapping[str, int]]
     split_by: str
+    split_why: str
     splits: Mapping[str, Mapping[str, int]]
     example: Mapping[str, object]
     options: Mapping[str, object]
@@ -97,6 +104,7 @@ class ReportFields(TypedDict):
     rows_rejected: int
     outcomes: Mapping[str, Mapping[str, int]]
     split_by: str
+    split_why: str
     splits: Mapping[str, Mapping[str, int]]
     example: Mapping[str, object]
 
@@ -113,9 +121,9 @@ def report_fields(account: Account, totals: ConvertTotals, *, grouped: bool) -> 
     rejected = sum(outcomes.get("rejected", {}).values())
     rows_read = account.rows_read.total()
     splits = {
-        split: {"rows": rows, "prompts": totals.prompts[split]}
-        for split, rows in totals.rows.items()
-        if rows
+        split: {"rows": totals.rows[split], "prompts": totals.prompts[split]}
+        for split in SPLITS
+        if totals.rows[split]
     }
     if grouped:
         splits = {s: {**n, "conversations": totals.conversations[s]} for s, n in splits.items()}
@@ -125,6 +133,7 @@ def report_fields(account: Account, totals: ConvertTotals, *, grouped: bool) -> 
         rows_rejected=rejected,
         outcomes=outcomes,
         split_by="conversation" if grouped else "prompt",
+        split_why=totals.splits.why,
         splits=splits,
         example=totals.example,
     )
@@ -155,10 +164,17 @@ def source_reports(
             rows=account.rows_read[number],
             outcomes=account.outcomes(number),
             gave=None if totals is None else totals.by_source.get(number, 0),
-            notes=() if totals is None else totals.notes[number].sorted(),
+            notes=() if totals is None else (*totals.notes[number].sorted(), *each.claims.notes()),
+            column_uses=each.columns.uses(_split_column(each, number, totals)),
         )
         for number, each in enumerate(sources)
     )
+
+
+def _split_column(each: DetectedSource, number: int, totals: ConvertTotals | None) -> str:
+    """The column that says which split each row of a source is in, if that counts."""
+    counts = totals is not None and totals.splits.keeps and number not in totals.splits.unread
+    return each.split_column if counts else ""
 
 
 def write_manifest_and_card(folder: Path, report: RunReport) -> None:

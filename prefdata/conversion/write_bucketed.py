@@ -18,19 +18,22 @@ import polars as pl
 
 from prefdata.conversion.pair_bucket import (
     bucket_overlap,
-    bucket_pairs,
     bucket_records,
+    keep_splits,
+    pair_kept,
     source_limits,
 )
-from prefdata.conversion.plan import ConvertPlan, ConvertTotals, by_split
+from prefdata.conversion.plan import ConvertPlan, ConvertTotals
 from prefdata.io.dataset.dataset_writer import first_row, number_shards, write_parquet
 from prefdata.io.dataset.row_log import RowLog
 from prefdata.io.store.record_store import RecordStore
+from prefdata.records.splits import SPLITS
 from prefdata.transforms.accounting import Account
 from prefdata.transforms.overlap import Overlap
 from prefdata.transforms.pair_texts import with_texts
+from prefdata.transforms.raters import RaterSums, rater_sums
 from prefdata.transforms.row_outcomes import as_rejects, best_by_row, rejected_rows
-from prefdata.transforms.split import SPLITS
+from prefdata.transforms.split import by_split
 
 Result = TypeVar("Result")
 
@@ -38,12 +41,13 @@ WORKERS = min(4, os.cpu_count() or 1)
 
 
 class BucketResult(NamedTuple):
-    """Rows without texts, what became of the records, the rejects, and what sources share."""
+    """Rows without texts, what became of the records, the rejects, and what the bucket shows."""
 
     rows: pl.DataFrame
     outcomes: pl.DataFrame
     rejects: pl.DataFrame
     overlap: Overlap
+    raters: dict[tuple[int, str], RaterSums]
     example: dict[str, object]
 
 
@@ -87,16 +91,20 @@ def write_bucketed(
         late.append(best_by_row(bucket.outcomes.filter(multi_prompt)))
         totals.count(bucket.rows)
         totals.add_overlap(bucket.overlap)
+        totals.add_raters(bucket.raters)
         totals.example = totals.example or bucket.example
         progress(number + 1, len(store.buckets))
     account.settle(best_by_row(pl.concat(late)))
+    totals.note_raters([each.detection.match.column("annotator") for each in plan.sources])
     for split in SPLITS:
         number_shards(folder / "data", split)
 
 
 def _write_bucket(number: int, folder: Path, store: RecordStore, plan: ConvertPlan) -> BucketResult:
     records = bucket_records(store, number)
-    result = bucket_pairs(plan, records)
+    overlap = bucket_overlap(plan, records)
+    records, left_out = keep_splits(plan, records)
+    result = pair_kept(plan, records, left_out)
     example: dict[str, object] = {}
     for split, rows in by_split(result.rows).items():
         if rows.height:
@@ -112,7 +120,8 @@ def _write_bucket(number: int, folder: Path, store: RecordStore, plan: ConvertPl
     rejected = rejected.join(raw, on=["source", "row"], how="left", maintain_order="left")
     rejects = as_rejects(rejected.drop("raw"), rejected["raw"])
     overlap = bucket_overlap(plan, records)
-    return BucketResult(result.rows, result.outcomes, rejects, overlap, example)
+    raters = rater_sums(records.ratings)
+    return BucketResult(result.rows, result.outcomes, rejects, overlap, raters, example)
 
 
 def in_order(work: Callable[[int], Result], count: int) -> Iterator[Result]:

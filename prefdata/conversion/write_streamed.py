@@ -19,7 +19,7 @@ from prefdata.conversion.pair_bucket import (
     bucket_records,
     source_limits,
 )
-from prefdata.conversion.plan import ConvertPlan, ConvertTotals, by_split
+from prefdata.conversion.plan import ConvertPlan, ConvertTotals
 from prefdata.conversion.write_bucketed import WORKERS, in_order
 from prefdata.errors import InputError
 from prefdata.io.dataset.dataset_writer import first_row
@@ -28,11 +28,12 @@ from prefdata.io.dataset.shard_writer import ShardWriter
 from prefdata.io.readers.chunks import Chunk
 from prefdata.io.store.record_store import DecisionStore, RecordStore
 from prefdata.records.frames import stacked
+from prefdata.records.splits import SPLITS
 from prefdata.transforms.accounting import Account
 from prefdata.transforms.make_pairs import PairResult
 from prefdata.transforms.overlap import Overlap
 from prefdata.transforms.row_outcomes import ROW_OUTCOMES, as_rejects, best_by_row, rejected_rows
-from prefdata.transforms.split import SPLITS
+from prefdata.transforms.split import by_split
 
 MOST_ITEMS = 1 << 24
 """More records than one row can have."""

@@ -14,11 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, Required, TypedDict, cast
 
+from prefdata.records.frames import TEMPLATE
+from prefdata.records.plain_text import turn_thought
+from prefdata.records.splits import held_out_split
+
 View = Literal["pairs", "unpaired", "answers"]
 """What a target takes: pairs, labelled answers (KTO), or the best answer to each prompt (SFT)."""
 
-ColumnKind = Literal["turns", "text", "number", "flag"]
-"""What a column of a Parquet file holds."""
+ColumnKind = Literal["turns", "json turns", "text", "json", "number", "flag"]
+"""What a column of a Parquet file holds; JSON is text that `datasets` gives as objects."""
 
 
 class Function(TypedDict):
@@ -37,13 +41,14 @@ class Call(TypedDict, total=False):
 
 
 class Turn(TypedDict, total=False):
-    """One message; the fields for tools are there only where they are set."""
+    """One message; what is beyond role and content is there only where it is set."""
 
     role: Required[str]
     content: Required[str]
-    name: str
-    tool_call_id: str
+    reasoning_content: str
     tool_calls: list[Call]
+    tool_call_id: str
+    name: str
 
 
 class DatasetRow(TypedDict, total=False):
@@ -65,6 +70,8 @@ class DatasetRow(TypedDict, total=False):
     model_chosen: str | None
     model_rejected: str | None
     source: str | None
+    tools: str | None
+    chat_template_kwargs: str | None
 
 
 TargetRow = Mapping[str, object]
@@ -93,6 +100,7 @@ class DatasetFacts:
         plain: whether the user wants texts instead of messages.
         margins: whether any row has a margin.
         texts: the columns of messages in which every row is one turn that can stand as bare text.
+        extended: whether messages may have more than a role and a text.
     """
 
     view: View
@@ -100,6 +108,7 @@ class DatasetFacts:
     plain: bool = False
     margins: bool = False
     texts: frozenset[str] = frozenset()
+    extended: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,6 +134,12 @@ class ExportedData:
     good: int = 0
     bad: int = 0
     features: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def eval_split(self) -> str:
+        """The split to measure on while training: validation, else test; ``""`` without both."""
+        held_out = held_out_split(self.files, "validation", "test")
+        return "" if held_out == "train" else held_out
 
     @property
     def name(self) -> str:
@@ -178,7 +193,8 @@ class Target:
         order: its place in that list and in all others: lower first, then by name.
         views: what it takes; pairs become the first of them, unless the user asks otherwise.
         suffix: of its data files: how they are written.
-        carries: columns of the data set that reach it beyond the messages and the label.
+        carries: columns of the data set that reach it beyond the messages and the label. Rows with
+            tools, or arguments of the chat template, are refused where these are not among them.
         row: turns a row of the view into a row of the file.
         stanza: file name to text: the configuration that finds the data.
         next_step: what to run next.
@@ -229,6 +245,22 @@ def answers(row: DatasetRow) -> dict[str, list[Turn]]:
 def margin_or_zero(row: DatasetRow) -> float:
     """The margin of a row; 0, which is the loss without a margin, where it has none."""
     return row.get("margin") or 0.0
+
+
+def template_columns(row: DatasetRow) -> dict[str, str]:
+    """What a row passes to the chat template beside its messages, as JSON text.
+
+    Example:
+        >>> template_columns({"prompt": [], "tools": "[{}]", "chat_template_kwargs": None})
+        {'tools': '[{}]'}
+    """
+    columns = cast("Mapping[str, str | None]", row)
+    return {name: text for name in TEMPLATE if (text := columns.get(name))}
+
+
+def thought_and_text(turn: Turn) -> str:
+    """The text of a turn behind what it thinks, for targets that read thinking in the text."""
+    return turn_thought(cast("Mapping[str, object]", turn)) + turn["content"]
 
 
 def named_call(call: Call) -> dict[str, object]:

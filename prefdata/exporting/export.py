@@ -17,13 +17,14 @@ from prefdata.errors import InputError, UsageError
 from prefdata.exporting import reader
 from prefdata.exporting.accounting import ExportAccount
 from prefdata.exporting.base import DatasetFacts, DatasetRow, ExportedData, Target
-from prefdata.exporting.checks import common_features
+from prefdata.exporting.checks import beyond_messages, common_features
 from prefdata.exporting.registry import choose_view, find_target
 from prefdata.exporting.report import ExportReport
 from prefdata.exporting.views import best_answers, label_answers, shuffle_answers
 from prefdata.exporting.writers import NullWriter, Writer, open_writer
 from prefdata.io.dataset.atomic_dir import ExistingOutput, refuse_existing, replacing
 from prefdata.io.dataset.dataset_reader import DatasetDirectory, open_dataset
+from prefdata.records.frames import TEMPLATE
 from prefdata.report.progress import Progress
 
 MARKER = "export.json"
@@ -74,14 +75,15 @@ def export(
     _refuse_inside(dataset, folder)
     existing = refuse_existing(Path(output), force=force, marker=MARKER)
     files = [file for split in dataset.files.values() for file in split]
-    names = tuple(reader.read_schema(files).names)
+    schema = reader.read_schema(files)
     counts = reader.count_values(files)
     facts = DatasetFacts(
         view=view,
-        columns=names,
+        columns=tuple(schema.names),
         plain=plain,
         margins=counts["margin"] > 0,
         texts=reader.text_columns(files) if chosen.suffix == ".csv" else frozenset(),
+        extended=reader.is_extended(schema),
     )
     exporter = Exporter(chosen, dataset, facts, folder, seed, progress or (lambda *_: None))
     with _work_folder(folder, existing, dry_run=dry_run) as work:
@@ -215,9 +217,10 @@ class Exporter:
     def _accepted(
         self, rows: Iterable[DatasetRow], split: str, account: ExportAccount
     ) -> Iterator[DatasetRow]:
+        carries = () if self.facts.plain else self.target.carries
         for row in rows:
             account.items += 1
-            if refusal := self.target.refuse(row):
+            if refusal := beyond_messages(row, carries) or self.target.refuse(row):
                 account.refuse(row, split, refusal)
             else:
                 yield row
@@ -239,7 +242,7 @@ def _report(
     exporter: Exporter, account: ExportAccount, data: ExportedData, counts: Mapping[str, int]
 ) -> ExportReport:
     target = exporter.target
-    carried = (*KEYS, *target.carries)
+    carried = (*KEYS, *target.carries, *TEMPLATE)  # the last are carried, or the row is refused
     ignored = [] if "*" in target.carries else [n for n in counts if n not in carried]
     files = [f"data/{path.name}" for path in data.files.values()]
     rejects = ["rejects.jsonl"] if account.refused else []

@@ -52,6 +52,14 @@ def weight_notes(data: ExportedData) -> list[str]:
     return [f"{good:,} good and {bad:,} bad answers to train on: weights {one:g} and {other:g}"]
 
 
+def thought_notes(data: ExportedData) -> list[str]:
+    """Where the reasoning stands, for targets that read it in the text."""
+    if count := data.features.get("reasoning", 0):
+        many = "1 row has" if count == 1 else f"{count:,} rows have"
+        return [f"{many} reasoning: it stands before the text, between <think> and </think>"]
+    return []
+
+
 def margin_notes(data: ExportedData) -> list[str]:
     """What became of the margins, where the target can use them."""
     if not data.facts.margins:

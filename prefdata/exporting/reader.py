@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from prefdata.errors import InputError
 from prefdata.exporting.base import MESSAGES, DatasetRow, Turn
 from prefdata.formats.transcript import is_transcript
+from prefdata.records.plain_text import is_plain
 
 BATCH_BYTES = 16 << 20
 """Bytes of a batch, before it becomes Python objects."""
@@ -51,10 +52,10 @@ def read_rows(files: Sequence[str]) -> Iterator[DatasetRow]:
     function from row to row.
     """
     for file in files:
-        tools = "tool_calls" in _turn_fields(pq.read_schema(file))
+        extended = is_extended(pq.read_schema(file))
         for batch in _batches(file):
             for row in cast("list[DatasetRow]", batch.to_pylist()):
-                yield _without_nulls(row) if tools else row
+                yield _without_nulls(row) if extended else row
 
 
 def count_values(files: Sequence[str]) -> Counter[str]:
@@ -96,7 +97,7 @@ def is_bare_text(column: str, turns: list[Turn]) -> bool:
     return (
         not more
         and first["role"] == speaker
-        and not first.get("tool_calls")
+        and is_plain(cast("Mapping[str, object]", first))
         and text.lstrip()[:1] not in ("[", "{")
         and not is_transcript(text)
     )
@@ -115,8 +116,9 @@ def _batches(file: str, names: Sequence[str] | None = None) -> Iterator[pa.Recor
         ) from error
 
 
-def _turn_fields(schema: pa.Schema) -> list[str]:
-    return [field.name for field in schema.field("prompt").type.value_type]
+def is_extended(schema: pa.Schema) -> bool:
+    """Whether the messages of a data set may have more than a role and a text."""
+    return len(schema.field("prompt").type.value_type) > len(("role", "content"))
 
 
 def _without_nulls(row: DatasetRow) -> DatasetRow:

@@ -17,7 +17,7 @@ from typing import NamedTuple, cast
 import orjson
 
 from prefdata.exporting.accounting import ExportAccount
-from prefdata.exporting.base import DatasetRow, Refusal, Turn
+from prefdata.exporting.base import DatasetRow, Refusal, Turn, template_columns
 from prefdata.exporting.checks import BOTH_LABELS
 
 BUCKET_BYTES = 32 << 20
@@ -39,13 +39,14 @@ def label_answers(rows: Iterable[DatasetRow]) -> Iterator[DatasetRow]:
     """Turn pairs into labelled answers: the chosen one is good, the rejected one bad."""
     for row in rows:
         for side, turns in (("chosen", row["chosen"]), ("rejected", row["rejected"])):
-            yield {
+            answer: DatasetRow = {
                 "id": row["id"],
                 "prompt_id": row["prompt_id"],
                 "prompt": row["prompt"],
                 "completion": turns,
                 "label": side == "chosen",
             }
+            yield cast("DatasetRow", {**answer, **template_columns(row)})
 
 
 def shuffle_answers(
@@ -72,7 +73,7 @@ def shuffle_answers(
     """
     buckets = RowBuckets(folder, size)
     for row in rows:
-        buckets.add(digest(seed, row["prompt"], row["completion"]), row)
+        buckets.add(digest(seed, row["prompt"], row["completion"], **template_columns(row)), row)
     return separate_prompts(_once(buckets.groups(), split, account))
 
 
@@ -137,7 +138,7 @@ def best_answers(
     """
     buckets = RowBuckets(folder, size)
     for row in rows:
-        buckets.add(digest(0, row["prompt"]), row)
+        buckets.add(digest(0, row["prompt"], **template_columns(row)), row)
     for same in buckets.groups():
         yield from _best(same, account)
 
@@ -175,9 +176,9 @@ def _winner(same: Sequence[DatasetRow]) -> DatasetRow:
     return min(answers.values(), key=rank).row
 
 
-def digest(seed: int, *turns: Sequence[Turn]) -> bytes:
+def digest(seed: int, *turns: Sequence[Turn], **template: str) -> bytes:
     """A hash of messages that is the same everywhere, and random from seed to seed."""
-    text = orjson.dumps([seed, *turns])
+    text = orjson.dumps([seed, *turns, *([template] if template else [])])
     return hashlib.blake2b(text, digest_size=16).hexdigest().encode()
 
 

@@ -102,12 +102,24 @@ class CsvWriter(Writer):
         self.file.close()
 
 
+STORAGE = {"json": pa.string(), "json turns": pa.list_(pa.string())}
+"""How columns of JSON are built, and what they are in the file."""
+
+
 class ParquetWriter(Writer):
     """Parquet whose columns have the same types in every file."""
 
     def __init__(self, path: Path, columns: Mapping[str, ColumnKind], turns: pa.DataType) -> None:
-        types = {"turns": turns, "text": pa.string(), "number": pa.float64(), "flag": pa.bool_()}
+        types = {
+            "turns": turns,
+            "json turns": pa.list_(pa.json_()),
+            "text": pa.string(),
+            "json": pa.json_(),
+            "number": pa.float64(),
+            "flag": pa.bool_(),
+        }
         self.schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
+        self.columns = columns
         self.file: pq.ParquetWriter = parquet_writer(path, self.schema)
         self.rows: list[TargetRow] = []
 
@@ -123,8 +135,14 @@ class ParquetWriter(Writer):
         self.file.close()
 
     def _flush(self) -> None:
-        self.file.write_table(pa.Table.from_pylist(self.rows, self.schema))
+        arrays = [self._array(name) for name in self.schema.names]
+        self.file.write_table(pa.table(arrays, schema=self.schema))
         self.rows = []
+
+    def _array(self, name: str) -> pa.Array:
+        values, kind = [row.get(name) for row in self.rows], self.schema.field(name).type
+        storage = STORAGE.get(self.columns[name])
+        return pa.array(values, kind) if storage is None else pa.array(values, storage).cast(kind)
 
 
 def open_writer(path: Path, columns: Mapping[str, ColumnKind], turns: pa.DataType) -> Writer:

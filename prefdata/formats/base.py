@@ -13,14 +13,16 @@ from typing import Literal
 
 import polars as pl
 
+from prefdata.formats.claim_tally import Claim
 from prefdata.formats.questions import Question
 from prefdata.formats.sample import Sample
-from prefdata.records.frames import Kind, as_json
+from prefdata.records.frames import TEMPLATE, Kind, as_json
 
 CODED = ("winner", "winner_a", "winner_b", "winner_tie", "label")
 """Fields that hold words or codes with a meaning."""
 
-Shape = Literal["text", "transcript", "cell", "nested", "json"]
+Shape = Literal["text", "transcript", "cell", "texts", "nested", "json"]
+"""How the text of a column is written; in a ``cell`` messages, in ``texts`` lists of texts."""
 
 
 @dataclass(frozen=True)
@@ -29,19 +31,24 @@ class ReadOptions:
 
     Attributes:
         columns: field to columns, from ``--map``.
-        winner: value to ``"a"``, ``"b"`` or ``"tie"``, from ``--winner``.
-        label: value to true or false, from ``--label``.
+        winner: value to ``"a"``, ``"b"``, ``"tie"``, ``"both_bad"`` or ``"none"``, which is no
+            preference, from ``--winner``.
+        label: value to true or false, or to None, which is no preference, from ``--label``.
         dimension: the dimension to take, from ``--dimension``.
         format: the format that it is, from ``--format``.
         deciding: the dimensions that decide together, by a rule that is applied later.
+        ignore: columns that are left out, from ``--ignore``.
+        missing: words that stand for no value, from ``--missing``; None for the usual ones.
     """
 
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     winner: Mapping[str, str] = field(default_factory=dict)
-    label: Mapping[str, bool] = field(default_factory=dict)
+    label: Mapping[str, bool | None] = field(default_factory=dict)
     dimension: str = ""
     format: str = ""
     deciding: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    missing: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,16 @@ class Match:
         json_cells: columns of a CSV file whose cells hold lists or objects as text.
         dimensions: the dimensions that it has, each with its weight where the user chooses none;
             empty where the rows themselves say which dimension they are on.
+        template: where tools and arguments of the chat template stand: name to path.
+        watched: columns that it does not read, and that each row is looked at for all the same:
+            see `prefdata.formats.closed_list`.
+        settled_system: whether the user said which column holds system prompts.
+        claims: columns that claim to say what one that is read says: see `prefdata.formats.claims`.
+        counted: columns of codes of which all values must be counted before it is known whether to
+            ask about them.
+        measured: columns of scores or ranks among which may be a code for a missing one.
+        settled: whether the format itself says what its values mean, so that none is asked about.
+        plain: columns of texts in which no row of the piece at hand needs a closer look.
     """
 
     format: str
@@ -81,6 +98,14 @@ class Match:
     json_columns: frozenset[str] = frozenset()
     json_cells: frozenset[str] = frozenset()
     dimensions: Mapping[str, float] = field(default_factory=dict)
+    template: Mapping[str, str] = field(default_factory=dict)
+    watched: tuple[str, ...] = ()
+    settled_system: bool = False
+    claims: tuple[Claim, ...] = ()
+    counted: tuple[str, ...] = ()
+    measured: tuple[str, ...] = ()
+    settled: bool = False
+    plain: frozenset[str] = frozenset()
 
     @property
     def source_columns(self) -> list[str]:
@@ -88,8 +113,19 @@ class Match:
         return list(dict.fromkeys(name for names in self.columns.values() for name in names))
 
     @property
+    def looked_at(self) -> list[str]:
+        """The columns that it does not read, and that are looked at all the same."""
+        names = [*self.watched, *(claim.other for claim in self.claims)]
+        return [name for name in dict.fromkeys(names) if name not in self.source_columns]
+
+    @property
     def coded_columns(self) -> list[str]:
-        """The columns whose values are codes: what each means rests on all values there are."""
+        """The columns whose values are codes: what each means rests on all values there are.
+
+        None where the format says what its values mean, nor where every number means something.
+        """
+        if self.settled or "probability" in self.values:
+            return []
         return [name for field in CODED for name in self.columns.get(field, ())]
 
     def column(self, name: str) -> str:
@@ -158,6 +194,8 @@ class Format:
 
 
 RAW = "raw:"
+"""Stands before the name of each column of a source, so that none is taken for one of ours."""
+
 ONE_VALUE = (
     *("score", "rank", "winner", "winner_a", "winner_b", "winner_tie", "label"),
     *("annotator", "model", "model_a", "model_b", "model_chosen", "model_rejected"),
@@ -168,27 +206,27 @@ ONE_VALUE = (
 
 
 def build_records(format: Format, frame: pl.DataFrame, match: Match) -> pl.DataFrame:
-    """Build records, with the raw columns in a namespace of their own.
+    """Build records from what the match reads; no other column is seen.
 
     Args:
         format: the format of the source.
-        frame: the raw columns, ``row`` and ``line``.
+        frame: the raw columns, each with the prefix `RAW`, and ``row`` and ``line``.
         match: which column fills which field.
 
     Returns:
         The columns of the format's kind and of `PLACE`.
     """
+    fields = {field: names for field, names in match.columns.items() if field not in TEMPLATE}
     inner = replace(
         match,
-        columns={field: tuple(RAW + n for n in names) for field, names in match.columns.items()},
+        columns={field: tuple(RAW + n for n in names) for field, names in fields.items()},
         shapes={RAW + name: shape for name, shape in match.shapes.items()},
+        plain=frozenset(RAW + name for name in match.plain),
     )
-    apart = {name: RAW + name for name in match.source_columns if RAW + name not in frame.columns}
-    frame = frame.rename(apart)
+    frame = frame.select("row", "line", *inner.source_columns)
     names = {name for field in ONE_VALUE for name in inner.columns.get(field, ())}
     frame = frame.with_columns(
         as_json(frame[name]) for name in sorted(names) if frame.schema[name].is_nested()
     )
     records = format.build(frame, inner)
-    with_names = [name for name in ("field", "annotator") if name in records.columns]
-    return records.with_columns(pl.col(with_names).str.strip_prefix(RAW))
+    return records.with_columns(pl.col("field").str.strip_prefix(RAW))

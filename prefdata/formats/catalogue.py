@@ -9,7 +9,7 @@ from dataclasses import asdict
 import polars as pl
 
 from prefdata.formats import FORMATS, Format, ReadOptions, Sample
-from prefdata.formats.base import build_records
+from prefdata.formats.base import RAW, build_records
 from prefdata.records.frames import as_json
 
 
@@ -70,11 +70,11 @@ def _example_records(format: Format) -> str:
     match = format.match(Sample(list(row), [row], origin=origin), ReadOptions()) if row else None
     if match is None:
         return ""
-    frame = pl.DataFrame([row]).with_columns(
+    frame = pl.DataFrame([{RAW + name: value for name, value in row.items()}]).with_columns(
         pl.lit(0, pl.UInt64).alias("row"), pl.lit(1, pl.UInt64).alias("line")
     )
     frame = frame.with_columns(
-        as_json(frame[name]) for name in match.source_columns if name in match.json_columns
+        as_json(frame[RAW + name]) for name in match.source_columns if name in match.json_columns
     )
     records = build_records(format, frame, match).drop(
         "row", "line", "item", "reason", "field", "detail"

@@ -8,16 +8,14 @@ from typing import NamedTuple
 
 from prefdata.errors import InputError, UnknownNameError, UsageError
 from prefdata.formats.base import Format, Match, ReadOptions
+from prefdata.formats.claims import claim_questions, find_claims
+from prefdata.formats.closed_list import closed_list_questions, watched
+from prefdata.formats.no_match import NearMiss, near_misses, no_match_error
 from prefdata.formats.questions import question_error
 from prefdata.formats.registry import FORMATS, GENERIC, get_format
 from prefdata.formats.sample import Sample
-
-
-class NearMiss(NamedTuple):
-    """A format that would fit, but for a few columns that the source lacks."""
-
-    format: str
-    missing: tuple[str, ...]
+from prefdata.formats.template import with_template
+from prefdata.records.frames import TEMPLATE
 
 
 class Detection(NamedTuple):
@@ -36,7 +34,7 @@ class Detection(NamedTuple):
     near_misses: tuple[NearMiss, ...] = ()
 
 
-def detect(
+def recognise(
     sample: Sample,
     read_options: ReadOptions,
     *,
@@ -44,7 +42,7 @@ def detect(
     format: str = "",
     others: Mapping[str, Format] | None = None,
 ) -> Detection:
-    """Recognise a source by its first rows.
+    """Recognise a source by its first rows; what is open about it is in its match.
 
     Args:
         sample: the first rows.
@@ -56,27 +54,81 @@ def detect(
     Raises:
         UnknownNameError: the user named a column, field or format that does not exist.
         InputError: nothing fits.
-        QuestionError: something fits, but can be read in two ways.
     """
+    sample = sample.without(read_options.ignore)
     _check_names_exist(sample, read_options, name)
     others = others or {}
     candidates = [others.get(format) or get_format(format)] if format else list(FORMATS.values())
     options = replace(read_options, format=format)
     matches = [match for each in candidates if (match := each.match(sample, options))]
-    matches = matches or [m for each in others.values() if (m := each.match(sample, options))]
+    if not any(match.score for match in matches):
+        matches = [m for each in others.values() if (m := each.match(sample, options))] or matches
     matches.sort(key=lambda each: -each.score)
     if not matches:
-        raise _no_match(sample, read_options, name, candidates[0] if format else None)
+        raise no_match_error(sample, read_options, name, candidates[0] if format else None)
     best = matches[0]
     chosen = next(each for each in (*candidates, *others.values()) if each.name == best.format)
     if chosen.facts.refusal:
         raise InputError(f"{name} is {chosen.name}: {chosen.summary}", hint=chosen.facts.refusal)
-    if best.questions:
-        raise question_error(name, best.format, best.questions)
-    _check_options_used(read_options, best, name)
-    _check_columns_read(read_options, best, chosen, name)
+    best = with_template(best, sample, read_options)
+    best = _looked_through(best, sample, read_options, chosen)
     runner_up = matches[1] if len(matches) > 1 else None
     return Detection(chosen, best, runner_up, near_misses(sample) if not format else ())
+
+
+def _looked_through(
+    match: Match, sample: Sample, read_options: ReadOptions, format: Format
+) -> Match:
+    """A match that accounts for the columns which it does not read, and all that is to be asked."""
+    by_name = format in GENERIC
+    claims = find_claims(sample, match, read_options) if by_name else ()
+    # The catalogue knows the columns of its examples, and says in its notes what is not read.
+    left_out = () if by_name else tuple(format.example)
+    questions = (
+        *match.questions,
+        *closed_list_questions(sample, match, read_options, mappable=by_name, left_out=left_out),
+        *claim_questions(sample, match, claims),
+    )
+    return replace(
+        match,
+        questions=questions,
+        watched=watched(sample, match),
+        settled_system="system" in read_options.columns,
+        claims=claims,
+    )
+
+
+def check_settled(detection: Detection, read_options: ReadOptions, name: str) -> None:
+    """Check that nothing is open about a source, and that every option has an effect.
+
+    Raises:
+        QuestionError: it can be read in two ways.
+        UsageError: an option would change nothing.
+        UnknownNameError: it does not have the dimension that was chosen.
+    """
+    if detection.match.questions:
+        raise question_error(name, detection.match.format, detection.match.questions)
+    _check_options_used(read_options, detection.match, name)
+    _check_columns_read(read_options, detection.match, detection.format, name)
+
+
+def detect(sample: Sample, read_options: ReadOptions, *, name: str, format: str = "") -> Detection:
+    """Recognise a source by its first rows, and ask what is open about it.
+
+    Args:
+        sample: the first rows.
+        read_options: the user's options for reading it.
+        name: the source, for messages.
+        format: the one format to try; all of them if empty.
+
+    Raises:
+        UnknownNameError: the user named a column, field or format that does not exist.
+        InputError: nothing fits.
+        QuestionError: something fits, but can be read in two ways.
+    """
+    detection = recognise(sample, read_options, name=name, format=format)
+    check_settled(detection, read_options, name)
+    return detection
 
 
 def _check_options_used(read_options: ReadOptions, best: Match, name: str) -> None:
@@ -116,68 +168,16 @@ def _check_columns_read(read_options: ReadOptions, best: Match, chosen: Format, 
             )
 
 
-MOST_MISSES = 2
-
-
-def near_misses(sample: Sample) -> tuple[NearMiss, ...]:
-    """Known formats of which the source has most columns, but not all.
-
-    Example:
-        >>> near_misses(Sample(["prompt", "response_1", "response_2"], []))[0]
-        NearMiss(format='helpsteer2-preference', missing=('preference_strength',))
-    """
-    misses = []
-    for each in FORMATS.values():
-        missing = tuple(name for name in each.facts.needs if name not in sample.names)
-        present = len(each.facts.needs) - len(missing)
-        useless = each.facts.refusal or each.facts.by_name
-        if missing and present >= 2 and present >= len(missing) and not useless:
-            misses.append((present / len(each.facts.needs), present, NearMiss(each.name, missing)))
-    misses.sort(key=lambda item: (-item[0], -item[1], item[2].format))
-    return tuple(each for *_, each in misses[:MOST_MISSES])
-
-
 def _check_names_exist(sample: Sample, read_options: ReadOptions, name: str) -> None:
-    fields = list(dict.fromkeys(field for each in GENERIC for field in each.fields))
+    fields = [*dict.fromkeys(field for each in GENERIC for field in each.fields), *TEMPLATE]
     for field, columns in read_options.columns.items():
         if field not in fields:
             raise UnknownNameError("field", field, fields, where="--map")
         for column in columns:
+            if column in read_options.ignore:
+                raise UsageError(
+                    f"{column} is both read as {field} and left out",
+                    hint="Name it in --map or in --ignore.",
+                )
             if column not in sample.names:
                 raise UnknownNameError("column", column, sample.names, where=name)
-
-
-def _no_match(
-    sample: Sample, read_options: ReadOptions, name: str, only: Format | None
-) -> InputError:
-    missing = [each for each in only.facts.needs if each not in sample.names] if only else []
-    if only and missing:
-        return InputError(
-            f"{name} is not {only.name}: it has no column {', '.join(missing)}",
-            hint=f"Its columns are {', '.join(sample.names[:12])}. Leave --format out to have it "
-            "recognised, or describe it in a YAML file.",
-        )
-    column_names = ", ".join(sample.names[:12]) + (", …" if len(sample.names) > 12 else "")
-    options = [n for n in ("winner", "label") if getattr(read_options, n)] + ["map"] * bool(
-        read_options.columns
-    )
-    if only and only.facts.needs and options:
-        return UsageError(
-            f"the format {only.name} says itself what its columns and values mean",
-            hint=f"Leave --{options[0]} out, or --format.",
-        )
-    if read_options.columns:
-        return UsageError(
-            f"no format has the fields {', '.join(read_options.columns)} and what else it needs "
-            f"in {name} (columns: {column_names})",
-            hint="'pref formats' lists the fields of each format.",
-        )
-    nearest = "".join(
-        f"It is {n}, if {' and '.join(m)} were there. " for n, m in near_misses(sample)
-    )
-    return InputError(
-        f"{name} is not of a known shape (columns: {column_names})",
-        hint=nearest
-        + "Say which column is which, as in --map prompt=question,response=answer,score=stars "
-        "or --map prompt=q,response_a=x,response_b=y,winner=vote.",
-    )

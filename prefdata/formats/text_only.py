@@ -1,4 +1,4 @@
-"""Refusing rows of trainers that hold more than text: tools, images, sound."""
+"""Refusing rows of trainers that hold more than text: images, sound, tools of one side only."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from prefdata.formats.text_shapes import parse_cell
 from prefdata.records import reasons
 
 BEYOND = {
-    "tools": reasons.TOOLS,
     "images": reasons.NOT_TEXT,
     "videos": reasons.NOT_TEXT,
     "audios": reasons.NOT_TEXT,
 }
 REJECTED = "rejected_"
-COLUMNS = (*BEYOND, *(REJECTED + name for name in BEYOND))
+ONE_SIDED = REJECTED + "tools"
+COLUMNS = (*BEYOND, *(REJECTED + name for name in BEYOND), ONE_SIDED)
 """The ``extra_columns`` of a description whose ``prepare`` is `text_only`."""
 
 
@@ -21,12 +21,14 @@ def text_only(row: RawRow) -> RawRow:
     """Refuse a row that holds more than text; a column that is there and empty holds nothing.
 
     Raises:
-        InvalidRow: it has tools, images, videos or audios.
+        InvalidRow: it has images, videos or audios, or tools for the rejected answer alone.
 
     Example:
-        >>> text_only({"tools": "[]", "images": None})
-        {'tools': '[]', 'images': None}
+        >>> text_only({"audios": "[]", "images": None})
+        {'audios': '[]', 'images': None}
     """
+    if _filled(row.get(ONE_SIDED)):
+        raise InvalidRow(reasons.TOOLS, ONE_SIDED, "both answers must have the same tools")
     for name in COLUMNS:
         if _filled(row.get(name)):
             raise InvalidRow(BEYOND[name.removeprefix(REJECTED)], name)

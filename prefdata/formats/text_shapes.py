@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Iterable
 from typing import Literal
 
 from prefdata.formats.base import Shape
+from prefdata.formats.numpy_print import parse_python
 from prefdata.formats.transcript import is_transcript
 
 ESCAPE = re.compile(r"\\u[dD]")
@@ -36,11 +36,9 @@ def shape_of(values: Iterable[object]) -> Shape:
     if texts and sum(map(is_transcript, texts)) >= most:
         return "transcript"
     cells = [_cell_of(text) for text in texts]
-    if texts and (
-        cells.count("messages") >= 0.5 * len(texts) or len(texts) - cells.count("") >= most
-    ):
+    if texts and cells.count("messages") >= 0.5 * len(texts):
         return "cell"
-    return "text"
+    return "texts" if texts and len(texts) - cells.count("") >= most else "text"
 
 
 def _cell_of(text: str) -> Literal["messages", "texts", ""]:
@@ -49,9 +47,14 @@ def _cell_of(text: str) -> Literal["messages", "texts", ""]:
         return ""
     content = parse_cell(text)
     items = content if isinstance(content, list) else [content]
-    if items and all(_speaks(item) for item in items):
+    if speak(items):
         return "messages"
     return "texts" if items and all(isinstance(item, str) for item in items) else ""
+
+
+def speak(items: list[object]) -> bool:
+    """Whether all items of a cell are messages, or exchanges of texts, and there are some."""
+    return bool(items) and all(_speaks(item) for item in items)
 
 
 def _speaks(item: object) -> bool:
@@ -64,7 +67,7 @@ def _speaks(item: object) -> bool:
 
 
 def parse_cell(text: str) -> object:
-    """Parse a cell as JSON or as a Python literal; None where it is neither.
+    """Parse a cell as JSON, or as Python or NumPy prints it; None where it is neither.
 
     Example:
         >>> parse_cell("['a', 'b']"), parse_cell('["a"]'), parse_cell("a")
@@ -73,8 +76,18 @@ def parse_cell(text: str) -> object:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
-        try:
-            content = ast.literal_eval(text.strip())
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            return None
+        content = parse_python(text)
     return None if ESCAPE.search(text) and SURROGATE.search(str(content)) else content
+
+
+def open_cell(value: object) -> object:
+    """Parse a cell that holds a list or an object as text; anything else is returned as it is.
+
+    Example:
+        >>> open_cell('["4", "5"]'), open_cell("[sic]")
+        (['4', '5'], '[sic]')
+    """
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{"):
+        return value
+    content = parse_cell(value)
+    return value if content is None else content

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from typing import Any
 
 from prefdata.records import reasons
 
-Turns = list[dict[str, str]]
+Turn = dict[str, Any]
+"""A message: its role, its content, and where it has them the fields of extended messages."""
+
+Turns = list[Turn]
 
 ROLES = {"human": "user", "user": "user", "assistant": "assistant", "system": "system"}
 HH = re.compile(r"(?:\A|\n\n)(Human|Assistant):")

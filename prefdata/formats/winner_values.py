@@ -1,159 +1,107 @@
-"""The values of a winner column: spellings of a, b and tie, and which of them are ambiguous."""
+"""The values of a winner column: what each means, and which of them only the user can explain."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from prefdata.formats.value_key import value_key
+from prefdata.formats.verdict_words import NONE, parse_winner
 
-NOUN = r"(?:the )?(?:model|response|output|answer|completion|assistant|option|candidate)"
-SIDES = {
-    "a": "a",
-    "b": "b",
-    "first": "a",
-    "second": "b",
-    "1st": "a",
-    "2nd": "b",
-    "left": "a",
-    "right": "b",
-}
-SPOKEN = re.compile(
-    rf"(?:{NOUN}[ _-]?(?P<number>[012])|(?:{NOUN}[ _-])?(?:the )?(?P<word>{'|'.join(SIDES)})"
-    r"(?:[ _-](?:one|model|response|output|answer|completion|assistant|option))?)"
-    r"(?:[ _-](?:wins|won|better))?"
-)
-TIES = {
-    "tie",
-    "tie (bothbad)",
-    "tie (both bad)",
-    "tie (inconsistent)",
-    "both_bad",
-    "bothbad",
-    "both bad",
-    "both_good",
-    "both good",
-    "same",
-    "equal",
-    "draw",
-    "even",
-    "neither",
-    "both",
-    "c",
-    "no preference",
-    "no_preference",
-    "about the same",
-    "about_the_same",
-    "a=b",
-}
-NONE = {"", "na", "n/a", "nan", "null", "none", "-", "error", "invalid", "skip", "skipped"}
-GRADED = re.compile(
-    rf"(?:{NOUN}[ _-])?(?P<side>a|b|[012])[ _-]is[ _-]"
-    r"(?P<grade>slightly|somewhat|a[ _-]bit|much|significantly|far|clearly)?[ _-]?better"
-)
-ARROWS = re.compile(r"\[?\[?a\s*(?P<sign>>{1,3}|<{1,3}|=)\s*b\]?\]?")
-GRADES = {
-    "slightly": 1.0,
-    "somewhat": 1.0,
-    "a bit": 1.0,
-    "much": 3.0,
-    "significantly": 3.0,
-    "far": 3.0,
-    "clearly": 3.0,
-}
-WINNER_HINT = "say which is which with --winner, as in --winner"
+SIGNED = {"negative", "positive"}
+"""Words that stand for all numbers below and above 0."""
+
+PROBABILITY = "probability"
+"""The word that stands for all numbers from 0 to 1: the probability that a side is better."""
+
+UNSURE = "no preference"
+"""What a value means that the user says carries no preference."""
+
+DECISIVE = ("a", "b", "tie", "both_bad")
+"""What a value may mean that is a verdict."""
+
+NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 
 
-def parse_winner(text: str, *, zero_based: bool = False) -> tuple[str, float | None] | None:
-    """The meaning of a winner in words: its side and, where it is graded, its strength.
+class WinnerValues(NamedTuple):
+    """What the values of a winner column mean.
 
-    The strength of a graded winner is 1 (slightly), 2 (better) or 3 (much).
-
-    Args:
-        text: the word or phrase.
-        zero_based: whether the source counts its responses 0 and 1 instead of 1 and 2.
-
-    Returns:
-        ``("a" | "b" | "tie" | "none", strength)``, or None where the text is not known.
-
-    Example:
-        >>> (
-        ...     parse_winner("a-is-slightly-better"),
-        ...     parse_winner("tie (bothbad)"),
-        ...     parse_winner("gpt-4"),
-        ... )
-        (('a', 1.0), ('tie', None), None)
+    Attributes:
+        meanings: value to ``"a"``, ``"b"``, ``"tie"``, ``"both_bad"``, ``"none"`` or `UNSURE`.
+            Words that are not settled here may still be the names of models.
+        question: what is unclear about its numbers, or ``""``.
     """
-    text = text.strip().strip("\"'[]").lower()
-    for words, outcome in ((TIES, "tie"), (NONE, "none")):
-        if text in words:
-            return outcome, None
-    sides = SIDES | dict(zip("01" if zero_based else "12", "ab", strict=True))
-    if position := SPOKEN.fullmatch(text):
-        side = sides.get(position["number"] or position["word"])
-        return (side, None) if side else None
-    if graded := GRADED.fullmatch(text):
-        grade = re.sub(r"[_-]", " ", graded["grade"] or "")
-        side = sides.get(graded["side"])
-        return (side, GRADES.get(grade, 2.0)) if side else None
-    if arrow := ARROWS.fullmatch(text):
-        sign = arrow["sign"]
-        return ("tie", None) if sign == "=" else ("a" if sign[0] == ">" else "b", float(len(sign)))
-    return None
+
+    meanings: dict[str, str]
+    question: str = ""
 
 
 def resolve_winners(
-    values: Iterable[object], sides: tuple[str, str], declared: Mapping[str, str]
-) -> tuple[dict[str, str], str]:
-    """The meaning of each value of a winner column, from a sample of values.
+    words: Collection[str],
+    sides: tuple[str, str],
+    declared: Mapping[str, str],
+    class_names: Sequence[str] = (),
+) -> WinnerValues:
+    """The meaning of each value of a winner column.
 
     Args:
-        values: winner values of the sample.
+        words: its values, as `value_key` writes them.
         sides: how the source names its two responses, such as ``("1", "2")`` or ``("a", "b")``.
         declared: what the user declared; it overrides everything.
-
-    Returns:
-        Value to ``"a"``, ``"b"``, ``"tie"`` or ``"none"``; and a question where the values can be
-        read in two ways. Words that are not settled here may still be model names.
+        class_names: the names that the file itself gives the numbers 0, 1, 2, …
 
     Example:
-        >>> resolve_winners([1, 2, 1], ("a", "b"), {})
-        ({'1': 'a', '2': 'b'}, '')
-        >>> print(resolve_winners([0, 1], ("a", "b"), {})[1].split("?")[0])
-        winner holds 0 and 1: is 1 the first or the second
+        >>> resolve_winners({"1", "2"}, ("a", "b"), {}).meanings
+        {'1': 'a', '2': 'b'}
+        >>> resolve_winners({"0", "1"}, ("a", "b"), {}).question
+        'which means that the first is better, which the second?'
+        >>> resolve_winners({"0", "1"}, ("a", "b"), {}, ["model_b", "model_a", "tie"]).meanings
+        {'0': 'b', '1': 'a', '2': 'tie', '-1': 'none'}
     """
     if declared:
-        return {value_key(value): side for value, side in declared.items()}, ""
-    words = {value_key(value) for value in values} - NONE
+        return WinnerValues(_declared(declared, class_names))
+    words = set(words) - NONE
+    if class_names and words <= {"-1", *map(str, range(len(class_names)))}:
+        return WinnerValues(_by_class_name(class_names))
     if words <= set(sides) and set(sides) & {"0", "1", "2"}:
-        return dict(zip(sides, ("a", "b"), strict=True)), ""
-    numbers = {text for text in words if re.fullmatch(r"-?\d+(\.\d+)?", text)}
-    if not numbers:
-        zero = "0" in sides
-        meanings = {text: parse_winner(text, zero_based=zero) for text in sorted(words)}
-        return {text: meaning[0] for text, meaning in meanings.items() if meaning}, ""
-    if numbers <= {"1", "2"} and "2" in numbers and "0" not in sides:
-        return {"1": "a", "2": "b"}, ""
-    if numbers == {"1"}:
-        return {}, f"winner holds only 1: is it the first or the second? {WINNER_HINT} a=1,b=2"
-    listed = sorted(numbers, key=float)
-    examples = ", ".join(listed[:6]) + (", …" if len(listed) > 6 else "")
+        return WinnerValues(dict(zip(sides, ("a", "b"), strict=True)))
+    numbers = {text for text in words if NUMBER.fullmatch(text)}
+    meanings = {text: parse_winner(text, zero_based="0" in sides) for text in sorted(words)}
+    spoken = {text: meaning[0] for text, meaning in meanings.items() if meaning}
+    if not numbers or {"a", "b"} <= set(spoken.values()):
+        return WinnerValues(spoken)  # A number beside words for both sides is a stray one.
+    if numbers == {"1", "2"} and "0" not in sides:
+        return WinnerValues({"1": "a", "2": "b"})
+    return WinnerValues({}, _question(numbers))
+
+
+def _declared(declared: Mapping[str, str], class_names: Sequence[str]) -> dict[str, str]:
+    """What the user said, of values or of the names that the file gives them."""
+    codes = {value_key(name): str(code) for code, name in enumerate(class_names)}
+    said = {
+        value_key(value): UNSURE if side == "none" else side for value, side in declared.items()
+    }
+    named = {codes[value]: side for value, side in said.items() if value in codes}
+    return {**_by_class_name(class_names), **named, **said} if class_names else said
+
+
+def _by_class_name(class_names: Sequence[str]) -> dict[str, str]:
+    """What the names mean that the file gives to its numbers; -1 is how it writes a missing one."""
+    meanings = {str(code): parse_winner(name) for code, name in enumerate(class_names)}
+    return {code: each[0] for code, each in meanings.items() if each} | (
+        {"-1": "none"} if class_names else {}
+    )
+
+
+def _question(numbers: Collection[str]) -> str:
+    """What to ask about numbers: no polarity is more likely than another."""
+    if len(numbers) == 1:
+        return "is it the first or the second that is better there?"
     if any(float(text) < 0 for text in numbers):
-        return (
-            {},
-            (
-                f"winner holds {examples}: does a negative number mean the first or the second? "
-                f"{WINNER_HINT} a=negative,b=positive,tie=0"
-            ),
-        )
-    if numbers == {"0", "1"}:
-        return {}, f"winner holds 0 and 1: is 1 the first or the second? {WINNER_HINT} a=0,b=1"
+        return "is a negative number for the first or for the second?"
+    if len(numbers) == 2:
+        return "which means that the first is better, which the second?"
     if len(numbers) <= 3:
-        return (
-            {},
-            (
-                f"winner holds {examples}: which is the first, the second, a tie? "
-                f"{WINNER_HINT} a=1,b=2,tie={'3' if '3' in numbers else '0'}"
-            ),
-        )
-    return {}, f"winner holds {examples}: what do the numbers mean? {WINNER_HINT} a=1,b=2,tie=0"
+        return "which means that the first is better, which the second, which a tie?"
+    return "what do the numbers mean?"

@@ -54,7 +54,12 @@ def calibrate(
 def _for_sample(plan: JudgePlan, output: Path) -> JudgePlan:
     """The plan for a sample: the same questions to the same judges, and no pair left out."""
     pairing = plan.policy.pairing
-    pairing = Options(test_size=pairing.test_size, seed=pairing.seed, split_by=pairing.split_by)
+    pairing = Options(
+        test_size=pairing.test_size,
+        seed=pairing.seed,
+        split_by=pairing.split_by,
+        split=pairing.split,
+    )
     policy = replace(plan.policy, drop_flagged=False, veto="", strategy="judged", pairing=pairing)
     config = replace(plan.config, journal=str(journal_path(output, plan.config)))
     return replace(plan, policy=policy, config=config)

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
 
+from prefdata.conversion.conversation_groups import ConversationGroups
 from prefdata.conversion.convert import EXPANSION
 from prefdata.conversion.detect_sources import detect_sources
-from prefdata.conversion.ingest import DetectedSource, read_records, reject_rows
+from prefdata.conversion.ingest import (
+    DetectedSource,
+    SourceTotals,
+    read_records,
+    reject_rows,
+)
+from prefdata.conversion.source_splits import KeptSplits, keep_splits
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import ReadOptions
+from prefdata.formats.base import RAW
 from prefdata.formats.generic.responses import RESPONSES
 from prefdata.io.dataset.row_log import RowLog
 from prefdata.io.readers.sources import Source
@@ -21,13 +29,19 @@ from prefdata.io.store.bucket_store import BucketStore
 from prefdata.judging.comparisons import REFERENCE, initial_comparisons
 from prefdata.judging.outcomes import remedies
 from prefdata.records import reasons
+from prefdata.records.frames import extensions
 from prefdata.report.progress import Progress
 from prefdata.transforms.accounting import Account
 from prefdata.transforms.mixing import match_sources
 from prefdata.transforms.options import Options
+from prefdata.transforms.row_outcomes import REJECTS, best_by_row
+from prefdata.transforms.split import hold_out, most_held_out
 
 TOLERATED = {
-    "comparisons": (reasons.NO_WINNER, reasons.UNKNOWN_WINNER, reasons.SCORES_DISAGREE),
+    "comparisons": (
+        *(reasons.NO_WINNER, reasons.NO_PREFERENCE),
+        *(reasons.UNKNOWN_WINNER, reasons.SCORES_DISAGREE),
+    ),
     "ratings": (reasons.MISSING, reasons.NOT_A_NUMBER),
 }
 """What may be wrong with a row that is to be judged: only its verdict, or its score."""
@@ -65,6 +79,8 @@ class ComparisonStore:
         total: how many there are so far.
         expected: how many there will be, with those that tournaments draw.
         max_comparisons: the most among the responses to one prompt; None for each two.
+        extensions: what the records have that only some data sets have.
+        splits: whether rows keep the splits of the sources.
     """
 
     sources: list[DetectedSource]
@@ -74,11 +90,18 @@ class ComparisonStore:
     total: int
     expected: int
     max_comparisons: int | None
+    extensions: Collection[str] = ()
+    splits: KeptSplits = field(default_factory=KeptSplits)
 
     @property
     def keep(self) -> list[str]:
         """The columns of the sources that are passed on, as they are called."""
         return list(self.sources[0].keep)
+
+    @property
+    def carried(self) -> list[str]:
+        """The text columns that records have besides those of their kind."""
+        return list(self.sources[0].carried)
 
     @property
     def grouped(self) -> bool:
@@ -101,14 +124,18 @@ class SourceReader:
         row_log: takes the rejects.
         account: counts every row.
         on_progress: called with the number of rows that were read.
+        totals: take what else is to be known of each source.
         rows: this number.
+        extensions: what the records have so far that only some data sets have.
     """
 
     buckets: BucketStore
     row_log: RowLog
     account: Account
     on_progress: Progress
+    totals: Sequence[SourceTotals]
     rows: int = 0
+    extensions: set[str] = field(default_factory=set)
 
     def count_rows(self, number: int, rows: int) -> None:
         """Note that rows of a source were read."""
@@ -147,22 +174,44 @@ def read_comparisons(
         options.encoding,
         others,
         options=replace(pairing, filters={}),
+        apart=[reference] if reference else [],
     )
     size = sum(each.local.stat().st_size * EXPANSION[each.compression] for each in files)
     names, account = [each.source.name for each in sources], Account()
     match_sources(pairing, names)
     row_log = RowLog(folder, names, remedies=remedies())
     buckets = BucketStore(folder.parent / "comparisons", size)
-    reader = SourceReader(buckets, row_log, account, on_progress)
+    groups = (
+        ConversationGroups(buckets.frames.folder / "read", buckets.frames.budget)
+        if sources[0].grouped
+        else None
+    )
+    totals = [SourceTotals(groups) for _ in sources]
+    reader = SourceReader(buckets, row_log, account, on_progress, totals)
     for number, each in enumerate(sources):
         _read_source(each, number, options.encoding, reference, reader)
+    said = [each.splits for each in totals]
+    splits = keep_splits(pairing, sources, said, account.rows_read)
+    ends = groups.most_held_out(splits) if groups and splits.keeps else None
+    for bucket in range(len(buckets)):
+        _keep_splits(bucket, splits, ends, reader)
     max_comparisons = options.max_comparisons
     counts = [
         initial_comparisons(buckets, bucket, max_comparisons) for bucket in range(len(buckets))
     ]
     total = sum(each.ready for each in counts)
     expected = total + sum(each.to_draw for each in counts)
-    return ComparisonStore(sources, row_log, account, buckets, total, expected, max_comparisons)
+    return ComparisonStore(
+        sources,
+        row_log,
+        account,
+        buckets,
+        total,
+        expected,
+        max_comparisons,
+        reader.extensions,
+        splits,
+    )
 
 
 def _reference_column(read_options: ReadOptions) -> tuple[str, ReadOptions]:
@@ -206,12 +255,36 @@ def _read_source(
         else:
             frame = frame.with_columns(pl.lit(None, pl.String).alias(REFERENCE))
         good = frame.filter(pl.col("reason").is_null()).drop("reason", "field", "detail")
+        reader.totals[number].add(piece, detected)
         if good.height:
             reader.buckets.put(kind, good)
+            reader.extensions |= extensions(good)
+            reader.totals[number].add_groups(good)
         bad = frame.filter(pl.col("reason").is_not_null())
         if bad.height or piece.unreadable:
             reject_rows(piece, bad, good, number, reader.row_log, reader.account)
         reader.count_rows(number, piece.rows)
+
+
+def _keep_splits(
+    bucket: int, splits: KeptSplits, groups: pl.DataFrame | None, reader: SourceReader
+) -> None:
+    """Leave out of a bucket the records whose prompt is in a more held-out split."""
+    if not splits.keeps:
+        return
+    frames = {kind: reader.buckets.get(kind, bucket) for kind in ("comparisons", "ratings")}
+    records = {k: splits.of_records(each) for k, each in frames.items() if each is not None}
+    ends = most_held_out(records.values()) if groups is None and records else groups
+    if ends is None:
+        return
+    for kind, frame in records.items():
+        stays, left_out = hold_out(frame, ends, rated=kind == "ratings")
+        reader.buckets.drop(kind, bucket)
+        if stays.height:
+            reader.buckets.put_bucket(kind, bucket, stays)
+        if left_out.height:
+            reader.row_log.add(left_out, pl.DataFrame(schema=REJECTS))
+            reader.account.settle(best_by_row(left_out))
 
 
 def _with_reference(detected: DetectedSource, reference: str) -> DetectedSource:
@@ -230,12 +303,13 @@ def _with_reference(detected: DetectedSource, reference: str) -> DetectedSource:
 
 def _references(frame: pl.DataFrame, column: str, name: str) -> pl.DataFrame:
     """The reference answer of each row, as text."""
-    if frame.schema[column].is_nested():
+    name_in_frame = RAW + column
+    if frame.schema[name_in_frame].is_nested():
         raise UsageError(
             f"{name}: {column} holds lists or objects; expected reference answers as text",
             hint="Name a column that holds nothing but the text of the answer.",
         )
-    return frame.select("row", pl.col(column).cast(pl.String).alias(REFERENCE))
+    return frame.select("row", pl.col(name_in_frame).cast(pl.String).alias(REFERENCE))
 
 
 def _tolerate(records: pl.DataFrame, kind: str, detected: DetectedSource) -> pl.DataFrame:

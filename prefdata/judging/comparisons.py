@@ -13,7 +13,7 @@ import polars as pl
 
 from prefdata.errors import UsageError
 from prefdata.io.store.bucket_store import BucketStore
-from prefdata.records.frames import stacked
+from prefdata.records.frames import TEMPLATE, stacked
 from prefdata.records.ids import hexed, joined_ids
 from prefdata.transforms.resolve_votes import with_sides
 
@@ -290,8 +290,8 @@ def parts(
         ``comparison``, ``id``, ``prompt_id``, ``a_id``, ``b_id``, ``turned`` (whether a is the
         second in the labels), ``ranked`` (whether both responses stand by themselves, among three
         or more), ``prompt``, ``response_a``, ``response_b``, ``reference``, ``model_a``,
-        ``model_b``, ``origin``, ``labels``; and ``source`` and the columns of ``keep`` of both
-        responses, with the endings ``_a`` and ``_b``.
+        ``model_b``, ``origin``, ``labels``; and ``source``, what records pass to the chat
+        template, and the columns of ``keep`` of both responses, with the endings ``_a`` and ``_b``.
     """
     compared = buckets.get(which, bucket)
     if compared is None:
@@ -304,7 +304,11 @@ def parts(
         return stacked(columns)
 
     prompt, response = column("prompt", "prompt"), column("response", "a", "b")
-    others = {name: column(name, name, name) for name in ("source", *keep)}
+    schema = next(each for each in (comparisons, ratings) if each is not None).schema
+    template = [name for name in TEMPLATE if name in schema]  # what the judge is shown
+    others = {
+        name: column(name, name, name) for name in dict.fromkeys(("source", *template, *keep))
+    }
     for part in compared.iter_slices(PART):
         yield part.drop(*KEY[1:], "at_prompt", "at_a", "at_b").with_columns(
             prompt.gather(part["at_prompt"]).alias("prompt"),

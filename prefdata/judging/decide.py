@@ -145,10 +145,12 @@ def orders_of(comparison_id: str, orders: int) -> tuple[Order, ...]:
 
 def judge_inputs(part: pl.DataFrame) -> list[JudgeInput]:
     """The comparisons of a part as a judge sees them."""
-    rows = part.select("id", "prompt", "response_a", "response_b", "reference").iter_rows()
+    tools = pl.col("tools_a") if "tools_a" in part.columns else pl.lit(None, pl.String)
+    names = ("id", "prompt", "response_a", "response_b", "reference")
+    rows = part.select(*names, tools.alias("tools")).iter_rows()
     return [
-        JudgeInput(i, conversation(p), conversation(a), conversation(b), reference or "")
-        for i, p, a, b, reference in rows
+        JudgeInput(i, conversation(p, offered), conversation(a), conversation(b), reference or "")
+        for i, p, a, b, reference, offered in rows
     ]
 
 

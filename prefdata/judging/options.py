@@ -20,7 +20,7 @@ from prefdata.judging.prompting.criteria import DEFAULT, parse_criteria
 from prefdata.judging.prompting.prompt import builtin_template, load_template
 from prefdata.judging.prompting.request import JudgePrompt
 from prefdata.judging.rank import Strategy
-from prefdata.transforms.options import Conflicts, Options, SplitBy
+from prefdata.transforms.options import Conflicts, Options, SplitBy, SplitChoice
 
 
 class JudgeOptions(TypedDict, total=False):
@@ -59,8 +59,9 @@ class JudgeOptions(TypedDict, total=False):
         conflicts: what to do where judges contradict each other: their majority, no pair, or a pair
             in each direction.
         min_margin: the least margin that makes a pair.
-        test_size: the share of prompts in the test split.
+        test_size: the share of prompts in the test split of a new split; asks for a new one.
         seed: of the split, and of tournaments.
+        split: whether rows ``keep`` the splits of the sources, or are split ``anew``.
         split_by: what stays on one side of the split.
         keep: columns of the sources that every pair gets.
         caps: source to the most pairs that it gives.
@@ -99,8 +100,9 @@ class JudgeOptions(TypedDict, total=False):
     encoding: str
     conflicts: Conflicts
     min_margin: float
-    test_size: float
+    test_size: float | None
     seed: int
+    split: SplitChoice
     split_by: SplitBy
     keep: Sequence[str]
     caps: Mapping[str, int]
@@ -109,7 +111,7 @@ class JudgeOptions(TypedDict, total=False):
 
 
 PAIRING = (
-    *("conflicts", "min_margin", "test_size", "seed", "split_by"),
+    *("conflicts", "min_margin", "test_size", "seed", "split", "split_by"),
     *("keep", "caps", "mix", "filters"),
 )
 """The options that the maker of pairs takes."""

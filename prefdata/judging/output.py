@@ -13,11 +13,12 @@ import polars as pl
 import pyarrow as pa
 
 from prefdata.conversion.conversation_groups import ConversationGroups
-from prefdata.conversion.plan import ConvertTotals, by_split
+from prefdata.conversion.plan import ConvertTotals
 from prefdata.io.dataset.dataset_writer import (
     dataset_schema,
     first_row,
     number_shards,
+    schema_options,
     write_parquet,
 )
 from prefdata.judging.client.journal import Journal
@@ -35,15 +36,15 @@ from prefdata.judging.pairing import pair_records, ranking_records, verdict_reco
 from prefdata.judging.rank import DECIDED, RankResult, rank_responses
 from prefdata.judging.totals import JudgeTotals, VerdictCounts
 from prefdata.records import reasons
-from prefdata.records.frames import as_messages
+from prefdata.records.frames import TEMPLATE, as_messages
 from prefdata.records.ids import hexed
+from prefdata.records.splits import SPLITS
 from prefdata.schemas import Comparison
 from prefdata.transforms.make_pairs import PairResult
 from prefdata.transforms.mixing import limits, match_sources, place_rows
 from prefdata.transforms.row_outcomes import REJECTS, as_outcomes, best_by_row
-from prefdata.transforms.split import SPLITS
+from prefdata.transforms.split import by_split
 
-PAIRS = dataset_schema("pairs")
 CALLS = pa.schema(
     [
         ("comparison", pa.string()),
@@ -64,26 +65,34 @@ CALLS = pa.schema(
 )
 """One row per order that a judge was asked in: what came back, word for word."""
 
-RANKINGS = pa.schema(
-    [
-        ("prompt_id", pa.string()),
-        PAIRS.field("prompt"),
-        pa.field("response", PAIRS.field("chosen").type),
-        ("model", pa.string()),
-        ("source", pa.string()),
-        ("score", pa.float64()),
-        ("error", pa.float64()),
-        ("compared", pa.int32()),
-        ("cycle", pa.int32()),
-    ]
-)
-"""One row per response of a prompt with three or more: its strength in log-odds by the model of
-Bradley and Terry, the standard error of that, how often it was compared, and the number of the
-group of cycles that it is in."""
+
+def rankings_schema(pairs: pa.Schema) -> pa.Schema:
+    """The columns of ``rankings/``: one row per response of a prompt with three or more.
+
+    Its strength in log-odds by the model of Bradley and Terry, the standard error of that, how
+    often it was compared, and the number of the group of cycles that it is in.
+
+    Args:
+        pairs: the columns of the pairs, whose messages are of the same type.
+    """
+    return pa.schema(
+        [
+            ("prompt_id", pa.string()),
+            pairs.field("prompt"),
+            pa.field("response", pairs.field("chosen").type),
+            ("model", pa.string()),
+            ("source", pa.string()),
+            ("score", pa.float64()),
+            ("error", pa.float64()),
+            ("compared", pa.int32()),
+            ("cycle", pa.int32()),
+        ]
+    )
+
 
 FOLDERS = ("comparisons", "calls", "rankings")
 
-COUNTED = ("prompt_id", "group_id", "test")
+COUNTED = ("prompt_id", "group_id", "split")
 """What is counted of pairs."""
 
 
@@ -154,9 +163,12 @@ class OutputWriter:
             else None
         )
         by_judge = {judge.name: VerdictCounts() for judge in self.judges}
-        self.totals = OutputTotals(ConvertTotals(groups=groups), JudgeTotals(by_judge=by_judge))
-        self.keep = self.store.keep
-        self.schema = dataset_schema("pairs", keep=self.keep)
+        pairs = ConvertTotals(groups=groups, splits=self.store.splits)
+        self.totals = OutputTotals(pairs, JudgeTotals(by_judge=by_judge))
+        self.carried = [*self.store.carried, *(["split"] if self.store.splits.keeps else [])]
+        extensions = self.store.extensions
+        self.schema = dataset_schema("pairs", extensions=extensions, keep=self.store.keep)
+        self.comparisons = Comparison.arrow_schema(**schema_options(extensions))
         self.ends: Mapping[int, int] = {}
 
     def write(self, on_progress: Callable[[int, int], None]) -> OutputTotals:
@@ -218,9 +230,9 @@ class OutputWriter:
 
     def _judged_parts(self, bucket: int) -> Iterator[JudgedPart]:
         """Decide and pair the comparisons of a bucket, a part at a time."""
-        for part in parts(self.store.buckets, bucket, keep=self.keep):
+        for part in parts(self.store.buckets, bucket, keep=self.carried):
             result = decide(part, self.judges, self.policy, self.journal)
-            records = verdict_records(part, result.decisions, self.keep)
+            records = verdict_records(part, result.decisions, self.carried)
             if self._pairs_by_rank:
                 own = part.filter(~pl.col("ranked"))["comparison"]
                 records = records.filter(pl.col("comparison").is_in(own.implode()))
@@ -243,14 +255,14 @@ class OutputWriter:
         """Make pairs of rankings, a part at a time."""
         ratings = self.store.buckets.require("ratings", bucket)
         for part in ranking.pairs.iter_slices(PART):
-            records = ranking_records(part, ratings, self.keep)
+            records = ranking_records(part, ratings, self.carried)
             pairs = self._pair(records)
             rows = pairs.rows.with_columns(votes=None, agreement=None)  # a ranking has no votes
             yield RankedPart(records, pairs._replace(rows=rows))
 
     def _pair(self, records: pl.DataFrame) -> PairResult:
         options, grouped = self.policy.pairing, self.store.grouped
-        return pair_records(records, options, self.keep, grouped=grouped, ends=self.ends)
+        return pair_records(records, options, self.carried, grouped=grouped, ends=self.ends)
 
     def _write_bucket(self, bucket: int) -> None:
         """Write everything about the comparisons of a bucket, and account for its rows."""
@@ -276,7 +288,7 @@ class OutputWriter:
         """Write a part: comparisons, calls and pairs."""
         self.totals.judged.add(judged.result.totals)
         records = _comparison_records(judged.part, judged.result.decisions)
-        self._write(Comparison.arrow_schema(), records, f"comparisons/comparisons-{name}")
+        self._write(self.comparisons, records, f"comparisons/comparisons-{name}")
         if judged.result.calls:
             calls = pl.DataFrame(pa.Table.from_pylist(judged.result.calls, schema=CALLS))
             self._write(CALLS, calls, f"calls/calls-{name}")
@@ -288,7 +300,7 @@ class OutputWriter:
         ratings = self.store.buckets.require("ratings", bucket)
         for number, part in enumerate(ranking.responses.iter_slices(PART)):
             name = f"rankings/rankings-{bucket:06d}-{number:06d}.parquet"
-            self._write(RANKINGS, _ranking_rows(part, ratings), name)
+            self._write(rankings_schema(self.schema), _ranking_rows(part, ratings), name)
 
     def _write_pairs(self, rows: pl.DataFrame, name: str) -> None:
         """Write pairs, each into its split."""
@@ -318,7 +330,7 @@ class OutputWriter:
             as_outcomes(compared.filter("rated"), rated=True),
             as_outcomes(compared.filter(~pl.col("rated")), rated=False),
         ]
-        if self._pairs_by_rank:
+        if self._pairs_by_rank and "prompt_id" in rows.columns:
             outcomes.append(_outcomes_of_responses(rows.filter(by_ranking), responses))
         ledger = pl.concat(outcomes)
         best = best_by_row(ledger)
@@ -364,13 +376,15 @@ def _comparison_records(part: pl.DataFrame, decisions: Sequence[PairDecision]) -
     dtype = pl.Schema(pl.DataFrame(Comparison.arrow_schema().empty_table()).schema)["verdicts"]
     verdicts = pl.Series("verdicts", [list(each.verdicts) for each in decisions], dtype)
     frame = part.with_columns(verdicts, hexed(part["prompt_id"]), pl.col("origin").alias("source"))
+    first = {f"{name}_a": name for name in TEMPLATE if f"{name}_a" in frame.columns}
+    frame = frame.rename(first)
     return frame.with_columns(
         as_messages(frame[name]) for name in ("prompt", "response_a", "response_b")
     )
 
 
 def _ranking_rows(part: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
-    """Ranked responses with their texts, as rows of `RANKINGS`."""
+    """Ranked responses with their texts, as rows of `rankings_schema`."""
     return part.with_columns(
         hexed(part["prompt_id"]),
         as_messages(ratings["prompt"].gather(part["at"])),

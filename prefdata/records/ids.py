@@ -2,17 +2,20 @@
 
 The id of messages is the XXH3-128 hash of their roles and normalised texts. Normalised means NFC,
 ``\\n`` for line breaks, no white space at either end; white space inside stays, since code has
-meaning in it.
+meaning in it. What a message thinks and what it calls is part of it; the ids of calls and the names
+of speakers are not.
 """
 
 from __future__ import annotations
+
+import json
 
 import numpy as np
 import polars as pl
 import polars_hash as plh
 import pyarrow as pa
 
-from prefdata.records.frames import speaker
+from prefdata.records.frames import EXTENDED_MESSAGES, TEMPLATE, extended_rows, speaker
 
 TURN, PART = "\x1e", "\x1f"
 
@@ -49,9 +52,41 @@ def content_ids(frame: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
             content = turn.field("content").map_batches(_normal, pl.String, is_elementwise=True)
             spoken = pl.concat_str(turn.field("role"), content, separator=PART)
             text = frame.select(pl.col(name).list.eval(spoken).list.join(TURN))
+            if frame.schema[name] == EXTENDED_MESSAGES:
+                text = _with_extensions(text.to_series(), frame[name]).to_frame()
         hashed = text.select(plh.col(name).nchash.xxh3_128().alias(id_name))
         frame = frame.with_columns(hashed.to_series())
     return frame
+
+
+def _with_extensions(texts: pl.Series, messages: pl.Series) -> pl.Series:
+    """The texts that are hashed, with what messages think and call behind them."""
+    places = extended_rows(messages).arg_true()
+    if places.is_empty():
+        return texts
+    more = [_extensions(turns) for turns in messages.gather(places).to_list()]
+    whole = pl.Series([text or "" for text in texts.gather(places)]) + _normal(pl.Series(more))
+    return texts.scatter(places, whole)
+
+
+def _extensions(turns: list[dict[str, object]]) -> str:
+    """What the turns of a conversation think and call; ``""`` where they do neither."""
+    parts = []
+    for place, turn in enumerate(turns):
+        if turn["reasoning_content"]:
+            parts.append(f"{place}{PART}thinks{PART}{str(turn['reasoning_content']).strip()}")
+        calls = turn["tool_calls"] if isinstance(turn["tool_calls"], list) else []
+        parts += [f"{place}{PART}calls{PART}{_call_text(call['function'])}" for call in calls]
+    return TURN.join([TURN, *parts]) if parts else ""
+
+
+def _call_text(function: dict[str, str]) -> str:
+    """A call, however the JSON of its arguments is written."""
+    try:
+        arguments = json.loads(function["arguments"])
+    except ValueError:
+        arguments = function["arguments"]
+    return json.dumps([function["name"], arguments], sort_keys=True, ensure_ascii=False)
 
 
 def conversation_ids(prompts: pl.Series) -> pl.Series:
@@ -146,11 +181,24 @@ def joined_ids(frame: pl.DataFrame, columns: list[str], name: str) -> pl.DataFra
     return frame.with_columns(text.select(plh.col(name).nchash.xxh3_128()).to_series())
 
 
+def _of_template(ratings: pl.DataFrame) -> pl.DataFrame:
+    """Ratings with scopes in which all answers had the same tools and template arguments."""
+    names = [name for name in TEMPLATE if name in ratings.columns]
+    some = pl.any_horizontal(pl.col(name).is_not_null() for name in names) if names else None
+    if some is None or not ratings.select(some.any()).item():
+        return ratings
+    texts = [pl.col(name).fill_null("") for name in names]
+    text = pl.concat_str([hexed(ratings["scope"].fill_null(0)), *texts], separator=PART)
+    hashed = ratings.select(text.alias("scope")).select(plh.col("scope").nchash.xxh3_128())
+    return ratings.with_columns(pl.when(some).then(hashed.to_series()).otherwise("scope"))
+
+
 def scoped(ratings: pl.DataFrame, *, ranked: bool) -> pl.DataFrame:
     """Add ``scope``, which says what each rating is compared with.
 
-    Scores of one prompt compare, wherever they stand. A rank says nothing outside its own list, so
-    each row of ranks is a scope of its own, and so are the rows that name the same list.
+    Scores of one prompt with the same tools compare, wherever they stand. A rank says nothing
+    outside its own list, so each row of ranks is a scope of its own, and so are the rows that name
+    the same list.
 
     Args:
         ratings: ``prompt_id``, ``source``, ``row`` and ``list``.
@@ -161,6 +209,7 @@ def scoped(ratings: pl.DataFrame, *, ranked: bool) -> pl.DataFrame:
         ratings = ratings.with_columns(hexed(ratings["prompt_id"].fill_null(0)).alias("scope"))
         place = pl.coalesce(pl.format("{} {} {}", "source", "scope", "list"), place)
     elif not ranked:
-        return ratings.with_columns(pl.col("prompt_id").alias("scope"))
+        return _of_template(ratings.with_columns(pl.col("prompt_id").alias("scope")))
     hashed = ratings.select(place.alias("scope")).select(plh.col("scope").nchash.xxh3_128())
-    return ratings.with_columns(pl.coalesce(hashed.to_series(), "prompt_id").alias("scope"))
+    scope = pl.coalesce(hashed.to_series(), "prompt_id").alias("scope")
+    return _of_template(ratings.with_columns(scope))

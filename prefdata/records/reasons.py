@@ -13,20 +13,26 @@ WRONG_TYPE = "wrong type"
 MISSING = "field is missing"
 EMPTY = "text is empty"
 RAGGED = "wrong number of columns"
+HEADER_ROW = "a header, not data"
 BAD_QUOTES = "quotes do not match"
 BAD_TURNS = "turns cannot be told apart"
 OTHER_PROMPT = "chosen and rejected answer different prompts"
 NO_ANSWER = "the last turn is not the assistant's"
 ASSISTANT_PROMPT = "the prompt ends with the assistant"
-TOOLS = "tool calls are not carried"
+NO_USER_TURN = "the prompt has no user turn"
+TOOLS = "tools or calls cannot be read"
+REASONING = "reasoning cannot be read"
+OTHER_SYSTEM = "the system column says otherwise than a system turn"
 NOT_TEXT = "images and audio are not covered"
 NOT_A_NUMBER = "not a number"
 UNKNOWN_WINNER = "winner is not one of the known words"
 NO_WINNER = "no verdict"
+NO_PREFERENCE = "no preference given"
 UNKNOWN_LABEL = "label is neither true nor false"
 IDENTICAL = "both responses are the same"
 ONE_RESPONSE = "fewer than two responses"
 TIE = "tie"
+BOTH_BAD = "both answers are bad"
 FLIP = "the verdict changes with the order"
 DIVIDED = "the judges are divided"
 VETO = "the winner is worse on a criterion that must not be lost"
@@ -48,6 +54,7 @@ TIED = "all scores are equal"
 CYCLE = "part of a cycle: each beats the next"
 ALONE = "the only response to its prompt"
 SURPLUS = "more than the cap or share of its source"
+HELD_OUT = "its prompt is in a more held-out split"
 OTHER_DIMENSION = "rating of another dimension"
 USER_TURN = "a turn of the user"
 KEPT = "kept"
@@ -61,12 +68,16 @@ REMEDIES: dict[str, str] = {
     MISSING: "Fill the field in, or name another column with --map.",
     EMPTY: "Fill the text in, or leave the row out.",
     RAGGED: "Quote cells that hold the delimiter or a line break.",
+    HEADER_ROW: "None is needed: it names or describes the columns.",
     BAD_QUOTES: "Double each quote inside a quoted cell.",
     BAD_TURNS: "Mark every turn with its role, and begin each on a line of its own.",
     OTHER_PROMPT: "Both conversations must be the same up to the answer.",
     NO_ANSWER: "A conversation must end with the answer that was rated.",
     ASSISTANT_PROMPT: "A prompt must end with what the user, or a tool, said.",
-    TOOLS: "Leave tool calls out, or write them as text.",
+    NO_USER_TURN: "A prompt must hold what the user asked; instructions alone are none.",
+    TOOLS: 'Write a tool as an object with its name, a call as {"name": …, "arguments": {…}}.',
+    REASONING: "Give it once and as text, such as reasoning_content beside the content.",
+    OTHER_SYSTEM: "Say which counts: take the turn out, or leave the column out with --ignore.",
     NOT_TEXT: "Only text is covered: leave rows with other content out.",
     NOT_A_NUMBER: "Write the score as 4.5 is written: without a comma, a fraction or stars.",
     UNKNOWN_WINNER: "Say what the words mean, as in --winner a=left,b=right,tie=same.",
@@ -75,6 +86,7 @@ REMEDIES: dict[str, str] = {
     IDENTICAL: "Nothing can be learned from it: leave the row out.",
     ONE_RESPONSE: "A pair needs two responses with scores to one prompt.",
     TIE: "None is needed: a tie never becomes a pair.",
+    BOTH_BAD: "None is needed: neither of two bad answers is better.",
     FLIP: "Choose --flips ask-again, or a stronger judge.",
     DIVIDED: "Ask one more judge, or weigh them with --weight.",
     VETO: "None is needed: --veto asked for it.",

@@ -7,6 +7,8 @@ from typing import cast
 
 import yaml
 
+from prefdata.records.plain_text import labelled_parts
+
 MOST_OVERLAPS = 20
 """Pairs of files in the table of what files have in common."""
 
@@ -37,6 +39,7 @@ def card(manifest: Mapping[str, object]) -> str:
         _account(manifest),
         _sources(manifest),
         *_notes(manifest),
+        *_columns(manifest),
         _options(manifest),
         _example(cast("Mapping[str, object]", manifest["example"])),
         "## Licence\n\nThe licence is that of the sources: look there before you publish.",
@@ -70,6 +73,11 @@ def _splits(manifest: Mapping[str, object], splits: Mapping[str, Mapping[str, in
 
 
 def _stays(manifest: Mapping[str, object]) -> str:
+    why = str(manifest.get("split_why", ""))
+    return " ".join([_apart(manifest), *([f"{why[0].upper()}{why[1:]}."] if why else [])])
+
+
+def _apart(manifest: Mapping[str, object]) -> str:
     if manifest.get("split_by", "prompt") == "prompt":
         return "No prompt stands in more than one split."
     return (
@@ -135,6 +143,40 @@ def _notes(manifest: Mapping[str, object]) -> list[str]:
     return ["\n".join(["## Notes\n", *lines])] if lines else []
 
 
+MOST_COLUMNS = 200
+"""Columns in the table of what became of each."""
+
+
+def _columns(manifest: Mapping[str, object]) -> list[str]:
+    """What became of each column, and of each key of a message."""
+    lines = [
+        f"| {_cell(source['name'])} | {_cell(use['name'])} | {use['status']} | "
+        f"{_cell(use['field'])} | {_cell(use['example'])} |"
+        for source in cast("list[Mapping[str, object]]", manifest["sources"])
+        for use in cast("list[Mapping[str, object]]", source.get("column_uses", []))
+    ]
+    if not lines:
+        return []
+    more = [f"\nand {len(lines) - MOST_COLUMNS:,} more, in manifest.json"]
+    head = ["| file | column | became | as | such as |", "|---|---|---|---|---|"]
+    return [
+        "\n".join(
+            [
+                "## Every column\n",
+                *head,
+                *lines[:MOST_COLUMNS],
+                *(more if len(lines) > MOST_COLUMNS else []),
+            ]
+        )
+    ]
+
+
+def _cell(value: object) -> str:
+    """A text of a source as code in a table, where no mark of it means anything."""
+    text = " ".join(str(value).split()).replace("`", "'").replace("|", "\\|")
+    return f"`{text}`" if text else ""
+
+
 def _overlap(manifest: Mapping[str, object]) -> list[str]:
     """What sources have in common, where they have anything."""
     if manifest.get("overlap", []) is None:
@@ -179,6 +221,7 @@ def _example(example: Mapping[str, object]) -> str:
 def _quoted(value: object) -> str:
     if not isinstance(value, list):
         return f"> {value}"
-    text = "\n".join(f"{turn['role']}: {turn['content']}" for turn in value)
+    parts = [part for turn in value for part in labelled_parts(turn)]
+    text = "\n".join(f"{label}: {text}" for label, text in parts)
     text = text if len(text) <= LONGEST else text[:LONGEST] + " …"
     return "\n".join(f"> {line}" for line in text.split("\n"))

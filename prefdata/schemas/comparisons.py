@@ -8,7 +8,7 @@ from statistics import fmean
 
 from pydantic import Field
 
-from prefdata.schemas.messages import Completion, Prompt
+from prefdata.schemas.messages import Completion, Prompt, TemplateArguments, Tools
 from prefdata.schemas.preferences import Id, PreferencePair
 from prefdata.schemas.record import Record
 from prefdata.schemas.ties import Ties, without_preference
@@ -40,6 +40,8 @@ class Comparison(Record):
     model_a: str | None = None
     model_b: str | None = None
     source: str | None = None
+    tools: Tools = None
+    chat_template_kwargs: TemplateArguments = None
 
     @property
     def winner(self) -> Winner:
@@ -97,6 +99,8 @@ class Comparison(Record):
             model_chosen=self.model_a,
             model_rejected=self.model_b,
             source=self.source,
+            tools=self.tools,
+            chat_template_kwargs=self.chat_template_kwargs,
         )
 
     def _undecided(self) -> str:

@@ -8,14 +8,15 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from prefdata.records.plain_text import with_arguments
 from prefdata.schemas.record import Record, Stored
 
 Role = Literal["system", "user", "assistant", "tool"]
-TOOLS = Stored(only_with="tools")
+EXTENDED = Stored(only_with="extended")
 
 
-def _as_json(arguments: object) -> object:
-    return json.dumps(arguments) if isinstance(arguments, dict) else arguments
+def _as_json(value: object) -> object:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
 
 
 class FunctionCall(Record):
@@ -45,12 +46,14 @@ class Message(Record):
     role: Role
     content: str
     """The text; may be empty where the turn consists of tool calls."""
-    name: Annotated[str | None, TOOLS] = None
-    """The tool that answers."""
-    tool_call_id: Annotated[str | None, TOOLS] = None
-    """The call that is answered."""
-    tool_calls: Annotated[list[ToolCall] | None, TOOLS] = None
+    reasoning_content: Annotated[str | None, EXTENDED] = None
+    """What the assistant thinks before it speaks."""
+    tool_calls: Annotated[list[ToolCall] | None, EXTENDED] = None
     """The calls that the assistant makes."""
+    tool_call_id: Annotated[str | None, EXTENDED] = None
+    """The call that is answered."""
+    name: Annotated[str | None, EXTENDED] = None
+    """The tool that answers, or who speaks."""
 
     @property
     def blank(self) -> bool:
@@ -58,8 +61,11 @@ class Message(Record):
         return not self.content.strip() and not self.tool_calls
 
     def to_trl(self) -> dict[str, object]:
-        """Give the message as TRL takes it: a dict without the fields that are not set."""
-        return self.model_dump(exclude_none=True)
+        """Give the message as TRL takes it: without unset fields, with arguments as objects."""
+        message = self.model_dump(exclude_none=True)
+        if self.tool_calls:
+            message["tool_calls"] = [with_arguments(call) for call in message["tool_calls"]]
+        return message
 
 
 def _text_by(role: Role) -> Callable[[object], object]:
@@ -85,6 +91,28 @@ def _completion(messages: list[Message]) -> list[Message]:
     return messages
 
 
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"not JSON: {error}") from None
+
+
+def _list_of_objects(text: str | None) -> str | None:
+    if text is None:
+        return None
+    tools = _parsed(text)
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+        raise ValueError("tools are a list of objects")
+    return text
+
+
+def _object(text: str | None) -> str | None:
+    if text is not None and not isinstance(_parsed(text), dict):
+        raise ValueError("arguments of the chat template are an object")
+    return text
+
+
 Prompt = Annotated[
     list[Message],
     Field(min_length=1),
@@ -92,6 +120,22 @@ Prompt = Annotated[
     AfterValidator(_prompt),
 ]
 """The messages before the answer, ending in a user or tool turn; text is one user message."""
+
+Tools = Annotated[
+    str | None,
+    BeforeValidator(_as_json),
+    AfterValidator(_list_of_objects),
+    Stored(only_with="tools"),
+]
+"""The tools on offer: a list of their schemas as JSON; given as a list, it is written as JSON."""
+
+TemplateArguments = Annotated[
+    str | None,
+    BeforeValidator(_as_json),
+    AfterValidator(_object),
+    Stored(only_with="chat_template_kwargs"),
+]
+"""Arguments of the chat template: an object as JSON; given as a dict, it is written as JSON."""
 
 Completion = Annotated[
     list[Message],
@@ -110,3 +154,14 @@ def to_trl(messages: Sequence[Message]) -> list[dict[str, object]]:
         [{'role': 'assistant', 'content': 'Hello'}]
     """
     return [message.to_trl() for message in messages]
+
+
+def template_to_trl(tools: str | None, chat_template_kwargs: str | None) -> dict[str, object]:
+    """Give what the chat template takes beside the messages, as TRL takes it, where it is set.
+
+    Example:
+        >>> template_to_trl(None, '{"enable_thinking": false}')
+        {'chat_template_kwargs': {'enable_thinking': False}}
+    """
+    texts = {"tools": tools, "chat_template_kwargs": chat_template_kwargs}
+    return {name: json.loads(text) for name, text in texts.items() if text is not None}

@@ -6,7 +6,14 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from prefdata.schemas.messages import Completion, Prompt, to_trl
+from prefdata.schemas.messages import (
+    Completion,
+    Prompt,
+    TemplateArguments,
+    Tools,
+    template_to_trl,
+    to_trl,
+)
 from prefdata.schemas.record import Record, Stored
 from prefdata.schemas.scores import DimensionScoresList
 
@@ -22,8 +29,8 @@ class PreferencePair(Record):
 
     Example:
         >>> pair = PreferencePair(prompt="2+2?", chosen="4", rejected="5", margin=3)
-        >>> pair.prompt
-        [Message(role='user', content='2+2?', name=None, tool_call_id=None, tool_calls=None)]
+        >>> pair.prompt[0].role, pair.prompt[0].content
+        ('user', '2+2?')
     """
 
     id: Id = None
@@ -43,6 +50,8 @@ class PreferencePair(Record):
     model_chosen: str | None = None
     model_rejected: str | None = None
     source: str | None = None
+    tools: Tools = None
+    chat_template_kwargs: TemplateArguments = None
     dimensions: Annotated[DimensionScoresList, Stored(only_with="dimensions")] = None
 
     @model_validator(mode="after")
@@ -51,7 +60,7 @@ class PreferencePair(Record):
             raise ValueError("chosen and rejected are the same")
         return self
 
-    def to_trl(self) -> dict[str, list[dict[str, object]]]:
+    def to_trl(self) -> dict[str, object]:
         """Give the pair as TRL's trainers take it: conversational, with an explicit prompt.
 
         Example:
@@ -62,6 +71,7 @@ class PreferencePair(Record):
             "prompt": to_trl(self.prompt),
             "chosen": to_trl(self.chosen),
             "rejected": to_trl(self.rejected),
+            **template_to_trl(self.tools, self.chat_template_kwargs),
         }
 
 
@@ -80,11 +90,14 @@ class UnpairedPreference(Record):
     label: bool
     weight: float | None = Field(default=None, ge=0)
     source: str | None = None
+    tools: Tools = None
+    chat_template_kwargs: TemplateArguments = None
 
-    def to_trl(self) -> dict[str, list[dict[str, object]] | bool]:
+    def to_trl(self) -> dict[str, object]:
         """Give the row as TRL's KTO trainer takes it."""
         return {
             "prompt": to_trl(self.prompt),
             "completion": to_trl(self.completion),
             "label": self.label,
+            **template_to_trl(self.tools, self.chat_template_kwargs),
         }

@@ -6,7 +6,7 @@ from statistics import fmean
 
 from pydantic import Field
 
-from prefdata.schemas.messages import Completion, Prompt
+from prefdata.schemas.messages import Completion, Prompt, TemplateArguments, Tools
 from prefdata.schemas.preferences import Id, PreferencePair
 from prefdata.schemas.record import Record
 from prefdata.schemas.ties import Ties, without_preference
@@ -59,6 +59,8 @@ class RatedResponses(Record):
     prompt: Prompt
     responses: list[Response]
     source: str | None = None
+    tools: Tools = None
+    chat_template_kwargs: TemplateArguments = None
 
     def to_pair(self, *, ties: Ties, dimension: str = "overall") -> PreferencePair | None:
         """Make a pair of the best and the worst response; of equals, the one that comes first.
@@ -93,4 +95,6 @@ class RatedResponses(Record):
             model_chosen=best.model,
             model_rejected=worst.model,
             source=self.source,
+            tools=self.tools,
+            chat_template_kwargs=self.chat_template_kwargs,
         )

@@ -25,7 +25,7 @@ class Stored:
     """
 
     always: bool = False
-    only_with: Literal["", "tools", "dimensions"] = ""
+    only_with: Literal["", "extended", "tools", "chat_template_kwargs", "dimensions"] = ""
 
 
 def _summary_only(schema: JsonDict) -> None:
@@ -61,7 +61,14 @@ class Record(BaseModel):
         }
 
     @classmethod
-    def arrow_schema(cls, *, tools: bool = False, dimensions: bool = False) -> pa.Schema:
+    def arrow_schema(
+        cls,
+        *,
+        extended: bool = False,
+        tools: bool = False,
+        chat_template_kwargs: bool = False,
+        dimensions: bool = False,
+    ) -> pa.Schema:
         """Give the Arrow schema of the record's stored rows, derived from its fields.
 
         It has the record's fields in their order. A column is nullable where the field may be
@@ -69,7 +76,10 @@ class Record(BaseModel):
         What few data sets have becomes a column only on request, so that all others stay plain.
 
         Args:
-            tools: messages carry ``name``, ``tool_call_id`` and ``tool_calls``.
+            extended: messages carry ``reasoning_content``, ``tool_calls``, ``tool_call_id`` and
+                ``name``.
+            tools: records carry the tools on offer.
+            chat_template_kwargs: records carry arguments of the chat template.
             dimensions: pairs carry their scores per dimension.
 
         Example:
@@ -77,7 +87,13 @@ class Record(BaseModel):
             >>> UnpairedPreference.arrow_schema().field("label")
             pyarrow.Field<label: bool not null>
         """
-        options = {"": True, "tools": tools, "dimensions": dimensions}
+        options = {
+            "": True,
+            "extended": extended,
+            "tools": tools,
+            "chat_template_kwargs": chat_template_kwargs,
+            "dimensions": dimensions,
+        }
         return _arrow_schema(cls, [option for option, on in options.items() if on])
 
 

@@ -24,7 +24,7 @@ from prefdata.transforms import (
 from prefdata.transforms.options import Options
 from prefdata.transforms.pair_texts import text_index
 from prefdata.transforms.row_outcomes import as_outcomes
-from prefdata.transforms.split import in_test
+from prefdata.transforms.split import splits_of
 
 PLACE = ("source", "row", "line", "item")
 
@@ -33,8 +33,8 @@ class PairResult(NamedTuple):
     """The pairs, or labelled answers, of a bucket.
 
     Attributes:
-        rows: the rows of the data set without their texts, in the order of their ids: ``test`` says
-            which split they go to, ``from_source`` which source they count for, ``of_source``,
+        rows: the rows of the data set without their texts, in the order of their ids: ``split``
+            says which split they go to, ``from_source`` which source they count for, ``of_source``,
             ``of_row`` and ``of_item`` which record has their texts.
         outcomes: the outcome of each record, with the columns of
             `prefdata.transforms.row_outcomes.ROW_OUTCOMES`.
@@ -218,6 +218,7 @@ def _as_verdicts(comparisons: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame
         pl.when(a_won).then("score_b").otherwise("score_a").alias("rejected_score"),
         _column_or_null(comparisons, "margin", pl.Float64()),
         _column_or_null(comparisons, "refusal", pl.String()),
+        _column_or_null(comparisons, "both_bad", pl.Boolean()),
         pl.col("index").alias("index_a"),
         pl.col("index").alias("index_b"),
         pl.lit(value=False).alias("rated"),
@@ -238,6 +239,7 @@ def _as_verdicts(comparisons: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame
         "rejected_score",
         pl.lit(None, pl.Float64).alias("margin"),
         pl.lit(None, pl.String).alias("refusal"),
+        pl.lit(None, pl.Boolean).alias("both_bad"),
         pl.col("chosen_index").alias("index_a"),
         pl.col("rejected_index").alias("index_b"),
         pl.lit(value=True).alias("rated"),
@@ -264,12 +266,16 @@ def _with_first_verdict(verdicts: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataF
 def _with_groups(
     pairs: pl.DataFrame, ratings: pl.DataFrame, comparisons: pl.DataFrame
 ) -> pl.DataFrame:
-    """Add the group of each prompt, for the split: the prompt itself, if records do not say."""
-    if "group_id" not in ratings.columns:
-        return pairs.with_columns(pl.col("prompt_id").alias("group_id"))
-    names = ("prompt_id", "group_id")
-    groups = pl.concat([ratings.select(names), comparisons.select(names)]).unique("prompt_id")
-    return pairs.join(groups, on="prompt_id", how="left", maintain_order="left")
+    """Add the group of each prompt, for the split: the prompt itself, if records do not say.
+
+    Where records say their split, all of a prompt are in one, and pairs get it.
+    """
+    more = [name for name in ("group_id", "split") if name in ratings.columns]
+    if more:
+        names = ("prompt_id", *more)
+        groups = pl.concat([ratings.select(names), comparisons.select(names)]).unique("prompt_id")
+        pairs = pairs.join(groups, on="prompt_id", how="left", maintain_order="left")
+    return pairs if "group_id" in more else pairs.with_columns(group_id="prompt_id")
 
 
 def _with_ids(
@@ -282,7 +288,7 @@ def _with_ids(
         pl.when(won).then("model_b").otherwise("model_a").alias("model_rejected"),
     )
     pairs = joined_ids(pairs, ["prompt_id", "chosen_id", "rejected_id"], "id")
-    test = in_test(hexed(pairs["group_id"]), options.test_size, options.seed)
+    split = splits_of(pairs, "group_id", options)
     pairs = pairs.with_columns(hexed(pairs["id"]), hexed(pairs["prompt_id"]))
     index = pl.when(~pl.col("rated")).then("index_a")
     rows = pairs.select(
@@ -298,7 +304,7 @@ def _with_ids(
         "model_rejected",
         pl.col("origin").alias("source"),
         "from_source",
-        test.alias("test"),
+        split,
         "group_id",
         index.alias("of_source"),
         index.alias("of_row"),

@@ -11,7 +11,7 @@ from prefdata.transforms.filters import needed_columns
 from prefdata.transforms.make_pairs import PairResult
 from prefdata.transforms.options import Options
 from prefdata.transforms.row_outcomes import as_outcomes
-from prefdata.transforms.split import in_test
+from prefdata.transforms.split import splits_of
 
 KEY = ["prompt_id", "response_id"]
 """The columns that tell labelled answers apart."""
@@ -91,7 +91,7 @@ def _with_ids(
     rows = rows.with_columns(pl.col("label").cast(pl.UInt128).alias("label_id"))
     rows = joined_ids(rows, [*KEY, "label_id"], "id")
     group = "group_id" if "group_id" in rows.columns else "prompt_id"
-    test = in_test(hexed(rows[group]), options.test_size, options.seed)
+    split = splits_of(rows, group, options)
     ids = rows.select(
         *KEY,
         pl.col("label").alias("won"),
@@ -105,7 +105,7 @@ def _with_ids(
         "weight",
         pl.col("origin").alias("source"),
         pl.col("source").alias("from_source"),
-        test.alias("test"),
+        split,
         rows[group].alias("group_id"),
         pl.col("source").alias("of_source"),
         pl.col("row").alias("of_row"),

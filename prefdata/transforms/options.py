@@ -17,12 +17,16 @@ Strategy = Literal[Pairing, "best-random"]
 Aggregate = Literal["mean", "median", "majority"]
 Conflicts = Literal["majority", "drop", "keep"]
 SplitBy = Literal["", "prompt", "conversation"]
+SplitChoice = Literal["", "keep", "anew"]
 
 PAIRINGS: tuple[Pairing, ...] = get_args(Pairing)
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 AGGREGATES: tuple[Aggregate, ...] = get_args(Aggregate)
 CONFLICTS: tuple[Conflicts, ...] = get_args(Conflicts)
 SPLITS_BY: tuple[SplitBy, ...] = get_args(SplitBy)
+SPLIT_CHOICES: tuple[SplitChoice, ...] = get_args(SplitChoice)
+
+DEFAULT_TEST_SIZE = 0.1
 
 ALL = ("all",)
 """Stands for every dimension that both responses have."""
@@ -44,7 +48,8 @@ class Options:
         aggregate: how several ratings of one response become one score.
         conflicts: what to do where verdicts on the same two responses point both rules.
         min_margin: the least difference in score, on the scale of the source.
-        test_size: the share of prompts in the test split, from 0 to below 1.
+        test_size: the share of prompts in the test split of a new split, from 0 to below 1; None
+            for a tenth. A share asks for a new split.
         seed: enters wherever chance is involved: the split, and ``best-random``.
         weights: dimension to its weight: the weighted mean decides. A negative weight makes less
             of it better.
@@ -52,6 +57,8 @@ class Options:
         pareto: better on one of these dimensions and worse on none; `ALL` means every dimension
             that both responses have.
         veto: no pair whose chosen response is worse on one of these dimensions.
+        split: whether rows ``keep`` the split that the sources say they are in, or are split
+            ``anew``; by default they keep it where all of them have one.
         split_by: what stays on one side of the split: all rows of a ``prompt``, or of a
             ``conversation`` (all prompts that begin with the same user turn); by default what the
             formats of the sources say.
@@ -74,12 +81,13 @@ class Options:
     aggregate: Aggregate = "mean"
     conflicts: Conflicts = "majority"
     min_margin: float = 0.0
-    test_size: float = 0.1
+    test_size: float | None = None
     seed: int = 0
     weights: Mapping[str, float] = field(default_factory=dict)
     lexicographic: tuple[str, ...] = ()
     pareto: tuple[str, ...] = ()
     veto: tuple[str, ...] = ()
+    split: SplitChoice = ""
     split_by: SplitBy = ""
     keep: tuple[str, ...] = ()
     caps: Mapping[str, int] = field(default_factory=dict)
@@ -91,14 +99,20 @@ class Options:
             ("strategy", STRATEGIES),
             ("aggregate", AGGREGATES),
             ("conflicts", CONFLICTS),
+            ("split", SPLIT_CHOICES),
             ("split_by", SPLITS_BY),
         ):
             if getattr(self, name) not in choices:
                 raise UnknownNameError(name, getattr(self, name), choices, where="the options")
-        if not 0 <= self.test_size < 1:
+        if not 0 <= self.test_share < 1:
             raise UsageError(
-                f"the test size is {self.test_size:g}; expected a share from 0 to below 1",
+                f"the test size is {self.test_share:g}; expected a share from 0 to below 1",
                 hint="--test-size 0.1 keeps one prompt in ten for the test split.",
+            )
+        if self.split == "keep" and self.test_size is not None:
+            raise UsageError(
+                "--test-size asks for a new split, --split keep for that of the sources",
+                hint="Leave one of them out.",
             )
         if not self.min_margin >= 0:
             raise UsageError(
@@ -147,9 +161,14 @@ class Options:
 
     def to_dict(self) -> dict[str, object]:
         """The options as plain values; ``filters`` with their thresholds, where there are any."""
-        values = asdict(self)
+        values = {**asdict(self), "test_size": self.test_share}
         filters = with_thresholds(values.pop("filters"))
         return {**values, **({"filters": filters} if filters else {})}
+
+    @property
+    def test_share(self) -> float:
+        """The share of prompts in the test split of a new split."""
+        return DEFAULT_TEST_SIZE if self.test_size is None else self.test_size
 
     @property
     def rule(self) -> str:

@@ -68,7 +68,7 @@ def resolve(verdicts: pl.DataFrame, options: Options) -> Resolved:
 def _resolve_single(verdicts: pl.DataFrame, options: Options) -> Resolved:
     """Resolve verdicts each of which is the only one on its comparison."""
     positive = pl.when(pl.col("strength") > 0).then("strength").alias("strength")
-    tie = pl.when(pl.col("winner") == 0).then(pl.lit(reasons.TIE))
+    tie = pl.when(pl.col("winner") == 0).then(_tie_reason(verdicts))
     reason = tie.otherwise(_margin_refusal(options)).alias("reason")
     verdicts = verdicts.with_columns(positive).with_columns(_margin()).with_columns(reason)
     stands = pl.col("reason").is_null()
@@ -81,6 +81,14 @@ def _resolve_single(verdicts: pl.DataFrame, options: Options) -> Resolved:
             pl.col("reason").fill_null(reasons.KEPT),
         ),
     )
+
+
+def _tie_reason(verdicts: pl.DataFrame) -> pl.Expr:
+    """Why a tie gives no pair: some say of both answers that they are bad."""
+    tie = pl.lit(reasons.TIE)
+    if "both_bad" not in verdicts.columns:
+        return tie
+    return pl.when("both_bad").then(pl.lit(reasons.BOTH_BAD)).otherwise(tie)
 
 
 def _resolve_several(verdicts: pl.DataFrame, options: Options) -> Resolved:
@@ -118,7 +126,10 @@ def _outcomes_of_verdicts(
     undecided = decisions.filter(pl.col("side").is_null()).select(
         *key, pl.col("reason").alias("undecided")
     )
-    outcomes = verdicts.select(*key, "side", "place").join(same, on=[*key, "side"], how="left")
+    bad = ["both_bad"] if "both_bad" in verdicts.columns else []
+    outcomes = verdicts.select(*key, "side", "place", *bad).join(
+        same, on=[*key, "side"], how="left"
+    )
     outcomes = outcomes.join(other.agg(pl.col("first").min().alias("against")), on=key, how="left")
     outcomes = outcomes.join(small.agg(pl.col("reason").min().alias("dropped")), on=key, how="left")
     outcomes = outcomes.join(undecided, on=key, how="left")
@@ -136,6 +147,8 @@ def _outcomes_of_verdicts(
         .then(pl.lit(reasons.OUTVOTED))
         .when((pl.col("undecided") == reasons.TIE) & (pl.col("side") != 0))
         .then(pl.lit(reasons.CONFLICT))
+        .when((pl.col("undecided") == reasons.TIE) & (pl.col("side") == 0))
+        .then(_tie_reason(verdicts))
         .otherwise(pl.coalesce("undecided", "dropped"))
         .alias("reason"),
     )

@@ -41,7 +41,8 @@ REJECTS = pl.Schema(
 
 LEFT_OVER = (
     *(reasons.OUTVOTED, reasons.MIDDLE, reasons.TIED, reasons.ALONE),
-    *(reasons.OTHER_DIMENSION, reasons.USER_TURN, reasons.SURPLUS),
+    *(reasons.OTHER_DIMENSION, reasons.USER_TURN, reasons.SURPLUS, reasons.NO_PREFERENCE),
+    reasons.HELD_OUT,
 )
 """Reasons by which a row is left over, whatever kind of record it is."""
 

@@ -73,7 +73,7 @@ def test_both_orders_in_a_file_show_who_flips(tmp_path: Path) -> None:
 
 def test_an_unusable_verdict_costs_coverage(tmp_path: Path) -> None:
     """An empty cell and an unknown word are no verdict, counted by reason."""
-    rows = [*votes("anna", "aaaa"), *votes("gpt-4", "aa-?")]
+    rows = [*votes("anna", "aaaa"), *votes("gpt-4", "aa-x")]
     report = agree([jsonl(tmp_path / "v.jsonl", rows)])
     gpt = figures(report, "gpt-4")
     assert (gpt.coverage.hits, gpt.coverage.n) == (2, 4)

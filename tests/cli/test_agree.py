@@ -101,6 +101,13 @@ def test_a_gate_that_holds_nobody_is_not_met(capsys: pytest.CaptureFixture[str])
     )
 
 
+ROW = '"prompt": "(none)", "response_a": "(none) a", "response_b": "(none) b"}'
+NUMBERS = (
+    f'winner holds 0 (1 row, such as {{"winner": 0, "id": 1, {ROW}), '
+    f'1 (1 row, such as {{"winner": 1, "id": 2, {ROW}): '
+    "which means that the first is better, which the second? say so with "
+    "--winner 'a=?,b=?,tie=?,none=?' (none= is for what carries no preference)"
+)
 WRONG = {
     "a gate that is no share": (
         "votes.jsonl --min-agreement 85",
@@ -146,11 +153,10 @@ WRONG = {
     ),
     "no texts": (
         "bare.jsonl",
-        "bare.jsonl is not of a known shape (columns: id, winner)",
+        "bare.jsonl has votes without the texts of the answers (winner holds a (1))",
         (
-            "Say which column is which, as in --map prompt=question,response=answer,score=stars or "
-            "--map prompt=q,response_a=x,response_b=y,winner=vote. Without texts, say what was "
-            "compared, as in --id question_id."
+            "Join the prompt and both answers to it, as columns prompt, response_a, response_b. "
+            "How far the annotators agree can be measured without: pref agree bare.jsonl --id id"
         ),
         1,
     ),
@@ -163,10 +169,7 @@ WRONG = {
     "a winner in numbers": (
         "numbers.jsonl --id id",
         "numbers.jsonl looks like comparisons, but can be read in two ways",
-        (
-            "winner holds 0 and 1: is 1 the first or the second? say which is which with --winner, "
-            "as in --winner a=0,b=1"
-        ),
+        NUMBERS,
         2,
     ),
     "no verdict at all": (

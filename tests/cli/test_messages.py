@@ -56,7 +56,7 @@ FIELDS = (
     "prompt, system, history, chosen, rejected, score_chosen, score_rejected, margin, votes, "
     "agreement, model_chosen, model_rejected, annotator, source, response_a, response_b, winner, "
     "model_a, model_b, strength, response, score, rank, model, responses, scores, ranks, ranked, "
-    "models, dimension, list, completion, label, weight"
+    "models, dimension, list, completion, label, weight, tools, chat_template_kwargs"
 )
 WRONG: dict[str, tuple[str, str, str]] = {
     "misspelt file": (
@@ -131,7 +131,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "word of --winner": (
         "ratings.csv -o out --winner c=1",
         "unknown word 'c' in --winner",
-        "Known: a, b, tie.",
+        "Known: a, b, tie, both_bad, none.",
     ),
     "winner without =": (
         "ratings.csv -o out --winner a",
@@ -141,7 +141,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "word of --label": (
         "ratings.csv -o out --label yes=1",
         "unknown word 'yes' in --label",
-        "Known: true, false.",
+        "Known: true, false, none.",
     ),
     "dimension of pairs that carry several": (
         "scored.jsonl -o out --dimension safety",
@@ -230,8 +230,10 @@ BAD: dict[str, tuple[str, str, str]] = {
         "when,what\n1,2\n",
         "input.csv is not of a known shape (columns: when, what)",
         (
-            "Say which column is which, as in --map prompt=question,response=answer,score=stars "
-            "or --map prompt=q,response_a=x,response_b=y,winner=vote."
+            "Say which column is which, as in --map 'prompt=?,response=?,score=?', --map "
+            "'prompt=?,chosen=?,rejected=?' or --map 'prompt=?,response_a=?,response_b=?,"
+            "winner=?' (numbers in when, what); or where nested fields stand, in a YAML file for "
+            "--format."
         ),
     ),
 }

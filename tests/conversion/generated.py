@@ -8,7 +8,7 @@ from tests.roundtrip import Row, judged, labelled, pair, rated
 
 PROMPTS = st.sampled_from(["What is 2 + 2?", " What is 2 + 2?\n", "Say hi.", "Écris un mot."])
 RESPONSES = st.sampled_from(["4", "4 ", "5", "Hi!", "un\nmot", "I do not know."])
-SCORES = st.sampled_from([1, 2, 3, 4.5, -1, 0.1, 0.2, 0.3])
+SCORES = st.sampled_from([1, 2, 3, 4.5, -2, 0.1, 0.2, 0.3])
 ANNOTATORS = st.sampled_from(["anna", "ben", None])
 BAD_TEXTS = st.sampled_from([None, "", " \n", "a\x00b"])
 WINNERS = st.sampled_from(["a", "b", "tie"])
@@ -64,7 +64,7 @@ BAD: dict[str, st.SearchStrategy[Row]] = {
     "lists": st.builds(
         _lists, st.lists(RESPONSES, max_size=3), st.lists(SCORES, min_size=2, max_size=2), PROMPTS
     ),
-    "unpaired": st.builds(labelled, RESPONSES, st.sampled_from(["maybe", None]), PROMPTS),
+    "unpaired": st.builds(labelled, RESPONSES, st.sampled_from(["", None]), PROMPTS),
 }
 """Rows that are JSON, and of which little or nothing can be used."""
 

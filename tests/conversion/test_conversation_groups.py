@@ -18,6 +18,7 @@ from prefdata.conversion import conversation_groups
 from prefdata.conversion.conversation_groups import ConversationGroups
 from prefdata.conversion.inspect import inspect
 from prefdata.errors import PrefdataError
+from prefdata.transforms.split import SPLIT
 from tests.roundtrip import Converted, Row, converted, labelled, make, pair, rated
 
 FEW = settings(max_examples=12)
@@ -154,13 +155,18 @@ def test_a_data_set_keeps_its_way_of_splitting(tmp_path: Path) -> None:
     assert {r["id"]: r["split"] for r in made.rows} == {r["id"]: r["split"] for r in again.rows}
 
 
+def put(groups: ConversationGroups, ids: list[int], split: str) -> None:
+    column = pl.Series(ids, dtype=pl.UInt128)
+    groups.put(pl.DataFrame({"group_id": column}).with_columns(split=pl.lit(split, SPLIT)))
+
+
 def test_a_leak_would_stop_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The check looks at conversations of all buckets together, however few at once."""
     monkeypatch.setattr(conversation_groups, "AT_ONCE", 1)
     groups = ConversationGroups(tmp_path / "groups")
-    for ids, test in (([1, 2, 3], False), ([4, 5], True)):
-        groups.put(pl.DataFrame({"group_id": pl.Series(ids, dtype=pl.UInt128), "test": test}))
+    for ids, split in (([1, 2, 3], "train"), ([4, 5], "test")):
+        put(groups, ids, split)
     assert groups.count() == {"train": 3, "test": 2}
-    groups.put(pl.DataFrame({"group_id": pl.Series([4], dtype=pl.UInt128), "test": False}))
-    with pytest.raises(PrefdataError, match="1 conversations are in both splits"):
+    put(groups, [4], "train")
+    with pytest.raises(PrefdataError, match="1 conversations are in two splits"):
         groups.count()

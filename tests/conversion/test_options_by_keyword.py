@@ -70,10 +70,12 @@ def test_an_option_that_does_not_exist_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_a_value_means_is_checked() -> None:
-    """A side is a, b or a tie, and a label true or false: a text would count as true."""
+    """A side is a, b or a tie, and a label true, false or none: a text would count as true."""
     with pytest.raises(UnknownNameError, match="unknown side 'left' in winner"):
         convert_config({"winner": {"1": "left"}})  # type: ignore[dict-item]
-    with pytest.raises(UsageError, match="label says that 'bad' means 'no'; expected True or"):
+    with pytest.raises(
+        UsageError, match="label says that 'bad' means 'no'; expected True, False or None"
+    ):
         convert_config({"label": {"bad": "no"}})  # type: ignore[dict-item]
 
 

@@ -42,7 +42,7 @@ def labelled(prompt: Turns | str, completion: str, label: bool, **extra: object)
     return {"prompt": asked, "completion": answer(completion), "label": label, **extra}
 
 
-def dataset(folder: Path, rows: Sequence[Row], test_size: float = 0.0) -> Path:
+def dataset(folder: Path, rows: Sequence[Row], test_size: float | None = 0.0) -> Path:
     """A data set directory made of rows."""
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / "rows.jsonl"
@@ -55,7 +55,7 @@ def with_tools(folder: Path, rows: Sequence[Row]) -> Path:
     """A data set directory whose messages have the fields for tools."""
     (folder / "data").mkdir(parents=True)
     numbered = [{"id": str(n), "prompt_id": str(n), **row} for n, row in enumerate(rows)]
-    table = pa.Table.from_pylist(numbered, PreferencePair.arrow_schema(tools=True))
+    table = pa.Table.from_pylist(numbered, PreferencePair.arrow_schema(extended=True))
     pq.write_table(table, folder / "data" / "train-00000-of-00001.parquet")
     manifest = {"kind": "pairs", "schema_version": 1, "program": "prefdata"}
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +18,12 @@ from tests.exporting.conversations import PAIRS
 from tests.exporting.made import dataset, exported, pair, refused, with_tools, written
 from tests.schemas.strategies import pairs
 
-DRAWN = st.lists(pairs.map(PreferencePair.to_trl), min_size=1, max_size=4)
+
+def as_stored(pair: PreferencePair) -> dict[str, Any]:
+    return pair.model_dump(include={"prompt", "chosen", "rejected"})
+
+
+DRAWN = st.lists(pairs.map(as_stored), min_size=1, max_size=4)
 """Any pairs: tools, answers of many messages, turns in any order, every character."""
 
 FINE = [pair(f"Question {n}?", f"The answer {n}.", f"No answer {n}.") for n in range(10)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -77,6 +78,33 @@ def test_a_pair_as_csv_has_it(tmp_path: Path) -> None:
     assert [row[name] for name in ("prompt", "chosen", "rejected", "margin")] == [
         *("Why is the sky blue?", "It scatters light.", "It is painted.", "2.0")
     ]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "chosen", "counts"),
+    [
+        ("=1+1", "Two.", True),
+        ("=cmd|' /C calc'!A0", "No.", True),
+        ("One?", "+1", True),
+        ("One?", "- a\n- b", True),
+        ("@SUM(A1)", "No.", True),
+        ("\t=1", "No.", True),
+        ("1 = 1?", "a-b", False),
+        ("'=1", "(=1)", False),
+        ("a@b.c", "#1", False),
+        ([*ASKED, *GOOD, *ASKED], "=1", True),
+    ],
+)
+def test_csv_says_what_a_spreadsheet_would_run(
+    tmp_path: Path, prompt: str | list[dict[str, Any]], chosen: str, counts: bool
+) -> None:
+    """The texts stay as they are, so that they are read back as they were."""
+    report, output = exported(dataset(tmp_path, [pair(prompt, chosen, "Never.")]), "csv")
+    notes = [note for note in report.notes if "takes for a formula" in note]
+    assert len(notes) == counts
+    (row,) = written(output)
+    if isinstance(prompt, str):
+        assert (row["prompt"], row["chosen"]) == (prompt, chosen)
 
 
 LABELS: dict[str, Row] = {
@@ -155,15 +183,18 @@ def test_calls_of_tools_are_refused_where_they_would_be_lost(target: str, tmp_pa
 
 
 def test_calls_of_tools_reach_trl_and_openai_as_they_are(tmp_path: Path) -> None:
-    """In the columns of the data set, or as the API writes them, without empty fields."""
+    """Their arguments an object, which templates write, or text, as the API has it."""
     rows = [CALLS[1], *({**CALLS[1], "prompt": turns(f"{n}?")} for n in range(9))]
     source = with_tools(tmp_path / "tools", rows)
-    for target in ("trl", "openai"):
+    arguments = {"trl": {"city": "Rome"}, "openai": '{"city": "Rome"}'}
+    for target, expected in arguments.items():
         report, output = exported(source, target)
         assert report.seen["tools"] == 1
-        first = json.dumps(written(output)[0])
-        assert '"arguments": "{\\"city\\": \\"Rome\\"}"' in first
-    assert "null" not in first
+        first: Any = written(output)[0]
+        prompt = first["prompt"] if target == "trl" else first["input"]["messages"]
+        messages = [json.loads(each) if isinstance(each, str) else each for each in prompt]
+        assert messages[1]["tool_calls"][0]["function"]["arguments"] == expected
+        assert "null" not in json.dumps(messages)
 
 
 def test_what_does_not_reach_a_target_is_named(tmp_path: Path) -> None:
@@ -326,3 +357,28 @@ def test_every_line_stays_one_line(tmp_path: Path) -> None:
     text = (output / "data" / "train.jsonl").read_text(encoding="utf-8")
     assert len(text.splitlines()) == 1
     assert written(output)[0]["chosen"] == {"from": "gpt", "value": "a\u2029b\x85c"}
+
+
+STANZAS = {"trl", "llama-factory", "axolotl", "openrlhf", "ms-swift", "nemo-rl"}
+"""Targets whose configuration names the file, or the split, that is measured while training."""
+
+
+@pytest.mark.parametrize("target", sorted(STANZAS))
+def test_a_validation_split_is_what_is_measured_while_training(target: str, tmp_path: Path) -> None:
+    """The test split is written, and left for the end."""
+    splits = ["train", "validation", "test"]
+    rows = [
+        pair(f"q{n}", "Splendid indeed.", "Rather poor.", split=splits[n % 3]) for n in range(6)
+    ]
+    source = dataset(tmp_path, rows, test_size=None)
+    report, output = exported(source, target)
+    assert report.splits == {"train": 2, "validation": 2, "test": 2}
+    stanzas = [
+        path.read_text(encoding="utf-8")
+        for path in output.iterdir()
+        if path.suffix in (".yaml", ".sh")
+    ]
+    named = [text.replace("data set", "").replace("test_", "") for text in stanzas]
+    assert stanzas
+    assert all("validation" in text for text in named)
+    assert not any("test.jsonl" in text or "test.parquet" in text for text in named)

@@ -185,7 +185,7 @@ def test_preferences_of_0_and_1_are_asked_about(tmp_path: Path) -> None:
     ]
     with pytest.raises(UsageError, match="two ways") as error:
         converted(jsonl(tmp_path / "rows.jsonl", rows))
-    assert "winner holds 0 and 1" in error.value.hint
+    assert error.value.hint.startswith("preference holds 0 (2 rows")
 
 
 def test_the_strength_of_a_verdict_is_its_distance_from_the_middle(tmp_path: Path) -> None:

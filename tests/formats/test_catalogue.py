@@ -120,7 +120,9 @@ def test_more_columns_in_another_order_change_nothing(format: Format, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "format", [each for each in READ if each.facts.sets], ids=lambda each: each.name
+    "format",
+    [each for each in READ if each.facts.sets],
+    ids=lambda each: each.name,
 )
 def test_a_sample_in_a_file_of_any_name_gives_the_same(format: Format, tmp_path: Path) -> None:
     """Its columns tell what it is; or a generic format reads the same out of them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,16 @@ def voted(
         for i, winner in enumerate(winners)
     ]
     return converted(jsonl(folder / "votes.jsonl", rows), read_options=read_options)
+
+
+def test_two_bad_answers_are_a_tie_with_a_reason_of_its_own(tmp_path: Path) -> None:
+    """Neither answer is good: no pair, and the rejects say so."""
+    bad = ["tie (bothbad)", "both_bad", "Both are bad", "both answers are wrong"]
+    outcome = voted(tmp_path, ["a", *bad])
+    assert outcome.pairs == {("0?", "a 0", "b 0")}
+    assert outcome.refused == [
+        Reject(i, "", "both answers are bad", "") for i in range(2, len(bad) + 2)
+    ]
 
 
 def question(folder: Path, winners: Sequence[object]) -> str:
@@ -44,7 +55,7 @@ SECOND = [
     *("[[A<<B]]", "b wins", "response_b_better"),
 ]
 TIES = [
-    *("tie", "Tie", "tie (bothbad)", "both_bad", "tie (inconsistent)", "same", "equal", "draw"),
+    *("tie", "Tie", "tie (inconsistent)", "same", "equal", "draw", "both_good", "A≈B", "A ~ B"),
     *("neither", "both", "C", "[[C]]", "A=B", "[[A=B]]", "no preference", "about the same"),
 ]
 
@@ -96,42 +107,23 @@ def test_one_and_two_are_the_first_and_the_second(
     assert outcome.refused == [Reject(3, "", "tie", "")] * (len(winners) - 2)
 
 
-SETTLE = "say which is which with --winner, as in --winner"
+SETTLE = "say so with --winner 'a=?,b=?,tie=?,none=?' (none= is for what carries no preference)"
+THIRD = f"which means that the first is better, which the second, which a tie? {SETTLE}"
 ASKED: dict[str, tuple[Sequence[object], str]] = {
-    "0 and 1": (
-        [0, 1],
-        f"winner holds 0 and 1: is 1 the first or the second? {SETTLE} a=0,b=1",
-    ),
-    "only 1": (
-        [1, 1],
-        f"winner holds only 1: is it the first or the second? {SETTLE} a=1,b=2",
-    ),
-    "0, 1, 2": (
-        [0, 1, 2],
-        f"winner holds 0, 1, 2: which is the first, the second, a tie? {SETTLE} a=1,b=2,tie=0",
-    ),
-    "1, 2, 3": (
-        [1, 2, 3],
-        f"winner holds 1, 2, 3: which is the first, the second, a tie? {SETTLE} a=1,b=2,tie=3",
-    ),
+    "0 and 1": ([0, 1], f"which means that the first is better, which the second? {SETTLE}"),
+    "only 1": ([1, 1], f"is it the first or the second that is better there? {SETTLE}"),
+    "only 2": ([2, 2], f"is it the first or the second that is better there? {SETTLE}"),
+    "0, 1, 2": ([0, 1, 2], THIRD),
+    "1, 2, 3": ([1, 2, 3], THIRD),
     "signed": (
         [-2, 0, 1],
         (
-            "winner holds -2, 0, 1: does a negative number mean the first or the second? "
-            f"{SETTLE} a=negative,b=positive,tie=0"
+            f"is a negative number for the first or for the second? {SETTLE}"
+            "; negative and positive stand for all numbers below and above 0"
         ),
     ),
-    "four numbers": (
-        [1, 3, 4, 7],
-        f"winner holds 1, 3, 4, 7: what do the numbers mean? {SETTLE} a=1,b=2,tie=0",
-    ),
-    "unknown words": (
-        ["one is better", "two is better"],
-        (
-            "winner holds one is better, two is better: which is the first, the second, a tie? "
-            f"{SETTLE} 'a=one is better'"
-        ),
-    ),
+    "four numbers": ([1, 3, 4, 7], f"what do the numbers mean? {SETTLE}"),
+    "unknown words": (["one is better", "two is better"], f"what does it mean? {SETTLE}"),
 }
 
 
@@ -139,8 +131,14 @@ ASKED: dict[str, tuple[Sequence[object], str]] = {
 def test_what_can_be_read_in_two_ways_is_asked(
     winners: Sequence[object], hint: str, tmp_path: Path
 ) -> None:
-    """The hint names the option that settles it, ready to copy."""
-    assert question(tmp_path, winners) == hint
+    """Each value is there with its count and a row; the option to copy holds no polarity."""
+    text = question(tmp_path, winners)
+    assert text.endswith(hint)
+    for value in set(winners):
+        count = winners.count(value)
+        row = f'"winner": {json.dumps(value)}'
+        assert f"{value} ({count} row{'s' if count > 1 else ''}, such as " in text
+        assert row in text
     assert not (tmp_path / "out").exists()
 
 
@@ -258,9 +256,8 @@ def test_one_and_two_are_asked_about_where_columns_count_from_zero(tmp_path: Pat
     rows = [{"prompt": f"{n}?", "response_0": "x", "response_1": "y", "winner": n} for n in (1, 2)]
     with pytest.raises(UsageError) as error:
         converted(jsonl(tmp_path / "votes.jsonl", rows))
-    assert error.value.hint == (
-        f"winner holds 1, 2: which is the first, the second, a tie? {SETTLE} a=1,b=2,tie=0"
-    )
+    which = "which means that the first is better, which the second?"
+    assert error.value.hint.endswith(f"{which} {SETTLE}")
 
 
 def test_a_model_against_itself_cannot_win_by_its_name(tmp_path: Path) -> None:
@@ -378,8 +375,9 @@ def test_a_winner_named_by_a_column_that_changes_sides_is_told_apart(tmp_path: P
     ]
     with pytest.raises(UsageError) as caught:
         make(tmp_path / "asked", rows)
-    hint = "winner holds anna: writer_a and writer_b hold these names; say --map "
-    assert caught.value.hint == hint + "model_a=writer_a,model_b=writer_b"
+    hint = "writer_a and writer_b hold these names; say --map model_a=writer_a,model_b=writer_b"
+    assert caught.value.hint.startswith("winner holds anna (2 rows")
+    assert caught.value.hint.endswith(hint)
     read_options = ReadOptions(columns={"model_a": ("writer_a",), "model_b": ("writer_b",)})
     assert make(tmp_path / "told", rows, read_options=read_options).answers == [
         ("4", "5"),
@@ -391,5 +389,4 @@ def test_a_winner_that_repeats_an_answer_is_told(tmp_path: Path) -> None:
     """No side can be given for each text."""
     with pytest.raises(UsageError) as caught:
         make(tmp_path, [judged("four", "five", "four"), judged("six", "two", "two", "else?")])
-    question = "winner holds four, two: it repeats the text of an answer; write a, b or tie instead"
-    assert caught.value.hint == question
+    assert caught.value.hint.endswith("it repeats the text of an answer; write a, b or tie instead")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from prefdata.formats.detect import near_misses
+from prefdata.formats.no_match import near_misses
 from prefdata.formats.sample import Sample
 from tests.roundtrip import Row, converted, jsonl
 

@@ -271,7 +271,7 @@ TALKS: dict[str, tuple[object, object, Reject]] = {
     "tool call": (
         [user("x?"), {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}],
         [user("x?"), bot("5")],
-        Reject(2, "chosen", "tool calls are not carried", ""),
+        Reject(2, "chosen", "tools or calls cannot be read", "a call without a name"),
     ),
     "image": (
         [{"role": "user", "content": [{"type": "image_url", "image_url": "x.png"}]}, bot("4")],

@@ -29,7 +29,6 @@ SHAPES: dict[str, Sequence[Row]] = {
     "long score as text": long("Rating", "5", " 1.5 "),
     "long score as text and number": long("score", "5", 1),
     "long rank": long("rank", 1, 2),
-    "long rank from 0": long("rank", 0, 1),
     "score beside rank": [
         {**row, "score": s} for row, s in zip(long("rank", 1, 2), (9, 3), strict=True)
     ],

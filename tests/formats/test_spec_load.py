@@ -177,12 +177,12 @@ WRONG = {
     "a meaning that is none": (
         VOTES + "values: {1: first}\n",
         "unknown meaning 'first' in mine.yaml: values",
-        "Known: a, b, tie, none.",
+        "Known: a, b, tie, both_bad, none.",
     ),
     "a label that is none": (
         LABELS + "values: {1: good}\n",
         "unknown meaning 'good' in mine.yaml: values",
-        "Known: true, false.",
+        "Known: true, false, none.",
     ),
     "a role that is none": (
         BASE + "roles: {client: speaker}\n",

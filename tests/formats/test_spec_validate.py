@@ -158,8 +158,8 @@ WRONG: dict[str, tuple[str, Row, str, str]] = {
     "columns of winners in which nobody wins": (
         VOTES.replace("winner: w", "winner_a: w, winner_b: v"),
         {**VOTE, "v": 2},
-        "mine.yaml: fields: winner_a: no row of rows.jsonl has a 1 in it or beside it, but 2, 7",
-        "Columns of winners hold 1 for what won",
+        "mine.yaml: fields: winner_a: w holds 7 in 2 of 2 rows of rows.jsonl; expected 0, 1",
+        "Scores of both sides are kind: ratings",
     ),
     "dimensions of which none is said to count": (
         ASPECTS,

@@ -114,7 +114,7 @@ def test_a_block_that_is_a_tool_is_not_called_an_image(type_: str, tmp_path: Pat
     odd = [{"role": "user", "content": [{"type": type_, "text": "x"}]}]
     good = {"prompt": [question("One?")], "chosen": [TURN], "rejected": [{**TURN, "content": "b"}]}
     outcome = convert_rows(tmp_path, good, {**good, "prompt": odd})
-    assert rejected(outcome) == [("prompt", "tool calls are not carried")]
+    assert rejected(outcome) == [("prompt", "tools or calls cannot be read")]
 
 
 def test_a_block_whose_type_is_no_word_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.roundtrip import Converted, Reject, Row, converted, jsonl
 
 
 def labelled(
-    folder: Path, *labels: object, declared: Mapping[str, bool] | None = None
+    folder: Path, *labels: object, declared: Mapping[str, bool | None] | None = None
 ) -> Converted:
     rows = [
         {"prompt": f"{i}?", "completion": f"answer {i}", "label": label}
@@ -48,28 +48,49 @@ def test_the_good_label_is_true(good: object, bad: object, tmp_path: Path) -> No
     assert outcome.labels == {("0?", "answer 0", True), ("1?", "answer 1", False)}
 
 
-SETTLE = "which is good? say so with --label, as in --label"
+SETTLE = (
+    "which is good, which is bad? say so with --label 'true=?,false=?,none=?' "
+    "(none= is for what carries no preference)"
+)
 ASKED = {
-    "words": (("fail", "pass"), f"label holds fail, pass: {SETTLE} true=pass,false=fail"),
-    "1 and 2": ((1, 2), f"label holds 1, 2: {SETTLE} true=2,false=1"),
-    "0, 1 and 2": ((0, 1, 2), f"label holds 0, 1, 2: {SETTLE} true=2,false=0"),
+    "words": ("fail", "pass"),
+    "1 and 2": (1, 2),
+    "0, 1 and 2": (0, 1, 2),
+    "-1, 0 and 1": (-1, 0, 1),
+    "-1 and 0": (-1, 0),
+    "a word that repeats": ("good", "bad", "meh", "meh"),
 }
 
 
-@pytest.mark.parametrize(("labels", "hint"), ASKED.values(), ids=ASKED)
+@pytest.mark.parametrize("labels", ASKED.values(), ids=ASKED)
 def test_labels_that_do_not_speak_are_asked_about(
-    labels: tuple[object, ...], hint: str, tmp_path: Path
+    labels: tuple[object, ...], tmp_path: Path
 ) -> None:
-    """The hint shows the option with the words of the file."""
+    """Each value is there with its count and a row; the option to copy holds no polarity."""
     with pytest.raises(UsageError, match=r"looks like unpaired, but can be read in two ways$") as e:
         labelled(tmp_path, *labels)
-    assert e.value.hint == hint
+    assert e.value.hint.endswith(SETTLE)
+    asked = {"meh": 2} if "meh" in labels else dict.fromkeys(labels, 1)
+    for value, count in asked.items():
+        assert f"{value} ({count} row{'s' if count > 1 else ''}, such as " in e.value.hint
 
 
 def test_the_option_settles_it(tmp_path: Path) -> None:
     """What the user declared goes before everything else."""
     outcome = labelled(tmp_path, "fail", "pass", declared={"pass": True, "fail": False})
     assert outcome.labels == {("0?", "answer 0", False), ("1?", "answer 1", True)}
+
+
+def test_a_label_without_a_preference_is_left_over(tmp_path: Path) -> None:
+    """None says that a value carries none: its rows are no rejects."""
+    declared = {"fail": False, "pass": True, "unsure": None}
+    labels = ("fail", "pass", "unsure", "unsure")
+    rows = [{"prompt": f"{i}?", "completion": f"c {i}", "label": v} for i, v in enumerate(labels)]
+    read_options = ReadOptions(label=declared)
+    outcome = converted(jsonl(tmp_path / "labels.jsonl", rows), read_options=read_options)
+    assert outcome.labels == {("0?", "c 0", False), ("1?", "c 1", True)}
+    assert not outcome.refused
+    assert outcome.manifest["outcomes"]["left over"] == {"no preference given": 2}
 
 
 def test_an_empty_cell_is_a_label_where_the_user_says_so(tmp_path: Path) -> None:

@@ -30,16 +30,22 @@ def one(body: Body) -> Said:
     return Said(verdict(body, "1" if first else "2", (5 + number % 5, 5)))
 
 
-def judged(folder: Path, *options: str) -> int:
+def asked(folder: Path, server: Server, *options: str) -> int:
     """The exit code of the command on the source ``in.jsonl`` of a folder."""
-    with Server(brain=one) as server, pytest.raises(SystemExit) as left:
+    with pytest.raises(SystemExit) as left:
         main(
             [
                 *("judge", str(folder / "in.jsonl"), "-o", str(folder / "out"), "-f", "-q"),
-                *("--model", "x", "--base-url", server.url, "--test-size", "0", *options),
+                *("--model", "x", "--base-url", server.url, *options),
             ]
         )
     return int(str(left.value.code))
+
+
+def judged(folder: Path, *options: str) -> int:
+    """As `asked`, without a test split."""
+    with Server(brain=one) as server:
+        return asked(folder, server, "--test-size", "0", *options)
 
 
 @pytest.fixture
@@ -128,3 +134,68 @@ def test_a_filter_refuses_judged_and_ranked_pairs(
     assert (chosen.str.split(" ").list.len() >= 4).all()
     assert out.manifest["options"]["filters"] == {"short": 4}
     assert own.reason in str(out.manifest["outcomes"])
+
+
+@pytest.mark.parametrize("strategy", ["judged", "best-worst"])
+def test_judged_pairs_keep_the_splits_of_their_rows(tmp_path: Path, strategy: str) -> None:
+    """A prompt that is in two splits is asked about once, for the more held-out one."""
+    splits = ["train", "dev", "test", "train", "train"]
+    lines = [{**row, "split": splits[n]} for n, row in enumerate(rows(5))]
+    lines += [{**row, "split": "test"} for row in rows(5)[3:4]]
+    text = "\n".join(map(json.dumps, lines))
+    (tmp_path / "in.jsonl").write_text(text, encoding="utf-8")
+    with Server(brain=one) as server:
+        assert asked(tmp_path, server, "--strategy", strategy) == 0
+    out = read(tmp_path / "out")
+    assert len(out.calls) == 10
+    by_split = {
+        split: sorted(
+            row["prompt"][0]["content"]
+            for row in pl.read_parquet(tmp_path / "out" / "data" / f"{split}-*.parquet").to_dicts()
+        )
+        for split in ("train", "validation", "test")
+    }
+    assert by_split == {
+        "train": ["question 0?", "question 4?"],
+        "validation": ["question 1?"],
+        "test": ["question 2?", "question 3?"],
+    }
+    assert out.manifest["split_why"].startswith("split by the column split")
+    assert out.manifest["outcomes"]["left over"] == {"its prompt is in a more held-out split": 1}
+
+
+def test_ranked_pairs_keep_the_splits_of_their_rows(tmp_path: Path) -> None:
+    """Of the responses to a prompt, those of a less held-out split are not compared."""
+    lines = [
+        {"prompt": f"question {n}?", "response": f"answer {n} {word}", "split": split}
+        for n, split in enumerate(["train", "test"])
+        for word in ("one", "two", "three")
+    ]
+    lines.append({**lines[0], "response": "answer 0 four", "split": "dev"})
+    lines.append({**lines[0], "response": "answer 0 one", "split": "dev"})
+    text = "\n".join(map(json.dumps, lines))
+    (tmp_path / "in.jsonl").write_text(text, encoding="utf-8")
+    with Server(brain=one) as server:
+        assert asked(tmp_path, server, "--strategy", "best-rest", "--split", "keep") == 0
+    data = tmp_path / "out" / "data"
+    chosen = {
+        split: sorted(
+            row["rejected"][0]["content"]
+            for row in pl.read_parquet(data / f"{split}-*.parquet").to_dicts()
+        )
+        for split in ("validation", "test")
+    }
+    assert chosen["validation"] == ["answer 0 four"]
+    assert "answer 1 two" in chosen["test"]
+    out = read(tmp_path / "out")
+    assert out.manifest["outcomes"]["left over"]["its prompt is in a more held-out split"] == 3
+
+
+def test_rows_of_no_split_are_asked_about_before_any_judge_is(tmp_path: Path) -> None:
+    """No call is paid for."""
+    lines = [{**row, "split": ["train", "test", None][n % 3]} for n, row in enumerate(rows(5))]
+    text = "\n".join(map(json.dumps, lines))
+    (tmp_path / "in.jsonl").write_text(text, encoding="utf-8")
+    with Server(brain=one) as server:
+        assert asked(tmp_path, server) == 2
+    assert server.number == 0

@@ -24,6 +24,7 @@ def test_the_public_names() -> None:
         "MissingExtraError",
         "PrefdataError",
         "PreferencePair",
+        "QuestionError",
         "RatedResponses",
         "RecipeError",
         "TrainingError",

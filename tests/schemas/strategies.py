@@ -35,6 +35,7 @@ tool_turns = st.builds(
     Message,
     role=st.just("assistant"),
     content=texts,
+    reasoning_content=st.none() | texts,
     tool_calls=st.lists(calls, min_size=1, max_size=2),
 )
 turns = st.lists(plain_turns | tool_turns, max_size=2)
@@ -91,6 +92,8 @@ pairs = (
             votes=st.none() | st.integers(1, 9),
             margin=st.none() | numbers,
             dimensions=st.none() | dimension_scores,
+            tools=st.none() | st.just('[{"name": "clock"}]'),
+            chat_template_kwargs=st.none() | st.just('{"enable_thinking": false}'),
         )
     )
 )

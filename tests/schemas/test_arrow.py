@@ -60,7 +60,9 @@ def test_the_columns_of_stored_unpaired_preferences() -> None:
 def test_fields_and_columns_are_the_same(name: str) -> None:
     """Names and order agree, and a column is nullable where the field may be None, but for ids."""
     record = RECORDS[name]
-    schema = record.arrow_schema(tools=True, dimensions=True)
+    schema = record.arrow_schema(
+        extended=True, tools=True, chat_template_kwargs=True, dimensions=True
+    )
     assert schema.names == list(record.model_fields)
     for field, info in record.model_fields.items():
         optional = types.NoneType in get_args(info.annotation)
@@ -72,7 +74,9 @@ def test_fields_and_columns_are_the_same(name: str) -> None:
 def test_a_record_comes_back_from_arrow_as_it_was(name: str, data: st.DataObject) -> None:
     """Types agree field by field: a record's dump fits the schema and validates again, equal."""
     record = data.draw(records[name])
-    schema = RECORDS[name].arrow_schema(tools=True, dimensions=True)
+    schema = RECORDS[name].arrow_schema(
+        extended=True, tools=True, chat_template_kwargs=True, dimensions=True
+    )
     table = pa.Table.from_pylist([record.model_dump()], schema=schema)
     table.validate(full=True)
     assert [RECORDS[name].model_validate(row) for row in table.to_pylist()] == [record]
@@ -81,7 +85,9 @@ def test_a_record_comes_back_from_arrow_as_it_was(name: str, data: st.DataObject
 def test_rare_fields_are_stored_on_request() -> None:
     """Data without tools and dimensions stays plain."""
     assert Message.arrow_schema().names == ["role", "content"]
-    assert Message.arrow_schema(tools=True).names[2:] == ["name", "tool_call_id", "tool_calls"]
+    assert Message.arrow_schema(extended=True).names[2:] == [
+        *("reasoning_content", "tool_calls", "tool_call_id", "name")
+    ]
     extra = set(PreferencePair.arrow_schema(dimensions=True).names) - set(
         PreferencePair.arrow_schema().names
     )

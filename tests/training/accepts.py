@@ -53,13 +53,13 @@ def assert_trl_accepts(path: Path, *, chat: bool = True, limit: int | None = Non
 
 
 def prepare_with_trl(
-    rows: object, tokenizer: PreTrainedTokenizerBase, work: Path, *, view: str
+    rows: object, tokenizer: PreTrainedTokenizerBase, work: Path, *, view: str, method: str = ""
 ) -> list[dict[str, list[int]]]:
     """The rows as TRL's trainer tokenises them, with nothing cut."""
-    method = METHODS["dpo" if view == "pairs" else "kto"]
-    trainer = import_class(method.trainer)(
+    chosen = METHODS[method or ("dpo" if view == "pairs" else "kto")]
+    trainer = import_class(chosen.trainer)(
         model=str(work / "tiny"),
-        args=import_class(method.config)(
+        args=import_class(chosen.config)(
             output_dir=str(work / "out"), bf16=False, max_length=None, report_to="none"
         ),
         train_dataset=rows,

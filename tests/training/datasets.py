@@ -62,7 +62,9 @@ def write_dataset(
                 {"id": f"{split}-{n}", "prompt_id": f"p{n}", "source": "hand", **row}
                 for n, row in enumerate(rows)
             ]
-            table = pa.Table.from_pylist(numbered, schema=RECORDS[kind].arrow_schema(tools=tools))
+            table = pa.Table.from_pylist(
+                numbered, schema=RECORDS[kind].arrow_schema(extended=tools)
+            )
             pq.write_table(table, folder / "data" / f"{split}-00000-of-00001.parquet")
     manifest = {"kind": kind, "schema_version": 1, "sources": [{"path": "hand.jsonl"}]}
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")

@@ -70,7 +70,7 @@ def paired(*sources: Sequence[Row], **how: Unpack[ConvertOptions]) -> Paired:
         ratings, comparisons = frames["ratings"], frames["comparisons"]
         result = make_pairs(ratings, comparisons, options)
         rows = with_texts(result.rows, ratings, comparisons)
-    rows = rows.with_columns(split=pl.when("test").then(pl.lit("test")).otherwise(pl.lit("train")))
+    rows = rows.with_columns(pl.col("split").cast(pl.String))
     return Paired(rows.to_dicts(), _named(result), _counts(result), _standings(rows))
 
 

@@ -13,6 +13,7 @@ from prefdata.cli.views.terminal import (
     account_table,
     count_of,
     example_view,
+    show_column_uses,
     show_dimensions,
     show_notes,
 )
@@ -32,6 +33,7 @@ def show_conversion(report: ConvertReport, console: Console) -> None:
             )
         )
         console.print(Padding(_reasons(source.why, source.polarity), (0, 2)))
+        show_column_uses(source.column_uses, console)
         show_notes(source.notes, console)
     if len(report.sources) > 10:
         console.print(f"… and {len(report.sources) - 10} more sources")
@@ -42,6 +44,8 @@ def show_conversion(report: ConvertReport, console: Console) -> None:
     console.print(
         f"\n{what} ({splits}); no {report.split_by} in two splits. {report.seconds:.1f} s"
     )
+    if report.split_why:
+        console.print(Text(report.split_why))
     show_dimensions(report.dimensions, console)
     show_overlap(report, console)
     console.print()

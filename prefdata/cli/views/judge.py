@@ -48,7 +48,10 @@ def show_judging(report: JudgeReport, console: Console) -> None:
         flagged = count_of(report.flagged, "comparison")
         console.print(f"{flagged} with an answer that speaks to the judge.")
     splits = ", ".join(f"{name} {each['rows']:,}" for name, each in report.splits.items())
-    console.print(f"{count_of(report.rows, 'pair')} ({splits or 'none'})\n")
+    console.print(f"{count_of(report.rows, 'pair')} ({splits or 'none'})")
+    if report.split_why:
+        console.print(Text(report.split_why))
+    console.print()
     console.print(example_view(report.example))
     console.print()
     if report.stopped:

@@ -10,7 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from prefdata.records.plain_text import is_plain, labelled_parts
+
 if TYPE_CHECKING:
+    from prefdata.records.column_use import ColumnUse
     from prefdata.records.notes import Note
 
 LONGEST = 280
@@ -73,13 +76,35 @@ def _side(title: str, example: Mapping[str, object], side: str) -> Text:
 
 def _messages(messages: object) -> Padding:
     messages = cast("list[dict[str, str]]", messages)
-    single = len(messages) == 1
-    text = "\n".join(
-        turn["content"] if single else f"{turn['role']}: {turn['content']}" for turn in messages
-    ).strip()
+    parts = [part for turn in messages for part in labelled_parts(turn)]
+    single = len(messages) == 1 and is_plain(messages[0])
+    text = "\n".join(text if single else f"{label}: {text}" for label, text in parts).strip()
     if len(text) > LONGEST:
         text = text[:LONGEST].rstrip() + " …"
     return Padding(Text(text), (0, 2))
+
+
+MOST_USES = 12
+LONGEST_USE = 40
+
+
+def show_column_uses(uses: Sequence[ColumnUse], console: Console) -> None:
+    """Print what became of the columns of a source: a line for each of read, ignored and so on."""
+    by_status: dict[str, list[str]] = {}
+    for use in uses:
+        if use.status != "read" or use.name.split(".")[0].split("[")[0] == use.name:
+            by_status.setdefault(use.status, []).append(_use(use))
+    for status, names in by_status.items():
+        more = f", … and {len(names) - MOST_USES} more, in --json"
+        listed = ", ".join(names[:MOST_USES]) + (more if len(names) > MOST_USES else "")
+        console.print(Padding(Text(f"{status}: {listed}", style="dim"), (0, 2)))
+
+
+def _use(use: ColumnUse) -> str:
+    if use.field and use.field != use.name:
+        return f"{use.name} as {use.field}"
+    example = use.example if len(use.example) <= LONGEST_USE else use.example[:LONGEST_USE] + " …"
+    return f"{use.name} ({example!r})" if example else use.name
 
 
 MOST_NOTES = 8

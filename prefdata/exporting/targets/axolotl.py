@@ -22,7 +22,13 @@ from prefdata.exporting.base import (
     Turn,
     answers,
 )
-from prefdata.exporting.checks import FOUND_ELSEWHERE, first_of, no_tool_calls, one_message
+from prefdata.exporting.checks import (
+    FOUND_ELSEWHERE,
+    first_of,
+    no_reasoning,
+    no_tool_calls,
+    one_message,
+)
 from prefdata.exporting.notes import class_weights, weight_notes
 
 BEFORE = (
@@ -84,8 +90,8 @@ def _stanza(data: ExportedData) -> Mapping[str, str]:
             "kto_undesirable_weight": undesirable,
         }
     keys["datasets"] = [_dataset(data, "train")]
-    if "test" in data.files:
-        keys["test_datasets"] = [_dataset(data, "test")]
+    if data.eval_split:
+        keys["test_datasets"] = [_dataset(data, data.eval_split)]
     keys["output_dir"] = f"{data.folder}-{keys['rl']}"
     return {"axolotl.yaml": yaml.safe_dump(keys, sort_keys=False, allow_unicode=True)}
 
@@ -120,6 +126,6 @@ AXOLOTL = Target(
     row=_row,
     stanza=_stanza,
     next_step=lambda data: f"axolotl train {data.shell_path('axolotl.yaml')} --base-model MODEL",
-    refuse=first_of(one_message, no_tool_calls, _refuse_pair),
+    refuse=first_of(one_message, no_tool_calls, no_reasoning, _refuse_pair),
     notes=_notes,
 )

@@ -20,6 +20,9 @@ from prefdata.exporting.base import (
     TargetRow,
 )
 
+FORMULA = "a text that a spreadsheet takes for a formula"
+FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r")
+
 
 def _row(row: DatasetRow, facts: DatasetFacts) -> TargetRow:
     cells = cast("Mapping[str, object]", row)
@@ -44,7 +47,27 @@ def _notes(data: ExportedData) -> list[str]:
     cells = [
         name for name in data.facts.columns if name in MESSAGES and name not in data.facts.texts
     ]
-    return [f"{', '.join(cells)}: JSON in each cell"] if cells else []
+    notes = [f"{', '.join(cells)}: JSON in each cell"] if cells else []
+    if rows := data.features.get(FORMULA, 0):
+        many = "1 row has a text" if rows == 1 else f"{rows:,} rows have texts"
+        notes.append(
+            f"{many} that a spreadsheet takes for a formula, as they begin with =, +, - or @: "
+            "they are written as they are; import the columns as text"
+        )
+    return notes
+
+
+def _features(row: DatasetRow) -> list[str]:
+    """Whether a spreadsheet would run what stands in a cell."""
+    cells = cast("Mapping[str, object]", row)
+    values = [value for each in cells.values() for value in _texts(each)]
+    return [FORMULA] if any(value.startswith(FORMULA_BEGINS) for value in values) else []
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    return [str(value[0]["content"])] if isinstance(value, list) and len(value) == 1 else []
 
 
 CSV = Target(
@@ -59,5 +82,6 @@ CSV = Target(
     columns=_columns,
     stanza=lambda _job: {},
     next_step=lambda data: f"pref inspect {data.shell_path('data/train.csv')}",
+    features=_features,
     notes=_notes,
 )

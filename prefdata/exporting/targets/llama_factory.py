@@ -21,9 +21,10 @@ from prefdata.exporting.base import (
     Turn,
     answers,
     named_call,
+    thought_and_text,
 )
 from prefdata.exporting.checks import TEXT_AND_CALLS, alternating, first_of, one_message
-from prefdata.exporting.notes import class_weights, weight_notes
+from prefdata.exporting.notes import class_weights, thought_notes, weight_notes
 
 TAGS = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
 CALLS = "function_call"
@@ -34,28 +35,31 @@ def _turn(turn: Turn) -> dict[str, str]:
         all_calls = [named_call(call) for call in calls]
         value = all_calls[0] if len(all_calls) == 1 else all_calls
         return {"from": CALLS, "value": json.dumps(value, ensure_ascii=False)}
-    return {"from": TAGS[turn["role"]], "value": turn["content"]}
+    return {"from": TAGS[turn["role"]], "value": thought_and_text(turn)}
 
 
 def _no_text_with_calls(row: DatasetRow) -> Refusal | None:
     for side, turns in {"prompt": row["prompt"], **answers(row)}.items():
-        if any(turn.get("tool_calls") and turn["content"].strip() for turn in turns):
+        if any(turn.get("tool_calls") and thought_and_text(turn).strip() for turn in turns):
             return Refusal(TEXT_AND_CALLS, f"in the {side}")
     return None
 
 
 def _row(row: DatasetRow, facts: DatasetFacts) -> TargetRow:
     turns = [_turn(turn) for turn in row["prompt"]]
+    tools = {"tools": row.get("tools") or ""} if "tools" in facts.columns else {}
     if facts.view == "unpaired":
-        return {"conversations": [*turns, _turn(row["completion"][0])], "label": row["label"]}
+        conversation = [*turns, _turn(row["completion"][0])]
+        return {"conversations": conversation, "label": row["label"], **tools}
     chosen, rejected = _turn(row["chosen"][0]), _turn(row["rejected"][0])
-    return {"conversations": turns, "chosen": chosen, "rejected": rejected}
+    return {"conversations": turns, "chosen": chosen, "rejected": rejected, **tools}
 
 
 def _entry(data: ExportedData, split: str) -> dict[str, object]:
     columns = {"messages": "conversations"}
     pairs = data.facts.view == "pairs"
     columns |= {"chosen": "chosen", "rejected": "rejected"} if pairs else {"kto_tag": "label"}
+    columns |= {"tools": "tools"} if "tools" in data.facts.columns else {}
     return {
         "file_name": str(data.files[split].relative_to(data.folder)),
         "formatting": "sharegpt",
@@ -73,8 +77,8 @@ def _stanza(data: ExportedData) -> Mapping[str, str]:
         "dataset_dir": str(data.folder),
         "dataset": names["train"],
     }
-    if "test" in names:
-        keys |= {"eval_dataset": names["test"], "eval_strategy": "epoch"}
+    if data.eval_split:
+        keys |= {"eval_dataset": names[data.eval_split], "eval_strategy": "epoch"}
     if data.facts.view == "unpaired":
         desirable, undesirable = class_weights(data.good, data.bad)
         keys |= {"kto_chosen_weight": desirable, "kto_rejected_weight": undesirable}
@@ -91,7 +95,8 @@ def _next_step(data: ExportedData) -> str:
 
 
 def _notes(data: ExportedData) -> list[str]:
-    return weight_notes(data) if data.facts.view == "unpaired" else []
+    weights = weight_notes(data) if data.facts.view == "unpaired" else []
+    return [*weights, *thought_notes(data)]
 
 
 LLAMA_FACTORY = Target(
@@ -104,6 +109,7 @@ LLAMA_FACTORY = Target(
     row=_row,
     stanza=_stanza,
     next_step=_next_step,
+    carries=("tools",),
     refuse=first_of(one_message, alternating, _no_text_with_calls),
     notes=_notes,
 )

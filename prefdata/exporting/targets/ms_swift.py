@@ -20,29 +20,34 @@ from prefdata.exporting.base import (
     Turn,
     margin_or_zero,
     named_call,
+    template_columns,
+    thought_and_text,
 )
-from prefdata.exporting.notes import class_weights, margin_notes, weight_notes
+from prefdata.exporting.notes import class_weights, margin_notes, thought_notes, weight_notes
 
 
 def _turns(turns: Sequence[Turn]) -> Iterator[dict[str, str]]:
     for turn in turns:
         calls = turn.get("tool_calls") or []
-        if turn["content"] or not calls:
-            yield {"role": turn["role"], "content": turn["content"]}
+        content = thought_and_text(turn)
+        if content or not calls:
+            yield {"role": turn["role"], "content": content}
         for call in calls:
-            content = json.dumps(named_call(call), ensure_ascii=False)
-            yield {"role": "tool_call", "content": content}
+            call_text = json.dumps(named_call(call), ensure_ascii=False)
+            yield {"role": "tool_call", "content": call_text}
 
 
 def _row(row: DatasetRow, facts: DatasetFacts) -> TargetRow:
-    prompt = list(_turns(row["prompt"]))
+    prompt, tools = list(_turns(row["prompt"])), template_columns(row)
     if facts.view == "unpaired":
-        return {"messages": [*prompt, *_turns(row["completion"])], "label": row["label"]}
-    messages = {
+        messages = [*prompt, *_turns(row["completion"])]
+        return {"messages": messages, "label": row["label"], **tools}
+    both = {
         "messages": [*prompt, *_turns(row["chosen"])],
         "rejected_messages": [*prompt, *_turns(row["rejected"])],
+        **tools,
     }
-    return {**messages, "margin": margin_or_zero(row)} if facts.margins else messages
+    return {**both, "margin": margin_or_zero(row)} if facts.margins else both
 
 
 def _stanza(data: ExportedData) -> Mapping[str, str]:
@@ -51,8 +56,8 @@ def _stanza(data: ExportedData) -> Mapping[str, str]:
         "rlhf_type": "dpo" if pairs else "kto",
         "dataset": [str(data.files["train"])],
     }
-    if "test" in data.files:
-        keys["val_dataset"] = [str(data.files["test"])]
+    if data.eval_split:
+        keys["val_dataset"] = [str(data.files[data.eval_split])]
     if not pairs:
         desirable, undesirable = class_weights(data.good, data.bad)
         keys |= {"desirable_weight": desirable, "undesirable_weight": undesirable}
@@ -61,10 +66,11 @@ def _stanza(data: ExportedData) -> Mapping[str, str]:
 
 
 def _notes(data: ExportedData) -> list[str]:
+    thoughts = thought_notes(data)
     if data.facts.view == "unpaired":
-        return weight_notes(data)
+        return [*weight_notes(data), *thoughts]
     reward = "the margin counts with rlhf_type: rm only"
-    return [*margin_notes(data), *([reward] if data.facts.margins else [])]
+    return [*margin_notes(data), *([reward] if data.facts.margins else []), *thoughts]
 
 
 MS_SWIFT = Target(
@@ -74,7 +80,7 @@ MS_SWIFT = Target(
     summary="ms-swift: messages and rejected_messages, or KTO, with its YAML",
     views=("pairs", "unpaired"),
     suffix=".jsonl",
-    carries=("margin",),
+    carries=("margin", "tools"),
     row=_row,
     stanza=_stanza,
     next_step=lambda data: f"swift rlhf {data.shell_path('swift.yaml')} --model MODEL",

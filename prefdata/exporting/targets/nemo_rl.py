@@ -8,10 +8,7 @@ from collections.abc import Mapping, Sequence
 import yaml
 
 from prefdata.exporting.base import DatasetFacts, DatasetRow, ExportedData, Target, TargetRow, Turn
-from prefdata.exporting.checks import first_of, no_tool_calls, one_message
-
-PLACES = {"train": "train", "test": "validation"}
-"""What NeMo-RL calls the splits."""
+from prefdata.exporting.checks import first_of, no_reasoning, no_tool_calls, one_message
 
 
 def _turns(turns: Sequence[Turn]) -> list[dict[str, str]]:
@@ -24,8 +21,13 @@ def _row(row: DatasetRow, _facts: DatasetFacts) -> TargetRow:
     return {"context": _turns(row["prompt"]), "completions": completions}
 
 
+def _places(data: ExportedData) -> dict[str, str]:
+    """What NeMo-RL calls the splits."""
+    return {"train": "train", data.eval_split or "test": "validation"}
+
+
 def _stanza(data: ExportedData) -> Mapping[str, str]:
-    places = {place: _place(data, split) for split, place in PLACES.items()}
+    places = {place: _place(data, split) for split, place in _places(data).items()}
     text = yaml.safe_dump({"data": places}, sort_keys=False, allow_unicode=True)
     return {"nemo-rl.yaml": f"# For the part `data` of NeMo-RL's dpo.yaml or rm.yaml.\n{text}"}
 
@@ -41,7 +43,7 @@ def _place(data: ExportedData, split: str) -> dict[str, str] | None:
 def _next_step(data: ExportedData) -> str:
     """What to run: ``++`` sets a key whether NeMo-RL's own example has it or not."""
     overrides = []
-    for split, place in PLACES.items():
+    for split, place in _places(data).items():
         keys = _place(data, split)
         if keys is None:
             overrides.append(f"data.{place}=null")
@@ -60,5 +62,5 @@ NEMO_RL = Target(
     row=_row,
     stanza=_stanza,
     next_step=_next_step,
-    refuse=first_of(one_message, no_tool_calls),
+    refuse=first_of(one_message, no_tool_calls, no_reasoning),
 )

@@ -9,8 +9,16 @@ import json
 from collections.abc import Mapping, Sequence
 
 from prefdata.errors import InputError
-from prefdata.exporting.base import DatasetFacts, DatasetRow, ExportedData, Target, TargetRow, Turn
-from prefdata.exporting.checks import one_message
+from prefdata.exporting.base import (
+    DatasetFacts,
+    DatasetRow,
+    ExportedData,
+    Target,
+    TargetRow,
+    Turn,
+    template_columns,
+)
+from prefdata.exporting.checks import first_of, no_reasoning, one_message
 
 FEWEST = 10
 """Examples that a job needs."""
@@ -29,8 +37,9 @@ LONG = f"more than {LONGEST:,} bytes"
 
 
 def _row(row: DatasetRow, _facts: DatasetFacts) -> TargetRow:
+    tools = template_columns(row).get("tools")
     return {
-        "input": {"messages": row["prompt"]},
+        "input": {"messages": row["prompt"], **({"tools": json.loads(tools)} if tools else {})},
         "preferred_output": row["chosen"],
         "non_preferred_output": row["rejected"],
     }
@@ -52,8 +61,8 @@ def _stanza(data: ExportedData) -> Mapping[str, str]:
         "training_file": "the id that the upload of the train file gives",
         "method": {"type": "dpo", "dpo": {"hyperparameters": {"beta": 0.1}}},
     }
-    if "test" in data.files:
-        body["validation_file"] = "the id that the upload of the test file gives"
+    if data.eval_split:
+        body["validation_file"] = f"the id that the upload of the {data.eval_split} file gives"
     return {"job.json": json.dumps(body, indent=2) + "\n"}
 
 
@@ -104,7 +113,8 @@ OPENAI = Target(
     row=_row,
     stanza=_stanza,
     next_step=_next_step,
-    refuse=one_message,
+    carries=("tools",),
+    refuse=first_of(one_message, no_reasoning),
     features=_long,
     notes=_notes,
     check_limits=_check_limits,

@@ -14,7 +14,7 @@ from prefdata.exporting.base import (
     Turn,
     margin_or_zero,
 )
-from prefdata.exporting.checks import no_tool_calls
+from prefdata.exporting.checks import first_of, no_reasoning, no_tool_calls
 from prefdata.exporting.notes import margin_notes
 
 
@@ -43,9 +43,9 @@ def _script(data: ExportedData, program: str, more: Sequence[str]) -> str:
         *more,
         f"--ckpt.output_dir {shlex.quote(f'{data.folder}-{program}')}",
     ]
-    if "test" in data.files:
+    if data.eval_split:
         options += [
-            f"--eval.dataset {shlex.quote(str(data.files['test']))}",
+            f"--eval.dataset {shlex.quote(str(data.files[data.eval_split]))}",
             "--eval.split train",
         ]
     lines = [f"deepspeed --module openrlhf.cli.train_{program}", *options]
@@ -73,6 +73,6 @@ OPENRLHF = Target(
     row=_row,
     stanza=_stanza,
     next_step=lambda data: f"sh {data.shell_path('dpo.sh')} MODEL",
-    refuse=no_tool_calls,
+    refuse=first_of(no_tool_calls, no_reasoning),
     notes=_notes,
 )

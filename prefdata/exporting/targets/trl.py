@@ -6,6 +6,7 @@ Parquet, as the column types are then the same in every row. The configuration i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
@@ -21,17 +22,38 @@ from prefdata.exporting.base import (
     Turn,
     answers,
     margin_or_zero,
+    template_columns,
 )
 from prefdata.exporting.notes import class_weights, margin_notes, weight_notes
-from prefdata.records.plain_text import completion_text, prompt_text
+from prefdata.records.frames import TEMPLATE
+from prefdata.records.plain_text import as_template_message, completion_text, prompt_text
 
 
 def _texts(row: DatasetRow, facts: DatasetFacts) -> dict[str, object]:
     """The prompt and the answers of a row, as messages or as plain text."""
     if not facts.plain:
-        return {"prompt": row["prompt"], **answers(row)}
+        sides: dict[str, object] = {**_sides(row)}
+        if facts.extended:
+            sides = {name: list(map(_json, turns)) for name, turns in _sides(row).items()}
+        return {**sides, **_template(row, facts)}
     plain = {side: completion_text(_mappings(turns)) for side, turns in answers(row).items()}
     return {"prompt": prompt_text(_mappings(row["prompt"])), **plain}
+
+
+def _sides(row: DatasetRow) -> dict[str, list[Turn]]:
+    return {"prompt": row["prompt"], **answers(row)}
+
+
+def _json(turn: Turn) -> str:
+    """A turn as JSON, with the arguments of its calls as objects, as templates write them."""
+    return json.dumps(as_template_message(cast("Mapping[str, object]", turn)), ensure_ascii=False)
+
+
+def _template(row: DatasetRow, facts: DatasetFacts) -> dict[str, str | None]:
+    """Tools and template arguments where the data set has them; TRL wants arguments in each row."""
+    texts = template_columns(row)
+    absent = {"tools": None, "chat_template_kwargs": "{}"}
+    return {name: texts.get(name, absent[name]) for name in TEMPLATE if name in facts.columns}
 
 
 def _mappings(turns: Sequence[Turn]) -> Sequence[Mapping[str, str]]:
@@ -40,8 +62,11 @@ def _mappings(turns: Sequence[Turn]) -> Sequence[Mapping[str, str]]:
 
 def _columns(*sides: str) -> Callable[[DatasetFacts], Mapping[str, ColumnKind]]:
     def columns(facts: DatasetFacts) -> Mapping[str, ColumnKind]:
-        kind: ColumnKind = "text" if facts.plain else "turns"
-        return dict.fromkeys(("prompt", *sides), kind)
+        if facts.plain:
+            return dict.fromkeys(("prompt", *sides), "text")
+        kind: ColumnKind = "json turns" if facts.extended else "turns"
+        template: list[str] = [name for name in TEMPLATE if name in facts.columns]
+        return {**dict.fromkeys(("prompt", *sides), kind), **dict.fromkeys(template, "json")}
 
     return columns
 
@@ -69,8 +94,8 @@ def _stanza(command: str) -> Callable[[ExportedData], Mapping[str, str]]:
             "dataset_name": str(data.folder / "data"),
             "dataset_train_split": "train",
         }
-        if "test" in data.files:
-            keys |= {"dataset_test_split": "test", "eval_strategy": "epoch"}
+        if data.eval_split:
+            keys |= {"dataset_test_split": data.eval_split, "eval_strategy": "epoch"}
         keys["output_dir"] = f"{data.folder}-{command}"
         if command == "kto":
             desirable, undesirable = class_weights(data.good, data.bad)
@@ -94,6 +119,7 @@ TRL = Target(
     views=("pairs",),
     suffix=".parquet",
     row=_texts,
+    carries=TEMPLATE,
     columns=_columns("chosen", "rejected"),
     stanza=_stanza("dpo"),
     next_step=_next_step("dpo"),
@@ -106,7 +132,7 @@ REWARD = Target(
     summary="TRL's reward trainer: pairs with their margin",
     views=("pairs",),
     suffix=".parquet",
-    carries=("margin",),
+    carries=("margin", *TEMPLATE),
     row=_reward_row,
     columns=_reward_columns,
     stanza=_stanza("reward"),
@@ -122,6 +148,7 @@ KTO = Target(
     views=("unpaired",),
     suffix=".parquet",
     row=_kto_row,
+    carries=TEMPLATE,
     columns=_kto_columns,
     stanza=_stanza("kto"),
     next_step=_next_step("kto"),
@@ -136,6 +163,7 @@ SFT = Target(
     views=("answers",),
     suffix=".parquet",
     row=_texts,
+    carries=TEMPLATE,
     columns=_columns("completion"),
     stanza=_stanza("sft"),
     next_step=_next_step("sft"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefdata.formats.spec.as_format import format_of
 from prefdata.formats.spec.spec import FormatSpec, InvalidRow, RawRow
 from prefdata.formats.value_key import value_key
-from prefdata.formats.winner_values import NONE
+from prefdata.formats.verdict_words import NONE
 from prefdata.records import reasons
 
 ASKED = {"instruction": "What is 2 + 2?"}

@@ -8,7 +8,7 @@ from prefdata.formats.spec.as_format import format_of
 from prefdata.formats.spec.spec import FormatSpec, RawRow
 from prefdata.formats.text_only import COLUMNS, text_only
 from prefdata.formats.value_key import value_key
-from prefdata.formats.winner_values import NONE
+from prefdata.formats.verdict_words import NONE
 
 QUESTION = "What is 2 + 2?"
 ASKED = {"from": "human", "value": QUESTION}

@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from prefdata.formats.spec.as_format import format_of
-from prefdata.formats.spec.spec import FormatSpec, RawRow
-from prefdata.formats.text_only import text_only
-
-
-def _without_tools(row: RawRow) -> RawRow:
-    """A request that offers tools is refused."""
-    request = row.get("input")
-    if isinstance(request, Mapping):
-        text_only({"tools": request.get("tools")})
-    return row
-
+from prefdata.formats.spec.spec import FormatSpec
 
 FORMATS = (
     format_of(
@@ -29,11 +17,11 @@ FORMATS = (
                 "rejected": "non_preferred_output",
             },
             needs=("input.messages", "preferred_output", "non_preferred_output"),
-            prepare=_without_tools,
+            template={"tools": "input.tools"},
             polarity="preferred_output is the better one",
             ties="none",
             licence="your own",
-            notes="Rows with tools are rejected; an empty list of tools is none.",
+            notes="The tools of a request are carried; an empty list of tools is none.",
             example={
                 "input": {
                     "messages": [{"role": "user", "content": "What is 2 + 2?"}],

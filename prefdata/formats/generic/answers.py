@@ -16,13 +16,21 @@ from prefdata.formats.conversation import (
     NOT_BLANK,
     NUL,
     ParsedMessages,
+    has_messages,
     parse_messages,
+    replace_at,
     text_reason,
 )
 from prefdata.formats.transcript import Turns
 from prefdata.records import reasons
-from prefdata.records.frames import MESSAGES
+from prefdata.records.frames import EXTENDED_MESSAGES, MESSAGES, widened, widest
 from prefdata.records.ids import content_ids
+
+BY_NAME = (
+    *("pairs", "comparisons", "unpaired", "responses"),
+    *("ratings-long", "ratings-wide", "ratings-lists"),
+)
+"""Formats that are recognised by the names of their columns alone."""
 
 PROBLEM = ("reason", "field", "detail")
 
@@ -49,9 +57,16 @@ def parse_answers(frame: pl.DataFrame, match: Match, responses: dict[str, str]) 
     for name, one in parsed.items():
         column = responses[name]
         frame = _keep_first_problem(frame.with_columns(one.messages.alias(f"@{name}")), one, column)
+    frame = _of_one_type(frame, ["prompt", *(f"@{name}" for name in responses)])
     frame = _split(frame, responses, has_prompt=bool(match.column("prompt")))
     frame = _with_system(frame, match)
     return _flag_unusable(frame, responses, match.column("prompt"))
+
+
+def _of_one_type(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Columns of messages as the widest of their types."""
+    dtype = widest(frame.schema[name] for name in names)
+    return frame.with_columns(widened(frame[name], dtype) for name in names)
 
 
 def _single_turns(frame: pl.DataFrame, match: Match, responses: dict[str, str]) -> bool:
@@ -59,7 +74,9 @@ def _single_turns(frame: pl.DataFrame, match: Match, responses: dict[str, str]) 
     columns = [*match.columns.get("prompt", ()), *responses.values()]
     several = match.column("system") or match.column("history") or not match.column("prompt")
     return not several and all(
-        frame.schema[name] == pl.String and match.shapes.get(name, "text") == "text"
+        frame.schema[name] == pl.String
+        and match.shapes.get(name, "text") == "text"
+        and (name in match.plain or not has_messages(frame[name], "user"))
         for name in columns
     )
 
@@ -70,7 +87,11 @@ def _texts(frame: pl.DataFrame, match: Match, responses: dict[str, str]) -> pl.D
         _joined(match.columns["prompt"]).alias("prompt"),
         *(pl.col(column).alias(name) for name, column in responses.items()),
     )
-    for name, column in {"prompt": match.column("prompt"), **responses}.items():
+    raw = {"prompt": match.columns["prompt"], **{n: (c,) for n, c in responses.items()}}
+    for name, columns in raw.items():
+        if match.plain.issuperset(columns):
+            continue
+        column = columns[0]
         reason_of = text_reason(pl.col(name))
         sound = pl.col(name).str.contains(NOT_BLANK) & ~pl.col(name).str.contains(NUL, literal=True)
         if not frame.select(sound.fill_null(value=False).all()).item():
@@ -160,7 +181,8 @@ def _with_prompt(frame: pl.DataFrame, match: Match, self_contained: pl.Series) -
         )
         parts = {history: before, **parts}
         turns = turns.select(before.messages.alias("@history"), pl.all())
-    conversation = pl.concat_list(pl.all().fill_null(pl.lit([], MESSAGES)))
+    turns = _of_one_type(turns, turns.columns)
+    conversation = pl.concat_list(pl.all().fill_null(pl.lit([], turns.dtypes[0])))
     some = pl.any_horizontal(pl.all().is_not_null())
     frame = frame.with_columns(
         turns.select(pl.when(some).then(conversation).alias("prompt")).to_series()
@@ -174,6 +196,7 @@ def _with_prompt(frame: pl.DataFrame, match: Match, self_contained: pl.Series) -
 
 def _as_one_turn(turns: pl.DataFrame) -> pl.DataFrame:
     """Join bare texts of several columns into one turn, also where other rows have messages."""
+    turns = _of_one_type(turns, turns.columns)
     first, *others = turns.columns
     bare = [(pl.col(n).list.len() == 1) & (_role(n, 0) == "user") for n in turns.columns]
     alone = pl.all_horizontal(one | one.is_null() for one in bare)
@@ -181,8 +204,9 @@ def _as_one_turn(turns: pl.DataFrame) -> pl.DataFrame:
     texts = [_text(name).str.strip_chars("\n") for name in turns.columns]
     joined = pl.concat_str(texts, separator="\n", ignore_nulls=True)
     turn = pl.concat_list(pl.struct(pl.lit("user").alias("role"), joined.alias("content")))
+    one = widened(turns.select(turn.alias(first)).to_series(), turns.schema[first])
     return turns.select(
-        pl.when(alone & some).then(turn).otherwise(first).alias(first),
+        pl.when(alone & some).then(one).otherwise(first).alias(first),
         *(pl.when(~alone).then(name).alias(name) for name in others),
     )
 
@@ -192,14 +216,23 @@ def _text(name: str) -> pl.Expr:
 
 
 def _with_system(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
-    """Put the system column before the prompt, unless that begins with a system turn."""
+    """Put the system column before the prompt, unless that begins with a system turn.
+
+    Where the two differ, a described format says that the turn counts; else the row is refused.
+    """
     if not (column := match.column("system")):
         return frame
     parsed = _optional(parse_messages(frame[column], match.shapes.get(column, "text"), "system"))
-    frame = _keep_first_problem(
-        frame.with_columns(parsed.messages.alias("@system")), parsed, column
-    )
+    system = widened(parsed.messages.alias("@system"), frame.schema["prompt"])
+    frame = _keep_first_problem(frame.with_columns(system), parsed, column)
     absent = pl.col("@system").is_null() | (_role("prompt", 0) == "system").fill_null(value=False)
+    if match.format in BY_NAME:
+        turn, text = (
+            pl.col(name).list.get(0, null_on_oob=True).struct.field("content").str.strip_chars()
+            for name in ("prompt", "@system")
+        )
+        differs = (_role("prompt", 0) == "system") & (turn != text)
+        frame = flag_rows(frame, differs, reasons.OTHER_SYSTEM, column)
     prompt = pl.when(absent).then("prompt").otherwise(pl.concat_list("@system", "prompt"))
     return frame.with_columns(prompt.alias("prompt")).drop("@system")
 
@@ -293,27 +326,18 @@ def _split_by_row(frame: pl.DataFrame, names: Mapping[str, str], odd: pl.Series)
     results = [_common_beginning(row) for row in rows]
     for index, name in enumerate(("prompt", *names)):
         values = pl.Series(
-            [turns[index] if turns else None for turns, *_ in results], dtype=MESSAGES
+            [turns[index] if turns else None for turns, *_ in results],
+            dtype=frame.schema[f"@{next(iter(names))}"],
         )
-        frame = frame.with_columns(_replace_at(frame[name], places, values))
+        frame = frame.with_columns(replace_at(frame[name], places, values))
     for index, name in enumerate(("reason", "detail"), 1):
         values = pl.Series([item[index] or None for item in results], dtype=pl.String)
-        frame = frame.with_columns(_replace_at(frame[name], places, values))
+        frame = frame.with_columns(replace_at(frame[name], places, values))
     columns = list(names.values())
     fields = [columns[item[3]] if item[1] else None for item in results]
     return frame.with_columns(
-        _replace_at(frame["field"], places, pl.Series(fields, dtype=pl.String))
+        replace_at(frame["field"], places, pl.Series(fields, dtype=pl.String))
     )
-
-
-def _replace_at(column: pl.Series, places: pl.Series, values: pl.Series) -> pl.Series:
-    updates = pl.DataFrame({"at": places.cast(pl.UInt32), "new": values, "hit": True})
-    frame = (
-        column.to_frame("old")
-        .with_row_index("at")
-        .join(updates, on="at", how="left", maintain_order="left")
-    )
-    return frame.select(pl.when("hit").then("new").otherwise("old").alias(column.name)).to_series()
 
 
 def _common_beginning(row: Sequence[Turns]) -> tuple[tuple[Turns, ...] | None, str, str, int]:
@@ -344,13 +368,28 @@ def _flag_unusable(
     empty |= ~question.str.contains(NOT_BLANK)
     frame = flag_rows(frame, empty | pl.col("prompt").is_null(), reasons.EMPTY, prompt)
     last = _role("prompt", -1)
+    frame = _flag_no_user(frame, last, prompt)
     frame = flag_rows(frame, ~last.is_in(["user", "tool"]), reasons.ASSISTANT_PROMPT, prompt)
     for name, column in responses.items():
         frame = flag_rows(frame, _role(name, 0) != "assistant", reasons.NO_ANSWER, column)
-        has_text = pl.col(name).list.eval(
-            pl.element().struct.field("content").str.contains(NOT_BLANK)
-        )
+        has_text = pl.col(name).list.eval(_says_something(frame.schema[name]))
         frame = flag_rows(
             frame, ~has_text.list.any() | pl.col(name).is_null(), reasons.EMPTY, column
         )
     return frame
+
+
+def _says_something(dtype: pl.DataType) -> pl.Expr:
+    """Whether a turn has a text, or calls a tool."""
+    turn = pl.element().struct
+    text = turn.field("content").str.contains(NOT_BLANK)
+    return text | turn.field("tool_calls").is_not_null() if dtype == EXTENDED_MESSAGES else text
+
+
+def _flag_no_user(frame: pl.DataFrame, last: pl.Expr, column: str) -> pl.DataFrame:
+    """Refuse prompts that hold instructions only."""
+    if not frame.select((last == "system").any()).item():
+        return frame
+    asks = pl.element().struct.field("role").is_in(["user", "tool"])
+    none = (last == "system") & ~pl.col("prompt").list.eval(asks).list.any()
+    return flag_rows(frame, none, reasons.NO_USER_TURN, column)

@@ -23,7 +23,19 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "post",
         "problem",
     ),
-    "system": ("system", "system_prompt", "custom_system_prompt"),
+    "system": (
+        "system",
+        "system_prompt",
+        "custom_system_prompt",
+        "system_message",
+        "system_instruction",
+        "system_instructions",
+        "sys",
+        "sys_prompt",
+        "developer_message",
+        "developer_prompt",
+        "developer",
+    ),
     "chosen": (
         "chosen",
         "chosen_response",
@@ -184,6 +196,10 @@ def plain(name: str) -> str:
     return re.sub(r"[\s-]+", "_", name.strip().lower())
 
 
+TURK = re.compile(r"^(?:input|answer)\.")
+"""What Mechanical Turk puts before the columns of a task and of its answer."""
+
+
 def lookup(names: Collection[str], field: str) -> str:
     """The column that stands for a field, or ``""``.
 
@@ -191,7 +207,8 @@ def lookup(names: Collection[str], field: str) -> str:
         >>> lookup(["Question", "Stars"], "prompt")
         'Question'
     """
-    by_plain = {plain(name): name for name in names}
+    by_plain = {TURK.sub("", plain(name)): name for name in names}
+    by_plain |= {plain(name): name for name in names}
     by_plain |= {name: name for name in names if name in by_plain}
     return next((by_plain[alias] for alias in ALIASES[field] if alias in by_plain), "")
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Mapping
-from itertools import combinations
-from shlex import quote
+from collections.abc import Mapping
 
 import polars as pl
 
-from prefdata.formats.base import Format, Match, ReadOptions
+from prefdata.formats.base import RAW, Format, Match, ReadOptions
 from prefdata.formats.generic import pick
 from prefdata.formats.generic.answers import flag_rows, parse_answers
-from prefdata.formats.generic.column_names import plain, sided
-from prefdata.formats.numbers import countable, is_missing, number
-from prefdata.formats.questions import Question
-from prefdata.formats.sample import Sample
-from prefdata.formats.value_key import value_key
-from prefdata.formats.winner_values import (
-    NONE,
-    WINNER_HINT,
-    parse_winner,
-    resolve_winners,
+from prefdata.formats.generic.column_names import sided
+from prefdata.formats.generic.winner_columns import (
+    holds_lists,
+    winner_columns,
+    winner_meanings,
 )
+from prefdata.formats.generic.winners import with_flag_winner, with_votes, with_winner
+from prefdata.formats.numbers import countable, is_missing, number
+from prefdata.formats.sample import Sample
+from prefdata.formats.winner_values import PROBABILITY, UNSURE
 from prefdata.records import reasons
 from prefdata.records.frames import conform
 
@@ -44,27 +40,20 @@ FIELDS = (
 NUMBERS = FIELDS[-3:]
 """Fields that only ``--map`` or a description fills: the name of a column does not say enough."""
 
-ONE_HOT = re.compile(
-    r"(?:winner|is|won|win|preferred)_?(?:model_?)?(?P<side>a|b|1|2|tie)(?:_(?:wins|won|is_better))?"
-)
-SIGNED = {"negative", "positive"}
-
 
 def match_comparisons(sample: Sample, read_options: ReadOptions) -> Match | None:
     """Fits where exactly two responses and a winner stand in a row."""
     if not pick.only_allowed(read_options, FIELDS):
         return None
-    sides = _sides(sample, read_options)
-    if not sides:
+    responses = _sides(sample, read_options)
+    if not responses:
         return None
-    (first, second), columns = sides
+    sides, columns = responses
     used = {name for names in columns.values() for name in names}
-    if flags := _one_hot(sample, read_options):
-        columns |= flags
-    else:
-        columns |= pick.fields(sample, read_options, ("winner",), used)
-    if not {"winner", "winner_a"} & set(columns):
+    verdicts = winner_columns(sample, read_options, used)
+    if not verdicts:
         return None
+    columns |= verdicts.columns
     used = {name for names in columns.values() for name in names}
     models = sided([name for name in sample.names if name not in used], "model")
     if len(models) == 2:
@@ -87,19 +76,24 @@ def match_comparisons(sample: Sample, read_options: ReadOptions) -> Match | None
     )
     if "prompt" not in columns and not self_contained:
         return None
-    values, question = _values(sample, read_options, columns, (first, second))
+    for name in columns.get("winner", ()):
+        if holds_lists(sample, name):
+            shapes[name] = "nested"
+    meanings = winner_meanings(sample, read_options, columns, sides, verdicts.side)
+    asked = (verdicts.question,) if verdicts.question else meanings.questions
     evidence = pick.evidence(
         columns, "prompt", "response_a", "response_b", "winner", "winner_a", "annotator"
     )
     return Match(
         "comparisons",
-        85,
+        0 if verdicts.is_guess else 85,
         columns,
         shapes,
         evidence,
-        values=values,
-        questions=(Question(question, columns["winner"]),) if question else (),
-        polarity=polarity(values),
+        values=meanings.values,
+        questions=asked,
+        polarity=polarity(meanings.values),
+        counted=meanings.counted,
     )
 
 
@@ -120,69 +114,6 @@ def _sides(
     return (first, second), {"response_a": (columns[first],), "response_b": (columns[second],)}
 
 
-def _one_hot(sample: Sample, read_options: ReadOptions) -> pick.Columns:
-    """Columns of 0 and 1, one for each outcome, as in winner_model_a, winner_tie."""
-    if "winner" in read_options.columns:
-        return {}
-    sides = {"1": "a", "2": "b"}
-    columns: pick.Columns = {
-        f"winner_{sides.get(outcome['side'], outcome['side'])}": (name,)
-        for name in sample.names
-        if (outcome := ONE_HOT.fullmatch(plain(name)))
-        and {value_key(value) for value in sample.values(name)} <= {"0", "1", "true", "false"}
-    }
-    return columns if {"winner_a", "winner_b"} <= set(columns) else {}
-
-
-def _values(
-    sample: Sample, read_options: ReadOptions, columns: pick.Columns, sides: tuple[str, str]
-) -> tuple[Mapping[str, str], str]:
-    if "winner" not in columns:
-        return {}, ""
-    values_seen = [value for name in columns["winner"] for value in sample.values(name)]
-    values, question = resolve_winners(values_seen, sides, read_options.winner)
-    models = {
-        value_key(value)
-        for side in ("model_a", "model_b")
-        if side in columns
-        for value in sample.values(columns[side][0])
-    }
-    unknown = {value_key(value) for value in values_seen} - set(values) - NONE - models
-    if (
-        not question
-        and not read_options.winner
-        and unknown
-        and len(unknown) == len({value_key(v) for v in values_seen} - NONE)
-    ):
-        examples = ", ".join(sorted(unknown)[:4])
-        question = f"winner holds {examples}: " + (
-            _how_to_name_sides(sample, columns, unknown)
-            or f"which is the first, the second, a tie? {WINNER_HINT} {quote(f'a={min(unknown)}')}"
-        )
-    return values, question if unknown or question else ""
-
-
-def _how_to_name_sides(sample: Sample, columns: pick.Columns, words: Collection[str]) -> str:
-    """The remedy where the winner is named by other columns of its row, which may change sides."""
-    winners = [(row, value_key(row.get(name))) for name in columns["winner"] for row in sample.rows]
-    winners = [(row, word) for row, word in winners if word in words]
-    sides = [column for side in "ab" for column in columns[f"response_{side}"]]
-    if all(word in _words(row, sides) for row, word in winners):
-        return "it repeats the text of an answer; write a, b or tie instead"
-    used = {name for names in columns.values() for name in names}
-    free = [name for name in sample.names if name not in used]
-    for a, b in combinations(free, 2):
-        if all(word in _words(row, (a, b)) for row, word in winners):
-            mapping = quote(f"model_a={a},model_b={b}")
-            return f"{a} and {b} hold these names; say --map {mapping}"
-    return ""
-
-
-def _words(row: Mapping[str, object], columns: Iterable[str]) -> set[str]:
-    """The values of some columns of a row, as words."""
-    return {value_key(row[name]) for name in columns if row.get(name) is not None}
-
-
 def polarity(values: Mapping[str, str]) -> str:
     """What the values of a winner column mean, in words.
 
@@ -196,8 +127,12 @@ def polarity(values: Mapping[str, str]) -> str:
         "a": "the first is better",
         "b": "the second is better",
         "tie": "a tie",
+        "both_bad": "both are bad",
         "none": "no verdict",
+        UNSURE: UNSURE,
     }
+    if PROBABILITY in values:
+        return f"above 0.5, {meanings[values[PROBABILITY]]}; below, the other"
     return "; ".join(f"{value!r}: {meanings[side]}" for value, side in list(values.items())[:8])
 
 
@@ -217,60 +152,19 @@ def build_comparisons(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
         pl.col(old).cast(pl.String).alias(new) for new, old in labels.items()
     )
     if "winner_a" in match.columns:
-        return conform(_with_strength(_with_flag_winner(frame, match), match), "comparisons")
+        return conform(_with_strength(with_flag_winner(frame, match), match), "comparisons")
     columns = match.columns["winner"]
+    if len(columns) == 1 and match.shapes.get(columns[0]) == "nested":
+        frame = with_votes(frame, columns[0])
     verdicts = []
     for item, column in enumerate(columns):
-        each = _with_strength(_with_winner(frame, column, match), match)
+        each = _with_strength(with_winner(frame, column, match), match)
         if len(columns) > 1:
-            each = each.with_columns(pl.lit(column).alias("annotator"))
+            each = each.with_columns(pl.lit(column.removeprefix(RAW)).alias("annotator"))
         before = pl.col("item") if "item" in frame.columns else pl.lit(0)
         place = (before * len(columns) + item).cast(pl.UInt32).alias("item")
         verdicts.append(conform(each.with_columns(place), "comparisons"))
     return pl.concat(verdicts).sort("row", "item") if len(verdicts) > 1 else verdicts[0]
-
-
-def _with_winner(frame: pl.DataFrame, column: str, match: Match) -> pl.DataFrame:
-    """Add winner and strength from one winner column; each distinct word is looked up once."""
-    words = pl.Series(
-        "word", [None if v is None else value_key(v) for v in frame[column]], pl.String
-    )
-    meanings: dict[str, tuple[str, float | None]] = {}
-    zero_based = match.column("response_a").endswith("0")
-    for word in words.unique().drop_nulls():
-        if meaning := winner_meaning(word, match.values, zero_based=zero_based):
-            meanings[word] = meaning
-    sides = {word: {"a": 1, "b": -1, "tie": 0}.get(side) for word, (side, _) in meanings.items()}
-    frame = frame.with_columns(
-        words,
-        words.replace_strict(sides, default=None, return_dtype=pl.Int8).alias("winner"),
-        words.replace_strict(
-            {w: s for w, (_, s) in meanings.items()}, default=None, return_dtype=pl.Float64
-        ).alias("strength"),
-    )
-    if {"model_a", "model_b"} <= set(frame.columns):
-        lower = pl.col("model_a").str.to_lowercase(), pl.col("model_b").str.to_lowercase()
-        by_name = (
-            pl.when(lower[0] == lower[1])
-            .then(None)
-            .when(pl.col("word") == lower[0])
-            .then(1)
-            .when(pl.col("word") == lower[1])
-            .then(-1)
-        )
-        frame = frame.with_columns(pl.coalesce("winner", by_name.cast(pl.Int8)).alias("winner"))
-    empty = pl.col("word").is_null() | pl.col("word").is_in(
-        [w for w, (s, _) in meanings.items() if s == "none"]
-    )
-    empty |= pl.col("word").is_in(sorted(NONE - set(match.values)))
-    frame = flag_rows(frame, empty, reasons.NO_WINNER, column)
-    return flag_rows(
-        frame,
-        pl.col("winner").is_null(),
-        reasons.UNKNOWN_WINNER,
-        column,
-        pl.format("found {}", "word"),
-    )
 
 
 def _with_strength(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
@@ -292,69 +186,6 @@ def _with_strength(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     if "votes" in measures:
         frame = frame.with_columns(pl.when(countable(votes)).then(votes).alias("votes"))
     return frame
-
-
-def winner_meaning(
-    word: str, values: Mapping[str, str], *, zero_based: bool = False
-) -> tuple[str, float | None] | None:
-    """The meaning of a winner where values are declared: its side and strength.
-
-    Args:
-        word: the winner, as `value_key` has it.
-        values: value to meaning; ``negative`` and ``positive`` stand for all numbers.
-        zero_based: whether the source counts its responses 0 and 1.
-
-    Returns:
-        ``("a" | "b" | "tie" | "none", strength)``, or None where it means nothing.
-
-    Example:
-        >>> (
-        ...     winner_meaning("-2", {"negative": "a", "positive": "b"}),
-        ...     winner_meaning("7", {"1": "a"}),
-        ... )
-        (('a', 2.0), None)
-    """
-    if word in values:
-        meaning = parse_winner(word, zero_based=zero_based)
-        return values[word], meaning[1] if meaning and meaning[0] == values[word] else None
-    size = _size(word)
-    if SIGNED & set(values):
-        if size:
-            return values.get("negative" if size < 0 else "positive", "none"), abs(size)
-        return None if size is None else ("tie", 0.0)
-    if size is not None and any(_size(value) is not None for value in values):
-        return None  # Numbers mean what was said of them, and no other number means anything.
-    return parse_winner(word, zero_based=zero_based)
-
-
-def _size(word: str) -> float | None:
-    try:
-        return float(word)
-    except ValueError:
-        return None
-
-
-def _with_flag_winner(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
-    """Add the winner from one column of 0 and 1 per outcome: exactly one of them must be 1."""
-    flags = {
-        side: pl.Series(
-            [value_key(v) in ("1", "true") for v in frame[match.column(f"winner_{side}")]]
-        )
-        for side in ("a", "b", "tie")
-        if match.column(f"winner_{side}")
-    }
-    frame = frame.with_columns(values.alias(f"@{side}") for side, values in flags.items())
-    count = pl.sum_horizontal(pl.col(f"@{side}").cast(pl.Int8) for side in flags)
-    winner = pl.when("@a").then(1).when("@b").then(-1).otherwise(0).cast(pl.Int8).alias("winner")
-    frame = flag_rows(
-        frame.with_columns(winner, count.alias("@n")),
-        pl.col("@n") > 1,
-        reasons.UNKNOWN_WINNER,
-        match.column("winner_a"),
-        pl.lit("more than one outcome is 1"),
-    )
-    nothing = (pl.col("@n") == 0) if "tie" in flags else pl.lit(value=False)
-    return flag_rows(frame, nothing, reasons.NO_WINNER, match.column("winner_a"))
 
 
 COMPARISONS = Format(

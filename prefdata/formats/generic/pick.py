@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from prefdata.formats.base import ReadOptions, Shape
 from prefdata.formats.generic.column_names import lookup, plain
 from prefdata.formats.sample import Sample
-from prefdata.formats.text_shapes import shape_of
+from prefdata.formats.text_shapes import SPEAKER, shape_of
+from prefdata.records.frames import TEMPLATE
 
 Columns = dict[str, tuple[str, ...]]
 
@@ -61,7 +62,7 @@ def prompt(sample: Sample, read_options: ReadOptions, used: Iterable[str]) -> Co
 
 def only_allowed(read_options: ReadOptions, allowed: Iterable[str]) -> bool:
     """Whether every field that the user mapped is a field of this format."""
-    return set(read_options.columns) <= set(allowed)
+    return set(read_options.columns) <= {*allowed, *TEMPLATE}
 
 
 def shapes(sample: Sample, columns: Columns, text_fields: Iterable[str]) -> dict[str, Shape]:
@@ -76,10 +77,18 @@ def holds_prompt(match_shapes: dict[str, Shape], names: Iterable[str], sample: S
     """Whether responses are whole conversations, which hold the prompt too."""
     for name in names:
         values = sample.values(name)
-        several = any(isinstance(v, list) and len(v) > 1 for v in values)
-        if match_shapes.get(name) in ("transcript", "cell") or several:
+        several = any(_is_conversation(v) for v in values)
+        if match_shapes.get(name) in ("transcript", "cell", "texts") or several:
             return True
     return False
+
+
+def _is_conversation(value: object) -> bool:
+    """Whether a value is a list of several messages, or lists of their roles and texts."""
+    lists = [value] if isinstance(value, list) else []
+    if isinstance(value, dict):
+        lists = [value[key] for key in SPEAKER if isinstance(value.get(key), list)]
+    return any(len(each) > 1 for each in lists)
 
 
 def evidence(columns: Columns, *names: str) -> tuple[str, ...]:

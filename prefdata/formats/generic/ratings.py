@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from json import dumps
 
 import polars as pl
@@ -10,6 +11,14 @@ from prefdata.formats.base import RAW, Format, Match, ReadOptions, Shape
 from prefdata.formats.generic import pick
 from prefdata.formats.generic.answers import flag_rows, parse_answers
 from prefdata.formats.generic.column_names import lookup, plural, sided
+from prefdata.formats.generic.measures import (
+    code_questions,
+    may_hold_codes,
+    measured_columns,
+    order_column,
+    order_questions,
+    scale_column,
+)
 from prefdata.formats.numbers import is_missing, number
 from prefdata.formats.questions import Question
 from prefdata.formats.sample import Sample
@@ -95,6 +104,8 @@ def match_long(sample: Sample, read_options: ReadOptions) -> Match | None:
     if measure == "rank" or "list" in read_options.columns:
         extra.append("list")
     columns |= pick.fields(sample, read_options, extra, used)
+    if scale := scale_column(sample, columns) if measure == "score" else "":
+        columns["scale"] = (scale,)
     shapes = pick.shapes(sample, columns, TEXTS)
     if "prompt" not in columns and not pick.holds_prompt(shapes, columns["response"], sample):
         return None
@@ -104,15 +115,30 @@ def match_long(sample: Sample, read_options: ReadOptions) -> Match | None:
     evidence = pick.evidence(
         columns, "prompt", "response", measure, "annotator", "model", "dimension"
     )
-    return Match(
-        "ratings-long",
-        70,
-        columns,
-        shapes,
-        evidence,
-        questions=questions,
-        polarity=_polarity(columns),
+    return _with_codes(
+        Match(
+            "ratings-long",
+            70,
+            columns,
+            shapes,
+            evidence,
+            questions=questions,
+            polarity=_polarity(columns),
+        ),
+        sample,
+        read_options,
     )
+
+
+def _with_codes(match: Match, sample: Sample, read_options: ReadOptions) -> Match:
+    """A match with what is to be asked about its scores or ranks."""
+    field, names = measured_columns(dict(match.columns), read_options)
+    if not names:
+        return match
+    missing = read_options.missing or ()
+    questions = code_questions(sample, field, names, missing)
+    counted = names if not questions and may_hold_codes(sample, field, names) else ()
+    return replace(match, questions=(*match.questions, *questions), counted=counted, measured=names)
 
 
 def build_long(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
@@ -177,7 +203,8 @@ def match_wide(sample: Sample, read_options: ReadOptions) -> Match | None:
     if "prompt" not in columns and not pick.holds_prompt(shapes, columns["response"], sample):
         return None
     evidence = pick.evidence(columns, "prompt", "response", measure, "model")
-    return _side_by_side("ratings-wide", 80, columns, shapes, evidence)
+    match = _side_by_side("ratings-wide", 80, columns, shapes, evidence)
+    return _with_codes(match, sample, read_options)
 
 
 def _side_by_side(
@@ -236,8 +263,12 @@ def match_lists(sample: Sample, read_options: ReadOptions) -> Match | None:
             columns[field] = (column,)
     if read_options.columns.get("ranked"):
         columns = {"ranked": read_options.columns["ranked"]}
-    elif "responses" not in columns or not {"scores", "ranks"} & set(columns):
+    elif "responses" not in columns:
         return None
+    elif not {"scores", "ranks"} & set(columns):
+        if not (order := order_column(sample)):
+            return None
+        columns["ranks"] = (order,)
     if "scores" in columns:
         columns.pop("ranks", None)
     used = {name for names in columns.values() for name in names}
@@ -247,7 +278,10 @@ def match_lists(sample: Sample, read_options: ReadOptions) -> Match | None:
     )
     shapes = pick.shapes(sample, columns, ("prompt", "system", "history", "responses", "ranked"))
     evidence = pick.evidence(columns, "prompt", "responses", "scores", "ranks", "ranked")
-    return _side_by_side("ratings-lists", 75, columns, shapes, evidence)
+    match = _side_by_side("ratings-lists", 75, columns, shapes, evidence)
+    if questions := order_questions(sample, match.columns, read_options):
+        return replace(match, questions=questions)
+    return _with_codes(match, sample, read_options)
 
 
 def build_lists(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
@@ -283,7 +317,7 @@ def build_lists(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     columns = {key: value for key, value in match.columns.items() if key != "models"}
     columns |= {"model": ("@model",)} if models else {}
     shapes = {**match.shapes, "@response": shape}
-    inner = Match("", 0, columns, shapes)
+    inner = Match(match.format, 0, columns, shapes)
     good = parse_answers(good, inner, {"response": "@response"})
     down = "scores" not in match.columns
     good = add_attributes(_with_score(good, "@measure", down=down), inner)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 import polars as pl
 
 from prefdata.formats.base import Format, Match, ReadOptions
 from prefdata.formats.generic import pick
 from prefdata.formats.generic.answers import flag_rows, parse_answers
-from prefdata.formats.numbers import number
+from prefdata.formats.generic.winner_columns import Meanings
+from prefdata.formats.generic.winners import words_of
+from prefdata.formats.numbers import number, number_of
 from prefdata.formats.questions import Question
 from prefdata.formats.sample import Sample
+from prefdata.formats.value_counts import listed, value_counts
 from prefdata.formats.value_key import value_key
 from prefdata.records import reasons
 from prefdata.records.frames import conform
@@ -48,8 +52,16 @@ BAD = {
     "undesirable",
     "negative",
     "rejected",
-    "-1",
 }
+CODES = {"1": "true", "0": "false"}
+NUMBERS = {"-1", "0", "1"}
+ANY_CODE = {**dict.fromkeys(GOOD, "true"), **dict.fromkeys(BAD, "false"), **CODES, "-1": "false"}
+"""What labels mean where nobody said it."""
+
+SETTLE = "--label 'true=?,false=?,none=?'"
+"""The option that says what the values of a label column mean; the meanings are the user's."""
+
+SAY = f"say so with {SETTLE} (none= is for what carries no preference)"
 
 
 def match_unpaired(sample: Sample, read_options: ReadOptions) -> Match | None:
@@ -66,20 +78,21 @@ def match_unpaired(sample: Sample, read_options: ReadOptions) -> Match | None:
     shapes = pick.shapes(sample, columns, ("prompt", "system", "history", "completion"))
     if "prompt" not in columns and not pick.holds_prompt(shapes, columns["completion"], sample):
         return None
-    values, question = resolve_labels(sample.values(columns["label"][0]), read_options.label)
+    meanings = label_meanings(sample, columns["label"][0], read_options.label)
     return Match(
         "unpaired",
-        72 if _for_kto(sample, columns) else 65,
+        72 if is_for_kto(sample, columns) else 65,
         columns,
         shapes,
         pick.evidence(columns, "prompt", "completion", "label"),
-        values=values,
-        questions=(Question(question, columns["label"]),) if question else (),
+        values=meanings.values,
+        questions=meanings.questions,
         polarity="a label of true means that the response was good",
+        counted=meanings.counted,
     )
 
 
-def _for_kto(sample: Sample, columns: pick.Columns) -> bool:
+def is_for_kto(sample: Sample, columns: Mapping[str, tuple[str, ...]]) -> bool:
     """Whether its columns are those of KTO trainers: then a rating only explains the label."""
     usual_names = columns["completion"] == ("completion",) and columns["label"] == ("label",)
     labels = sample.values("label")
@@ -101,55 +114,89 @@ def _boolean(sample: Sample, read_options: ReadOptions) -> pick.Columns:
     )
 
 
+def label_meanings(sample: Sample, column: str, declared: Mapping[str, bool | None]) -> Meanings:
+    """What the values of a label column mean, and what only the user can say of them.
+
+    Words without a meaning are asked about where they repeat, or where no word has any; one that
+    stands alone among known ones is a reject of its row; so are all others where the user has said
+    what is good and what is bad.
+    """
+    counts = sample.tally(column)
+    words = set(counts) - {""}
+    values = resolve_labels(words, declared, sample.class_names.get(column, ()))
+    unknown = words - set(values)
+    repeated = {word for word in unknown if counts[word] > 1}
+    numbers = {word for word in unknown if number_of(word) is not None} if not declared else set()
+    if {True, False} <= set(declared.values()) and unknown != words:
+        return Meanings(values)
+    asked = unknown if numbers or unknown == words else repeated
+    if asked:
+        asked = words if numbers else asked
+        return Meanings(values, (_which_is_good(sample, column, asked),))
+    return Meanings(values, counted=(column,) if unknown else ())
+
+
+def _which_is_good(sample: Sample, column: str, words: Collection[str]) -> Question:
+    values = value_counts(sample, [column], words)
+    text = f"{column} holds {listed(values)}: which is good, which is bad? {SAY}"
+    return Question(text, (column,), values, (SETTLE,))
+
+
 def resolve_labels(
-    labels: Iterable[object], declared: Mapping[str, bool]
-) -> tuple[dict[str, str], str]:
-    """The meaning of each value of a label column, from a sample of values.
+    words: AbstractSet[str],
+    declared: Mapping[str, bool | None],
+    class_names: Sequence[str] = (),
+) -> dict[str, str]:
+    """The meaning of each value of a label column that has one.
 
     Args:
-        labels: labels of the sample.
+        words: its values, as `value_key` writes them.
         declared: what the user declared; it overrides everything.
+        class_names: the names that the file itself gives the numbers 0, 1, 2, …
 
     Returns:
-        Value to ``"true"`` or ``"false"``; and a question where the values can be read in two ways.
+        Value to ``"true"``, ``"false"`` or ``"none"``, which is no preference.
 
     Example:
-        >>> resolve_labels([1, 0, 1], {})[0]
-        {'1': 'true', '0': 'false'}
+        >>> resolve_labels({"1", "0"}, {})
+        {'0': 'false', '1': 'true'}
+        >>> resolve_labels({"1", "0"}, {}, ["good", "bad"])
+        {'0': 'true', '1': 'false', '-1': 'none'}
     """
-    words = {value_key(value) for value in labels}
     if declared:
-        return {value_key(value): str(good).lower() for value, good in declared.items()}, ""
-    good, bad = words & (GOOD | {"1"}), words & (BAD | {"0"})
-    if words <= good | bad:
-        return {**dict.fromkeys(sorted(good), "true"), **dict.fromkeys(sorted(bad), "false")}, ""
-    if (not good and not bad) or words & {"2", "3"}:
-        examples = ", ".join(sorted(words)[:5])
-        return (
-            {},
-            (
-                f"label holds {examples}: which is good? say so with --label, "
-                f"as in --label true={max(words)},false={min(words)}"
-            ),
-        )
-    return {**dict.fromkeys(sorted(good), "true"), **dict.fromkeys(sorted(bad), "false")}, ""
+        said = {value_key(value): _meaning(good) for value, good in declared.items()}
+        coded = any(number_of(word) is not None for word in said)
+        rest = {} if coded else resolve_labels(words - set(said), {}, class_names)
+        return {**{word: _sense(word) for word in words if _sense(word)}, **rest, **said}
+    if class_names and words <= {"-1", *map(str, range(len(class_names)))}:
+        named = {str(code): _sense(value_key(name)) for code, name in enumerate(class_names)}
+        return {code: sense for code, sense in named.items() if sense} | {"-1": "none"}
+    codes = CODES if words & NUMBERS <= {"0", "1"} else {"1": "true", "-1": "false"}
+    codes = {} if words >= {"0", "-1"} else codes
+    senses = {word: codes.get(word) or _sense(word) for word in sorted(words)}
+    return {word: sense for word, sense in senses.items() if sense}
+
+
+def _meaning(good: bool | None) -> str:
+    return "none" if good is None else str(good).lower()
+
+
+def _sense(word: str) -> str:
+    return "true" if word in GOOD else "false" if word in BAD else ""
 
 
 def build_unpaired(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     """One labelled response per row."""
     column = match.column("label")
     frame = parse_answers(frame, match, {"response": match.column("completion")})
-    words = pl.Series(
-        "word", [None if v is None else value_key(v) for v in frame[column]], pl.String
-    )
-    meanings = {word: sense == "true" for word, sense in match.values.items()}
-    meanings = meanings or {
-        **dict.fromkeys((*GOOD, "1"), True),
-        **dict.fromkeys((*BAD, "0"), False),
-    }
+    words = words_of(frame[column])
+    senses = match.values or ANY_CODE
+    meanings = {word: sense == "true" for word, sense in senses.items() if sense != "none"}
     frame = frame.with_columns(
         words, words.replace_strict(meanings, default=None, return_dtype=pl.Boolean).alias("label")
     )
+    unsure = pl.col("word").is_in([word for word, sense in senses.items() if sense == "none"])
+    frame = flag_rows(frame, unsure, reasons.NO_PREFERENCE, column)
     missing = pl.col("word").is_null() | ((pl.col("word") == "") & pl.col("label").is_null())
     frame = flag_rows(frame, missing, reasons.MISSING, column)
     frame = flag_rows(

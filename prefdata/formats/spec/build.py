@@ -10,9 +10,9 @@ from typing import NamedTuple
 import polars as pl
 
 from prefdata.formats.base import RAW, Match, Shape
-from prefdata.formats.generic.comparisons import winner_meaning
+from prefdata.formats.generic.winners import winner_meaning
 from prefdata.formats.numbers import number_of
-from prefdata.formats.spec.match import is_composite, is_read_by_row, open_cell, prepare_rows
+from prefdata.formats.spec.match import is_composite, is_read_by_row, prepare_rows
 from prefdata.formats.spec.paths import (
     FieldPath,
     fill_placeholders,
@@ -21,13 +21,16 @@ from prefdata.formats.spec.paths import (
     value_at,
 )
 from prefdata.formats.spec.spec import GENERIC_FORMATS, FormatSpec, InvalidRow, RawRow
-from prefdata.formats.text_shapes import SPEAKER
+from prefdata.formats.text_shapes import SPEAKER, open_cell
 from prefdata.formats.value_key import value_key
 from prefdata.records import reasons
 from prefdata.records.frames import SCORES, SIDES, concatenated, conform
 
 MEASURE = "measure:"
 """Stands before the name of a dimension while its score is read."""
+
+WHOLE = "field:"
+"""Stands before the name of a field that is no path while its values are read."""
 
 SIDE_SCORES = {"a": (1.0, 0.0), "b": (0.0, 1.0), "tie": (0.5, 0.5)}
 
@@ -38,7 +41,7 @@ def build_from_spec(spec: FormatSpec, frame: pl.DataFrame, match: Match) -> pl.D
     if not is_read_by_row(spec):
         return generic.build(frame, match)
     names = {field: _labels(spec, field) for field in match.columns}
-    inner = replace(match, columns=names)
+    inner = replace(match, columns=names, plain=frozenset())
     records = [
         each
         for index, row in enumerate(prepare_rows(spec, list(_rows(frame, match))))
@@ -48,18 +51,19 @@ def build_from_spec(spec: FormatSpec, frame: pl.DataFrame, match: Match) -> pl.D
     fields, shapes = _frame(spec, frame, valid, names, match.shapes)
     if spec.order:
         places = [-e.item if spec.order == "worst-first" else e.item for e in valid]
-        fields = fields.with_columns(pl.Series(RAW + "place", places, dtype=pl.Int64))
-        names["rank"] = (RAW + "place",)
+        fields = fields.with_columns(pl.Series(WHOLE + "place", places, dtype=pl.Int64))
+        names["rank"] = (WHOLE + "place",)
     result = generic.build(fields, replace(inner, columns=names, shapes=shapes))
     if invalid := [each for each in records if each.invalid]:
         result = concatenated([result, conform(_refusals(frame, invalid), generic.kind)])
+    result = result.with_columns(pl.col("field").str.strip_prefix(WHOLE))
     return result.sort("row", "item", maintain_order=True)
 
 
 def _labels(spec: FormatSpec, field: str) -> tuple[str, ...]:
     """The names of a field's columns while records are built: its paths."""
     if is_composite(spec.fields[field]):
-        return (RAW + field,)
+        return (WHOLE + field,)
     return tuple(RAW + path.text for path in spec.paths[field])
 
 
@@ -130,7 +134,7 @@ def _field_values(
     lists: dict[str, list[object]] = {}
     needed_fields = {name for group in GENERIC_FORMATS[spec.kind].needs for name in group}
     for field in match.columns:
-        location, label = spec.fields[field], RAW + field
+        location, label = spec.fields[field], WHOLE + field
         if isinstance(location, str) and placeholders(location):
             row_values[label] = _template(location, row)
         elif isinstance(location, Mapping) and spec.kind == "comparisons":
@@ -214,7 +218,7 @@ def _with_mean_score(
     total = sum(weights[name] for name in scores)
     mean = sum(weights[n] * v for n, v in scores.items()) / total if total else None
     listed = [{"dimension": name, "score": value} for name, value in scores.items()]
-    return {**others, RAW + "score": mean, "dimensions": listed}
+    return {**others, WHOLE + "score": mean, "dimensions": listed}
 
 
 def _sides(
@@ -229,7 +233,7 @@ def _sides(
         for name, side in sides.items()
         if side in SIDE_SCORES
     ]
-    return {RAW + "winner": values[decisive], "dimensions": scores}
+    return {WHOLE + "winner": values[decisive], "dimensions": scores}
 
 
 def _side(spec: FormatSpec, value: object) -> str:
@@ -308,7 +312,7 @@ def _places(frame: pl.DataFrame, records: Sequence[SpecRecord]) -> pl.DataFrame:
 def _texts(values: Sequence[object], shape: Shape) -> tuple[pl.Series, Shape]:
     """A column of texts, and its shape; where some value is no text, all are written as JSON."""
     plain = all(value is None or isinstance(value, str) for value in values)
-    if plain or shape in ("transcript", "cell"):
+    if plain or shape in ("transcript", "cell", "texts"):
         return pl.Series([_scalar(value) for value in values], dtype=pl.String), shape
     texts = [None if v is None else json.dumps(v, ensure_ascii=False) for v in values]
     return pl.Series(texts, dtype=pl.String), "json"
@@ -322,8 +326,9 @@ def _scalar(value: object) -> str | None:
 
 def _refusals(frame: pl.DataFrame, records: Sequence[SpecRecord]) -> pl.DataFrame:
     refusals = [each.invalid for each in records if each.invalid]
+    fields = [RAW + each.field if each.field else None for each in refusals]
     return _places(frame, records).with_columns(
         pl.Series("reason", [each.reason for each in refusals], dtype=pl.String),
-        pl.Series("field", [each.field or None for each in refusals], dtype=pl.String),
+        pl.Series("field", fields, dtype=pl.String),
         pl.Series("detail", [each.detail or None for each in refusals], dtype=pl.String),
     )

@@ -68,7 +68,10 @@ def _keys(spec: FormatSpec) -> dict[str, object]:
     ]
     return {
         "kind": spec.kind,
-        "fields": {name: _plain(location) for name, location in spec.fields.items()},
+        "fields": {
+            **{name: _plain(location) for name, location in spec.fields.items()},
+            **spec.template,
+        },
         "values": dict(spec.values),
         "middle": spec.middle,
         "order": spec.order,

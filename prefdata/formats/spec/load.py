@@ -21,16 +21,21 @@ from pydantic import (
 
 from prefdata.errors import InputError, UnknownNameError, UsageError
 from prefdata.formats.base import Format
-from prefdata.formats.conversation import ROLES
 from prefdata.formats.generic import comparisons
+from prefdata.formats.roles import ROLES
 from prefdata.formats.spec.as_format import format_of
+from prefdata.formats.spec.paths import parse_path
 from prefdata.formats.spec.spec import FormatSpec, Group, Location, Order, SpecKind
 from prefdata.formats.spec.validate import check_spec
 from prefdata.formats.value_key import value_key
+from prefdata.records.frames import TEMPLATE
 from prefdata.yamlfile import read_yaml
 
 SUFFIXES = (".yaml", ".yml")
-MEANINGS = {"comparisons": ("a", "b", "tie", "none"), "unpaired": ("true", "false")}
+MEANINGS = {
+    "comparisons": ("a", "b", "tie", "both_bad", "none"),
+    "unpaired": ("true", "false", "none"),
+}
 POLARITY = {
     "pairs": "the chosen response is better",
     "ratings": "a higher score is better, a lower rank is better",
@@ -126,9 +131,25 @@ def load_spec(path: Path) -> FormatSpec:
         raise _error(error, path) from error
     _check_meanings(file, path)
     polarity = file.polarity or POLARITY.get(file.kind) or comparisons.polarity(file.values)
-    spec = FormatSpec(name=path.stem, file=str(path), **{**dict(file), "polarity": polarity})
+    template = {n: _template_path(n, file.fields[n], path) for n in TEMPLATE if n in file.fields}
+    fields = {name: each for name, each in file.fields.items() if name not in TEMPLATE}
+    spec = FormatSpec(
+        name=path.stem,
+        file=str(path),
+        **{**dict(file), "polarity": polarity, "fields": fields, "template": template},
+    )
     check_spec(spec)
     return spec
+
+
+def _template_path(name: str, location: Location, path: Path) -> str:
+    """The one path of tools, or of template arguments."""
+    try:
+        if isinstance(location, str) and not parse_path(location).each:
+            return location
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}", hint="A path begins with a column.") from error
+    raise UsageError(f"{path}: fields: {name} has one path, without []", hint="Name one place.")
 
 
 def _check_meanings(file: SpecFile, path: Path) -> None:

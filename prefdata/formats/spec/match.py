@@ -9,7 +9,7 @@ from prefdata.formats.base import Match, ReadOptions, Shape
 from prefdata.formats.sample import Sample
 from prefdata.formats.spec.paths import FieldPath, parse_path, placeholders, value_at
 from prefdata.formats.spec.spec import GENERIC_FORMATS, HOT, FormatSpec, InvalidRow, RawRow
-from prefdata.formats.text_shapes import parse_cell, shape_of
+from prefdata.formats.text_shapes import open_cell, shape_of
 
 SPEC_SCORE = 100
 """The score of a described format before its columns are counted: above every generic format."""
@@ -60,6 +60,12 @@ def match_spec(spec: FormatSpec, sample: Sample, read_options: ReadOptions) -> M
         json_columns=_json_columns(spec, columns, sample),
         json_cells=cells,
         dimensions=_weights(spec, dimensions, read_options),
+        template={
+            name: path
+            for name, path in spec.template.items()
+            if parse_path(path).column in sample.names
+        },
+        settled=not spec.file,
     )
 
 
@@ -111,19 +117,6 @@ def _cells(sample: Sample, lists: Sequence[str]) -> frozenset[str]:
 def _mostly_nested(sample: Sample, name: str) -> bool:
     values = [value for value in sample.values(name) if value != ""]
     return bool(values) and sum(open_cell(v) is not v for v in values) * 2 >= len(values)
-
-
-def open_cell(value: object) -> object:
-    """Parse a cell that holds a list or an object as text; anything else is returned as it is.
-
-    Example:
-        >>> open_cell('["4", "5"]'), open_cell("[sic]")
-        (['4', '5'], '[sic]')
-    """
-    if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{"):
-        return value
-    content = parse_cell(value)
-    return value if content is None else content
 
 
 def is_read_by_row(spec: FormatSpec) -> bool:

@@ -117,6 +117,7 @@ class FormatSpec:
         ties: what a tie looks like, in words.
         absent: what a row without a verdict looks like, in words.
         group: what is kept on one side of the split.
+        template: where tools and arguments of the chat template stand, if in no column of theirs.
         sets: the data sets that are written so, by their names on the hub.
         licence: where the licence is stated.
         notes: what a user should know.
@@ -146,6 +147,7 @@ class FormatSpec:
     ties: str = ""
     absent: str = ""
     group: Group = "prompt"
+    template: Mapping[str, str] = field(default_factory=dict)
     sets: tuple[str, ...] = ()
     licence: str = ""
     notes: str = ""

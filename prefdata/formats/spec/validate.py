@@ -12,17 +12,18 @@ from typing import NamedTuple
 
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats.base import Match, ReadOptions
-from prefdata.formats.conversation import ROLES
 from prefdata.formats.generic import unpaired
-from prefdata.formats.generic.comparisons import SIGNED, winner_meaning
+from prefdata.formats.generic.winners import OFF, ON, winner_meaning
 from prefdata.formats.numbers import number_of
+from prefdata.formats.roles import ROLES
 from prefdata.formats.sample import Sample
 from prefdata.formats.spec.match import match_spec, open_cells
 from prefdata.formats.spec.paths import EACH, FieldPath, parse_path, placeholders, value_at
 from prefdata.formats.spec.spec import GENERIC_FORMATS, HOT, FormatSpec, RawRow
 from prefdata.formats.text_shapes import SPEAKER
 from prefdata.formats.value_key import value_key
-from prefdata.formats.winner_values import NONE
+from prefdata.formats.verdict_words import NONE
+from prefdata.formats.winner_values import SIGNED
 
 BOTH = {"pairs": ("chosen", "rejected"), "comparisons": ("response_a", "response_b")}
 NUMERIC = "Write values: {negative: a, positive: b}: below the middle, and above it."
@@ -343,6 +344,7 @@ def _check_meanings(spec: FormatSpec, rows: Sequence[RawRow], sample: Sample) ->
             words = _words(path, rows, spec.middle if name == "winner" else 0.0)
             if words and not _readable(spec, name, words, rows):
                 raise _meaningless(spec, name, path, words, sample)
+    _check_flags(spec, rows, sample)
     flags = {w for name in HOT for path in spec.paths.get(name, ()) for w in _words(path, rows)}
     if flags and not flags & {"1", "true"}:
         raise UsageError(
@@ -350,6 +352,21 @@ def _check_meanings(spec: FormatSpec, rows: Sequence[RawRow], sample: Sample) ->
             f"or beside it, but {_listed(flags)}",
             hint="Columns of winners hold 1 for what won and 0 elsewhere; or use winner.",
         )
+
+
+def _check_flags(spec: FormatSpec, rows: Sequence[RawRow], sample: Sample) -> None:
+    """A column that stands for one outcome holds 0 and 1, or true and false, and nothing else."""
+    for name in HOT:
+        for path in spec.paths.get(name, ()):
+            odd = _words(path, rows) - ON - OFF
+            if odd:
+                values = [value for row in rows for value in _items(value_at(row, path))]
+                count = sum(value is not None and value_key(value) in odd for value in values)
+                raise UsageError(
+                    f"{spec.where}: fields: {name}: {path.text} holds {_listed(odd)} in {count:,} "
+                    f"of {len(rows):,} rows of {sample.origin}; expected 0, 1, true or false",
+                    hint="Scores of both sides are kind: ratings; a word for each row is winner.",
+                )
 
 
 def _words(path: FieldPath, rows: Sequence[RawRow], middle: float = 0.0) -> set[str]:
@@ -370,7 +387,7 @@ def _readable(spec: FormatSpec, name: str, words: set[str], rows: Sequence[RawRo
     if name in ("score", "rank"):
         return any(number_of(word) is not None for word in words)
     if name == "label":
-        values = spec.values or unpaired.resolve_labels(sorted(words), {})[0]
+        values = spec.values or unpaired.resolve_labels(words, {})
         return bool(words & set(values))
     first = spec.paths["response_a"][0].text
     zero_based = first.endswith("0")

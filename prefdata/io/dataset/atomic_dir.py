@@ -30,7 +30,7 @@ SIGNED = ("manifest.json", "export.json")
 """Files with names that other programs use too; in ours the program's name is written."""
 
 PARTS = ("rejects", "rows", "comparisons", "calls", "rankings")
-FILES = ("data/train", "data/test", *(f"{name}/{name}" for name in PARTS))
+FILES = ("data/train", "data/validation", "data/test", *(f"{name}/{name}" for name in PARTS))
 OURS = {
     "manifest.json": ("README.md", "manifest.json", *(f"{n}-*-of-*.parquet" for n in FILES)),
     "eval.json": ("eval.json", "eval_rows.parquet", "generations.jsonl"),

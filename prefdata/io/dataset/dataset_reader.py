@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from prefdata.errors import InputError, UsageError
+from prefdata.records.splits import SPLITS
 
 COLUMNS = {
     "pairs": ("prompt", "chosen", "rejected"),
@@ -18,7 +19,8 @@ COLUMNS = {
 }
 """The columns that training reads, per kind of data set."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSIONS = (1, 2)
+"""The versions of data set directories that are read; the last is the one that is written."""
 
 SHARD = re.compile(r".*-(?P<number>\d{5})-of-(?P<total>\d{5})\.parquet")
 """The name of a file of a split: its number, and how many files there are."""
@@ -31,7 +33,7 @@ class DatasetDirectory:
     Args:
         path: the directory.
         kind: ``pairs`` or ``unpaired``.
-        files: per split, ``train`` and perhaps ``test``, its Parquet files in order.
+        files: per split, ``train`` and perhaps ``validation`` and ``test``, its Parquet files.
         rows: per split, the number of its rows.
         manifest: the content of ``manifest.json``.
 
@@ -63,14 +65,13 @@ def open_dataset(path: Path) -> DatasetDirectory:
         raise UsageError(f"{path}: {problem}", hint=make)
     manifest = _read_manifest(path, hint=make)
     kind = str(manifest.get("kind"))
-    if kind not in COLUMNS or manifest.get("schema_version") != SCHEMA_VERSION:
+    check_version(path / "manifest.json", manifest)
+    if kind not in COLUMNS:
         raise UsageError(
-            f"{path / 'manifest.json'}: kind {manifest.get('kind')!r}, schema version "
-            f"{manifest.get('schema_version')!r}; expected pairs or unpaired, version "
-            f"{SCHEMA_VERSION}",
+            f"{path / 'manifest.json'}: kind {manifest.get('kind')!r}; expected pairs or unpaired",
             hint="Convert the source again with this version of prefdata.",
         )
-    files = {s: _split_files(path, s) for s in ("train", "test")}
+    files = {s: _split_files(path, s) for s in SPLITS}
     files = {split: paths for split, paths in files.items() if paths}
     rows = {split: _count_rows(paths, COLUMNS[kind]) for split, paths in files.items()}
     if not rows.get("train"):
@@ -80,6 +81,29 @@ def open_dataset(path: Path) -> DatasetDirectory:
         )
     rows = {split: count for split, count in rows.items() if count}
     return DatasetDirectory(path, kind, {s: files[s] for s in rows}, rows, manifest)
+
+
+def check_version(path: Path, manifest: Mapping[str, JsonValue]) -> None:
+    """Refuse a data set directory of a version that is not read, a newer one by its number.
+
+    Args:
+        path: of the manifest, for the message.
+        manifest: its content.
+
+    Raises:
+        UsageError: the version is not one of `SCHEMA_VERSIONS`.
+    """
+    version = manifest.get("schema_version")
+    if version in SCHEMA_VERSIONS and not isinstance(version, bool):
+        return
+    newer = isinstance(version, int) and version > SCHEMA_VERSIONS[-1]
+    raise UsageError(
+        f"{path}: schema version {version!r}; expected "
+        f"{SCHEMA_VERSIONS[0]} to {SCHEMA_VERSIONS[-1]}",
+        hint="It was written by a newer prefdata: install that one."
+        if newer
+        else "Convert the source again with this version of prefdata.",
+    )
 
 
 def _read_manifest(path: Path, *, hint: str) -> dict[str, JsonValue]:

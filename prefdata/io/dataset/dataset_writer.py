@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,19 +11,29 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from prefdata.records.frames import as_messages, speaker
+from prefdata.records.frames import (
+    EXTENDED_MESSAGES,
+    TEMPLATE,
+    WIDTHS,
+    as_messages,
+    speaker,
+    widened,
+)
 from prefdata.schemas import PreferencePair, UnpairedPreference
 
 COMPRESSION: Final = "zstd"
 COMPRESSION_LEVEL = 2
 """On real texts an eighth smaller than level 1; level 3 saves a twentieth more, but is slow."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Since 2 messages may have `prefdata.records.frames.EXTENSIONS`, and records `TEMPLATE`."""
+
 ROW_GROUP = 1 << 15
 
 REJECTS = pa.schema(
     [
         ("source", pa.string()),
+        ("row", pa.int64()),
         ("line", pa.int64()),
         ("field", pa.string()),
         ("reason", pa.string()),
@@ -35,6 +45,7 @@ REJECTS = pa.schema(
 ROWS = pa.schema(
     [
         ("source", pa.string()),
+        ("row", pa.int64()),
         ("line", pa.int64()),
         ("item", pa.int32()),
         ("outcome", pa.string()),
@@ -42,14 +53,23 @@ ROWS = pa.schema(
         ("pair", pa.string()),
     ]
 )
+"""``row`` is the number of the row in its source, from 1, whether it can be read or not; ``line``
+is the line that it begins on, from 1, which several rows of an array may share."""
 
 
-def dataset_schema(kind: str, *, dimensions: bool = False, keep: Sequence[str] = ()) -> pa.Schema:
+def dataset_schema(
+    kind: str,
+    *,
+    dimensions: bool = False,
+    extensions: Collection[str] = (),
+    keep: Sequence[str] = (),
+) -> pa.Schema:
     """The columns of every file of a data set.
 
     Args:
         kind: ``"pairs"`` or ``"unpaired"``.
         dimensions: whether pairs carry their scores by dimension.
+        extensions: what only some data sets have, as `prefdata.records.frames.extensions` names it.
         keep: text columns that follow the others.
 
     Example:
@@ -57,8 +77,18 @@ def dataset_schema(kind: str, *, dimensions: bool = False, keep: Sequence[str] =
         'keep_lang'
     """
     record = UnpairedPreference if kind == "unpaired" else PreferencePair
-    schema = record.arrow_schema(dimensions=dimensions)
+    schema = record.arrow_schema(dimensions=dimensions, **schema_options(extensions))
     return pa.schema([*schema, *(pa.field(name, pa.string()) for name in keep)])
+
+
+def schema_options(extensions: Collection[str]) -> dict[str, bool]:
+    """The options of ``arrow_schema()`` for what `prefdata.records.frames.extensions` names.
+
+    Example:
+        >>> schema_options({"tools"})
+        {'extended': False, 'tools': True, 'chat_template_kwargs': False}
+    """
+    return {name: name in extensions for name in ("extended", *TEMPLATE)}
 
 
 def write_parquet(frame: pl.DataFrame, path: Path, schema: pa.Schema) -> None:
@@ -80,6 +110,7 @@ def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
         f"{name}.list.element.role"
         for name in schema.names
         if pa.types.is_list(schema.field(name).type)
+        and pa.types.is_struct(schema.field(name).type.value_type)
     ]
     return pq.ParquetWriter(
         path,
@@ -100,6 +131,8 @@ def to_table(frame: pl.DataFrame, schema: pa.Schema) -> pa.Table:
 
 def _array(column: pl.Series, kind: pa.DataType) -> pa.Array:
     """A column as the type that is stored; a text becomes a list of one message."""
+    if pa.types.is_list(kind) and column.dtype in WIDTHS and is_extended_type(kind):
+        column = widened(column, EXTENDED_MESSAGES)
     array = column.to_arrow()
     if not pa.types.is_list(kind) or column.dtype != pl.String:
         return array.cast(kind)
@@ -108,6 +141,11 @@ def _array(column: pl.Series, kind: pa.DataType) -> pa.Array:
         [role, array.cast(pa.string())], fields=list(kind.value_type)
     )
     return pa.ListArray.from_arrays(np.arange(len(array) + 1, dtype=np.int32), turns, type=kind)
+
+
+def is_extended_type(kind: pa.DataType) -> bool:
+    """Whether a stored column has `EXTENDED_MESSAGES`."""
+    return pa.types.is_struct(kind.value_type) and "tool_calls" in [f.name for f in kind.value_type]
 
 
 def first_row(frame: pl.DataFrame, columns: Sequence[str] = ()) -> dict[str, object]:

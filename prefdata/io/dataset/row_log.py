@@ -59,7 +59,7 @@ class RowLog:
         frame = pl.concat(self.pending[name]) if self.pending[name] else _empty(schema)
         if self.pending[name]:
             names = pl.Series("source", self.names).gather(frame["source"])
-            frame = frame.with_columns(names)
+            frame = frame.with_columns(names, pl.col("row") + 1)
         if name == "rejects" and frame.height:
             remedy = pl.col("reason").replace_strict(
                 self.remedies, default="", return_dtype=pl.String

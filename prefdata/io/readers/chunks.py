@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from prefdata.errors import InputError
 from prefdata.formats.base import RAW
+from prefdata.formats.repeated_prompts import Repeats
 from prefdata.records.notes import Note
 
 CHUNK_BYTES = 16 << 20
@@ -64,14 +65,16 @@ class Chunk:
     """A piece of a source, parsed.
 
     Attributes:
-        frame: the columns that are read, and ``row`` and ``line`` (both 64-bit) as in
-            `UnreadableRow`.
+        frame: the columns that are read, each with the prefix ``raw:``, and ``row`` and ``line``
+            (both 64-bit) as in `UnreadableRow`.
         raw: returns the text of the row at a position of the frame.
         unreadable: the rows of this piece that cannot be read.
         lines: how many lines of the source it takes.
         notes: what is worth knowing of its rows.
         late_rows: rows with something that no row of the sample has, so that the format of the
             source must be looked at again: see `prefdata.conversion.survey`.
+        odd_rows: rows with a key that no row of the sample has.
+        repeats: how many of its records repeat their prompt in every answer.
     """
 
     frame: pl.DataFrame
@@ -80,6 +83,8 @@ class Chunk:
     lines: int = 0
     notes: tuple[Note, ...] = ()
     late_rows: Sequence[dict[str, object]] = ()
+    odd_rows: Sequence[dict[str, object]] = ()
+    repeats: Repeats = field(default_factory=Repeats)
 
     @property
     def rows(self) -> int:
@@ -150,6 +155,7 @@ def concat_chunks(chunks: Sequence[Chunk]) -> Chunk:
         sum(chunk.lines for chunk in chunks),
         tuple(note for chunk in chunks for note in chunk.notes),
         [row for chunk in chunks for row in chunk.late_rows],
+        [row for chunk in chunks for row in chunk.odd_rows],
     )
 
 
@@ -158,14 +164,14 @@ def add_row_numbers(
 ) -> pl.DataFrame:
     """Add ``row`` and ``line``: a series each, or the first of consecutive numbers.
 
-    Columns of the source with these names get the prefix ``raw:``.
+    The columns of the source get the prefix ``raw:``, so that none is taken for one of ours.
 
     Args:
         frame: the columns of the source.
         rows: the numbers of the frame's rows in the piece, or the first.
         lines: the same for their lines.
     """
-    frame = frame.rename({name: RAW + name for name in ("row", "line") if name in frame.columns})
+    frame = frame.rename({name: RAW + name for name in frame.columns})
     height = frame.height
     if isinstance(rows, int):
         rows = pl.int_range(rows, rows + height, dtype=pl.UInt64, eager=True)

@@ -10,8 +10,10 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -29,6 +31,7 @@ from prefdata.io.readers.chunks import (
     refuse_duplicate_columns,
 )
 from prefdata.io.readers.encoding import Decoder, byte_positions, count_byte, fill
+from prefdata.io.readers.header_rows import header_fault, with_questions, without_headers
 from prefdata.records import reasons
 
 DELIMITERS = ",\t;|"
@@ -36,19 +39,43 @@ NEWLINE, RETURN, QUOTE = b'\n\r"'
 LONGEST_CELL = 64 << 20
 MOST_LINES = 100_000
 HEADER_BYTES = 1 << 20
+SAME_WIDTH = 0.9
+"""Share of rows with fewer cells than the header from which on a row has no more."""
 ESCAPED = re.compile("[\udc80-\udcff]")
 EXCEL = re.compile(r'"?sep=([,\t;|])"?\r?\n')
 """A first line that names the delimiter to Excel."""
+
+OPENING = (
+    "\N{LEFT DOUBLE QUOTATION MARK}\N{DOUBLE LOW-9 QUOTATION MARK}\N{LEFT SINGLE QUOTATION MARK}"
+)
+"""Quotes with which word processors begin a text."""
+
+CLOSING = (
+    "\N{RIGHT DOUBLE QUOTATION MARK}\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}"
+)
 
 UNCLOSED = (reasons.BAD_QUOTES, "the quote is not closed")
 
 
 class Header(NamedTuple):
-    """The columns of a delimited file, its delimiter, and the lines that the header takes."""
+    """The header of a delimited file.
+
+    Attributes:
+        names: the columns.
+        delimiter: what stands between cells.
+        lines: how many lines it takes.
+        width: how many cells a row has where the header has more; 0 where it has not.
+    """
 
     names: list[str]
     delimiter: str
     lines: int
+    width: int = 0
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of which rows have cells."""
+        return self.names[: self.width or None]
 
 
 def read_header(head: str, name: str) -> Header:
@@ -63,7 +90,7 @@ def read_header(head: str, name: str) -> Header:
 
     Example:
         >>> read_header("prompt;response;stars\\nHi;Hello;5\\n", "ratings.csv")
-        Header(names=['prompt', 'response', 'stars'], delimiter=';', lines=1)
+        Header(names=['prompt', 'response', 'stars'], delimiter=';', lines=1, width=0)
     """
     if "\n" not in head and head.strip().count("\r") > 0:
         raise InputError(
@@ -83,7 +110,18 @@ def read_header(head: str, name: str) -> Header:
     if not names:
         raise InputError(f"{name} is empty", hint="Check the export that made it.")
     refuse_duplicate_columns(names, name)
+    _refuse_curly_quotes(names, name)
     return Header(names, delimiter, reader.line_num + head[:skipped].count("\n"))
+
+
+def _refuse_curly_quotes(names: list[str], name: str) -> None:
+    """Refuse a file whose cells stand in the quotes of a word processor."""
+    if all(each[0] in OPENING and each[-1] in CLOSING for each in names):
+        raise InputError(
+            f"{name} has its cells in the quotes {names[0][0]} and {names[0][-1]}, "
+            "which quote nothing in CSV",
+            hint="Put straight quotes in their place, as in: sed 's/[“”]/\"/g' old.csv > new.csv",
+        )
 
 
 class Part(NamedTuple):
@@ -115,7 +153,7 @@ class Part(NamedTuple):
 
 
 def csv_pieces(
-    stream: BinaryIO, decoder: Decoder, columns: list[str], name: str
+    stream: BinaryIO, decoder: Decoder, columns: list[str], name: str, width: int = 0
 ) -> Iterator[Piece]:
     """Cut a delimited file into pieces of whole records, to be parsed into frames of text columns.
 
@@ -127,6 +165,7 @@ def csv_pieces(
         decoder: turns them into UTF-8.
         columns: the columns to read.
         name: the file, for messages.
+        width: how many cells a row has, where the header has more.
     """
     header: Header | None = None
     rest, above, offset, last = b"", 0, 0, False
@@ -140,6 +179,7 @@ def csv_pieces(
                 rest = data
                 continue
             header = read_header(data[:HEADER_BYTES].decode(errors="replace"), name)
+            header = header._replace(width=width)
             below = (
                 data.split(b"\n", header.lines)[-1] if data.count(b"\n") >= header.lines else b""
             )
@@ -227,7 +267,7 @@ def _cut(data: bytes | bytearray, size: int | None = None, before: int = 0) -> i
 def _fast(part: Part) -> Chunk | None:
     """The whole piece at once, or None where a record in it needs a closer look."""
     data, header = part.data, part.header
-    names, line = header.names, part.above + 1
+    names, line = header.columns, part.above + 1
     try:
         frame = pl.read_csv(
             data,
@@ -251,11 +291,13 @@ def _fast(part: Part) -> Chunk | None:
         if height.sum() != ends:
             return None
         lines = height.cum_sum().shift(1, fill_value=0) + line
-    return Chunk(
+    frame = frame.with_columns(pl.lit("").alias(each) for each in header.names[len(names) :])
+    chunk = Chunk(
         add_row_numbers(frame.select(part.columns), 0, lines),
         lambda position: _as_json(frame.row(position, named=True)),
         lines=part.above + breaks,
     )
+    return without_headers(chunk, frame, is_first=bool(part.above))
 
 
 def _quoted_well(data: bytes, delimiter: str) -> bool:
@@ -280,11 +322,11 @@ def _quoted_well(data: bytes, delimiter: str) -> bool:
 
 def _has_short_row(frame: pl.DataFrame, data: bytes, header: Header) -> bool:
     """Whether cells are missing at the end of a row: Polars reads them as empty."""
-    final = frame.get_column(header.names[-1])
+    final = frame.get_column(header.columns[-1])
     if not (final.null_count() or (final == "").any()):
         return False
     inside = frame.select(pl.all().str.count_matches(header.delimiter, literal=True).sum())
-    between = (len(header.names) - 1) * frame.height
+    between = (frame.width - 1) * frame.height
     return bool(count_byte(data, ord(header.delimiter)) != between + sum(inside.row(0)))
 
 
@@ -300,9 +342,9 @@ def _slow(part: Part, decoder: Decoder, *, last: bool) -> tuple[Chunk, int]:
         decoder.check(data, part.offset)
     row, line = 0, part.above + 1
     texts = _lines(data.decode("utf-8", "surrogateescape"))
-    good: list[dict[str, str]] = []
-    places: list[tuple[int, int]] = []
+    good: dict[int, tuple[dict[str, str], int]] = {}
     unreadable: list[UnreadableRow] = []
+    headers: dict[int, str] = {}
     at = 0
     while at < len(texts):
         cells, height, fault = _record(texts, at, header)
@@ -313,18 +355,25 @@ def _slow(part: Part, decoder: Decoder, *, last: bool) -> tuple[Chunk, int]:
             raw = "".join(texts[at : at + height]).rstrip("\r\n")
             unreadable.append(UnreadableRow(row, line + at, "", *fault, _printable(raw)))
         elif cells:
-            good.append(dict(zip(header.names, cells, strict=True)))
-            places.append((row, line + at))
+            good[row] = dict(zip(header.names, cells, strict=True)), line + at
+            if why := header_fault(cells, header.names):
+                headers[row] = why[1]
         row += bool(cells) or bool(fault)
         at += height
-    frame = pl.DataFrame(good, schema=dict.fromkeys(header.names, pl.String))
-    rows = pl.Series([place[0] for place in places], dtype=pl.UInt64)
-    lines = pl.Series([place[1] for place in places], dtype=pl.UInt64)
+    for place, detail in with_questions(headers, is_first=bool(part.above)).items():
+        if place in good:
+            values, number = good.pop(place)
+            why = reasons.HEADER_ROW, detail
+            unreadable.append(UnreadableRow(place, number, "", *why, _as_json(values)))
+    rows = [values for values, _ in good.values()]
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(header.names, pl.String))
+    numbers = pl.Series(list(good), dtype=pl.UInt64)
+    lines = pl.Series([number for _, number in good.values()], dtype=pl.UInt64)
     used = len("".join(texts[:at]).encode("utf-8", "surrogateescape"))
     breaks = count_byte(memoryview(data)[:used], NEWLINE)
     return Chunk(
-        add_row_numbers(frame.select(part.columns), rows, lines),
-        lambda i: _as_json(good[i]),
+        add_row_numbers(frame.select(part.columns), numbers, lines),
+        lambda i: _as_json(rows[i]),
         unreadable,
         lines=part.above + breaks,
     ), used
@@ -353,9 +402,12 @@ def _record(
         outside = "a carriage return outside quotes"
         detail = outside if "new-line character" in str(error) else str(error)
         return [], reader.line_num, (reasons.BAD_QUOTES, detail)
-    if len(cells) != len(header.names):
-        detail = f"expected {len(header.names)} cells, found {len(cells)}"
+    if len(cells) not in (len(header.names), header.width):
+        detail = f"expected {len(header.columns)} cells, found {len(cells)}"
+        if curly := next((cell[0] for cell in cells if cell.startswith(tuple(OPENING))), ""):
+            detail += f"; {curly} quotes nothing in CSV"
         return cells, reader.line_num, (reasons.RAGGED, detail)
+    cells += [""] * (len(header.names) - len(cells))
     if byte := next((match[0] for cell in cells if (match := ESCAPED.search(cell))), ""):
         detail = f"byte 0x{ord(byte) - 0xDC00:02x} is not UTF-8"
         return cells, reader.line_num, (reasons.BAD_TEXT, detail)
@@ -370,14 +422,42 @@ def sample_rows(text: str, header: Header, limit: int) -> list[dict[str, object]
         header: its header.
         limit: the most rows to return.
     """
-    rows: list[dict[str, object]] = []
+    rows: list[list[str]] = []
+    headers: dict[int, str] = {}
     texts, at = _lines(text), header.lines
     while at < len(texts) and len(rows) < limit:
         cells, height, fault = _record(texts, at, header)
         if cells and not fault:
-            rows.append(dict[str, object](zip(header.names, cells, strict=True)))
+            if why := header_fault(cells, header.names):
+                headers[len(rows)] = why[1]
+            rows.append(cells)
         at += 1 if fault else height
-    return rows
+    headers = with_questions(headers, is_first=True)
+    sound = [cells for place, cells in enumerate(rows) if place not in headers]
+    return [dict[str, object](zip(header.names, cells, strict=True)) for cells in sound]
+
+
+def row_width(text: str, header: Header, limit: int) -> int:
+    """How many cells nearly all of the first rows have, where the header has more; 0 otherwise.
+
+    Args:
+        text: the beginning of the file.
+        header: its header.
+        limit: the most rows to look at.
+
+    Example:
+        >>> text = "prompt,chosen,rejected,Approve\\nHi,Hello,No\\nBye,Ciao,What\\n"
+        >>> row_width(text, read_header(text, "pairs.csv"), 1000)
+        3
+    """
+    reader = csv.reader(_lines(text)[header.lines :], delimiter=header.delimiter)
+    try:
+        widths = Counter(len(cells) for cells in islice(reader, limit) if cells)
+    except csv.Error:
+        return 0
+    width, count = next(iter(widths.most_common(1)), (0, 0))
+    alike = count >= max(2, SAME_WIDTH * widths.total())
+    return width if alike and 1 < width < len(header.names) else 0
 
 
 def _printable(text: str) -> str:

@@ -41,18 +41,46 @@ WHAT_IS_READ = (
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-BINARY = (
-    b"PK\x03\x04",
-    b"\x89PNG",
-    b"%PDF-",
-    b"SQLite format 3",
-    b"\xd0\xcf\x11\xe0",
-    b"BZh",
-    b"\xfd7zXZ",
+OTHER_FILES: tuple[tuple[bytes, str, str], ...] = (
+    (b"%PDF-", "a PDF document", "Feedback is not read from documents: export it as CSV or JSONL."),
+    (
+        b"SQLite format 3",
+        "an SQLite database",
+        "Export the table: sqlite3 -header -csv FILE 'select * from TABLE' > rows.csv.",
+    ),
+    (
+        b"\xd0\xcf\x11\xe0",
+        "a document of an older Office, such as an .xls spreadsheet",
+        "Save it as CSV.",
+    ),
+    (b"\x93NUMPY", "an array of NumPy", "Write its rows as JSONL or Parquet."),
+    (b"\x89PNG", "an image", "Only files of feedback are read."),
+    (b"\xff\xd8\xff", "an image", "Only files of feedback are read."),
+    (b"BZh", "packed with bzip2", "Unpack it: bunzip2 FILE. Packed with gzip or zstd it is read."),
+    (b"\xfd7zXZ", "packed with xz", "Unpack it: unxz FILE. Packed with gzip or zstd it is read."),
+    (b"7z\xbc\xaf", "a 7z archive", "Unpack it, and name the files inside."),
+    (b"Rar!", "a RAR archive", "Unpack it, and name the files inside."),
 )
+"""How other files begin, what each is, and what to do about it."""
+
+
+PICKLE = re.compile(rb"\x80[\x02-\x05]")
+
+
+MEMBER = b"PK\x03\x04"
+"""How each member of a zip archive begins."""
+
+
+MOST_MEMBERS = 5
+LONGEST_MEMBER = 60
+TAR = slice(257, 262)
 
 
 CONTROLS = [byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b"]
+
+
+NUL_LINES = re.compile(rb"(?m)^\x00+|\x00+$")
+"""NULs at the border of a line, as a crash leaves them: they cost the line, not the file."""
 
 
 JSON_BEGINS = re.compile(rb'[\[{]\s*(["{\[\]}]|\Z)')
@@ -98,7 +126,7 @@ def detect_kind(head: bytes, by_suffix: FileKind | None, name: str) -> FileKind:
     if head[:2] in UTF16 or looks_utf16(head):
         return by_suffix or "csv"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    _refuse_other(head, text, name)
+    _refuse_other(head, text, name, by_suffix)
     if text[:1] == b"[" and (by_suffix != "csv" or JSON_BEGINS.match(text)):
         return _list_kind(text, by_suffix)
     if text[:1] == b"{" and (by_suffix != "csv" or JSON_BEGINS.match(text)):
@@ -115,17 +143,64 @@ def looks_utf16(head: bytes) -> bool:
     )
 
 
-def _refuse_other(head: bytes, text: bytes, name: str) -> None:
+def _refuse_other(head: bytes, text: bytes, name: str, by_suffix: FileKind | None) -> None:
     """Refuse what is neither text nor a table."""
-    controls = sum(head[:1024].count(byte) for byte in CONTROLS)
-    if head.startswith(BINARY) or controls > 0.05 * len(head[:1024]):
+    if problem := _other_kind(head):
+        what, hint = problem
+        raise InputError(f"{name} is {what}", hint=hint)
+    beginning = NUL_LINES.sub(b"", head[:1024]) if by_suffix else head[:1024]
+    controls = sum(beginning.count(byte) for byte in CONTROLS)
+    if controls > 0.05 * len(beginning):
         raise InputError(f"{name} is a binary file of a kind that is not read", hint=WHAT_IS_READ)
-    if text[:15].lower().startswith((b"<!doctype html", b"<html")):
+    start = text[:15].lower()
+    if start.startswith((b"<!doctype html", b"<html")):
         raise InputError(
             f"{name} is a web page", hint="Download the file itself, not the page that shows it."
         )
+    if start.startswith(b"<?xml"):
+        raise InputError(
+            f"{name} is an XML file, which is not read",
+            hint="Write its records as JSONL or CSV: pandas.read_xml reads many of them.",
+        )
     if text.startswith(b"version https://git-lfs"):
         raise InputError(f"{name} is a Git LFS pointer", hint="Fetch the file with: git lfs pull")
+
+
+def _other_kind(head: bytes) -> tuple[str, str] | None:
+    """What a file is that is known and not read, and what to do about it."""
+    if head.startswith(MEMBER):
+        return _archive(head)
+    if PICKLE.match(head):
+        return (
+            "a pickle of Python, which is not read: it could run any code",
+            "Open it where it was made, and write its rows as JSONL or Parquet.",
+        )
+    if head[TAR] == b"ustar":
+        return "a tar archive", "Unpack it: tar -xf FILE, and name the files inside."
+    return next(((what, hint) for start, what, hint in OTHER_FILES if head.startswith(start)), None)
+
+
+def _archive(head: bytes) -> tuple[str, str]:
+    """A zip archive, by the names of its first members; spreadsheets and documents are such."""
+    names: list[str] = []
+    at = head.find(MEMBER)
+    while at >= 0 and len(names) <= MOST_MEMBERS:
+        size = int.from_bytes(head[at + 26 : at + 28], "little")
+        names.append(head[at + 30 : at + 30 + size].decode(errors="replace"))
+        at = head.find(MEMBER, at + 30 + size)
+    if "[Content_Types].xml" in names or any(name.startswith("xl/") for name in names):
+        return "an Office file, such as an .xlsx spreadsheet", "Save the sheet as CSV."
+    if any(name.endswith("data.pkl") for name in names):
+        return "a file of PyTorch", "Write its rows as JSONL or Parquet where it was made."
+    inside = ", ".join(_printable(name) for name in names[:MOST_MEMBERS])
+    more = ", …" if len(names) > MOST_MEMBERS else ""
+    return f"a zip archive (inside: {inside}{more})", "Unpack it, and name the files inside."
+
+
+def _printable(name: str) -> str:
+    """A name of a member, cut, without control characters."""
+    text = "".join(c if c.isprintable() else "?" for c in name)
+    return text if len(text) <= LONGEST_MEMBER else f"{text[:LONGEST_MEMBER]}…"
 
 
 def _list_kind(text: bytes, by_suffix: FileKind | None) -> FileKind:

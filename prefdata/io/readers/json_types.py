@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 
-from prefdata.formats.conversation import TOOL_KEYS
+from prefdata.formats.message import EXTENSION_KEYS, is_extended
 from prefdata.io.readers.chunks import AS_JSON, LENIENT, PASSED_ON, describe_type
 from prefdata.records import reasons
 
@@ -18,6 +18,7 @@ LARGEST = 2**63
 EXACT = 2**53
 """Up to here a float holds every whole number exactly."""
 MESSAGE_KEYS = ("role", "content", "from", "value", "text", "type")
+NESTED_KEYS = (*MESSAGE_KEYS, *EXTENSION_KEYS)
 
 
 def infer_field(name: str, values: Iterable[object], *, scalar: bool) -> pa.Field:
@@ -28,7 +29,10 @@ def infer_field(name: str, values: Iterable[object], *, scalar: bool) -> pa.Fiel
         values: its values in the sample; nulls are ignored.
         scalar: whether a number may stand for text in it (scores, winners, labels).
     """
-    values = [_prune(value) for value in values if value is not None]
+    values = [value for value in values if value is not None]
+    if not scalar and any(map(is_extended, values)):
+        return json_field(name)
+    values = [_prune(value) for value in values]
     kinds = {type(value) for value in values}
     if scalar and len(kinds) > 1 and kinds <= {str, int, float, bool} and kinds != {int, float}:
         return pa.field(name, pa.string(), metadata=LENIENT)
@@ -91,10 +95,7 @@ def json_field(name: str) -> pa.Field:
 
 
 def _without_slips(values: list[object]) -> list[object]:
-    """Leave out what is no text where nearly all is: it is refused, and changes no other row."""
-    texts = [value for value in values if isinstance(value, str)]
-    if len(texts) >= 0.9 * len(values):
-        return list(texts)
+    """Leave out numbers where there is anything else: they are refused, and change no other row."""
     return [value for value in values if not isinstance(value, int | float)] or values
 
 
@@ -139,6 +140,12 @@ def parse_row(line: str) -> tuple[dict[str, object] | None, str, str]:
     try:
         row = json.loads(line, object_pairs_hook=_object, parse_int=_integer)
     except json.JSONDecodeError as error:
+        if line.startswith("\0"):
+            return (
+                None,
+                reasons.BAD_TEXT,
+                f"begins with {len(line) - len(line.lstrip(chr(0)))} NULs",
+            )
         return None, reasons.BROKEN_JSON, f"{error.msg.removesuffix(' at')} at column {error.colno}"
     except RecursionError:
         return None, reasons.BROKEN_JSON, "nested too deeply"
@@ -179,7 +186,7 @@ def _duplicate(value: object, keys: Collection[str]) -> str:
         return ""
     if isinstance(value, Ambiguous) and (duplicates := value.duplicates & set(keys)):
         return min(duplicates)
-    inner = (_duplicate(item, MESSAGE_KEYS) for key, item in value.items() if key in keys)
+    inner = (_duplicate(item, NESTED_KEYS) for key, item in value.items() if key in keys)
     return next(filter(None, inner), "")
 
 
@@ -194,13 +201,13 @@ def row_fault(row: Mapping[str, object], schema: pa.Schema) -> tuple[str, str, s
         value = row.get(column.name)
         if value is None or column.metadata == PASSED_ON:
             continue
-        if _has_tools(value):
-            return column.name, reasons.TOOLS, ""
         if _lone_surrogate(value):
             return column.name, reasons.BAD_TEXT, "a lone surrogate"
         if column.metadata == AS_JSON:
             continue
         if column.metadata == LENIENT and isinstance(value, int | float):
+            continue
+        if holds_messages(column.type) and is_extended(value):
             continue
         if not _fits(value, column.type):
             detail = f"expected {describe_type(column.type)}, found {_type_name(value)}"
@@ -208,10 +215,30 @@ def row_fault(row: Mapping[str, object], schema: pa.Schema) -> tuple[str, str, s
     return None
 
 
-def _has_tools(value: object) -> bool:
-    if isinstance(value, list):
-        return any(_has_tools(item) for item in value)
-    return isinstance(value, dict) and any(value.get(key) for key in TOOL_KEYS)
+def holds_messages(kind: pa.DataType) -> bool:
+    """Whether a column holds a message, or a list of messages, in each row."""
+    turn = kind.value_type if pa.types.is_list(kind) else kind
+    return pa.types.is_struct(turn) and bool({"role", "from"} & {field.name for field in turn})
+
+
+def with_extended(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> list[str]:
+    """The columns of messages in which some has more than a role and a text."""
+    typed = [c.name for c in schema if c.metadata != AS_JSON and holds_messages(c.type)]
+    return [name for name in typed if any(is_extended(row.get(name)) for row in rows)]
+
+
+def has_other_type(value: object, column: pa.Field) -> bool:
+    """Whether a value is of a type that the sample does not have, so that the column is mixed.
+
+    A number among texts is a slip, and no type of its own.
+
+    Args:
+        value: a value of the column.
+        column: the type that was inferred from the sample.
+    """
+    if value is None or column.metadata in (AS_JSON, PASSED_ON, LENIENT):
+        return False
+    return not isinstance(value, int | float) and not _fits(value, column.type)
 
 
 def _lone_surrogate(value: object) -> bool:

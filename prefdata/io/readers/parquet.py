@@ -13,6 +13,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from prefdata.errors import InputError
+from prefdata.formats.sample import Sample
 from prefdata.io.readers.chunks import (
     CHUNK_BYTES,
     Chunk,
@@ -41,11 +42,27 @@ def columnar_pieces(
         InputError: the file is damaged, or a column is of a type that is not read.
     """
     try:
-        for batch in _batches(source, stream, columns):
+        for batch in map(_json_as_text, _batches(source, stream, columns)):
             _refuse_types(batch.schema, source.name)
             yield partial(_parse, batch, [name for name in columns if name in raw], source.name)
     except (pa.ArrowInvalid, OSError) as error:
         raise _damaged(source.name, error) from error
+
+
+def _json_as_text(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """A batch whose columns of Arrow's type JSON, as `datasets` writes them, are text."""
+    for place, field in enumerate(batch.schema):
+        kind, column = field.type, batch.column(place)
+        if isinstance(kind, pa.JsonType):
+            column = column.cast(pa.string())
+        elif pa.types.is_list(kind) and isinstance(kind.value_type, pa.JsonType):
+            lists = column.cast(pa.list_(pa.string())).to_pylist()
+            texts = [None if each is None else f"[{','.join(map(str, each))}]" for each in lists]
+            column = pa.array(texts, pa.string())
+        else:
+            continue
+        batch = batch.set_column(place, field.name, column)
+    return batch
 
 
 def _damaged(name: str, error: Exception) -> InputError:
@@ -94,15 +111,15 @@ def _batches(source: Source, stream: BinaryIO, columns: list[str]) -> Iterator[p
     yield from (each.select(columns) for each in _arrow(stream)[1] if each.num_rows)
 
 
-def _arrow(stream: BinaryIO) -> tuple[list[str], Iterator[pa.RecordBatch]]:
-    """The columns and batches of an Arrow file, or of a stream in one."""
+def _arrow(stream: BinaryIO) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """The schema and batches of an Arrow file, or of a stream in one."""
     is_file = stream.read(6) == b"ARROW1"
     stream.seek(0)
     if not is_file:
         reader = pa.ipc.open_stream(stream)
-        return reader.schema.names, iter(reader)
+        return reader.schema, iter(reader)
     file = pa.ipc.open_file(stream)
-    return file.schema.names, map(file.get_batch, range(file.num_record_batches))
+    return file.schema, map(file.get_batch, range(file.num_record_batches))
 
 
 def _raw(frame: pl.DataFrame) -> Callable[[int], str]:
@@ -111,10 +128,8 @@ def _raw(frame: pl.DataFrame) -> Callable[[int], str]:
     )
 
 
-def columnar_sample(
-    source: Source, stream: BinaryIO, rows: int
-) -> tuple[list[str], list[dict[str, object]]]:
-    """The columns of a Parquet or Arrow file, and its first rows.
+def columnar_sample(source: Source, stream: BinaryIO, rows: int) -> Sample:
+    """The columns of a Parquet or Arrow file, its first rows, and the names of its classes.
 
     Raises:
         InputError: the file is damaged or has no row.
@@ -122,16 +137,31 @@ def columnar_sample(
     try:
         if source.kind == "parquet":
             file = pq.ParquetFile(stream)
-            names = file.schema_arrow.names
+            schema = file.schema_arrow
             batches = file.iter_batches(batch_size=rows)
         else:
-            names, batches = _arrow(stream)
+            schema, batches = _arrow(stream)
+        names = schema.names
         refuse_duplicate_columns(names, source.name)
         batch = next((each for each in batches if each.num_rows), None)
     except (pa.ArrowInvalid, OSError) as error:
         raise _damaged(source.name, error) from error
     if batch is None:
         raise InputError(f"{source.name} has no row", hint="Check the export that made it.")
-    first = batch.slice(0, rows)
+    first = _json_as_text(batch.slice(0, rows))
     _refuse_bytes(first, source.name)
-    return names, first.to_pylist()
+    return Sample(names, first.to_pylist(), class_names=_class_names(schema))
+
+
+def _class_names(schema: pa.Schema) -> dict[str, tuple[str, ...]]:
+    """The names that ``datasets`` writes beside a column of class labels, by the column."""
+    try:
+        stored = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = stored["info"]["features"]
+        return {
+            name: tuple(map(str, feature["names"]))
+            for name, feature in features.items()
+            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}

@@ -5,33 +5,49 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 
 import pyarrow as pa
 
 from prefdata.errors import InputError
+from prefdata.formats.base import ReadOptions
 from prefdata.formats.sample import SAMPLE_ROWS, Sample
 from prefdata.io.readers import json_types
 from prefdata.io.readers.chunks import Chunk, Offset, Piece
-from prefdata.io.readers.csv import csv_pieces, read_header, sample_rows
+from prefdata.io.readers.csv import csv_pieces, read_header, row_width, sample_rows
 from prefdata.io.readers.encoding import Decoder
 from prefdata.io.readers.file_kind import WHAT_IS_READ
 from prefdata.io.readers.json import array_blocks, json_pieces, line_blocks
+from prefdata.io.readers.json_keys import KnownKeys
+from prefdata.io.readers.missing import chunk_without, missing_words, row_without
 from prefdata.io.readers.parquet import columnar_pieces, columnar_sample
-from prefdata.io.readers.sources import Source
+from prefdata.io.readers.sources import Source, beside
+from prefdata.records.notes import Note
 
 SAMPLE_BYTES = 16 << 20
 
 
-def read_sample(source: Source, encoding: str = "") -> Sample:
+def read_sample(
+    source: Source, encoding: str = "", read_options: ReadOptions | None = None
+) -> Sample:
     """Read the first rows of a source.
+
+    Args:
+        source: the file.
+        encoding: as in `prefdata.io.readers.encoding.Decoder`.
+        read_options: say which words stand for no value.
 
     Raises:
         InputError: no row of the sample can be read.
     """
     _load_pandas()
-    sample, size = _sample(source, encoding)
+    with beside(source.data_glob):
+        sample, size = _sample(source, encoding)
     is_whole = size < SAMPLE_BYTES and len(sample.rows) < SAMPLE_ROWS
+    words = missing_words(read_options or ReadOptions(), text_only=sample.text_only)
+    rows = [row_without(row, words, text_only=sample.text_only) for row in sample.rows]
+    sample = replace(sample, rows=rows if words else sample.rows, missing=words)
     return replace(sample, origin=source.name, is_whole=is_whole)
 
 
@@ -49,7 +65,7 @@ def _sample(source: Source, encoding: str) -> tuple[Sample, int]:
     decoder = Decoder(source.name, encoding)
     with source.open() as stream:
         if source.kind in ("parquet", "arrow"):
-            return Sample(*columnar_sample(source, stream, SAMPLE_ROWS)), 0
+            return columnar_sample(source, stream, SAMPLE_ROWS), 0
         if source.kind == "csv":
             data = decoder.feed(stream.read(SAMPLE_BYTES))
             return _csv_sample(data, source.name), len(data)
@@ -91,13 +107,14 @@ def _json_sample(lines: list[bytes], name: str) -> Sample:
 def _csv_sample(data: bytes, name: str) -> Sample:
     text = data.decode(errors="replace")
     header = read_header(text, name)
+    header = header._replace(width=row_width(text, header, SAMPLE_ROWS))
     rows = sample_rows(text, header, SAMPLE_ROWS)
     if not rows:
         raise InputError(
             f"{name} has a header but no row that can be read",
             hint="The first line must name the columns; one row per line follows.",
         )
-    return Sample(header.names, rows, text_only=True)
+    return Sample(header.names, rows, text_only=True, width=header.width)
 
 
 def read_pieces(
@@ -110,6 +127,7 @@ def read_pieces(
     raw: Collection[str] = (),
     fields: Iterable[pa.Field] = (),
     copy: bool = False,
+    known_keys: KnownKeys | None = None,
 ) -> Iterator[Piece]:
     """Cut a source into pieces, each of which can be parsed by itself.
 
@@ -123,17 +141,47 @@ def read_pieces(
         fields: columns of JSON whose type is given, so that it need not be inferred.
         copy: give each piece memory of its own, as where all of them are kept at once: else a
             piece may lie in a buffer that the next ones use again.
+        known_keys: the keys of the sample, where rows of JSON are looked at for others.
 
     Raises:
         InputError: the file as a whole cannot be read.
     """
+    pieces = _pieces(
+        source, sample, columns, scalars, encoding, raw, fields, copy=copy, known_keys=known_keys
+    )
+    for piece in pieces:
+        yield partial(_parse, piece, sample) if sample.missing or sample.width else piece
+
+
+def _parse(piece: Piece, sample: Sample) -> Chunk:
+    chunk = piece()
+    if sample.width:
+        absent = ", ".join(sample.names[sample.width :])
+        note = Note(f"the rows are shorter than the header: no cell for {absent}", "", chunk.rows)
+        chunk = replace(chunk, notes=(*chunk.notes, note))
+    return chunk_without(chunk, sample.missing, text_only=sample.text_only)
+
+
+def _pieces(
+    source: Source,
+    sample: Sample,
+    columns: list[str],
+    scalars: set[str],
+    encoding: str,
+    raw: Collection[str],
+    fields: Iterable[pa.Field],
+    *,
+    copy: bool,
+    known_keys: KnownKeys | None,
+) -> Iterator[Piece]:
+    """The pieces as they stand in the source."""
     decoder = Decoder(source.name, encoding)
     with source.open() as stream:
         if source.kind in ("parquet", "arrow"):
             yield from columnar_pieces(source, stream, columns, raw)
             return
         if source.kind == "csv":
-            yield from csv_pieces(stream, decoder, columns, source.name)
+            yield from csv_pieces(stream, decoder, columns, source.name, sample.width)
             return
         by_name = {field.name: field for field in fields}
         schema = pa.schema(
@@ -152,7 +200,7 @@ def read_pieces(
         )
         if copy:
             blocks = (block._replace(data=bytes(block.data)) for block in blocks)
-        yield from json_pieces(blocks, schema, decoder)
+        yield from json_pieces(blocks, schema, decoder, known_keys)
 
 
 def parse_pieces(pieces: Iterable[Piece]) -> Iterator[Chunk]:

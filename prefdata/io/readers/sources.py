@@ -8,19 +8,21 @@ import gzip
 import hashlib
 import io
 import itertools
+import json
 import os
 import shutil
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from prefdata.errors import InputError, UsageError
 from prefdata.io.dataset.atomic_dir import is_ours
+from prefdata.io.dataset.dataset_reader import check_version
 from prefdata.io.readers.file_kind import (
     HEAD,
     FileKind,
@@ -33,6 +35,9 @@ from prefdata.io.readers.remote import RemoteFile, is_remote, remote_files
 
 MARKS = ("manifest.json", "export.json")
 """The files that mark a data set directory and an export."""
+
+SAVED = ("state.json", "dataset_info.json")
+"""The files that save_to_disk of `datasets` writes beside its Arrow files."""
 
 LONGEST_NAME = 60
 """Characters of a name that cannot be looked at."""
@@ -47,12 +52,15 @@ class Source:
         name: what to call it in messages, rejects and the manifest.
         kind: how its bytes are laid out.
         compression: ``"gz"``, ``"zst"`` or ``""``.
+        data_glob: where it is one of several files in a folder that the user named, a glob that
+            names the others; ``""`` elsewhere, or where no glob does.
     """
 
     path: Path | RemoteFile
     name: str
     kind: FileKind
     compression: str = ""
+    data_glob: str = ""
 
     @property
     def local(self) -> Path:
@@ -150,7 +158,28 @@ def _from_path(stack: ExitStack, request: str, *, fetch: bool) -> Iterator[Sourc
     elif is_remote(request):
         yield from _from_address(stack, request, fetch=fetch)
     else:
-        yield from (identify_source(path, str(path)) for path in _paths(request))
+        paths = _paths(request)
+        _refuse_newer(paths)
+        globs = other_files(paths, Path(request)) if Path(request).is_dir() else {}
+        for path in paths:
+            with beside(globs.get(path, "")):
+                source = identify_source(path, str(path))
+            yield replace(source, data_glob=globs.get(path, ""))
+
+
+def _refuse_newer(paths: Iterable[Path]) -> None:
+    """Refuse the files of a data set directory that a newer version of prefdata wrote.
+
+    Raises:
+        UsageError: there is one.
+    """
+    folders = {folder for path in paths for folder in (path.parent, path.parent.parent)}
+    for manifest in sorted(folder / "manifest.json" for folder in folders):
+        if not is_ours(manifest):
+            continue
+        values = json.loads(manifest.read_bytes())
+        if "schema_version" in values:
+            check_version(manifest, values)
 
 
 def _from_memory(stack: ExitStack, frame: object, names: set[str]) -> Iterator[Source]:
@@ -250,12 +279,57 @@ def _inside(folder: Path) -> list[Path]:
     Data set directories and exports within the folder are results, not sources: they are skipped.
     """
     root = folder / "data" if _is_result(folder) else folder
+    _refuse_saved(folder)
     files = sorted(p for p in _all_in(root) if suffix_kind(p.name)[0] and p.is_file())
     results = {p.parent for p in files if p.name in MARKS and _is_result(p.parent)}
     files = [p for p in files if results.isdisjoint(p.parents)]
     if not files:
         raise UsageError(f"no data file in the folder {folder}", hint=expected_suffixes())
     return files
+
+
+def _refuse_saved(folder: Path) -> None:
+    """Refuse what `datasets` saved, but for its Arrow files: the others are about them."""
+    for marks, pattern in ((("dataset_dict.json",), "*/*.arrow"), (SAVED, "*.arrow")):
+        if all((folder / mark).is_file() for mark in marks) and any(folder.glob(pattern)):
+            raise UsageError(
+                f"{folder} was written by save_to_disk of datasets: its JSON files hold no rows",
+                hint=f"Name its Arrow files: '{folder}/{pattern}'",
+            )
+
+
+def other_files(paths: Sequence[Path], folder: Path) -> dict[Path, str]:
+    """For each file of a folder a glob that names the files of another kind, where one does.
+
+    Example:
+        >>> paths = [Path("in/stats.json"), Path("in/a.jsonl"), Path("in/b.jsonl")]
+        >>> other_files(paths, Path("in"))[paths[0]]
+        'in/*.jsonl'
+    """
+    globs = {}
+    for path in paths:
+        others = [each for each in paths if each.suffix != path.suffix]
+        suffixes, parents = {each.suffix for each in others}, {each.parent for each in others}
+        if len(suffixes) == 1:
+            place = str(parents.pop()) if len(parents) == 1 else f"{folder}/**"
+            globs[path] = f"{place}/*{suffixes.pop()}"
+    return globs
+
+
+@contextmanager
+def beside(data_glob: str) -> Iterator[None]:
+    """Add to an error about a file of a folder how to name the other files alone.
+
+    Args:
+        data_glob: names them; ``""`` where there are none.
+    """
+    try:
+        yield
+    except InputError as error:
+        if data_glob and not isinstance(error, UsageError):
+            others = f"If it is no data, name the other files alone: '{data_glob}'."
+            error.hint = f"{others} {error.hint}"
+        raise
 
 
 def _all_in(root: Path) -> Iterator[Path]:

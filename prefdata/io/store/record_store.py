@@ -13,8 +13,9 @@ import polars as pl
 
 from prefdata.io.store.bucket_store import BucketStore
 from prefdata.io.store.frame_store import FrameStore, MemoryBudget
-from prefdata.records.frames import COLUMNS, MESSAGES, PLACE, Kind, concatenated
+from prefdata.records.frames import COLUMNS, MESSAGES, PLACE, Kind, concatenated, extensions
 from prefdata.transforms.filter_columns import measured_schema
+from prefdata.transforms.split import SPLIT
 
 IDS: dict[Kind, dict[str, str]] = {
     "ratings": {"prompt": "prompt_id", "response": "response_id"},
@@ -56,8 +57,12 @@ class RecordStore:
         size: the expected bytes, which decide the number of buckets.
         texts: whether texts are stored, or only what decides.
         grouped: whether records have a ``group_id``.
+        with_splits: whether records have a ``split``.
         keep: text columns that records have besides those of their kind.
         needs: what filters need to know of the texts.
+
+    Attributes:
+        extensions: what records have so far that only some data sets have.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class RecordStore:
         *,
         texts: bool = True,
         grouped: bool = False,
+        with_splits: bool = False,
         keep: Collection[str] = (),
         needs: Collection[str] = (),
     ) -> None:
@@ -75,9 +81,11 @@ class RecordStore:
         self.more = [(name, pl.String()) for name in keep if texts]
         self.needs = needs
         self.grouped = grouped
+        self.with_splits = with_splits
         self.budget = MemoryBudget()
         self.buckets = BucketStore(folder, size, self.budget)
         self.waiting: dict[Kind, list[pl.DataFrame]] = defaultdict(list)
+        self.extensions: set[str] = set()
         self.writer = ThreadPoolExecutor(1)
         self.writing: Future[None] | None = None
 
@@ -88,6 +96,7 @@ class RecordStore:
         """
         if not frame.height:
             return
+        self.extensions |= extensions(frame)
         self.waiting[kind].append(frame.select(list(self._schema(kind))))
         if len(self.waiting[kind]) == PIECES:
             self._flush(kind)
@@ -121,8 +130,9 @@ class RecordStore:
         columns = SCHEMAS[kind].items()
         stored = [(name, dtype) for name, dtype in columns if self.texts or dtype != MESSAGES]
         grouped = GROUP.items() if self.grouped else ()
+        splits = [("split", SPLIT)] if self.with_splits else []
         measured = measured_schema(kind, self.needs).items()
-        return pl.Schema([*stored, *grouped, *self.more, *measured])
+        return pl.Schema([*stored, *grouped, *splits, *self.more, *measured])
 
     def get(self, kind: Kind, bucket: int, *, drop: bool = True) -> pl.DataFrame:
         """All records of a kind in a bucket, in the order they were added.

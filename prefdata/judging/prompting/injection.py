@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import polars as pl
 
+from prefdata.records.frames import EXTENDED_MESSAGES
+from prefdata.records.plain_text import labelled_parts
+
 BETTER = r"(?:best|better|superior|winner|winning|preferred|correct)"
 ANSWER = r"(?:answer|response|output|assistant|completion|candidate|option|model|one)"
 JUDGE = (
@@ -122,6 +125,12 @@ def texts_of(column: pl.Series) -> pl.Series:
     """What stands in a column of messages, all turns of each row together."""
     if column.dtype == pl.String:
         return column
+    if column.dtype == EXTENDED_MESSAGES:
+        texts = [
+            [text for turn in turns or () for _, text in labelled_parts(turn)]
+            for turns in column.to_list()
+        ]
+        return pl.Series(column.name, list(map("\n\n".join, texts)), pl.String)
     content = pl.element().struct.field("content")
     name = pl.col(column.name)
     return column.to_frame().select(name.list.eval(content).list.join("\n\n")).to_series()

@@ -25,6 +25,7 @@ from prefdata.judging.outcomes import MENU
 from prefdata.judging.prompting.criteria import DEFAULT, Criterion, as_list
 from prefdata.judging.prompting.prompt import PromptTemplate, builtin_template
 from prefdata.judging.prompting.tokens import PER_MESSAGE, tokens_of
+from prefdata.records.plain_text import is_plain, labelled_parts
 
 Order = Literal["ab", "ba"]
 """Which response is shown first."""
@@ -136,8 +137,14 @@ def prompt_fingerprint(prompt: JudgePrompt) -> str:
     return hashlib.blake2b(orjson.dumps(parts), digest_size=8).hexdigest()
 
 
-def conversation(turns: str | Sequence[Mapping[str, str]]) -> str:
+def conversation(turns: str | Sequence[Mapping[str, object]], tools: str | None = None) -> str:
     """Messages as text: one turn of the user, or of the assistant, stands alone.
+
+    What a turn thinks and what it calls is shown with it.
+
+    Args:
+        turns: the messages.
+        tools: those on offer, as JSON, which stand before all messages.
 
     Example:
         >>> print(
@@ -151,11 +158,15 @@ def conversation(turns: str | Sequence[Mapping[str, str]]) -> str:
         [user]
         Hi
     """
-    if isinstance(turns, str):
+    if not tools and isinstance(turns, str):
         return turns
-    if len(turns) == 1 and turns[0]["role"] in ("user", "assistant"):
-        return turns[0]["content"]
-    return "\n\n".join(f"[{turn['role']}]\n{turn['content']}" for turn in turns)
+    turns = [{"role": "user", "content": turns}] if isinstance(turns, str) else turns
+    alone = len(turns) == 1 and turns[0]["role"] in ("user", "assistant") and is_plain(turns[0])
+    if alone and not tools:
+        return str(turns[0]["content"])
+    parts = [("tools on offer", tools)] if tools else []
+    parts += [part for turn in turns for part in labelled_parts(turn)]
+    return "\n\n".join(f"[{label}]\n{text}" for label, text in parts)
 
 
 @lru_cache(maxsize=8)

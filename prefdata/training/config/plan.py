@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from prefdata.errors import InputError, MissingExtraError, RecipeError, UsageError
 from prefdata.io.dataset.atomic_dir import ExistingOutput, refuse_existing
 from prefdata.io.dataset.dataset_reader import DatasetDirectory, open_dataset
+from prefdata.records.splits import held_out_split
 from prefdata.training.config.auto_options import fill_auto_options
 from prefdata.training.config.check_model import PLAIN, check_model
 from prefdata.training.config.losses import LOSS_OPTIONS
@@ -45,8 +46,11 @@ class Plan:
 
     @property
     def eval_split(self) -> str:
-        """The split that is measured before and after: test, or train where there is no test."""
-        return "test" if "test" in self.dataset.rows else "train"
+        """The split that is measured before and after: validation, else test, else train.
+
+        Where there is a validation split, the test split is left for `pref eval`.
+        """
+        return held_out_split(self.dataset.rows, "validation", "test")
 
     @property
     def trainer_label(self) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefdata.io.dataset.dataset_reader import COLUMNS, DatasetDirectory
-from prefdata.records.plain_text import completion_text, prompt_text, with_arguments
+from prefdata.records.plain_text import as_template_message, completion_text, prompt_text
 from prefdata.training.data.prompts import Messages
 
 if TYPE_CHECKING:
@@ -20,8 +21,9 @@ COMPLETIONS = {
 }
 """Per view, the columns that hold completions."""
 
-TOOLS = "tools"
-"""The column, where the data has it, of the tools that a row's model may call, as JSON."""
+TOOLS, ARGUMENTS = "tools", "chat_template_kwargs"
+"""The columns, where the data has them, of the tools that a row's model may call, and of further
+arguments of the chat template: JSON in the files, objects in the view."""
 
 
 def load_view(
@@ -54,7 +56,7 @@ def load_view(
         dataset.files[split],
         split=split,
         cache_dir=str(cache),
-        columns=[*COLUMNS[dataset.kind], *extra, *_tools(dataset.files[split])],
+        columns=[*COLUMNS[dataset.kind], *extra, *_template(dataset.files[split])],
     )
     if view == "unpaired" and dataset.kind == "pairs":
         from trl import unpair_preference_dataset
@@ -67,10 +69,11 @@ def load_view(
     return _as_messages(rows) if chat else rows.map(_as_text)
 
 
-def _tools(files: Sequence[str]) -> list[str]:
+def _template(files: Sequence[str]) -> list[str]:
     import pyarrow.parquet as pq
 
-    return [TOOLS] if all(TOOLS in pq.read_schema(file).names for file in files) else []
+    names = [set(pq.read_schema(file).names) for file in files]
+    return [name for name in (TOOLS, ARGUMENTS) if all(name in each for each in names)]
 
 
 def _chosen(rows: Dataset, kind: str) -> Dataset:
@@ -82,40 +85,37 @@ def _chosen(rows: Dataset, kind: str) -> Dataset:
 
 
 def _as_messages(rows: Dataset) -> Dataset:
-    """Messages with the fields that they have, and the arguments of tool calls as objects.
-
-    Columns of one type give every message every field, and chat templates ask whether a field is
-    there; and most of them write arguments as JSON themselves, which would quote ours twice.
-    """
+    """Messages with the fields that they have; JSON as the objects that it stands for."""
     from datasets import Features, Json, List
 
     columns = [name for name in ("prompt", *SIDES) if name in rows.column_names]
-    if not any(TOOL_FIELDS & set(_fields(rows.features[name])) for name in columns):
+    extended = any(EXTENSIONS & set(_fields(rows.features[name])) for name in columns)
+    template = [name for name in (TOOLS, ARGUMENTS) if name in rows.column_names]
+    if not extended and not template:
         return rows
-    features = Features({**rows.features, **{name: List(Json()) for name in columns}})
+    messages = dict.fromkeys(columns, List(Json())) if extended else {}
+    features = Features({**rows.features, **messages, **dict.fromkeys(template, Json())})
 
-    def clean(row: Mapping[str, Messages]) -> dict[str, list[dict[str, object]]]:
-        return {name: [_message(message) for message in row[name]] for name in columns}
+    def clean(row: Mapping[str, Any]) -> dict[str, object]:
+        turns = {name: [as_template_message(each) for each in row[name]] for name in messages}
+        return {**turns, **{name: _object(name, row[name]) for name in template}}
 
     return rows.map(clean, features=features)
 
 
 SIDES = ("chosen", "rejected", "completion")
-TOOL_FIELDS = {"name", "tool_call_id", "tool_calls"}
+EXTENSIONS = {"reasoning_content", "tool_calls", "tool_call_id", "name"}
+
+
+def _object(name: str, text: str | None) -> object:
+    """What JSON says; TRL takes no tools as none, and wants arguments in every row."""
+    empty: object = {} if name == ARGUMENTS else None
+    return json.loads(text) if text else empty
 
 
 def _fields(feature: object) -> Mapping[str, object]:
     inner = getattr(feature, "feature", {})
     return inner if isinstance(inner, Mapping) else {}
-
-
-def _message(message: Mapping[str, object]) -> dict[str, object]:
-    """A message without the fields that are not set, and with arguments read from their JSON."""
-    fields = {name: value for name, value in message.items() if value is not None}
-    calls = fields.get("tool_calls")
-    if isinstance(calls, list):
-        fields["tool_calls"] = [with_arguments(call) for call in calls]
-    return fields
 
 
 def _as_text(row: Mapping[str, Messages]) -> dict[str, str]:

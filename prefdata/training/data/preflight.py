@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 from prefdata.errors import InputError
 from prefdata.training.data.template_checks import (
     has_two_start_tokens,
+    holds_special_tokens,
+    ignores_arguments,
     loses_thinking,
     loses_tools,
     repeats_prompt,
+    special_tokens,
 )
 from prefdata.training.data.tokenize import EncodedRow, ViewRow, encode
 
@@ -58,6 +61,8 @@ class Preflight:
         loses_tools: the chat template leaves out the tools, or calls of them.
         cut: a completion loses its end, and the token that says stop.
         no_end_token: a completion that fits has no end token either.
+        ignored_arguments: the chat template reads none of the row's arguments.
+        special_tokens: a text has special tokens of the tokenizer written in it.
         merged: the end of the prompt is tokenised another way once the completion follows.
         good: completions that are labelled good.
         bad: completions that are labelled bad.
@@ -76,6 +81,8 @@ class Preflight:
     loses_tools: int = 0
     cut: int = 0
     no_end_token: int = 0
+    ignored_arguments: int = 0
+    special_tokens: int = 0
     merged: int = 0
     good: int = 0
     bad: int = 0
@@ -115,11 +122,15 @@ def examine(
         drops_long: whether the trainer drops rows beyond `max_length` rather than cutting them.
     """
     preflight = Preflight()
+    tokens = special_tokens(tokenizer)
     for position, row in enumerate(rows):
         encoded = encode(row, sides, tokenizer)
         reason = _reason(encoded, max_length, drops_long=drops_long)
-        reason = reason or _template_reason(row, encoded, sides, tokenizer)
+        if reason in ("", "identical"):
+            reason = _template_reason(row, encoded, sides, tokenizer) or reason
+        preflight.ignored_arguments += ignores_arguments(row, tokenizer)
         _count_row(preflight, encoded, reason, position, max_length, tokenizer.eos_token_id)
+        preflight.special_tokens += holds_special_tokens(row, sides, tokens)
         if "label" in row:
             preflight.good += bool(row["label"])
             preflight.bad += not row["label"]
@@ -184,6 +195,15 @@ def preflight_summary(preflight: Preflight, *, split: str, max_length: int) -> s
     if preflight.no_end_token:
         parts.append(
             f"{preflight.no_end_token:,} have no end token, so the model will not learn to stop"
+        )
+    if preflight.ignored_arguments:
+        parts.append(
+            f"{preflight.ignored_arguments:,} have arguments that the chat template does not read"
+        )
+    if preflight.special_tokens:
+        parts.append(
+            f"{preflight.special_tokens:,} have special tokens of the tokenizer in their texts, as "
+            "where a template was applied already"
         )
     if preflight.merged:
         parts.append(f"{preflight.merged:,} have prompts that merge with the answer when tokenised")

@@ -59,7 +59,7 @@ def prepare_once(
 def prepare(
     plan: Plan, tokenizer: PreTrainedTokenizerBase, cache: Path, log: Log
 ) -> tuple[dict[str, Dataset], dict[str, Preflight]]:
-    """Each split as the trainer reads it, without the rows that it could not learn from.
+    """The splits of a run as the trainer reads them, without rows that it could not learn from.
 
     Args:
         plan: of the run.
@@ -81,7 +81,7 @@ def prepare(
     )
     view = plan.method.views[plan.dataset.kind]
     views, preflights = {}, {}
-    for split in plan.dataset.rows:
+    for split in dict.fromkeys(("train", plan.eval_split)):
         rows = load_view(
             plan.dataset,
             split,

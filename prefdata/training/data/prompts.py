@@ -12,6 +12,8 @@ from typing import Any
 
 from prefdata.errors import InputError, UsageError
 from prefdata.io.dataset.dataset_reader import open_dataset
+from prefdata.records.plain_text import as_template_message
+from prefdata.records.splits import held_out_split
 
 Messages = list[dict[str, Any]]
 
@@ -111,7 +113,7 @@ def _values(source: Path) -> Iterator[object]:
 
     if source.is_dir():
         dataset = open_dataset(source)
-        files = dataset.files.get("test", dataset.files["train"])
+        files = dataset.files[held_out_split(dataset.files, "test", "validation")]
         for file in files:
             yield from pq.read_table(file, columns=["prompt"])[0].to_pylist()
         return
@@ -144,11 +146,7 @@ def _as_messages(value: object) -> Messages | None:
         return [{"role": "user", "content": value}]
     if not isinstance(value, list) or not value:
         return None
-    messages = [
-        {key: field for key, field in message.items() if field is not None}
-        for message in value
-        if isinstance(message, dict)
-    ]
+    messages = [as_template_message(message) for message in value if isinstance(message, dict)]
     complete = len(messages) == len(value) and all(
         {"role", "content"} <= message.keys() for message in messages
     )

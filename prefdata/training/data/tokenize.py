@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from prefdata.training.data.dataset_views import TOOLS
+from prefdata.training.data.dataset_views import ARGUMENTS, TOOLS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -38,15 +38,15 @@ def encode(row: ViewRow, sides: Sequence[str], tokenizer: PreTrainedTokenizerBas
         sides: which columns hold the completions.
         tokenizer: of the model.
     """
-    prompt, sequences, tools = row["prompt"], [], row_tools(row)
-    prompt_ids = _ids(prompt, tokenizer, tools, generate=True)
+    prompt, sequences, template = row["prompt"], [], template_arguments(row)
+    prompt_ids = _ids(prompt, tokenizer, template, generate=True)
     for completion in (row[side] for side in sides):
         if isinstance(prompt, str) and isinstance(completion, str):
             end = str(tokenizer.eos_token)
             ended = completion if completion.endswith(end) else completion + end
-            sequences.append(_ids(prompt + ended, tokenizer, tools))
+            sequences.append(_ids(prompt + ended, tokenizer, template))
         else:
-            sequences.append(_ids([*prompt, *completion], tokenizer, tools))
+            sequences.append(_ids([*prompt, *completion], tokenizer, template))
     start = min(_common_prefix(prompt_ids, ids) for ids in sequences)
     completions = [ids[start:] for ids in sequences]
     return EncodedRow(prompt_ids[:start], completions, merged=start < len(prompt_ids))
@@ -63,17 +63,29 @@ def row_tools(row: Mapping[str, object]) -> object:
     return json.loads(tools) if isinstance(tools, str) else tools
 
 
+def template_arguments(row: Mapping[str, object]) -> dict[str, Any]:
+    """What a row passes to the chat template beside its messages, as TRL does.
+
+    Example:
+        >>> template_arguments({"chat_template_kwargs": '{"enable_thinking": false}'})
+        {'tools': None, 'enable_thinking': False}
+    """
+    more = row.get(ARGUMENTS) or {}
+    more = json.loads(more) if isinstance(more, str) else more
+    return {"tools": row_tools(row), **(more if isinstance(more, Mapping) else {})}
+
+
 def _ids(
     content: str | Sequence[object],
     tokenizer: PreTrainedTokenizerBase,
-    tools: object,
+    template: Mapping[str, Any],
     *,
     generate: bool = False,
 ) -> list[int]:
     if isinstance(content, str):
         return list(tokenizer(text=content)["input_ids"])
     rendered = tokenizer.apply_chat_template(
-        content, tools=tools, tokenize=True, return_dict=True, add_generation_prompt=generate
+        content, **template, tokenize=True, return_dict=True, add_generation_prompt=generate
     )
     return list(rendered["input_ids"])
 

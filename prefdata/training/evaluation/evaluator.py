@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefdata.errors import InputError
 from prefdata.io.dataset.dataset_reader import DatasetDirectory
+from prefdata.records.splits import held_out_split
 from prefdata.report.progress import Log
 from prefdata.training.config.methods import Measure
 from prefdata.training.data.dataset_views import COMPLETIONS, load_view
@@ -84,7 +85,7 @@ class Evaluator:
     def evaluate_dataset(
         self, name: str, dataset: DatasetDirectory, *, seed: int, log: Log
     ) -> tuple[list[ExampleResult], DatasetResult]:
-        """Evaluate the test split of a data set, or the train split where there is no test split.
+        """Evaluate the test split of a data set, else its validation split, else its train split.
 
         Args:
             name: of the data set.
@@ -95,7 +96,7 @@ class Evaluator:
         Raises:
             InputError: no row can be compared within `max_length`.
         """
-        split = "test" if "test" in dataset.rows else "train"
+        split = held_out_split(dataset.rows, "test", "validation")
         sides = COMPLETIONS[dataset.kind]
         with TemporaryDirectory(prefix="prefdata-") as cache:
             rows = load_view(

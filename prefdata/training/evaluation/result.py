@@ -31,7 +31,7 @@ class DatasetResult:
     Args:
         name: of the data set, as the keys of the metrics have it.
         data: its directory.
-        split: ``test``, or ``train`` where there is no test split.
+        split: ``test``, or where there is none ``validation``, or else ``train``.
         left_out: rows that cannot be compared at the model's max_length.
         estimates: the metrics; see `prefdata.training.evaluation.metrics.compute_metrics`.
         slices: the metrics by source, margin and length, as

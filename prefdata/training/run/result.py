@@ -27,7 +27,8 @@ class TrainingResult:
         cut: rows per split whose completion lost its end.
         steps: optimiser steps.
         seconds: wall time, loading included.
-        split: the split that was evaluated: ``test``, or ``train`` where there is no test split.
+        split: the split that was evaluated: ``validation``, or where there is none ``test``, or
+            else ``train``.
         measured: rows of that split that were evaluated.
         before: metrics of the starting model.
         after: metrics of the trained model.

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from prefdata.errors import InputError
 from prefdata.formats import Sample
+from prefdata.formats.base import RAW
 from prefdata.formats.sample import SAMPLE_ROWS
 from prefdata.io.readers import csv as csv_reader
 from prefdata.io.readers import json as json_reader
@@ -37,7 +38,7 @@ def rows_of(path: Path, size: int) -> list[tuple[object, ...]]:
         sample = Sample(NAMES, [dict.fromkeys(NAMES, "text")])
         found: list[tuple[object, ...]] = []
         for chunk in reader.parse_pieces(reader.read_pieces(source, sample, NAMES, set(), "utf-8")):
-            frame = chunk.frame.select("row", "line", *NAMES)
+            frame = chunk.frame.select("row", "line", *(RAW + name for name in NAMES))
             found += [(*row, "") for row in frame.rows()]
             found += [(u.row, u.line, u.field, u.reason, u.detail, u.raw) for u in chunk.unreadable]
     return sorted(found, key=lambda row: int(str(row[0])))

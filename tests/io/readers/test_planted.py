@@ -84,8 +84,8 @@ JSON: dict[str, tuple[str | bytes, Reject]] = {
         Reject(5001, "chosen", "wrong type", "expected text, found a number"),
     ),
     "an object for a text": (
-        field("chosen", '{"text": "y"}'),
-        Reject(5001, "chosen", "wrong type", "expected text, found an object"),
+        field("chosen", '{"mood": "y"}'),
+        Reject(5001, "chosen", "field is missing", "content"),
     ),
     "missing field": (
         '{"prompt": "x?", "chosen": "y"}',

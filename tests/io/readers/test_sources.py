@@ -20,7 +20,7 @@ from prefdata.conversion.inspect import inspect
 from prefdata.errors import InputError, PrefdataError, UsageError
 from prefdata.io.readers.reader import read_sample
 from prefdata.io.readers.sources import Source
-from tests.roundtrip import Converted, converted
+from tests.roundtrip import Converted, converted, jsonl
 
 PAIR = {"prompt": "What is 2 + 2?", "chosen": "4", "rejected": "5"}
 MORE = {"prompt": "Name a sea, please", "chosen": "the Black Sea; the Red Sea", "rejected": "a\nb"}
@@ -134,16 +134,19 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
         b"What is 2 + 2?,4,5\nWhat is 3 + 3?,6,7\n",
         "{} is not of a known shape (columns: What is 2 + 2?, 4, 5)",
         (
-            "Say which column is which, as in --map prompt=question,response=answer,score=stars "
-            "or --map prompt=q,response_a=x,response_b=y,winner=vote."
+            "Say which column is which, as in --map 'prompt=?,response=?,score=?', --map "
+            "'prompt=?,chosen=?,rejected=?' or --map 'prompt=?,response_a=?,response_b=?,"
+            "winner=?' (texts in What is 2 + 2?; numbers in 4, 5); or where nested fields stand, "
+            "in a YAML file for --format."
         ),
     ),
     "one line with an empty list.jsonl": (
         b'{"p": []}\n',
         "{} is not of a known shape (columns: p)",
         (
-            "Say which column is which, as in --map prompt=question,response=answer,score=stars "
-            "or --map prompt=q,response_a=x,response_b=y,winner=vote."
+            "Say which column is which, as in --map 'prompt=?,response=?,score=?', --map "
+            "'prompt=?,chosen=?,rejected=?' or --map 'prompt=?,response_a=?,response_b=?,"
+            "winner=?'; or where nested fields stand, in a YAML file for --format."
         ),
     ),
     "old Mac.csv": (
@@ -153,13 +156,13 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
     ),
     "picture.csv": (
         b"\x89PNG\r\n\x1a\n" + bytes(200),
-        "{} is a binary file of a kind that is not read",
-        WHAT_IS_READ,
+        "{} is an image",
+        "Only files of feedback are read.",
     ),
     "workbook.csv": (
-        b"PK\x03\x04" + b"x" * 200,
-        "{} is a binary file of a kind that is not read",
-        WHAT_IS_READ,
+        b"PK\x03\x04" + bytes(22) + b"\x0f\x00\x00\x00xl/workbook.xml",
+        "{} is an Office file, such as an .xlsx spreadsheet",
+        "Save the sheet as CSV.",
     ),
     "weights.bin": (
         bytes(range(256)) * 8,
@@ -330,20 +333,22 @@ def test_a_first_line_may_be_longer_than_what_the_kind_is_told_by(tmp_path: Path
     assert converted(path).pairs == {(long, "4", "5")}
 
 
-def test_tools_in_parquet_are_refused_like_tools_in_json(tmp_path: Path) -> None:
-    """A column of tool calls is looked at, where it is not null."""
-    calls = [{"role": "assistant", "content": "4", "tool_calls": [{"name": "add"}]}]
+def test_calls_in_parquet_are_read_like_calls_in_json(tmp_path: Path) -> None:
+    """Also where other rows have none, and their arguments other keys."""
+    call = {"name": "add", "arguments": {"x": 1}}
+    calls = [{"role": "assistant", "content": "4", "tool_calls": [call]}]
+    more = [{**calls[0], "tool_calls": [{"name": "add", "arguments": {"y": 2}}]}]
     plain = [{"role": "assistant", "content": "4", "tool_calls": None}]
     other = [{"role": "assistant", "content": "5"}]
     rows = [
         {"prompt": "a?", "chosen": plain, "rejected": other},
-        {"prompt": "b?", "chosen": calls, "rejected": other},
+        {"prompt": "b?", "chosen": calls, "rejected": more},
     ]
     path = tmp_path / "pairs.parquet"
     pq.write_table(pa.Table.from_pylist(rows), path)
     found = converted(path)
-    assert found.pairs == {("a?", "4", "5")}
-    assert [reject[:3] for reject in found.refused] == [(2, "chosen", "tool calls are not carried")]
+    assert found.pairs == {("a?", "4", "5"), ("b?", "4", "4")}
+    assert found.ids == converted(jsonl(tmp_path / "pairs.jsonl", rows)).ids
 
 
 @pytest.mark.parametrize("kind", ["file", "stream"])

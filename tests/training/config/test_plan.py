@@ -36,6 +36,19 @@ def test_a_plan_fills_in_the_rest(pairs: Path) -> None:
     assert plan.dataset.rows == {"train": 120, "test": 24}
 
 
+def test_a_validation_split_is_measured_and_the_test_split_left_alone(
+    pairs: Path, tmp_path: Path
+) -> None:
+    """What is measured while training is not what the model is judged by in the end."""
+    folder = tmp_path / "three"
+    shutil.copytree(pairs, folder)
+    data = folder / "data"
+    shutil.copy(next(data.glob("test-*")), data / "validation-00000-of-00001.parquet")
+    plan = resolve(Recipe(model="tiny", data=str(folder)))
+    assert plan.eval_split == "validation"
+    assert plan.dataset.rows == {"train": 120, "validation": 24, "test": 24}
+
+
 @pytest.mark.parametrize(
     "keys",
     [
@@ -88,11 +101,8 @@ def test_a_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
     data = write_dataset(tmp_path / "d", polite_pairs(2))
     (data / "manifest.json").write_text(json.dumps({"kind": "pairs", "schema_version": 9}))
     assert refused(UsageError, Recipe(model="tiny", data=str(data))) == (
-        (
-            f"{data}/manifest.json: kind 'pairs', schema version 9; "
-            "expected pairs or unpaired, version 1"
-        ),
-        "Convert the source again with this version of prefdata.",
+        (f"{data}/manifest.json: schema version 9; expected 1 to 2"),
+        "It was written by a newer prefdata: install that one.",
     )
 
 

@@ -98,3 +98,22 @@ def test_tokens_that_merge_across_the_boundary_are_found(plain_model: Path) -> N
     rows = [{"prompt": "Tell me of the gar", "chosen": "den", "rejected": "lic"}]
     found = examine(rows, SIDES, load_tokenizer(str(plain_model)), 64)
     assert found.merged == 1
+
+
+def test_special_tokens_in_the_texts_are_counted(chat_model: Path) -> None:
+    """As where a template was applied already; the tokenizer's own ones, in any text of a row."""
+    tokenizer = load_tokenizer(str(chat_model))
+    token = tokenizer.eos_token
+    rows = [
+        pair("Hi", "Gladly!", "No."),
+        pair(f"Hi{token}", "Gladly!", "No."),
+        pair("Hi", f"Gladly!{token}", "No."),
+        pair("Hi", "Gladly!", f"No.{token}"),
+        pair("Hi <b>", "Gladly!", "No |>."),
+    ]
+    found = examine(rows, SIDES, tokenizer, 64)
+    assert found.special_tokens == 3
+    assert found.lost_rows == []
+    assert "3 have special tokens of the tokenizer in their texts" in preflight_summary(
+        found, split="train", max_length=64
+    )
