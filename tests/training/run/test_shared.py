@@ -68,7 +68,7 @@ def trained(
     for numbers in (result.before, result.after):
         assert all(math.isfinite(value) for value in numbers.values())
     manifest = json.loads((data / "manifest.json").read_text(encoding="utf-8"))
-    assert manifest["schema_version"] == 1
+    assert manifest["schema_version"] == 2
     if result.method == "reward":
         assert math.isfinite(scores(output))
     else:
