@@ -20,7 +20,7 @@ from prefdata.agreement.comparison_records import (
 )
 from prefdata.agreement.verdict_frame import SOURCE_VERDICTS, longer_response, with_comparison
 from prefdata.conversion.detect_sources import detect_source
-from prefdata.conversion.ingest import SCALARS
+from prefdata.conversion.detected_source import SCALARS
 from prefdata.errors import InputError, UsageError
 from prefdata.formats import Detection, ReadOptions, Sample
 from prefdata.formats.base import RAW, build_records

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from prefdata.conversion.ingest import DetectedSource
+from prefdata.conversion.detected_source import DetectedSource
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import ReadOptions
 from prefdata.transforms.options import Options

@@ -22,7 +22,8 @@ from prefdata.conversion.check_dimensions import (
 from prefdata.conversion.conversation_groups import ConversationGroups
 from prefdata.conversion.convert_options import ConvertConfig, ConvertOptions, convert_config
 from prefdata.conversion.detect_sources import detect_sources, look_again
-from prefdata.conversion.ingest import DetectedSource, SourceTotals, ingest
+from prefdata.conversion.detected_source import DetectedSource
+from prefdata.conversion.ingest import SourceTotals, ingest
 from prefdata.conversion.plan import MOST_SOURCES, ConvertPlan, ConvertTotals
 from prefdata.conversion.report import (
     RunReport,

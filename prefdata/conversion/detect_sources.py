@@ -8,7 +8,7 @@ from functools import partial
 from typing import Literal, TypeAlias
 
 from prefdata.conversion.conversation_groups import split_by
-from prefdata.conversion.ingest import DetectedSource, scalar_columns
+from prefdata.conversion.detected_source import DetectedSource, scalar_columns
 from prefdata.conversion.kept_columns import choose_columns
 from prefdata.conversion.source_splits import name_splits, split_column
 from prefdata.conversion.survey import UnrepresentedRowError, code_values, survey

@@ -12,12 +12,9 @@ import polars as pl
 from prefdata.conversion.check_dimensions import ask_which, check_chosen, check_names, check_rule
 from prefdata.conversion.convert_options import ConvertConfig, ConvertOptions, convert_config
 from prefdata.conversion.detect_sources import detect_sources
-from prefdata.conversion.ingest import (
-    DetectedSource,
-    SourceTotals,
-    dimension_names,
-    read_records,
-)
+from prefdata.conversion.detected_source import DetectedSource
+from prefdata.conversion.ingest import SourceTotals, dimension_names
+from prefdata.conversion.read_records import read_records
 from prefdata.conversion.scales import Scales
 from prefdata.conversion.source_splits import splits_in_words
 from prefdata.io.dataset.dataset_writer import dataset_schema, first_row

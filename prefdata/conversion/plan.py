@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from prefdata.conversion.conversation_groups import ConversationGroups
-from prefdata.conversion.ingest import DetectedSource
+from prefdata.conversion.detected_source import DetectedSource
 from prefdata.conversion.source_splits import KeptSplits
 from prefdata.errors import PrefdataError
 from prefdata.formats import ReadOptions

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from prefdata._version import __version__
-from prefdata.conversion.ingest import DetectedSource
+from prefdata.conversion.detected_source import DetectedSource
 from prefdata.conversion.plan import ConvertTotals
 from prefdata.io.dataset.dataset_writer import SCHEMA_VERSION
 from prefdata.records.column_use import ColumnUse

@@ -21,7 +21,7 @@ from prefdata.transforms.options import Options
 from prefdata.transforms.split import SPLIT
 
 if TYPE_CHECKING:
-    from prefdata.conversion.ingest import DetectedSource
+    from prefdata.conversion.detected_source import DetectedSource
 
 COLUMNS = ("split", "_split", "data_split", "datasplit")
 """Columns that say a split where any of their values names one."""

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import polars as pl
 
-from prefdata.conversion.ingest import read_records
 from prefdata.conversion.pair_bucket import (
     bucket_overlap,
     bucket_pairs,
@@ -20,6 +19,7 @@ from prefdata.conversion.pair_bucket import (
     source_limits,
 )
 from prefdata.conversion.plan import ConvertPlan, ConvertTotals
+from prefdata.conversion.read_records import read_records
 from prefdata.conversion.write_bucketed import WORKERS, in_order
 from prefdata.errors import InputError
 from prefdata.io.dataset.dataset_writer import first_row

@@ -12,12 +12,9 @@ import polars as pl
 from prefdata.conversion.conversation_groups import ConversationGroups
 from prefdata.conversion.convert import EXPANSION
 from prefdata.conversion.detect_sources import detect_sources
-from prefdata.conversion.ingest import (
-    DetectedSource,
-    SourceTotals,
-    read_records,
-    reject_rows,
-)
+from prefdata.conversion.detected_source import DetectedSource
+from prefdata.conversion.ingest import SourceTotals, reject_rows
+from prefdata.conversion.read_records import read_records
 from prefdata.conversion.source_splits import KeptSplits, keep_splits
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import ReadOptions

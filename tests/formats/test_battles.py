@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from prefdata.conversion.detect_sources import detect_sources
-from prefdata.conversion.ingest import read_records
+from prefdata.conversion.read_records import read_records
 from prefdata.errors import InputError, UnknownNameError, UsageError
 from prefdata.formats import FORMATS, ReadOptions
 from prefdata.io.readers.sources import open_sources

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from prefdata.conversion.detect_sources import detect_sources
-from prefdata.conversion.ingest import read_records
+from prefdata.conversion.read_records import read_records
 from prefdata.errors import InputError
 from prefdata.formats import FORMATS, Format, ReadOptions, detect
 from prefdata.io.readers.reader import read_sample
