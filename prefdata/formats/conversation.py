@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -22,7 +23,7 @@ from prefdata.formats.roles import ROLES
 from prefdata.formats.text_shapes import CONTENT, SPEAKER, parse_cell, speak
 from prefdata.formats.transcript import Turns, parse_transcript
 from prefdata.records import reasons
-from prefdata.records.frames import EXTENDED_MESSAGES, MESSAGES
+from prefdata.records.frames import EXTENDED_MESSAGES, MESSAGES, widened
 
 NOT_BLANK = r"\S"
 
@@ -104,13 +105,12 @@ def _with_cells(texts: ParsedMessages, column: pl.Series, role: str) -> ParsedMe
     if not parsed:
         return texts
     at = pl.Series(list(parsed), dtype=pl.UInt32)
-    messages = [turns or None for turns, _, _ in parsed.values()]
-    reason = pl.Series([reason or None for _, reason, _ in parsed.values()], dtype=pl.String)
-    detail = pl.Series([detail or None for _, _, detail in parsed.values()], dtype=pl.String)
+    cells = _as_columns(list(parsed.values()))
+    plain = widened(texts.messages, cells.messages.dtype)
     return ParsedMessages(
-        replace_at(texts.messages, at, pl.Series(messages, dtype=MESSAGES)),
-        replace_at(texts.reason, at, reason),
-        replace_at(texts.detail, at, detail),
+        replace_at(plain, at, cells.messages),
+        replace_at(texts.reason, at, cells.reason),
+        replace_at(texts.detail, at, cells.detail),
     )
 
 
@@ -196,7 +196,11 @@ def _by_row(column: pl.Series, shape: Shape, role: str) -> ParsedMessages:
     """Parse row by row what no column expression can: about 5 µs a short conversation."""
     typed = column.dtype.is_nested()
     values = map(without_nulls, column.to_list()) if typed else column
-    parsed = [_value(value, shape, role) for value in values]
+    return _as_columns([_value(value, shape, role) for value in values])
+
+
+def _as_columns(parsed: Sequence[tuple[Turns, str, str]]) -> ParsedMessages:
+    """Rows of turns, reason and detail as columns, of the type that the turns need."""
     messages = [turns or None for turns, _, _ in parsed]
     extended = any(len(turn) > len(PLAIN_FIELDS) for turns in messages for turn in turns or ())
     return ParsedMessages(

@@ -312,3 +312,40 @@ def test_the_example_of_the_card_shows_calls(tmp_path: Path) -> None:
     assert '> assistant calls weather: {"city": "Oslo"}' in card
     assert "> assistant reasoning: It is cold." in card
     assert converted(tmp_path / "rows.jsonl").only["id"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_messages_in_one_cell_of_a_column_of_texts_keep_what_they_hold(
+    kind: str, tmp_path: Path
+) -> None:
+    """Reasoning and calls stand in the one row whose cell is JSON messages."""
+    cell = json.dumps([turn("12 C", reasoning_content="Look it up."), *path_of("Oslo")])
+    rows: list[Row] = [
+        {"prompt": "Warm?", "chosen": cell, "rejected": "no"},
+        *({"prompt": f"q{n}", "chosen": "yes", "rejected": "no"} for n in range(40)),
+    ]
+    source = tmp_path / f"rows.{kind}"
+    if kind == "csv":
+        with source.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    else:
+        jsonl(source, rows)
+    convert([source], tmp_path / "out", test_size=0)
+    by_prompt = {row["prompt"][0]["content"]: row for row in stored(tmp_path / "out")}
+    assert len(by_prompt) == 41
+    assert by_prompt["Warm?"]["chosen"] == [
+        turn("12 C", reasoning_content="Look it up."),
+        {**called("Oslo"), "content": ""},
+        *path_of("Oslo")[1:],
+    ]
+    assert by_prompt["q0"]["chosen"] == [turn("yes")]
+
+
+def test_a_system_turn_in_a_column_of_its_own_keeps_its_name(tmp_path: Path) -> None:
+    """A message in the system column may hold what the prompt does not."""
+    system = turn("Be brief.", "system", name="host")
+    row = {"prompt": "Warm?", "system": system, "chosen": "yes", "rejected": "no"}
+    (record,) = out_of(tmp_path, [row])
+    assert record["prompt"] == [system, turn("Warm?", "user")]

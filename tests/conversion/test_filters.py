@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prefdata.cli import main
-from prefdata.conversion import ingest
+from prefdata.conversion import read_records
 from prefdata.conversion.inspect import inspect
 from prefdata.errors import InputError, UsageError
 from prefdata.transforms import filters
@@ -153,7 +153,7 @@ def test_texts_are_measured_only_for_a_filter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without one, no text is measured."""
-    monkeypatch.delattr(ingest, "with_measures")
+    monkeypatch.delattr(read_records, "with_measures")
     assert make(tmp_path, [pair(LONG, "y")]).answers == [(LONG, "y")]
 
 

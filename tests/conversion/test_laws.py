@@ -234,9 +234,12 @@ def _texts(found: set[tuple[object, object, object]]) -> Iterator[tuple[str, str
 def test_negating_the_scores_exchanges_chosen_and_rejected(
     strategy: str, rows: list[Mapping[str, float]]
 ) -> None:
-    """Where a low number is good, what was best is worst; equal scores stay equal."""
+    """Where a low number is good, what was best is worst; equal scores stay equal.
+
+    Every number is a score here, a lone -1 too.
+    """
     turned = [{**row, "score": -row["score"]} for row in rows]
-    how = ConvertOptions(strategy=strategy)  # type: ignore[typeddict-item]
+    how = ConvertOptions(strategy=strategy, columns={"score": "score"})  # type: ignore[typeddict-item]
     with folder() as work:
         one = make(work / "one", rows, **how)
         two = make(work / "two", turned, **how)

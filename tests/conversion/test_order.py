@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from prefdata.conversion import ingest
+from prefdata.conversion import in_parallel
 from prefdata.conversion.convert import convert
 from prefdata.errors import InputError
 from prefdata.io.readers import json as json_reader
@@ -24,7 +24,7 @@ def test_the_first_fault_is_told_however_many_pieces_are_at_hand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parsers: int
 ) -> None:
     """A byte that is not UTF-8, and a few rows behind it the end of a file that was cut off."""
-    monkeypatch.setattr(ingest, "PARSERS", parsers)
+    monkeypatch.setattr(in_parallel, "PARSERS", parsers)
     monkeypatch.setattr(json_reader, "RING", parsers + 3)
     monkeypatch.setattr(json_reader, "CHUNK_BYTES", 1000)
     monkeypatch.setattr(reader, "SAMPLE_BYTES", 1000)

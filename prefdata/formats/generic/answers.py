@@ -223,8 +223,8 @@ def _with_system(frame: pl.DataFrame, match: Match) -> pl.DataFrame:
     if not (column := match.column("system")):
         return frame
     parsed = _optional(parse_messages(frame[column], match.shapes.get(column, "text"), "system"))
-    system = widened(parsed.messages.alias("@system"), frame.schema["prompt"])
-    frame = _keep_first_problem(frame.with_columns(system), parsed, column)
+    frame = frame.with_columns(parsed.messages.alias("@system"))
+    frame = _keep_first_problem(_of_one_type(frame, ["prompt", "@system"]), parsed, column)
     absent = pl.col("@system").is_null() | (_role("prompt", 0) == "system").fill_null(value=False)
     if match.format in BY_NAME:
         turn, text = (
