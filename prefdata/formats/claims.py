@@ -16,7 +16,7 @@ import polars as pl
 
 from prefdata.formats.base import RAW, Match, ReadOptions
 from prefdata.formats.claim_tally import Claim, ClaimTally, How
-from prefdata.formats.closed_list import cut
+from prefdata.formats.excerpts import row_excerpt
 from prefdata.formats.generic.column_names import ALIASES, plain
 from prefdata.formats.generic.unpaired import BAD, GOOD, is_for_kto
 from prefdata.formats.generic.winners import winner_meaning
@@ -168,10 +168,12 @@ def tally_claim(frame: pl.DataFrame, claim: Claim, match: Match) -> ClaimTally:
             signs = signs * 2 - 1
         product, ties = sides * signs, (sides == 0) & (signs != 0)
         agree, turned = int((product > 0).sum()), int((product < 0).sum())
-        return ClaimTally(agree, int(ties.sum()), turned, example=_example(frame, ties))
+        example = _example(frame, claim, _true(ties))
+        return ClaimTally(agree, int(ties.sum()), turned, example=example)
     meanings = _meanings(one, claim, match), _meanings(other, claim, None)
     same, unlike = meanings[0] == meanings[1], meanings[0] != meanings[1]
-    return ClaimTally(int(same.sum()), int(unlike.sum()), example=_example(frame, unlike))
+    example = _example(frame, claim, _true(unlike))
+    return ClaimTally(int(same.sum()), int(unlike.sum()), example=example)
 
 
 def _meanings(column: pl.Series, claim: Claim, match: Match | None) -> pl.Series:
@@ -225,25 +227,26 @@ def _tally_order(frame: pl.DataFrame, claim: Claim, match: Match) -> ClaimTally:
     rise, fall = pl.col("one") > pl.col("one").shift(), pl.col("other") < pl.col("other").shift()
     falls = ordered.select((same_group & rise & fall).fill_null(value=False).alias("x"))["x"]
     places = ordered["place"].filter(falls)
-    return ClaimTally(
-        ordered.height - len(places),
-        len(places),
-        example=cut(_row(frame, int(places[0]))) if len(places) else "",
-    )
+    agreeing = ordered.height - len(places)
+    return ClaimTally(agreeing, len(places), example=_example(frame, claim, places))
 
 
 def _as_before(name: str) -> pl.Expr:
     return pl.col(name).eq_missing(pl.col(name).shift())
 
 
-def _example(frame: pl.DataFrame, rows: pl.Series) -> str:
-    places = rows.fill_null(value=False).arg_true()
-    return cut(_row(frame, int(places[0]))) if len(places) else ""
+def _true(rows: pl.Series) -> pl.Series:
+    """The places of the rows that are true."""
+    return rows.fill_null(value=False).arg_true()
 
 
-def _row(frame: pl.DataFrame, place: int) -> dict[str, object]:
-    row = frame.select(pl.exclude("row", "line")).row(place, named=True)
-    return {name.removeprefix(RAW): value for name, value in row.items()}
+def _example(frame: pl.DataFrame, claim: Claim, places: pl.Series) -> str:
+    """The first of the rows at some places, in brief."""
+    if not len(places):
+        return ""
+    row = frame.select(pl.exclude("row", "line")).row(int(places[0]), named=True)
+    cells = {name.removeprefix(RAW): value for name, value in row.items()}
+    return row_excerpt(cells, claim.column, claim.other)
 
 
 def tally_of_sample(sample: Sample, claim: Claim, match: Match) -> ClaimTally:

@@ -7,7 +7,6 @@ after the format is recognised and before any row is read.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +15,12 @@ from shlex import quote
 import polars as pl
 
 from prefdata.formats.base import Match, ReadOptions
+from prefdata.formats.excerpts import row_excerpt, value_excerpt
 from prefdata.formats.generic.column_names import plain
 from prefdata.formats.questions import Question, ValueCount
 from prefdata.formats.roles import ROLES
 from prefdata.formats.sample import Sample
 from prefdata.formats.text_shapes import CONTENT, SPEAKER, open_cell
-
-LONGEST_EXAMPLE = 120
 
 NUMBER = r"[-+]?[\d.]+(?:e[-+]?\d+)?"
 NOT_FILLED = rf'(?i)^\s*(?:""|\[\s*\]|\{{\s*\}}|null|none|nan|n/?a|true|false|{NUMBER})?\s*$'
@@ -278,20 +276,9 @@ def _examples(sample: Sample, names: Sequence[str]) -> tuple[ValueCount, ...]:
     examples = []
     for name in names:
         row = next(row for row in sample.rows if is_filled(row.get(name)))
-        examples.append(ValueCount(cut(row[name]), _count(sample, name), cut(row)))
+        rows = _count(sample, name)
+        examples.append(ValueCount(value_excerpt(row[name]), rows, row_excerpt(row, name)))
     return tuple(examples)
-
-
-def cut(value: object) -> str:
-    """A value as text, lists and objects as JSON, cut short.
-
-    Example:
-        >>> cut("A green herb."), len(cut("herb " * 100))
-        ('A green herb.', 120)
-    """
-    nested = isinstance(value, list | Mapping)
-    text = json.dumps(value, ensure_ascii=False, default=str) if nested else str(value)
-    return text if len(text) <= LONGEST_EXAMPLE else text[: LONGEST_EXAMPLE - 2] + " …"
 
 
 MESSAGES = (
@@ -338,7 +325,7 @@ def _other_systems(sample: Sample, match: Match) -> list[Question]:
         f"rows that were looked at: say {lines[0]}, so that the turn counts, or {lines[1]}, so "
         "that rows in which they differ are refused"
     )
-    example = ValueCount(cut(rows[0][column]), len(rows), cut(rows[0]))
+    example = ValueCount(value_excerpt(rows[0][column]), len(rows), row_excerpt(rows[0], column))
     return [Question(text, (column,), (example,), lines)]
 
 

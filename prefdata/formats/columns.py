@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from prefdata.formats.base import Format, Match
-from prefdata.formats.closed_list import cut, is_filled, kind_of, refused_columns
+from prefdata.formats.closed_list import is_filled, kind_of, refused_columns
+from prefdata.formats.excerpts import value_excerpt
 from prefdata.formats.generic.column_names import ALIASES, INSIDE, SIDED, plain
 from prefdata.formats.generic.pairs import DIMENSIONS
 from prefdata.formats.generic.winner_columns import ONE_HOT
@@ -102,7 +103,7 @@ class ColumnAccount:
                 if targets := self._targets.get(name):
                     self._walk(self._opened(name, value), targets, name)
                 elif not self._examples.get(name):
-                    self._examples[name] = cut(value)
+                    self._examples[name] = value_excerpt(value)
 
     def _opened(self, name: str, value: object) -> object:
         cell = name in self._match.json_cells or self._match.shapes.get(name) == "cell"
@@ -151,7 +152,7 @@ class ColumnAccount:
         there = keys.get(key)
         if there and (there.status == "read" or (there.example and status != "read")):
             return
-        example = cut(value) if status == "ignored" and value is not None else ""
+        example = value_excerpt(value) if status == "ignored" and value is not None else ""
         keys[key] = ColumnUse(f"{place}.{key}", status, field, example)
 
     def uses(self, split_column: str = "") -> tuple[ColumnUse, ...]:
@@ -188,7 +189,8 @@ class ColumnAccount:
         if len(ignored) <= MOST_KEYS:
             return uses
         listed = ", ".join(use.name.removeprefix(f"{place}.") for use in ignored[:3])
-        other = ColumnUse(f"{place}.*", "ignored", "", cut(f"{len(ignored)} keys: {listed}, …"))
+        example = value_excerpt(f"{len(ignored)} keys: {listed}, …")
+        other = ColumnUse(f"{place}.*", "ignored", "", example)
         return [*(use for use in uses if use.status != "ignored"), other]
 
 

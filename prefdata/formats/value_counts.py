@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
+from prefdata.formats.excerpts import row_excerpt, shortened
 from prefdata.formats.questions import ValueCount
 from prefdata.formats.sample import Sample
 from prefdata.formats.value_key import value_keys
 
 MOST_LISTED = 5
 """How many values a question lists in words."""
-
-LONGEST_ROW = 120
-"""Characters of an example row."""
-
-LONGEST_CELL = 30
-"""Characters of each text in it."""
 
 LONGEST_VALUE = 40
 """Characters of a value in words."""
@@ -53,19 +47,8 @@ def _rows(sample: Sample, columns: Sequence[str]) -> dict[str, str]:
             if row.get(name) is not None:
                 for key in value_keys(row[name]):
                     if key not in rows:
-                        rows[key] = _row(row, name)
+                        rows[key] = row_excerpt(row, name)
     return rows
-
-
-def _row(row: Mapping[str, object], name: str) -> str:
-    """A row in brief, the column that the question is about first."""
-    first = {name: row[name]} | {other: value for other, value in row.items() if other != name}
-    cut = {n: _short(v, LONGEST_CELL) if isinstance(v, str) else v for n, v in first.items()}
-    return _short(json.dumps(cut, ensure_ascii=False, default=str))
-
-
-def _short(text: str, length: int = LONGEST_ROW) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def listed(values: Sequence[ValueCount]) -> str:
@@ -79,6 +62,6 @@ def listed(values: Sequence[ValueCount]) -> str:
     for each in values[:MOST_LISTED]:
         rows = f"{each.rows:,} row{'s' if each.rows != 1 else ''}"
         example = f", such as {each.example}" if each.example else ""
-        parts.append(f"{_short(each.value, LONGEST_VALUE) or 'nothing'} ({rows}{example})")
+        parts.append(f"{shortened(each.value, LONGEST_VALUE) or 'nothing'} ({rows}{example})")
     more = len(values) - len(parts)
     return ", ".join(parts) + (f" and {more:,} more" if more > 0 else "")
