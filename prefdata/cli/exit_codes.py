@@ -24,6 +24,9 @@ UNREAD = 141
 
 LEFT = "Nothing was left half written; run the same command again."
 
+LONGEST_MESSAGE, LONGEST_HINT = 590, 1390
+"""Characters of a message and of its hint; long names of files or columns may make more of them."""
+
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errors of the system where no more can be written."""
 
@@ -116,8 +119,15 @@ def _interrupted_in_polars(error: BaseException) -> bool:
 
 def _failed(error: PrefdataError) -> int:
     if tells_failure():
-        _print(f"Error: {error}" + (f"\nHint: {error.hint}" if error.hint else ""))
+        hint = f"\nHint: {_within(error.hint, LONGEST_HINT)}" if error.hint else ""
+        _print(f"Error: {_within(str(error), LONGEST_MESSAGE)}{hint}")
     return error.exit_code
+
+
+def _within(text: str, length: int) -> str:
+    """A text without its middle, where it is longer than so many characters."""
+    half = length // 2 - 2
+    return text if len(text) <= length else f"{text[:half]} … {text[-half:]}"
 
 
 def _print_once(text: str) -> None:

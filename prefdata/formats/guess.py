@@ -56,7 +56,10 @@ ANSWER_WORDS = {
     ),
     *("content", "reply", "replies", "candidates", "candidate", "summary"),
 } - {"messages", "conversations", "conversation", "messagess"}
-VERDICT_WORDS = {*ALIASES["winner"], *ALIASES["label"], "value", "selected", "vote", "votes"}
+VERDICT_WORDS = {
+    *(*ALIASES["winner"], *ALIASES["label"], "value", "selected"),
+    *("vote", "votes", "verdicts", "winners", "choices"),
+}
 SCORE_WORDS = {*ALIASES["score"], *ALIASES["unclear"], "value", "rank", "scores", "ratings"}
 MOST_SKELETON_VALUES = 8
 LONGEST_PATH = 120
@@ -139,7 +142,7 @@ def guess(leaves: Sequence[Leaf]) -> Guess | None:
     leaves = [leaf for leaf in leaves if len(leaf.path) <= LONGEST_PATH]
     for attempt in (_pairs, _comparisons, _lists, _one_answer):
         if result := attempt(leaves):
-            by_path = {leaf.path: leaf for leaf in leaves}
+            by_path = {each.path: each for leaf in leaves for each in (leaf, as_column(leaf))}
             several = any(isinstance(path, tuple) for path in result.fields.values())
             nested = several or any(
                 path != UNKNOWN and not _is_mappable(by_path.get(path)) for path in result.paths
@@ -241,9 +244,14 @@ def codes(leaves: Sequence[Leaf]) -> list[Leaf]:
     of_people = [leaf for leaf in few if ANNOTATORS.fullmatch("".join(words(leaf)))]
     if len(of_people) > 1:
         return of_people
-    few = [leaf for leaf in few if not _is_secondary(leaf)]
+    few = [leaf for leaf in few if not _is_secondary(leaf) or _holds_verdicts(leaf)]
     named = [leaf for leaf in few if set(words(leaf)) & VERDICT_WORDS]
     return (named or [leaf for leaf in few if len(leaf.counts) > 1])[:1]
+
+
+def _holds_verdicts(leaf: Leaf) -> bool:
+    """Whether it is a list of verdicts; votes that are no list are the number of votes."""
+    return leaf.is_list and bool(set(words(leaf)) & VERDICT_WORDS)
 
 
 def _has_few_numbers(leaf: Leaf) -> bool:
@@ -255,13 +263,20 @@ def _first(leaf: Leaf) -> str:
     return leaf.path.replace("[]", "[0]")
 
 
+def as_column(leaf: Leaf) -> Leaf:
+    """The column where a leaf is all that its lists hold: each item is a verdict of its own."""
+    column = leaf.path.removesuffix("[]")
+    is_list = column != leaf.path and not set(column) & set(".[")
+    return replace(leaf, path=column, is_column=True) if is_list else leaf
+
+
 def _comparisons(leaves: Sequence[Leaf]) -> Guess | None:
     """Two texts, side by side, and a verdict."""
     pair = sides(leaves)
     if not pair:
         return None
     verdicts = codes([leaf for leaf in leaves if leaf not in pair])
-    paths = tuple(map(_first, verdicts))
+    paths = tuple(_first(as_column(leaf)) for leaf in verdicts)
     fields: dict[str, str | tuple[str, ...]] = {
         **_prompt([leaf for leaf in leaves if leaf not in verdicts], pair),
         "response_a": pair[0].path,

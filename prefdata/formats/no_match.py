@@ -16,6 +16,9 @@ from prefdata.formats.spec.paths import parse_path
 from prefdata.formats.unread_shapes import unread_shape
 
 MOST_MISSES = 2
+LONGEST_HINT = 1300
+"""Characters up to which a hint is printed whole, so that its lines can be copied."""
+
 SECONDARY = {
     plain(name)
     for of in ("system", "annotator", "model", "source", "dimension", "votes", "agreement")
@@ -104,9 +107,10 @@ def _unknown_shape(sample: Sample, name: str) -> InputError:
         for near in near_misses(sample)
     )
     best = guess(places)
+    remedy = nearest + _settled_by(best) if best else ""
     return InputError(
         f"{name} is not of a known shape (columns: {listed(sample.names)})",
-        hint=nearest + (_settled_by(best) if best else _what_is_there(places)),
+        hint=remedy if 0 < len(remedy) <= LONGEST_HINT else nearest + _what_is_there(places),
     )
 
 

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 
 from prefdata.errors import QuestionError
+
+MOST_SOURCES = 5
+"""How many sources a message names."""
+
+LONGEST_HINT = 1300
+"""Characters of all questions together; those beyond are asked by the next run."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ def question_error(name: str, format: str, questions: Sequence[Question]) -> Que
     """
     return QuestionError(
         f"{name} looks like {format}, but can be read in two ways",
-        hint="; ".join(each.text for each in questions),
+        hint=_listed([each.text for each in questions]),
         questions=[{"source": name, **asdict(each)} for each in questions],
     )
 
@@ -63,8 +70,20 @@ def joined_errors(errors: Sequence[QuestionError]) -> QuestionError:
     """The questions of several sources as one error."""
     if len(errors) == 1:
         return errors[0]
+    questions = [question for each in errors for question in each.questions]
+    first = "; ".join(map(str, errors[:MOST_SOURCES]))
+    more = f"; and {len(errors) - MOST_SOURCES} more" if len(errors) > MOST_SOURCES else ""
+    texts = {str(each["text"]): f"{each['source']}: {each['text']}" for each in questions[::-1]}
     return QuestionError(
-        "; ".join(map(str, errors)),
-        hint="; ".join(each.hint for each in errors),
-        questions=[question for each in errors for question in each.questions],
+        first + more,
+        hint=_listed(list(texts.values())[::-1]),
+        questions=questions,
     )
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """Questions for a message, each on a line where there are several."""
+    most = max(1, sum(length <= LONGEST_HINT for length in accumulate(map(len, texts))))
+    more = len(texts) - most
+    then = [f"(and {more} more question{'s' if more > 1 else ''})"] if more else []
+    return "\n".join([*texts[:most], *then])

@@ -32,7 +32,6 @@ FEWEST_KEYS = 3
 PANDAS = "pandas.read_json({}{}).to_json('rows.jsonl', orient='records', lines=True)"
 PARTITION = re.compile(r"([A-Za-z_]\w*)=([^/\\]+)[/\\]")
 GRID = re.compile(r"(?P<question>.+?)\s*\[(?P<item>.+)\]\s*")
-NUMPY = re.compile(r"\[\s*\{'.*\}\s*\n\s*\{'", re.DOTALL)
 STEP_MARKS = re.compile(r"ки|\bStep\s*\d+\s*:.*[+-]\s", re.DOTALL)
 
 
@@ -198,33 +197,6 @@ def _grid(sample: Sample, _leaves: Sequence[Leaf], _name: str) -> UnreadShape | 
     )
 
 
-def _printed(sample: Sample, _leaves: Sequence[Leaf], _name: str) -> UnreadShape | None:
-    """Messages as NumPy prints them, in cells of text."""
-    for name in sample.names:
-        if any(isinstance(v, str) and NUMPY.match(v) for v in sample.values(name)[:50]):
-            return UnreadShape(
-                f"has messages in {shown(name)} as NumPy prints them, without commas between them",
-                "That cannot be read back for certain. Write the source again as Parquet or JSONL; "
-                "or in CSV each cell with json.dumps(list(messages)).",
-            )
-    return None
-
-
-def _turned_messages(sample: Sample, _leaves: Sequence[Leaf], _name: str) -> UnreadShape | None:
-    """Messages as one object of lists."""
-    for name in sample.names:
-        values = [value for value in sample.values(name) if isinstance(value, Mapping)]
-        if values and all(
-            isinstance(value.get("role"), list) and isinstance(value.get("content"), list)
-            for value in values
-        ):
-            return UnreadShape(
-                f"has messages in {shown(name)} as one object of lists (role, content)",
-                'Write them as a list of objects: [{"role": "user", "content": "…"}, …].',
-            )
-    return None
-
-
 def _steps(sample: Sample, leaves: Sequence[Leaf], _name: str) -> UnreadShape | None:
     """A label for each step of an answer."""
     lists = {leaf.path: leaf for leaf in leaves if leaf.path.endswith("[]")}
@@ -291,23 +263,6 @@ def _turns_with_candidates(
         f"has several candidates, with {shown(ranks[0].name)}, at each turn of {turns.pop()}",
         "Write a row for each candidate: the turns before it as prompt (a list of messages), its "
         f"text as response, its {shown(ranks[0].name)} beside it.",
-    )
-
-
-def _verdict_lists(_sample: Sample, leaves: Sequence[Leaf], _name: str) -> UnreadShape | None:
-    """Several verdicts in a cell."""
-    found = [
-        leaf
-        for leaf in leaves
-        if leaf.path.endswith("[]")
-        and leaf.kind in ("code", "number")
-        and set(words(leaf)) & {*ALIASES["winner"], "votes", "verdicts", "winners", "choices"}
-    ]
-    if not found:
-        return None
-    return UnreadShape(
-        f"has a list of verdicts in {shown(found[0].name)}: {counted(found[0].counts)}",
-        "Write a row for each verdict, with a column annotator that says whose it is.",
     )
 
 
@@ -379,12 +334,9 @@ LOOKS: tuple[Look, ...] = (
     _wrapped_rows,
     _folder_columns,
     _grid,
-    _printed,
-    _turned_messages,
     _steps,
     _rubric,
     _turns_with_candidates,
-    _verdict_lists,
     _votes_without_texts,
     _prompts_only,
 )

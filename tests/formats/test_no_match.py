@@ -118,6 +118,10 @@ COMPARISONS: dict[str, tuple[list[Row], list[str]]] = {
     "codes": (sided("text_1", "text_2", outcome=["x", "y"]), ["x", "y"]),
     "words": (sided("candidate a", "candidate b", outcome=["left", "right"]), []),
     "numbers": (sided("story1", "story2", pick=[7, 8]), ["7", "8"]),
+    "a list of verdicts": (
+        sided("text_1", "text_2", votes=[[7, 7, 8], [8, 8, 7]]),
+        ["7", "8"],
+    ),
     "a verdict in an object": (
         sided("answer1", "answer2", cmp=[{"selected": "left"}, {"selected": "right"}]),
         [],
