@@ -21,7 +21,7 @@ from prefdata.conversion.check_dimensions import (
 )
 from prefdata.conversion.conversation_groups import ConversationGroups
 from prefdata.conversion.convert_options import ConvertConfig, ConvertOptions, convert_config
-from prefdata.conversion.detect_sources import detect_sources, look_again
+from prefdata.conversion.detect_sources import detect_sources
 from prefdata.conversion.detected_source import DetectedSource
 from prefdata.conversion.ingest import SourceTotals, ingest
 from prefdata.conversion.plan import MOST_SOURCES, ConvertPlan, ConvertTotals
@@ -33,10 +33,10 @@ from prefdata.conversion.report import (
     write_manifest_and_card,
 )
 from prefdata.conversion.source_splits import keep_splits
-from prefdata.conversion.survey import UnrepresentedRowError
+from prefdata.conversion.unrepresented import until_represented
 from prefdata.conversion.write_bucketed import write_bucketed
 from prefdata.conversion.write_streamed import write_streamed
-from prefdata.errors import InputError, PrefdataError, UsageError
+from prefdata.errors import InputError, UsageError
 from prefdata.formats import Sample
 from prefdata.io.dataset.atomic_dir import refuse_existing, replacing
 from prefdata.io.dataset.dataset_writer import dataset_schema
@@ -52,9 +52,6 @@ from prefdata.transforms.mixing import match_sources
 
 EXPANSION = {"gz": 4, "zst": 4, "": 1}
 """How many times larger a source is when it is unpacked, to choose the number of buckets."""
-
-MOST_ATTEMPTS = 20
-"""Readings of the sources, each after another row that was like none before."""
 
 LIGHT = 2
 """How many times fewer buckets records need without their texts, which are most of their size."""
@@ -159,27 +156,27 @@ def run_conversion(
         stamps = _stamps(files)
         try:
             samples = [read_sample(file, config.encoding, config.read_options) for file in files]
-            plan = _plan(files, config, samples)
-            for _ in range(MOST_ATTEMPTS):
-                try:
-                    with replacing(target, existing) as folder:
-                        account, totals = _run(folder, plan, progress or _no_progress)
-                        _refuse_changed(files, stamps)
-                        digests = [each.result() for each in hashes]
-                        reports = source_reports(plan.sources, digests, account, totals)
-                        report = _report(target, plan, reports, account, totals)
-                        report = replace(report, seconds=round(time.monotonic() - start, 2))
-                        write_manifest_and_card(folder, report)
-                except UnrepresentedRowError as error:
-                    source = plan.sources[error.number]
-                    samples[error.number] = look_again(source, error, config.encoding)
-                    plan = _plan(files, config, samples)
-                else:
-                    return report
-            raise PrefdataError(
-                f"the format of {source.source.name} is not settled after {MOST_ATTEMPTS} readings",
-                hint="This is a defect of prefdata: please report it. --format settles it.",
-            )
+
+            def attempt(samples: Sequence[Sample]) -> ConvertReport:
+                plan = _plan(files, config, samples)
+                with replacing(target, existing) as folder:
+                    account, totals = _run(folder, plan, progress or _no_progress)
+                    _refuse_changed(files, stamps)
+                    digests = [each.result() for each in hashes]
+                    reports = source_reports(
+                        plan.sources,
+                        digests,
+                        account,
+                        totals.notes,
+                        totals.splits,
+                        by_source=totals.by_source,
+                    )
+                    report = _report(target, plan, reports, account, totals)
+                    report = replace(report, seconds=round(time.monotonic() - start, 2))
+                    write_manifest_and_card(folder, report)
+                return report
+
+            return until_represented(samples, config.encoding, attempt)
         finally:
             for each in hashes:
                 each.cancel()

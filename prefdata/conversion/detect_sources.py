@@ -11,7 +11,7 @@ from prefdata.conversion.conversation_groups import split_by
 from prefdata.conversion.detected_source import DetectedSource, scalar_columns
 from prefdata.conversion.kept_columns import choose_columns
 from prefdata.conversion.source_splits import name_splits, split_column
-from prefdata.conversion.survey import UnrepresentedRowError, code_values, survey
+from prefdata.conversion.survey import code_values, survey
 from prefdata.errors import QuestionError, UnknownNameError
 from prefdata.formats import Detection, ReadOptions, Sample
 from prefdata.formats.base import Format
@@ -79,12 +79,12 @@ def detect_sources(
             file,
             sample,
             detection,
-            read_options.dimension,
-            grouped,
-            keep,
-            needs,
-            template,
-            read_options.ignore,
+            dimension=read_options.dimension,
+            grouped=grouped,
+            keep=keep,
+            needs=needs,
+            template=template,
+            ignore=read_options.ignore,
         )
         for file, sample, detection, keep in zip(files, samples, detections, columns, strict=True)
     ]
@@ -170,11 +170,3 @@ def detect_source(
     match = replace(match, watched=tuple(dict.fromkeys([*match.watched, *sorted(asked)])))
     sample = survey(file, sample, match, scalar_columns(match), encoding)
     return sample, recogniser(sample)
-
-
-def look_again(each: DetectedSource, error: UnrepresentedRowError, encoding: str) -> Sample:
-    """The sample of a source, with what its later rows have and the sample does not."""
-    if error.repeats_prompt is not None:
-        return replace(each.sample, repeats_prompt=error.repeats_prompt)
-    match, sample = each.detection.match, each.sample.with_rows(error.rows, {})
-    return survey(each.source, sample, match, scalar_columns(match), encoding)

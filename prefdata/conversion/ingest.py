@@ -9,14 +9,10 @@ import polars as pl
 
 from prefdata.conversion.conversation_groups import ConversationGroups
 from prefdata.conversion.detected_source import DetectedSource
-from prefdata.conversion.read_records import read_records
+from prefdata.conversion.read_records import read_represented
 from prefdata.conversion.scales import Scales
 from prefdata.conversion.source_splits import SplitCounts, count_splits
-from prefdata.conversion.survey import (
-    UnrepresentedRowError,
-    raw_column,
-)
-from prefdata.formats.repeated_prompts import Repeats
+from prefdata.conversion.survey import raw_column
 from prefdata.io.dataset.row_log import RowLog
 from prefdata.io.readers.chunks import Chunk
 from prefdata.io.store.record_store import RecordStore
@@ -89,13 +85,8 @@ def ingest(
     kind = each.detection.format.kind
     dimensions: set[str] = set(each.detection.match.dimensions)
     scales = Scales(each.detection.match)
-    repeats = Repeats()
-    for chunk, records in read_records(each, number, encoding):
-        late = [row for row in chunk.late_rows if row not in each.sample.rows]
-        if late:
-            raise UnrepresentedRowError(number, [row for row in late if row])
+    for chunk, records in read_represented(each, number, encoding):
         account.count_read(number, chunk.rows)
-        repeats += chunk.repeats
         totals.add(chunk, each)
         bad, good = (
             records.filter(pl.col("reason").is_not_null()),
@@ -110,8 +101,6 @@ def ingest(
             reject_rows(chunk, bad, good, number, row_log, account)
         progress(chunk.rows)
     totals.notes.add(scales.notes())
-    if repeats.decide != each.sample.repeats_prompt:
-        raise UnrepresentedRowError(number, repeats_prompt=repeats.decide)
     return dimensions
 
 

@@ -19,12 +19,13 @@ from prefdata.conversion.survey import (
     row_at,
     watched_field,
 )
+from prefdata.conversion.unrepresented import UnrepresentedRowError
 from prefdata.formats import Sample
 from prefdata.formats.base import RAW, Match, build_records
 from prefdata.formats.cell_notes import closer_look, plain_columns
 from prefdata.formats.claim_tally import Claim, ClaimTally
 from prefdata.formats.closed_list import filled, other_system, refused_columns
-from prefdata.formats.repeated_prompts import without_prompts
+from prefdata.formats.repeated_prompts import Repeats, without_prompts
 from prefdata.formats.template import add_template
 from prefdata.io.readers.chunks import Chunk, collect_chunks
 from prefdata.io.readers.json_types import passed_on_field
@@ -99,6 +100,25 @@ def read_records(
         if each.claims.add(tallies):
             chunk.late_rows = [*chunk.late_rows, {}]
         yield chunk, records
+
+
+def read_represented(
+    each: DetectedSource, number: int, encoding: str
+) -> Iterator[tuple[Chunk, pl.DataFrame]]:
+    """Read a source as `read_records` does, as long as its sample stands for what it holds.
+
+    Raises:
+        UnrepresentedRowError: the source is other than its sample shows.
+    """
+    repeats = Repeats()
+    for chunk, records in read_records(each, number, encoding):
+        late = [row for row in chunk.late_rows if row not in each.sample.rows]
+        if late:
+            raise UnrepresentedRowError(number, each, [row for row in late if row])
+        repeats += chunk.repeats
+        yield chunk, records
+    if repeats.decide != each.sample.repeats_prompt:
+        raise UnrepresentedRowError(number, each, repeats_prompt=repeats.decide)
 
 
 def _with_late_rows(

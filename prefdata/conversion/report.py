@@ -11,9 +11,10 @@ from typing import TypedDict
 from prefdata._version import __version__
 from prefdata.conversion.detected_source import DetectedSource
 from prefdata.conversion.plan import ConvertTotals
+from prefdata.conversion.source_splits import KeptSplits
 from prefdata.io.dataset.dataset_writer import SCHEMA_VERSION
 from prefdata.records.column_use import ColumnUse
-from prefdata.records.notes import Note
+from prefdata.records.notes import Note, Notes
 from prefdata.records.splits import SPLITS
 from prefdata.report.card import card
 from prefdata.transforms.accounting import Account
@@ -143,7 +144,10 @@ def source_reports(
     sources: Sequence[DetectedSource],
     hashes: Sequence[str],
     account: Account,
-    totals: ConvertTotals | None = None,
+    notes: Sequence[Notes],
+    splits: KeptSplits,
+    *,
+    by_source: Mapping[int, int] | None = None,
 ) -> tuple[SourceReport, ...]:
     """A report on each source.
 
@@ -151,7 +155,9 @@ def source_reports(
         sources: the sources.
         hashes: the SHA-256 of each.
         account: what became of their rows.
-        totals: what was written, where rows of the data set have a source.
+        notes: what is worth knowing of each.
+        splits: whether rows keep the splits of the sources.
+        by_source: rows of the data set by source, where each has one.
     """
     return tuple(
         SourceReport(
@@ -163,18 +169,17 @@ def source_reports(
             polarity=each.detection.match.polarity,
             rows=account.rows_read[number],
             outcomes=account.outcomes(number),
-            gave=None if totals is None else totals.by_source.get(number, 0),
-            notes=() if totals is None else (*totals.notes[number].sorted(), *each.claims.notes()),
-            column_uses=each.columns.uses(_split_column(each, number, totals)),
+            gave=None if by_source is None else by_source.get(number, 0),
+            notes=(*notes[number].sorted(), *each.claims.notes()),
+            column_uses=each.columns.uses(_split_column(each, number, splits)),
         )
         for number, each in enumerate(sources)
     )
 
 
-def _split_column(each: DetectedSource, number: int, totals: ConvertTotals | None) -> str:
+def _split_column(each: DetectedSource, number: int, splits: KeptSplits) -> str:
     """The column that says which split each row of a source is in, if that counts."""
-    counts = totals is not None and totals.splits.keeps and number not in totals.splits.unread
-    return each.split_column if counts else ""
+    return each.split_column if splits.keeps and number not in splits.unread else ""
 
 
 def write_manifest_and_card(folder: Path, report: RunReport) -> None:

@@ -35,27 +35,6 @@ MOST_VALUES = 500
 """Distinct values up to which a column holds codes; with more it holds texts or measures."""
 
 
-class UnrepresentedRowError(Exception):
-    """A source is other than its sample shows.
-
-    Args:
-        number: the number of the source.
-        rows: rows that hold something that no row of the sample has.
-        repeats_prompt: whether nearly all its rows repeat the prompt, where that is what is other.
-    """
-
-    def __init__(
-        self,
-        number: int,
-        rows: Sequence[dict[str, object]] = (),
-        *,
-        repeats_prompt: bool | None = None,
-    ) -> None:
-        super().__init__(number)
-        self.number, self.rows = number, rows
-        self.repeats_prompt = repeats_prompt
-
-
 def code_values(sample: Sample, columns: Collection[str]) -> dict[str, frozenset[str]]:
     """The values that a sample has in columns of codes, as `value_keys` writes them.
 

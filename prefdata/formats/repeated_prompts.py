@@ -87,8 +87,10 @@ def without_prompts(
     names = source_names(match)
     column = " and ".join(dict.fromkeys(names[name] for name in answers))
     notes = [
-        Note(TAKEN_OFF if strips else LEFT, column, repeats.repeated, _example(records, every)),
-        Note(ONE_SIDE, column, int(some["any"].sum()) - repeats.repeated),
+        Note(
+            TAKEN_OFF if strips else LEFT, column, _rows(records, every), _example(records, every)
+        ),
+        Note(ONE_SIDE, column, _rows(records, some["any"] & ~every)),
     ]
     if strips and repeats.repeated:
         with_prompt = records.with_columns(prompt.alias("@prompt"))
@@ -97,6 +99,11 @@ def without_prompts(
             for name in answers
         ).drop("@prompt")
     return records, repeats, notes
+
+
+def _rows(records: pl.DataFrame, which: pl.Series) -> int:
+    """The rows that some records come from."""
+    return records["row"].filter(which).n_unique() if which.any() else 0
 
 
 def _example(records: pl.DataFrame, every: pl.Series) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,19 +15,22 @@ from prefdata.conversion.convert import EXPANSION
 from prefdata.conversion.detect_sources import detect_sources
 from prefdata.conversion.detected_source import DetectedSource
 from prefdata.conversion.ingest import SourceTotals, reject_rows
-from prefdata.conversion.read_records import read_records
+from prefdata.conversion.read_records import read_represented
 from prefdata.conversion.source_splits import KeptSplits, keep_splits
+from prefdata.conversion.unrepresented import UnrepresentedRowError, until_represented
 from prefdata.errors import UnknownNameError, UsageError
-from prefdata.formats import ReadOptions
+from prefdata.formats import ReadOptions, Sample
 from prefdata.formats.base import RAW
 from prefdata.formats.generic.responses import RESPONSES
 from prefdata.io.dataset.row_log import RowLog
+from prefdata.io.readers.reader import read_sample
 from prefdata.io.readers.sources import Source
 from prefdata.io.store.bucket_store import BucketStore
 from prefdata.judging.comparisons import REFERENCE, initial_comparisons
 from prefdata.judging.outcomes import remedies
 from prefdata.records import reasons
 from prefdata.records.frames import extensions
+from prefdata.records.notes import Notes
 from prefdata.report.progress import Progress
 from prefdata.transforms.accounting import Account
 from prefdata.transforms.mixing import match_sources
@@ -78,6 +82,7 @@ class ComparisonStore:
         max_comparisons: the most among the responses to one prompt; None for each two.
         extensions: what the records have that only some data sets have.
         splits: whether rows keep the splits of the sources.
+        notes: what is worth knowing of each source.
     """
 
     sources: list[DetectedSource]
@@ -89,6 +94,7 @@ class ComparisonStore:
     max_comparisons: int | None
     extensions: Collection[str] = ()
     splits: KeptSplits = field(default_factory=KeptSplits)
+    notes: Sequence[Notes] = ()
 
     @property
     def keep(self) -> list[str]:
@@ -163,20 +169,51 @@ def read_comparisons(
         UnknownNameError: a source has no column that was named.
     """
     reference, read_options = _reference_column(options.read_options)
-    others = {RESPONSES.name: RESPONSES}
-    sources = detect_sources(
-        files,
-        read_options,
-        options.format,
-        options.encoding,
-        others,
-        options=replace(pairing, filters={}),
-        apart=[reference] if reference else [],
-    )
+    samples = [read_sample(file, options.encoding, read_options) for file in files]
+
+    def attempt(samples: Sequence[Sample]) -> ComparisonStore:
+        sources = detect_sources(
+            files,
+            read_options,
+            options.format,
+            options.encoding,
+            {RESPONSES.name: RESPONSES},
+            options=replace(pairing, filters={}),
+            samples=samples,
+            looks_at="questions",
+            apart=[reference] if reference else [],
+        )
+        match_sources(pairing, [each.source.name for each in sources])
+        with _nothing_left(folder / "rows", folder / "rejects", folder.parent / "comparisons"):
+            return _read_all(sources, folder, options, pairing, on_progress, reference)
+
+    return until_represented(samples, options.encoding, attempt)
+
+
+@contextmanager
+def _nothing_left(*folders: Path) -> Iterator[None]:
+    """Leave nothing of an attempt that did not read its sources to their end."""
+    try:
+        yield
+    except UnrepresentedRowError:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _read_all(
+    sources: list[DetectedSource],
+    folder: Path,
+    options: ComparisonOptions,
+    pairing: Options,
+    on_progress: Progress,
+    reference: str,
+) -> ComparisonStore:
+    """Read sources whose formats are known."""
+    files = [each.source for each in sources]
     size = sum(each.local.stat().st_size * EXPANSION[each.compression] for each in files)
-    names, account = [each.source.name for each in sources], Account()
-    match_sources(pairing, names)
-    row_log = RowLog(folder, names, remedies=remedies())
+    account = Account()
+    row_log = RowLog(folder, [each.name for each in files], remedies=remedies())
     buckets = BucketStore(folder.parent / "comparisons", size)
     groups = (
         ConversationGroups(buckets.frames.folder / "read", buckets.frames.budget)
@@ -208,6 +245,7 @@ def read_comparisons(
         max_comparisons,
         reader.extensions,
         splits,
+        [each.notes for each in totals],
     )
 
 
@@ -244,7 +282,7 @@ def _read_source(
             hint="Give two or more responses to each prompt.",
         )
     detected = _with_reference(detected, reference) if reference else detected
-    for piece, records in read_records(detected, number, encoding):
+    for piece, records in read_represented(detected, number, encoding):
         frame = _tolerate(records, kind, detected)
         if reference:
             references = _references(piece.frame, reference, detected.source.name)

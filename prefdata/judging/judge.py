@@ -205,7 +205,9 @@ class _OpenRun:
         run = JudgeRun(
             self.output, path, plan.config, plan.policy, store, replies, totals, spending
         )
-        sources = source_reports(store.sources, self.hashes, store.account)
+        sources = source_reports(
+            store.sources, self.hashes, store.account, store.notes, store.splits
+        )
         report = judge_report(run, sources, time.monotonic() - self.start)
         write_manifest_and_card(self.folder, report)
         return report

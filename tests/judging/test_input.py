@@ -11,6 +11,7 @@ import pytest
 
 from prefdata.errors import UnknownNameError, UsageError
 from prefdata.formats import ReadOptions
+from prefdata.io.readers import reader
 from prefdata.judging.comparison_store import ComparisonOptions
 from prefdata.judging.decide import VerdictPolicy
 from prefdata.judging.judge import run_plan
@@ -188,3 +189,24 @@ def test_a_conversation_is_shown_turn_by_turn(tmp_path: Path) -> None:
         run(tmp_path, SHAPES["messages"], [endpoint(server.url)])
     shown = seen(server.bodies[-1])
     assert shown.prompt == "[system]\ns\n\n[user]\nu\n\n[assistant]\nv\n\n[user]\np?"
+
+
+def test_what_only_late_rows_show_is_read_as_if_it_stood_at_the_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Messages after thousands of texts, and prompts that every answer repeats."""
+    monkeypatch.setattr(reader, "SAMPLE_BYTES", 1000)
+    messages = [{"role": "assistant", "content": "late*"}]
+    odd: dict[str, Any] = {"prompt": "odd?", "response_a": messages, "response_b": "odd? b"}
+    given: list[dict[str, Any]] = [
+        {"prompt": f"p{n}?", "response_a": f"p{n}? a*", "response_b": f"p{n}? b"} for n in range(60)
+    ]
+    for name, rows in (("first", [odd, *given]), ("last", [*given, odd])):
+        (tmp_path / name).mkdir()
+        with Server(brain=best) as server:
+            report, out = run(tmp_path / name, rows, [endpoint(server.url)])
+        assert out.reasons == {}
+        assert out.chosen == {"odd?": "late*"} | {f"p{n}?": "a*" for n in range(60)}
+        (source,) = report.sources
+        assert [note.rows for note in source.notes] == [61]
+        assert set(odd) <= {use.name for use in source.column_uses}

@@ -6,16 +6,14 @@ import shlex
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
+from prefdata.cli.views.sources import show_sources
 from prefdata.cli.views.terminal import (
     account_table,
     count_of,
     example_view,
-    show_column_uses,
     show_dimensions,
-    show_notes,
 )
 
 if TYPE_CHECKING:
@@ -24,19 +22,7 @@ if TYPE_CHECKING:
 
 def show_conversion(report: ConvertReport, console: Console) -> None:
     """Print what was recognised and why, the account, one example, and what to do next."""
-    for source in report.sources[:10]:
-        console.print(
-            Text.assemble(
-                (source.name, "bold"),
-                f": {count_of(source.rows, 'row')} read as {source.format}",
-                f", gave {source.gave:,}" if len(report.sources) > 1 else "",
-            )
-        )
-        console.print(Padding(_reasons(source.why, source.polarity), (0, 2)))
-        show_column_uses(source.column_uses, console)
-        show_notes(source.notes, console)
-    if len(report.sources) > 10:
-        console.print(f"… and {len(report.sources) - 10} more sources")
+    show_sources(report.sources, console)
     console.print()
     console.print(account_table(report.outcomes, report.rows_read))
     what = count_of(report.rows, "pair" if report.kind == "pairs" else "unpaired preference")
@@ -74,7 +60,3 @@ def show_overlap(report: ConvertReport, console: Console) -> None:
         console.print(
             f"… and {len(overlaps) - MOST_OVERLAPS} more that have prompts in common, in --json"
         )
-
-
-def _reasons(why: tuple[str, ...], polarity: str) -> Text:
-    return Text("; ".join([*why, polarity]), style="dim")

@@ -9,14 +9,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from prefdata.cli.views.sources import show_column_uses, show_notes
 from prefdata.cli.views.terminal import (
     LONGEST,
     account_table,
     count_of,
     example_view,
-    show_column_uses,
     show_dimensions,
-    show_notes,
 )
 
 if TYPE_CHECKING:

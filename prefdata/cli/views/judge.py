@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from prefdata.cli.views.sources import show_sources
 from prefdata.cli.views.terminal import account_table, count_of, example_view
 from prefdata.judging.outcomes import FLIP, is_verdict, makes_pair
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 def show_judging(report: JudgeReport, console: Console) -> None:
     """Print what became of every row, what each judge said, what it cost, and what to do next."""
+    show_sources(report.sources, console)
+    console.print()
     console.print(account_table(report.outcomes, report.rows_read))
     console.print()
     console.print(_judges(report))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping
+from typing import cast
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -11,10 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from prefdata.records.plain_text import is_plain, labelled_parts
-
-if TYPE_CHECKING:
-    from prefdata.records.column_use import ColumnUse
-    from prefdata.records.notes import Note
 
 LONGEST = 280
 
@@ -82,40 +78,3 @@ def _messages(messages: object) -> Padding:
     if len(text) > LONGEST:
         text = text[:LONGEST].rstrip() + " …"
     return Padding(Text(text), (0, 2))
-
-
-MOST_USES = 12
-LONGEST_USE = 40
-
-
-def show_column_uses(uses: Sequence[ColumnUse], console: Console) -> None:
-    """Print what became of the columns of a source: a line for each of read, ignored and so on."""
-    by_status: dict[str, list[str]] = {}
-    for use in uses:
-        if use.status != "read" or use.name.split(".")[0].split("[")[0] == use.name:
-            by_status.setdefault(use.status, []).append(_use(use))
-    for status, names in by_status.items():
-        more = f", … and {len(names) - MOST_USES} more, in --json"
-        listed = ", ".join(names[:MOST_USES]) + (more if len(names) > MOST_USES else "")
-        console.print(Padding(Text(f"{status}: {listed}", style="dim"), (0, 2)))
-
-
-def _use(use: ColumnUse) -> str:
-    if use.field and use.field != use.name:
-        return f"{use.name} as {use.field}"
-    example = use.example if len(use.example) <= LONGEST_USE else use.example[:LONGEST_USE] + " …"
-    return f"{use.name} ({example!r})" if example else use.name
-
-
-MOST_NOTES = 8
-
-
-def show_notes(notes: Sequence[Note], console: Console) -> None:
-    """Print what is worth knowing of the rows of a source, a line each."""
-    for each in notes[:MOST_NOTES]:
-        column = f"{each.column}: " if each.column else ""
-        example = f", such as {each.example[:LONGEST]!r}" if each.example else ""
-        line = f"{column}{each.text} ({count_of(each.rows, 'row')}{example})"
-        console.print(Padding(Text(line, style="yellow"), (0, 2)))
-    if len(notes) > MOST_NOTES:
-        console.print(Padding(f"… and {len(notes) - MOST_NOTES} more notes, in --json", (0, 2)))
