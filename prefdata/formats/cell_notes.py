@@ -19,6 +19,7 @@ from prefdata.formats.text_marks import (
     END_MARK,
     END_NOTE,
     LINE,
+    MAY_HAVE_MARK,
     NOT_WHOLE,
     NOTES,
     PLACEHOLDER,
@@ -46,12 +47,18 @@ def plain_columns(frame: pl.DataFrame, match: Match, *, again: bool) -> frozense
     ]
     if not names:
         return frozenset()
-    patterns = (CELL_BEGINS,) if again else (ANY_MARK, ANY_BEGINNING)
+    beginning = CELL_BEGINS if again else ANY_BEGINNING
     return frozenset(
         name
         for name in names
-        if not any(frame[RAW + name].str.contains(each).any() for each in patterns)
+        if not frame[RAW + name].str.contains(beginning).any()
+        and (again or not _has_mark(frame[RAW + name]))
     )
+
+
+def _has_mark(texts: pl.Series) -> bool:
+    """Whether any of some texts has a mark."""
+    return texts.filter(texts.str.contains(MAY_HAVE_MARK)).str.contains(ANY_MARK).any()
 
 
 def _is_text(frame: pl.DataFrame, name: str) -> bool:

@@ -17,6 +17,11 @@ MARKS = (
     *("<s>", "</s>", "<bos>", "<eos>", "### Instruction", "### Human", "### Response"),
     *("<image", "<audio", "<video", "](data:image/", "\nUser:", "\nHuman:", "\nAssistant:"),
 )
+LINES = tuple(mark for mark in MARKS if mark.startswith("\n"))
+FIRSTS = "".join(sorted({mark[0] for mark in MARKS} - {"\n"}))
+MAY_HAVE_MARK = f"[{re.escape(FIRSTS)}]|" + "|".join(LINES)
+"""What a text with a mark has: most texts have none of it, and it is found ten times as fast."""
+
 ANY_MARK = "|".join(map(re.escape, MARKS))
 ANY_BEGINNING = rf"{CELL_BEGINS}|\A\s*(?:\z|[Uu]ser\s*:|USER\s*:|[Ss]ystem\s*:)"
 

@@ -386,6 +386,15 @@ def _lines(text: str) -> list[str]:
     return texts if texts[-1] else texts[:-1]
 
 
+def _each_line(text: str) -> Iterator[str]:
+    """The same lines one by one, for those who need only the first of a long text."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
+
+
 def _record(
     texts: list[str], at: int, header: Header
 ) -> tuple[list[str], int, tuple[str, str] | None]:
@@ -450,7 +459,8 @@ def row_width(text: str, header: Header, limit: int) -> int:
         >>> row_width(text, read_header(text, "pairs.csv"), 1000)
         3
     """
-    reader = csv.reader(_lines(text)[header.lines :], delimiter=header.delimiter)
+    lines = islice(_each_line(text), header.lines, None)
+    reader = csv.reader(lines, delimiter=header.delimiter)
     try:
         widths = Counter(len(cells) for cells in islice(reader, limit) if cells)
     except csv.Error:
