@@ -21,6 +21,7 @@ from prefdata.formats.claim_tally import ClaimTally
 from prefdata.formats.claims import tally_claim
 from prefdata.formats.closed_list import filled, is_filled
 from prefdata.formats.columns import may_be_read
+from prefdata.formats.numbers import number
 from prefdata.formats.sample import Sample
 from prefdata.formats.sentinels import CODES, number_key, number_tally, numbers_in, possible_codes
 from prefdata.formats.value_key import value_keys
@@ -104,14 +105,9 @@ def _codes(column: pl.Series, codes: Sequence[float]) -> list[int]:
     if not codes:
         return []
     flat = column.explode() if isinstance(column.dtype, pl.List) else column
-    if flat.dtype == pl.String:
-        texts = [text for code in codes for text in (f"{code:.0f}", f"{code:.1f}")]
-        hits = flat.is_in(texts)
-    elif flat.dtype.is_numeric():
-        hits = flat.is_in(pl.Series(codes).cast(flat.dtype, strict=False).drop_nulls().implode())
-    else:
+    if flat.dtype != pl.String and not flat.dtype.is_numeric():
         return []
-    if not hits.any():
+    if not number(flat).is_in(list(codes)).any():
         return []
     return [place for code in codes for place in _first(column, code)]
 
@@ -128,9 +124,14 @@ def row_at(frame: pl.DataFrame, place: int, encoded: Collection[str]) -> dict[st
     row = frame.drop("row", "line").row(place, named=True)
     values = {name.removeprefix(RAW): value for name, value in row.items()}
     return {
-        name: json.loads(value) if name in encoded and value else value
+        name: json.loads(value) if name in encoded and value else _as_written(value)
         for name, value in values.items()
     }
+
+
+def _as_written(value: object) -> object:
+    """A value of a typed column as JSON has it: whole numbers stand in columns of floats."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def survey(
@@ -261,8 +262,8 @@ def _count(counter: Counter[str], column: pl.Series, *, encoded: bool) -> None:
 def _count_numbers(counter: Counter[str], column: pl.Series) -> None:
     """Count the numbers in a column of scores, in brief."""
     for value, count in column.drop_nulls().value_counts().iter_rows():
-        for number in numbers_in([value]):
-            counter[number_key(number)] += count
+        for each in numbers_in([value]):
+            counter[number_key(each)] += count
 
 
 def raw_column(frame: pl.DataFrame, name: str) -> pl.Series:

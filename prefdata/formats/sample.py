@@ -79,10 +79,13 @@ class Sample:
         filled: Mapping[str, int] | None = None,
     ) -> Sample:
         """The sample with later rows, and with what was counted in some columns."""
+        names = list(dict.fromkeys([*self.names, *(name for row in rows for name in row)]))
+        ordered = [{name: row[name] for name in names if name in row} for row in rows]
+        new = [row for number, row in enumerate(ordered) if row not in ordered[:number]]
         return replace(
             self,
-            names=list(dict.fromkeys([*self.names, *(name for row in rows for name in row)])),
-            rows=[*self.rows, *rows],
+            names=names,
+            rows=[*self.rows, *(row for row in new if row not in self.rows)],
             counts={**self.counts, **counts},
             filled={**self.filled, **(filled or {})},
         )

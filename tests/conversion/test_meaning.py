@@ -102,6 +102,11 @@ ODD: dict[str, tuple[list[Row], list[Row], bool]] = {
     "a code among scores": (rated("score", [3, 4, 5, 3] * MANY), rated("score", [-1, 4]), True),
     "a zero among scores": (rated("score", [3, 4, 5, 3] * MANY), rated("score", [0, 4]), True),
     "99 among scores": (rated("score", [1, 2, 5, 3] * MANY), rated("score", [99, 4]), True),
+    "a code in another spelling": (
+        rated("score", ["3", "4", "5", "3"] * MANY),
+        rated("score", [" -1.00", "4"]),
+        True,
+    ),
     "a zero among ranks": (rated("rank", [1, 2, 1, 3] * MANY), rated("rank", [0, 1]), True),
 }
 
@@ -126,6 +131,22 @@ def test_the_outcome_does_not_depend_on_the_place_of_the_odd_row(
         else:
             outcome = converted(path)
             outcomes.append((outcome.ids, [reject.reason for reject in outcome.refused]))
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("value", [["a"], ["b", "b", "a"], {"x": "a"}, True, 1])
+def test_a_winner_of_another_type_is_read_alike_first_and_last(
+    value: object, tmp_path: Path
+) -> None:
+    """A list is votes; what is not a winner is refused, with the same reason."""
+    rows = votes(["a", "b"] * MANY)
+    outcomes: list[object] = []
+    for name in ("first", "last"):
+        odd = {**rows[0], "prompt": "odd?", "winner": value}
+        (tmp_path / name).mkdir()
+        path = as_jsonl(tmp_path / name, [odd, *rows] if name == "first" else [*rows, odd])
+        outcome = converted(path)
+        outcomes.append((outcome.ids, [reject.reason for reject in outcome.refused]))
     assert outcomes[0] == outcomes[1]
 
 

@@ -42,7 +42,7 @@ def infer_field(name: str, values: Iterable[object], *, scalar: bool) -> pa.Fiel
         kind = _without_null(pa.infer_type(values)) if values else pa.string()
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         return json_field(name)
-    several = pa.types.is_nested(kind) or not scalar
+    several = not scalar or pa.types.is_nested(kind) or bool(kinds & {list, dict})
     if several and not all(_fits(value, kind) for value in values):
         return json_field(name)
     return pa.field(name, kind, metadata=LENIENT if scalar and pa.types.is_string(kind) else None)
@@ -236,9 +236,13 @@ def has_other_type(value: object, column: pa.Field) -> bool:
         value: a value of the column.
         column: the type that was inferred from the sample.
     """
-    if value is None or column.metadata in (AS_JSON, PASSED_ON, LENIENT):
+    if value is None or column.metadata in (AS_JSON, PASSED_ON):
         return False
-    return not isinstance(value, int | float) and not _fits(value, column.type)
+    if column.metadata == LENIENT:
+        return isinstance(value, list | dict) and not _fits(value, column.type)
+    is_number = pa.types.is_floating(column.type)
+    slips = isinstance(value, int | float) and not (is_number and isinstance(value, bool))
+    return not slips and not _fits(value, column.type)
 
 
 def _lone_surrogate(value: object) -> bool:
