@@ -15,6 +15,7 @@ import polars as pl
 
 from prefdata.errors import QuestionError, UsageError
 from prefdata.formats import Sample
+from prefdata.formats.excerpts import shortened
 from prefdata.formats.questions import Question, ValueCount
 from prefdata.records.splits import SPLITS, SUBSET, split_of
 from prefdata.transforms.options import Options
@@ -163,7 +164,7 @@ def _said(each: DetectedSource, counts: SplitCounts, rows: int) -> _Said:
     if each.split_name:
         name = "the file names"
         return _Said({each.split_name: rows}, {}, name, each.split_name)
-    return _Said({}, {"": rows}, "")
+    return _Said({}, others if any(others) else {"": rows}, "")
 
 
 def keep_splits(
@@ -198,15 +199,16 @@ def keep_splits(
     if options.split == "keep":
         _refuse_none(total, trains, ", ".join(each.source.name for each in sources[:3]))
     elif not total:
-        return KeptSplits()
+        return KeptSplits(why=_not_known(sources, said))
     origins = " and ".join(dict.fromkeys(each.origin for each in said if each.origin))
     origin = f"{origins} ({_in_words(total)} rows)"
     why = ""
+    unknown = any(text for each in said if each.splits for text in each.others)
     if options.test_size is not None:
         why = f"split anew, as --test-size asks, and not by {origin}"
     elif options.split != "keep" and not trains:
         why = f"split anew: by {origin} there is nothing to train on"
-    elif options.split != "keep" and set(total) == {"train"}:
+    elif options.split != "keep" and set(total) == {"train"} and not unknown:
         why = f"split anew: by {origin} nothing is held out"
     if why:
         return KeptSplits(why=why)
@@ -214,7 +216,29 @@ def keep_splits(
         raise _question(sources, said, total)
     unread = [n for n, each in enumerate(said) if not each.origin.startswith("the column")]
     defaults = tuple(each.default for each in said)
-    return KeptSplits(keeps=True, defaults=defaults, unread=tuple(unread), why=f"split by {origin}")
+    others = f"; {_rows(silent)} without one in train" if silent else ""
+    return KeptSplits(True, defaults, tuple(unread), f"split by {origin}{others}")
+
+
+def _not_known(sources: Sequence[DetectedSource], said: Sequence[_Said]) -> str:
+    """One line on columns whose name says that they hold splits, and whose words do not."""
+    columns = {
+        f"the column {each.split_column} ({_listed(words.others)})"
+        for each, words in zip(sources, said, strict=True)
+        if each.split_column.strip().lower() in COLUMNS and any(words.others)
+    }
+    return f"split anew: {' and '.join(sorted(columns))} names no split" if columns else ""
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
+
+
+def _listed(others: Mapping[str, int]) -> str:
+    """The most frequent words that name no split."""
+    words = sorted(others.items(), key=lambda item: -item[1])
+    listed = [f"{shortened(word, 40) or 'nothing'} {rows:,}" for word, rows in words[:MOST_VALUES]]
+    return ", ".join([*listed, *(["…"] if len(words) > MOST_VALUES else [])])
 
 
 def splits_in_words(each: DetectedSource, counts: SplitCounts, rows: int) -> str:
@@ -258,8 +282,8 @@ def _question(
             continue
         values = sorted(each.others.items(), key=lambda item: -item[1])[:MOST_VALUES]
         question = Question(
-            f"{silent:,} rows of {source.source.name} say no split: --split keep puts them into "
-            "train, --split anew splits all rows anew",
+            f"{_rows(silent)} of {source.source.name} without a split ({_listed(each.others)}): "
+            "--split keep puts them into train, --split anew splits all rows anew",
             (source.split_column,) if source.split_column else (),
             tuple(ValueCount(text, count) for text, count in values),
             ("--split keep", "--split anew"),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 
+from prefdata.formats.message import MEDIA_KEYS
 from prefdata.formats.roles import ROLES
 from prefdata.formats.text_shapes import parse_cell
 
@@ -25,7 +26,7 @@ KEYS = (("role", "content"), ("role", "text"), ("from", "value"))
 CALLS = ("tool_calls", "function_call")
 MORE_KEYS = {
     *("name", "id", "type", "weight", "tool_call_id", "reasoning_content", "reasoning"),
-    *("thinking", "refusal", "audio", "annotations", "metadata", "options", *CALLS),
+    *("thinking", "refusal", "annotations", "metadata", "options", *CALLS, *MEDIA_KEYS),
 }
 """What a message has beside its role and its content."""
 

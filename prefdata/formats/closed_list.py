@@ -125,14 +125,14 @@ def kind_of(name: str) -> str:
 
 
 def is_filled(value: object) -> bool:
-    """Whether a cell holds text, or a list or an object of anything.
+    """Whether a cell holds text, or a list or an object with anything in it.
 
     Example:
         >>> [is_filled(value) for value in ("A herb.", ["a"], "", " [] ", "NaN", 3, False)]
         [True, True, False, False, False, False, False]
     """
     if isinstance(value, list | tuple):
-        return any(is_filled(item) for item in value)
+        return any(is_filled(item) or isinstance(item, int | float) for item in value)
     if isinstance(value, Mapping):
         return any(item is not None and item != "" for item in value.values())
     if isinstance(value, str):

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from prefdata.formats.base import Format, Match
+from prefdata.formats.cell_messages import cell_messages
 from prefdata.formats.closed_list import is_filled, kind_of, refused_columns
 from prefdata.formats.excerpts import value_excerpt
 from prefdata.formats.generic.column_names import ALIASES, INSIDE, SIDED, plain
 from prefdata.formats.generic.pairs import DIMENSIONS
 from prefdata.formats.generic.winner_columns import ONE_HOT
-from prefdata.formats.message import CALL_KEYS, EXTENDED_BLOCKS, EXTENSION_KEYS, REASONING_KEYS
+from prefdata.formats.message import (
+    CALL_KEYS,
+    EXTENDED_BLOCKS,
+    EXTENSION_KEYS,
+    MEDIA_KEYS,
+    REASONING_KEYS,
+)
 from prefdata.formats.registry import FORMATS
 from prefdata.formats.spec.as_format import SpecFormat
 from prefdata.formats.spec.paths import EACH, parse_path
@@ -106,8 +113,11 @@ class ColumnAccount:
                     self._examples[name] = value_excerpt(value)
 
     def _opened(self, name: str, value: object) -> object:
-        cell = name in self._match.json_cells or self._match.shapes.get(name) == "cell"
-        return open_cell(value) if cell else value
+        shape = self._match.shapes.get(name)
+        if name in self._match.json_cells or shape == "cell":
+            return open_cell(value)
+        messages = cell_messages(value)[0] if shape == "text" and isinstance(value, str) else None
+        return value if messages is None else messages
 
     def _walk(self, value: object, targets: Targets, place: str) -> None:
         """Note the keys of the objects in a value."""
@@ -137,6 +147,7 @@ class ColumnAccount:
             fields = {**EXTENSIONS, speaker: "role", content: "content"}
             for key, item in value.items():
                 status: Status = "read" if key in fields else "ignored"
+                status = "refused" if key in MEDIA_KEYS and item else status
                 self._note(place, key, status, fields.get(key, ""), item)
             self._walk_blocks(value.get(content), f"{place}.{content}")
 
@@ -150,9 +161,11 @@ class ColumnAccount:
     def _note(self, place: str, key: str, status: Status, field: str, value: object) -> None:
         keys = self._keys.setdefault(place, {})
         there = keys.get(key)
-        if there and (there.status == "read" or (there.example and status != "read")):
+        settled = there and (there.status == "read" or (there.example and status == "ignored"))
+        if settled or (there and there.status == "refused"):
             return
-        example = value_excerpt(value) if status == "ignored" and value is not None else ""
+        is_unread = status != "read" and value is not None
+        example = value_excerpt(value) if is_unread else ""
         keys[key] = ColumnUse(f"{place}.{key}", status, field, example)
 
     def uses(self, split_column: str = "") -> tuple[ColumnUse, ...]:
@@ -164,7 +177,7 @@ class ColumnAccount:
         keys = [use for place in self._keys for use in self._keys_of(place)]
         uses = []
         for name in self._examples:
-            is_split = name == split_column and name not in self._fields
+            is_split = bool(name) and name == split_column and name not in self._fields
             uses.append(ColumnUse(name, "read", "split") if is_split else self._use(name))
             uses += [use for use in keys if _is_below(use.name, name)]
         return tuple(uses)

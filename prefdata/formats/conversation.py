@@ -14,6 +14,7 @@ from prefdata.formats.message import (
     CALL_ROLES,
     EXTENDED_BLOCKS,
     EXTENSION_KEYS,
+    MEDIA_KEYS,
     UnreadableError,
     joined,
     message_turns,
@@ -68,7 +69,7 @@ def parse_messages(column: pl.Series, shape: Shape, role: str) -> ParsedMessages
 def _is_extended(column: pl.Series, speaker: str, fields: list[str]) -> bool:
     """Whether some message of a column has more than a role and a text."""
     turns = column.explode(empty_as_null=False).struct
-    for name in EXTENSION_KEYS:
+    for name in (*EXTENSION_KEYS, *MEDIA_KEYS):
         if name in fields and turns.field(name).null_count() < turns.field(name).len():
             return True
     kinds = turns.field("type").unique() if "type" in fields else pl.Series([], dtype=pl.String)

@@ -20,6 +20,9 @@ CALL_ROLES = ("function_call", "tool_call", "tool_calls")
 
 REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
 CALL_KEYS = ("tool_calls", "function_call")
+MEDIA_KEYS = ("image", "images", "image_url", "audio", "audios", "video", "videos")
+"""Keys of a message that stand for more than text, which is all that is read."""
+
 EXTENSION_KEYS = (*REASONING_KEYS, *CALL_KEYS, "tool_call_id", "name")
 """Keys of a message that say more than who speaks, and what."""
 
@@ -63,7 +66,7 @@ def is_extended(value: object) -> bool:
     if value.get("type") in EXTENDED_BLOCKS:
         return True
     spoken = "content" in value or any(key in value for key in SPEAKER)
-    if spoken and any(value.get(key) for key in EXTENSION_KEYS):
+    if spoken and any(value.get(key) for key in (*EXTENSION_KEYS, *MEDIA_KEYS)):
         return True
     return isinstance(content := value.get("content"), list) and is_extended(content)
 
@@ -96,6 +99,8 @@ def message_turns(value: Mapping[str, object], role: str) -> Turns:
     """
     if rows := _rows_of_columns(value):
         return [turn for row in rows for turn in message_turns(row, role)]
+    if media := [key for key in MEDIA_KEYS if value.get(key)]:
+        raise UnreadableError(reasons.NOT_TEXT, f"found {' and '.join(media)}")
     speaker = next((value[key] for key in SPEAKER if value.get(key) is not None), None)
     if speaker is None and value.get("type") in EXTENDED_BLOCKS:
         return _item(value)

@@ -15,7 +15,8 @@ BAR = "\N{FULLWIDTH VERTICAL LINE}"
 MARKS = (
     *("\x00", "<|", f"<{BAR}", "[INST]", "[/INST]", "<<SYS>>", "<start_of_turn>", "<end_of_turn>"),
     *("<s>", "</s>", "<bos>", "<eos>", "### Instruction", "### Human", "### Response"),
-    *("<image", "<audio", "<video", "](data:image/", "\nUser:", "\nHuman:", "\nAssistant:"),
+    *("<image", "<start_of_image", "<IMG_CONTEXT", "[IMG]", "<audio", "<video", "](data:image/"),
+    *("\nUser:", "\nHuman:", "\nAssistant:"),
 )
 LINES = tuple(mark for mark in MARKS if mark.startswith("\n"))
 FIRSTS = "".join(sorted({mark[0] for mark in MARKS} - {"\n"}))
@@ -26,7 +27,8 @@ ANY_MARK = "|".join(map(re.escape, MARKS))
 ANY_BEGINNING = rf"{CELL_BEGINS}|\A\s*(?:\z|[Uu]ser\s*:|USER\s*:|[Ss]ystem\s*:)"
 
 KINDS = r"(?:image|audio|video)"
-PLACEHOLDER = rf"(?:<{KINDS}[ _]?\d*>|<\|(?i:{KINDS}|vision)\w*\|>)"
+MODELS_OWN = r"<(?:start_of_image|image_placeholder|image_soft_token|IMG_CONTEXT)>|\[IMG\]"
+PLACEHOLDER = rf"(?:<{KINDS}[ _]?\d*>|<\|(?i:{KINDS}|vision)\w*\|>|{MODELS_OWN})"
 LINE = rf"[ \t]*(?:{PLACEHOLDER}\s*)+"
 """Placeholders that are not inside a sentence."""
 
@@ -37,7 +39,15 @@ NOT_WHOLE = (
 CLOSED = rf"</{KINDS}>"
 """Beside this, a placeholder is a tag of XML."""
 
-WORDS = ("null", "NULL", "None", "none", "nan", "NaN", "N/A", "n/a", "NA", "#N/A", "-", "--")
+SPREADSHEET_ERRORS = (
+    *("#N/A", "#VALUE!", "#NAME?", "#REF!", "#DIV/0!", "#NUM!", "#NULL!", "#ERROR!", "#SPILL!"),
+    *("#CALC!", "#FIELD!", "#BLOCKED!", "#CONNECT!", "#UNKNOWN!", "#GETTING_DATA"),
+)
+WORDS = (
+    *SPREADSHEET_ERRORS,
+    *("null", "NULL", "None", "none", "nan", "NaN", "N/A", "n/a", "NA", "-", "--"),
+    *("<NA>", "NaT", "NAN", "(null)", "undefined", "#N/V"),
+)
 """Whole texts that stand for no text in some sources, and may be an answer."""
 
 USER_TURN = r"(?s)\S.*\n[ \t]*(?:User|Human)[ \t]*:"

@@ -21,6 +21,10 @@ Turns = list[Turn]
 ROLES = {"human": "user", "user": "user", "assistant": "assistant", "system": "system"}
 HH = re.compile(r"(?:\A|\n\n)(Human|Assistant):")
 LINES = re.compile(r"(?:\A|\n)[ \t]*(Human|User|Assistant|System)[ \t]*:", re.IGNORECASE)
+VICUNA = re.compile(r"(?:\A|\s|</s>)(USER|ASSISTANT):")
+"""The turns as Vicuna's template writes them, all on one line."""
+
+IS_VICUNA = re.compile(r"\s*USER:.*[ \t]ASSISTANT:", re.DOTALL)
 BROKEN = re.compile(r"\n\n(Hum|Huma|Humans|Assist|Assistan|Asistant|Assitant) ?:")
 BEGINNING = re.compile(r"\s*(human|user|system|assistant)[ \t]*:", re.IGNORECASE)
 
@@ -41,13 +45,17 @@ def parse_transcript(text: str) -> tuple[Turns, str, str]:
     Example:
         >>> parse_transcript("\\n\\nHuman: Hi\\n\\nAssistant: Hello")[0]
         [{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Hello'}]
+        >>> parse_transcript("USER: Hi ASSISTANT: Hello")[0][1]
+        {'role': 'assistant', 'content': 'Hello'}
     """
     if not is_transcript(text):
         return [], reasons.BAD_TURNS, "it does not begin with Human:, User: or System:"
     if broken := BROKEN.search(text):
         return [], reasons.BAD_TURNS, f"found {broken[1] + ':'!r}"
-    markers = HH if text.lstrip().startswith(("Human:", "Assistant:")) else LINES
-    _, *pieces = markers.split(text if markers is LINES else "\n\n" + text.lstrip())
+    markers = VICUNA if IS_VICUNA.match(text) else LINES
+    if text.lstrip().startswith(("Human:", "Assistant:")):
+        markers, text = HH, "\n\n" + text.lstrip()
+    _, *pieces = markers.split(text)
     messages = [
         {"role": ROLES[role.lower()], "content": content.strip()}
         for role, content in zip(pieces[::2], pieces[1::2], strict=True)

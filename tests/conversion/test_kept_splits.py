@@ -286,7 +286,8 @@ def test_other_columns_say_no_split(tmp_path: Path, more: dict[str, list[object]
     plain = [pair("good", "bad", f"q{n}") for n in range(40)]
     made = kept(tmp_path, rows)
     assert sides(made) == sides(kept(tmp_path / "plain", plain))
-    assert made.report.split_why == ""
+    told = "split anew: the column split (easy 20, hard 20) names no split"
+    assert made.report.split_why == (told if "easy" in values else "")
 
 
 @pytest.mark.parametrize("name", ["_split", "fold", "partition", "subset", "datasplit"])
@@ -355,3 +356,25 @@ def test_a_converted_data_set_keeps_its_splits(tmp_path: Path) -> None:
     first = kept(tmp_path, rows)
     second = converted(tmp_path / "out", tmp_path / "again")
     assert sides(second) == sides(first)
+
+
+@pytest.mark.parametrize("others", [[], ["test"]])
+def test_a_word_that_names_no_split_is_asked_about(tmp_path: Path, others: list[str]) -> None:
+    """Beside train alone too: it may well be what is held out."""
+    rows = [
+        {**pair("good", "bad", f"Q{n}"), "split": word}
+        for n, word in enumerate(["train", "holdout", "train", *others])
+    ]
+    with pytest.raises(QuestionError, match="others do not") as error:
+        kept(tmp_path / "asked", rows)
+    assert "holdout 1" in error.value.hint
+    made = kept(tmp_path / "kept", rows, split="keep")
+    assert "1 row without one in train" in made.report.split_why
+    assert len({row["split"] for row in kept(tmp_path / "anew", rows, split="anew").rows}) >= 1
+
+
+def test_a_column_of_splits_that_names_none_is_told(tmp_path: Path) -> None:
+    """By its words, and that the rows are split anew."""
+    rows = [{**pair("good", "bad", f"Q{n}"), "split": f"fold{n % 2}"} for n in range(5)]
+    why = kept(tmp_path, rows).report.split_why
+    assert why == "split anew: the column split (fold0 3, fold1 2) names no split"

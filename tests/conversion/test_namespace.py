@@ -11,7 +11,7 @@ from prefdata.formats import FORMATS, ReadOptions, Sample
 from prefdata.formats.detect import recognise
 from prefdata.io.store.record_store import SCHEMAS
 from prefdata.records.frames import COLUMNS, PLACE
-from tests.roundtrip import Converted, Row, judged, labelled, make, pair, rated
+from tests.roundtrip import Converted, Row, converted, judged, labelled, make, pair, rated
 
 OURS = sorted(
     {*PLACE, *(name for kind in COLUMNS.values() for name in kind)}
@@ -19,7 +19,19 @@ OURS = sorted(
     | {"@a", "@b", "@response", "@measure", "@model", "@system", "@history", "@whole", "@n"}
     | {"response+", "@a+", "@a#", "response#", "word", "new", "of_row", "of_item", "pair"}
     | {"raw:prompt", "raw:x", "raw:raw:prompt", "raw:row", "field:score", "field:place"}
-    | {"measure:x", "place", "outcome", "keep_x", "chosen_id", "dimension:x", "a.b", "x\ny", "é"}
+    | {
+        "measure:x",
+        "place",
+        "outcome",
+        "keep_x",
+        "chosen_id",
+        "dimension:x",
+        "a.b",
+        "x\ny",
+        "é",
+        "*",
+        "^.*$",
+    }
 )
 """Names that columns have inside the program, and a few that are hard to write."""
 
@@ -94,3 +106,21 @@ def test_an_annotator_keeps_its_name(tmp_path: Path) -> None:
     rows = [judged("good", "bad", "a", annotator="raw:anna"), judged("bad", "good", "b")]
     made = make(tmp_path, rows, keep=("annotator",))
     assert "raw:anna" in {row["keep_annotator"] for row in made.rows}
+
+
+@pytest.mark.parametrize("name", ["*", "^.*$", "^prompt$", "^zzz$"])
+def test_a_name_that_is_a_pattern_elsewhere_is_a_name(tmp_path: Path, name: str) -> None:
+    """In CSV too, whose columns are picked by name."""
+    source = tmp_path / "rows.csv"
+    source.write_text(f"prompt,chosen,rejected,{name}\nQ,good,bad,x\n", "utf-8")
+    made = converted(source, keep=[name], test_size=0.0)
+    assert "x" in made.rows[0].values()
+
+
+def test_a_column_without_a_name_is_ignored(tmp_path: Path) -> None:
+    """It is no column of splits because there is none."""
+    made = make(tmp_path, [{**pair("good", "bad"), "": "hello"}])
+    (source,) = made.report.sources
+    assert [(u.status, u.example) for u in source.column_uses if not u.name] == [
+        ("ignored", "hello")
+    ]

@@ -237,3 +237,51 @@ def test_the_same_ids_wherever_the_messages_stand(tmp_path: Path) -> None:
     packed = [{**row, "chosen": json.dumps(turns(str(row["chosen"]))[1:])} for row in PLAIN]
     some = jsonl(tmp_path / "some.jsonl", [*PLAIN[:9], *packed[9:]])
     assert converted(plain, tmp_path / "a").ids == converted(some, tmp_path / "b").ids
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+@pytest.mark.parametrize("has_prompt", [False, True])
+def test_lists_of_whole_conversations(tmp_path: Path, as_text: bool, has_prompt: bool) -> None:
+    """The prompt is taken off each of them, and every answer keeps its score and its model."""
+    answers = [turns("An adze."), turns("A cloud.")]
+    row: dict[str, object] = {
+        "responses": [json.dumps(each) if as_text else each for each in answers],
+        "scores": [1, 5],
+        "models": ["x", "y"],
+    }
+    made = make(tmp_path, [{"prompt": "Name a tool.", **row} if has_prompt else row])
+    assert made.answers == [("A cloud.", "An adze.")]
+    assert [(r["score_chosen"], r["model_chosen"]) for r in made.rows] == [(5, "y")]
+
+
+@pytest.mark.parametrize("key", ["images", "audio", "video"])
+@pytest.mark.parametrize("as_text", [False, True])
+def test_what_a_message_holds_beside_text_refuses_its_row(
+    tmp_path: Path, key: str, as_text: bool
+) -> None:
+    """In a message and in the text of one; an empty list of images is none."""
+    seen = [{"role": "assistant", "content": "A cat.", key: ["x.png"]}]
+    none = [{"role": "assistant", "content": "A cat.", key: []}]
+    rows = [
+        {**pair("", "b", f"Q{number}"), "chosen": json.dumps(each) if as_text else each}
+        for number, each in enumerate([seen, none, none])
+    ]
+    made = make(tmp_path, rows)
+    assert [reject.reason for reject in made.refused] == [reasons.NOT_TEXT]
+    assert len(made.rows) == 2
+    (source,) = made.report.sources
+    assert ("refused", f"chosen[].{key}") in [(u.status, u.name) for u in source.column_uses]
+
+
+def test_an_answer_that_ends_with_the_user_is_refused(tmp_path: Path) -> None:
+    """It would train the model to speak for the user."""
+    odd = [{"role": "assistant", "content": "A."}, {"role": "user", "content": "And?"}]
+    made = make(tmp_path, [{**pair("", "b"), "chosen": odd}, pair("good", "bad", "R")])
+    assert [reject.reason for reject in made.refused] == [reasons.NO_ANSWER]
+
+
+def test_turns_on_one_line_as_vicuna_writes_them(tmp_path: Path) -> None:
+    """They are told apart by their marks in capitals."""
+    text = "USER: Name a tool. ASSISTANT: An adze.</s>USER: Another. ASSISTANT:"
+    made = make(tmp_path, [{**pair("A saw.", "A cloud."), "prompt": text}] * 2)
+    assert made.rows[0]["prompt"] == "Name a tool. | An adze. | Another."

@@ -266,6 +266,7 @@ def _role(name: str, index: int) -> pl.Expr:
 def _split(frame: pl.DataFrame, names: Mapping[str, str], *, has_prompt: bool) -> pl.DataFrame:
     """Split whole conversations into the beginning they share and the rest."""
     raw = [f"@{name}" for name in names]
+    others = [name for name in frame.columns if name not in raw]
     bare = pl.all_horizontal((_role(name, 0) == "assistant").fill_null(value=True) for name in raw)
     self_contained = frame.select((~bare & pl.col("reason").is_null()).alias("x")).to_series()
     if not self_contained.any():
@@ -296,7 +297,7 @@ def _split(frame: pl.DataFrame, names: Mapping[str, str], *, has_prompt: bool) -
     if not has_prompt:
         frame = flag_rows(frame, ~pl.col("@whole"), reasons.MISSING, "prompt")
     frame = _split_by_row(frame, names, odd) if odd.any() else frame
-    return frame.select(name for name in frame.columns if not name.startswith("@"))
+    return frame.select(*others, *names)
 
 
 def _flag_other_prompt(frame: pl.DataFrame, plain: pl.Expr, context: str) -> pl.DataFrame:
@@ -371,7 +372,8 @@ def _flag_unusable(
     frame = _flag_no_user(frame, last, prompt)
     frame = flag_rows(frame, ~last.is_in(["user", "tool"]), reasons.ASSISTANT_PROMPT, prompt)
     for name, column in responses.items():
-        frame = flag_rows(frame, _role(name, 0) != "assistant", reasons.NO_ANSWER, column)
+        spoken = (_role(name, 0) == "assistant") & _role(name, -1).is_in(["assistant", "tool"])
+        frame = flag_rows(frame, ~spoken, reasons.NO_ANSWER, column)
         has_text = pl.col(name).list.eval(_says_something(frame.schema[name]))
         frame = flag_rows(
             frame, ~has_text.list.any() | pl.col(name).is_null(), reasons.EMPTY, column

@@ -293,11 +293,16 @@ def _fast(part: Part) -> Chunk | None:
         lines = height.cum_sum().shift(1, fill_value=0) + line
     frame = frame.with_columns(pl.lit("").alias(each) for each in header.names[len(names) :])
     chunk = Chunk(
-        add_row_numbers(frame.select(part.columns), 0, lines),
+        add_row_numbers(_columns(frame, part.columns), 0, lines),
         lambda position: _as_json(frame.row(position, named=True)),
         lines=part.above + breaks,
     )
     return without_headers(chunk, frame, is_first=bool(part.above))
+
+
+def _columns(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    """Some columns of a frame; Polars would take a name such as ``*`` for a pattern."""
+    return pl.DataFrame([frame.get_column(name) for name in names])
 
 
 def _quoted_well(data: bytes, delimiter: str) -> bool:
@@ -372,7 +377,7 @@ def _slow(part: Part, decoder: Decoder, *, last: bool) -> tuple[Chunk, int]:
     used = len("".join(texts[:at]).encode("utf-8", "surrogateescape"))
     breaks = count_byte(memoryview(data)[:used], NEWLINE)
     return Chunk(
-        add_row_numbers(frame.select(part.columns), numbers, lines),
+        add_row_numbers(_columns(frame, part.columns), numbers, lines),
         lambda i: _as_json(rows[i]),
         unreadable,
         lines=part.above + breaks,

@@ -26,10 +26,11 @@ def is_header(cells: Sequence[str], names: Sequence[str]) -> bool:
     """Whether a row repeats the header; one column alone may hold its own name.
 
     Example:
-        >>> is_header(["prompt", "chosen "], ["prompt", "chosen"]), is_header(["a"], ["a"])
+        >>> is_header(["Prompt", "chosen "], ["prompt", "chosen"]), is_header(["a"], ["a"])
         (True, False)
     """
-    return len(names) > 1 and [cell.strip("\ufeff ") for cell in cells] == list(names)
+    folded = [cell.strip("\ufeff ").casefold() for cell in cells]
+    return len(names) > 1 and folded == [name.casefold() for name in names]
 
 
 def are_import_ids(cells: Sequence[str]) -> bool:
@@ -67,8 +68,10 @@ def without_headers(chunk: Chunk, cells: pl.DataFrame, *, is_first: bool) -> Chu
         is_first: whether the header of the file stands just above it.
     """
     first, name = pl.col(cells.columns[0]), cells.columns[0]
-    looks = first.str.starts_with(name) | first.str.starts_with("\ufeff" + name)
-    looks |= first.str.starts_with(IMPORT_ID)
+    spellings = {name, name.lower(), name.upper(), name.capitalize(), name.title()}
+    looks = first.str.starts_with(IMPORT_ID) | first.str.starts_with("\ufeff")
+    for each in sorted(spellings):
+        looks |= first.str.starts_with(each)
     faults: dict[int, str] = {}
     for place in cells.select(looks.fill_null(value=False).arg_true()).to_series():
         if fault := header_fault([cell or "" for cell in cells.row(place)], cells.columns):

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 
-from prefdata.formats.message import EXTENSION_KEYS, is_extended
+from prefdata.formats.message import EXTENSION_KEYS, MEDIA_KEYS, is_extended
 from prefdata.io.readers.chunks import AS_JSON, LENIENT, PASSED_ON, describe_type
 from prefdata.records import reasons
 
@@ -18,7 +18,7 @@ LARGEST = 2**63
 EXACT = 2**53
 """Up to here a float holds every whole number exactly."""
 MESSAGE_KEYS = ("role", "content", "from", "value", "text", "type")
-NESTED_KEYS = (*MESSAGE_KEYS, *EXTENSION_KEYS)
+NESTED_KEYS = (*MESSAGE_KEYS, *EXTENSION_KEYS, *MEDIA_KEYS)
 
 
 def infer_field(name: str, values: Iterable[object], *, scalar: bool) -> pa.Field:

@@ -13,13 +13,10 @@ from dataclasses import replace
 import polars as pl
 
 from prefdata.formats.base import RAW, ReadOptions
+from prefdata.formats.text_marks import SPREADSHEET_ERRORS
 from prefdata.io.readers.chunks import Chunk
 from prefdata.records.notes import Note
 
-SPREADSHEET_ERRORS = (
-    *("#N/A", "#VALUE!", "#NAME?", "#REF!", "#DIV/0!", "#NUM!", "#NULL!", "#ERROR!", "#SPILL!"),
-    *("#CALC!", "#FIELD!", "#BLOCKED!", "#CONNECT!", "#UNKNOWN!", "#GETTING_DATA"),
-)
 WORDS = ("nan", "NaN")
 NOTE = "the cell holds a word for no value, and is read as empty"
 PLACES = ("row", "line")

@@ -45,7 +45,7 @@ def columnar_pieces(
         for batch in map(_json_as_text, _batches(source, stream, columns)):
             _refuse_types(batch.schema, source.name)
             yield partial(_parse, batch, [name for name in columns if name in raw], source.name)
-    except (pa.ArrowInvalid, OSError) as error:
+    except DAMAGE as error:
         raise _damaged(source.name, error) from error
 
 
@@ -65,10 +65,16 @@ def _json_as_text(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch
 
 
+DAMAGE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)
+"""Errors of pyarrow on a file that it cannot read."""
+
+
 def _damaged(name: str, error: Exception) -> InputError:
-    return InputError(
-        f"{name} is damaged: {str(error).splitlines()[0]}", hint="Copy or download it again."
-    )
+    why = str(error).splitlines()[0]
+    if isinstance(error, pa.ArrowNotImplementedError):
+        hint = "Write it again without the columns of that type, or with these as text."
+        return InputError(f"{name} cannot be read: {why}", hint=hint)
+    return InputError(f"{name} is damaged: {why}", hint="Copy or download it again.")
 
 
 def _refuse_types(schema: pa.Schema, name: str) -> None:
@@ -144,7 +150,7 @@ def columnar_sample(source: Source, stream: BinaryIO, rows: int) -> Sample:
         names = schema.names
         refuse_duplicate_columns(names, source.name)
         batch = next((each for each in batches if each.num_rows), None)
-    except (pa.ArrowInvalid, OSError) as error:
+    except DAMAGE as error:
         raise _damaged(source.name, error) from error
     if batch is None:
         raise InputError(f"{source.name} has no row", hint="Check the export that made it.")

@@ -8,7 +8,8 @@ import pytest
 
 from prefdata.cli import main
 from prefdata.errors import InputError
-from prefdata.io.readers.missing import NOTE, SPREADSHEET_ERRORS
+from prefdata.formats.text_marks import SPREADSHEET_ERRORS
+from prefdata.io.readers.missing import NOTE
 from prefdata.records import reasons
 from tests.roundtrip import Converted, converted, make, pair
 
