@@ -25,10 +25,11 @@ from prefdata.formats.base import RAW, Match, build_records
 from prefdata.formats.cell_notes import closer_look, plain_columns
 from prefdata.formats.claim_tally import Claim, ClaimTally
 from prefdata.formats.closed_list import filled, other_system, refused_columns
+from prefdata.formats.generic.measures import number_columns
 from prefdata.formats.repeated_prompts import Repeats, without_prompts
 from prefdata.formats.template import add_template
 from prefdata.io.readers.chunks import Chunk, collect_chunks
-from prefdata.io.readers.json_types import passed_on_field
+from prefdata.io.readers.json_types import number_field, passed_on_field
 from prefdata.io.readers.reader import parse_pieces, read_pieces
 from prefdata.io.store.record_store import IDS
 from prefdata.records import reasons
@@ -67,6 +68,7 @@ def read_records(
         encoding,
         raw=raw,
         fields=[
+            *(number_field(name, each.sample.values(name)) for name in number_columns(match)),
             *(passed_on_field(name, each.sample.values(name)) for name in carried),
             *(watched_field(each.sample, name) for name in more if name not in carried),
         ],

@@ -236,7 +236,7 @@ def _rows(count: int) -> str:
 
 def _listed(others: Mapping[str, int]) -> str:
     """The most frequent words that name no split."""
-    words = sorted(others.items(), key=lambda item: -item[1])
+    words = sorted(others.items(), key=lambda item: (-item[1], item[0]))
     listed = [f"{shortened(word, 40) or 'nothing'} {rows:,}" for word, rows in words[:MOST_VALUES]]
     return ", ".join([*listed, *(["…"] if len(words) > MOST_VALUES else [])])
 
@@ -280,7 +280,7 @@ def _question(
         silent = sum(each.others.values())
         if not silent:
             continue
-        values = sorted(each.others.items(), key=lambda item: -item[1])[:MOST_VALUES]
+        values = sorted(each.others.items(), key=lambda item: (-item[1], item[0]))[:MOST_VALUES]
         question = Question(
             f"{_rows(silent)} of {source.source.name} without a split ({_listed(each.others)}): "
             "--split keep puts them into train, --split anew splits all rows anew",

@@ -21,13 +21,14 @@ from prefdata.formats.claim_tally import ClaimTally
 from prefdata.formats.claims import tally_claim
 from prefdata.formats.closed_list import filled, is_filled
 from prefdata.formats.columns import may_be_read
+from prefdata.formats.generic.measures import number_columns
 from prefdata.formats.numbers import number
 from prefdata.formats.sample import Sample
 from prefdata.formats.sentinels import CODES, number_key, number_tally, numbers_in, possible_codes
 from prefdata.formats.value_key import value_keys
 from prefdata.io.readers.chunks import AS_JSON, PASSED_ON, Chunk
 from prefdata.io.readers.json_keys import KnownKeys
-from prefdata.io.readers.json_types import infer_field, is_mixed, json_field
+from prefdata.io.readers.json_types import infer_field, is_mixed, json_field, number_field
 from prefdata.io.readers.reader import parse_pieces, read_pieces
 from prefdata.io.readers.sources import Source
 from prefdata.records.frames import as_json
@@ -151,7 +152,9 @@ def survey(
     """
     columns = [name for name in match.source_columns if name in sample.names]
     looked_at = [name for name in match.looked_at if name in sample.names and name not in columns]
-    raw = [name for name in columns if name in sample.mixed or name in match.json_columns]
+    numbers = number_columns(match)
+    in_json = {*match.json_columns, *sample.mixed} - {*numbers}
+    raw = [name for name in columns if name in in_json]
     pieces = read_pieces(
         source,
         sample,
@@ -159,7 +162,10 @@ def survey(
         set(scalars),
         encoding,
         raw=raw,
-        fields=[watched_field(sample, name) for name in looked_at],
+        fields=[
+            *(number_field(name, sample.values(name)) for name in numbers),
+            *(watched_field(sample, name) for name in looked_at),
+        ],
         known_keys=KnownKeys(sample.rows, may_be_read),
     )
     totals = SurveyTotals(sample, match, raw)

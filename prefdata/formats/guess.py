@@ -250,8 +250,8 @@ def codes(leaves: Sequence[Leaf]) -> list[Leaf]:
 
 
 def _holds_verdicts(leaf: Leaf) -> bool:
-    """Whether it is a list of verdicts; votes that are no list are the number of votes."""
-    return leaf.is_list and bool(set(words(leaf)) & VERDICT_WORDS)
+    """Whether it is a column of lists of verdicts; other votes are the number of votes."""
+    return leaf.path.endswith("[]") and bool(set(words(leaf)) & VERDICT_WORDS)
 
 
 def _has_few_numbers(leaf: Leaf) -> bool:

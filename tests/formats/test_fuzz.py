@@ -79,14 +79,14 @@ def wrong(was: object) -> list[object]:
 def settled(path: Path) -> Converted:
     """What comes of a source, where damaged values that repeat carry no preference."""
     try:
-        return converted(path)
+        return converted(path, split="anew")
     except QuestionError as error:
         questions: Iterable[Any] = error.questions
         words = [value["value"] for each in questions for value in each["values"]]
         named = dict.fromkeys(words, "none"), dict.fromkeys(words, None)
         label = "looks like unpaired" in str(error)
         options = ReadOptions(label=named[1]) if label else ReadOptions(winner=named[0])
-        return converted(path, read_options=options)
+        return converted(path, read_options=options, split="anew")
 
 
 @pytest.mark.parametrize("format", READ, ids=lambda each: each.name)

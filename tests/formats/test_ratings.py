@@ -126,6 +126,19 @@ def test_a_score_that_is_none_refuses_its_row(
     assert outcome.refused == [reject]
 
 
+@pytest.mark.parametrize("place", [0, 2])
+@pytest.mark.parametrize("odd", [[5], {"of": 5}])
+def test_a_list_among_scores_is_the_slip_of_its_row(
+    odd: object, place: int, tmp_path: Path
+) -> None:
+    """Wherever it stands, and beside words too."""
+    rows: list[Row] = [*long("score", "5", "1"), {"prompt": ASKED, "response": "7", "score": "N/A"}]
+    rows.insert(place, {"prompt": ASKED, "response": "6", "score": odd})
+    outcome = converted(jsonl(tmp_path / "ratings.jsonl", rows))
+    assert outcome.pairs == ONE
+    assert {reject.reason for reject in outcome.refused} == {"wrong type", "field is missing"}
+
+
 def test_scores_that_are_lists_are_no_scores(tmp_path: Path) -> None:
     """A column that holds nothing but lists is refused row by row, not with a traceback."""
     with pytest.raises(InputError, match=r"none of the 2 rows of .* gave a pair: .*not a number"):

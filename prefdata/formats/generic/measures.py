@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from prefdata.formats.base import ReadOptions
+from prefdata.formats.base import Match, ReadOptions
 from prefdata.formats.generic import pick
 from prefdata.formats.generic.column_names import plain
 from prefdata.formats.numbers import number_of
@@ -35,6 +35,12 @@ def measured_columns(
     if not field or read_options.columns.get(field):
         return field, ()
     return field, columns[field]
+
+
+def number_columns(match: Match) -> list[str]:
+    """The columns of which each cell is a score or a rank, and not a list of them."""
+    names = [name for field in ("score", "rank") for name in match.columns.get(field, ())]
+    return [name for name in names if name in match.measured]
 
 
 def code_questions(

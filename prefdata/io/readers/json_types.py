@@ -48,6 +48,12 @@ def infer_field(name: str, values: Iterable[object], *, scalar: bool) -> pa.Fiel
     return pa.field(name, kind, metadata=LENIENT if scalar and pa.types.is_string(kind) else None)
 
 
+def number_field(name: str, values: Iterable[object]) -> pa.Field:
+    """The type of a column of scores or ranks: a list among them is the slip of one row."""
+    numbers = [value for value in values if not isinstance(value, list | dict)]
+    return infer_field(name, numbers or values, scalar=True)
+
+
 def passed_on_field(name: str, values: Iterable[object]) -> pa.Field:
     """The type of a column that is only passed on: the fastest that fits the sample."""
     kinds = {type(value) for value in values if value is not None}

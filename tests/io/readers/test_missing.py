@@ -106,6 +106,7 @@ MORE = "Name a sea.,The Baltic.,A tile.\n"
     [
         (PAIRS + QUESTIONS + ID_ROW + DATA + MORE, [2, 3]),
         (PAIRS + ID_ROW + DATA + MORE, [2]),
+        (PAIRS + "Prompt,CHOSEN,rejected\n" + DATA + MORE, [2]),
         (PAIRS + DATA + PAIRS + MORE, [3]),
         (PAIRS + DATA + PAIRS + QUESTIONS + ID_ROW + MORE, [3, 4, 5]),
         (PAIRS + DATA + MORE + PAIRS, [4]),
@@ -129,7 +130,6 @@ def test_rows_of_headers_are_no_data(tmp_path: Path, text: str, lines: list[int]
     [
         PAIRS + "prompt,An awl.,A cloud.\n" + MORE,
         PAIRS + '"{""ImportId"":""QID1""}",An awl.,A cloud.\n' + MORE,
-        PAIRS + "Prompt,Chosen,Rejected\n" + MORE,
     ],
 )
 def test_rows_that_only_resemble_headers(tmp_path: Path, text: str) -> None:
