@@ -481,3 +481,14 @@ def test_what_to_do_next_says_what_was_said(capsys: pytest.CaptureFixture[str]) 
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == f"Next: pref convert {shlex.join(how)} -o pairs"
     assert run(*shlex.split(last.removeprefix("Next: pref ")), "-q") == 0
+
+
+def test_a_message_stays_short_whatever_the_names_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """Many columns with long names, all of them asked about; the remedy is still named."""
+    more = {f"{'x' * 300}{n}_context": "text" for n in range(40)}
+    row = {"prompt": "q", "chosen": "a", "rejected": "b", **more}
+    Path("long.jsonl").write_text(json.dumps(row) + "\n")
+    assert main(["convert", "long.jsonl", "-o", "out"]) == 2
+    printed = capsys.readouterr().err
+    assert len(printed) < 2000
+    assert "leaves it out" in printed
