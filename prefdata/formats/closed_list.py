@@ -17,10 +17,17 @@ import polars as pl
 from prefdata.formats.base import Match, ReadOptions
 from prefdata.formats.excerpts import row_excerpt, value_excerpt
 from prefdata.formats.generic.column_names import plain
+from prefdata.formats.leaves import listed
 from prefdata.formats.questions import Question, ValueCount
 from prefdata.formats.roles import ROLES
 from prefdata.formats.sample import Sample
 from prefdata.formats.text_shapes import CONTENT, SPEAKER, open_cell
+
+LONGEST_LINE = 300
+"""Characters of an option up to which a question has it as it is to be typed."""
+
+MOST_LISTED = 5
+"""Columns that a question names."""
 
 NUMBER = r"[-+]?[\d.]+(?:e[-+]?\d+)?"
 NOT_FILLED = rf'(?i)^\s*(?:""|\[\s*\]|\{{\s*\}}|null|none|nan|n/?a|true|false|{NUMBER})?\s*$'
@@ -240,17 +247,22 @@ def _turns(message: Mapping[str, object]) -> list[tuple[str, str]]:
 
 
 def _question(
-    sample: Sample, kind: str, names: Sequence[str], match: Match, mappable: bool
+    sample: Sample, kind: str, names: list[str], match: Match, mappable: bool
 ) -> Question:
     lines = [f"--ignore {quote(','.join(names))}"]
     if mappable and (mapping := _mapping(kind, names, match)):
         lines.insert(0, f"--map {quote(mapping)}")
     rows = max(_count(sample, name) for name in names)
     where = "" if sample.is_whole or set(names) & set(sample.filled) else "of the first "
-    listed, verb = " and ".join(names), "is" if len(names) == 1 else "are"
+    verb = "is" if len(names) == 1 else "are"
+    options = [
+        line if len(line) <= LONGEST_LINE else f"{line.split()[0]} with these names"
+        for line in lines
+    ]
     text = (
-        f"{listed} {verb} filled in {rows:,} {where}rows and may be {KINDS[kind].what}, which "
-        f"{match.format} does not read: say {' or '.join(lines)}, which leaves it out"
+        f"{listed(names, MOST_LISTED)} {verb} filled in {rows:,} {where}rows and may be "
+        f"{KINDS[kind].what}, which {match.format} does not read: say {' or '.join(options)}, "
+        "which leaves it out"
     )
     return Question(text, tuple(names), _examples(sample, names), tuple(lines))
 

@@ -488,7 +488,7 @@ def test_a_message_stays_short_whatever_the_names_are(capsys: pytest.CaptureFixt
     more = {f"{'x' * 300}{n}_context": "text" for n in range(40)}
     row = {"prompt": "q", "chosen": "a", "rejected": "b", **more}
     Path("long.jsonl").write_text(json.dumps(row) + "\n")
-    assert main(["convert", "long.jsonl", "-o", "out"]) == 2
+    assert run("convert", "long.jsonl", "-o", "out") == 2
     printed = capsys.readouterr().err
     assert len(printed) < 2000
-    assert "leaves it out" in printed
+    assert "--ignore with these names, which leaves it out" in printed
